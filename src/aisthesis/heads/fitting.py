@@ -1,0 +1,168 @@
+"""Fit heads on embeddings that were computed once: the MLP with early stopping, and ridge."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+from torch import Tensor, nn
+
+from aisthesis.heads.mlp import MLPHead
+
+__all__ = ["FitOptions", "FittedMLP", "fit_mlp", "fit_ridge"]
+
+_RIDGE_PENALTIES = np.logspace(-2, 6, 33)
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a head is trained; the defaults suit a few hundred to some thousands of images.
+
+    Parameters
+    ----------
+    hidden : int
+        Units of the hidden layer.
+    dropout : float
+        Share of hidden units dropped while training, in [0, 1).
+    learning_rate, weight_decay : float
+        Of AdamW.
+    batch_size : int
+        Images a step.
+    epochs : int
+        At most so many passes over the training images.
+    patience : int
+        Stop after so many epochs without a lower validation loss; the best epoch is kept.
+    """
+
+    hidden: int = 16
+    dropout: float = 0.2
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-2
+    batch_size: int = 32
+    epochs: int = 500
+    patience: int = 30
+
+
+@dataclass(frozen=True)
+class FittedMLP:
+    """A fitted head with the epoch it was taken from and its validation MSE (rating units²)."""
+
+    head: MLPHead
+    best_epoch: int
+    validation_mse: float
+
+
+def fit_mlp(
+    embeddings: Tensor,
+    ratings: Tensor,
+    train: NDArray[np.intp],
+    validation: NDArray[np.intp],
+    options: FitOptions | None = None,
+    *,
+    seed: int = 0,
+) -> FittedMLP:
+    """Fit an MLP head by mean squared error with early stopping on the validation images.
+
+    Parameters
+    ----------
+    embeddings : Tensor, shape (N, D)
+    ratings : Tensor, shape (N,)
+        In rating units.
+    train, validation : index arrays into the N images
+    seed : int
+        Of the initialisation, the order of the images and the dropout. The global random state
+        of torch is left as it was.
+
+    Returns
+    -------
+    FittedMLP
+        Its head is in eval mode, on the CPU, without gradients.
+    """
+    options = options or FitOptions()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = _initial_head(embeddings[train], ratings[train], options)
+        best_state, best_epoch, best_mse = _descend(
+            head, embeddings, ratings, torch.as_tensor(train), torch.as_tensor(validation), options
+        )
+    head.load_state_dict(best_state)
+    return FittedMLP(head.eval().requires_grad_(False), best_epoch, best_mse)
+
+
+def _initial_head(embeddings: Tensor, ratings: Tensor, options: FitOptions) -> MLPHead:
+    head = MLPHead(embeddings.shape[1], options.hidden, options.dropout)
+    head.embedding_mean.copy_(embeddings.mean(0))
+    sd = embeddings.std(0, correction=0)
+    # A feature that is the same for all training images carries nothing: left unscaled.
+    head.embedding_sd.copy_(torch.where(sd > 1e-6 * sd.max(), sd, torch.ones_like(sd)))
+    head.rating_mean.copy_(ratings.mean())
+    head.rating_sd.copy_(ratings.std(correction=0))
+    return head
+
+
+def _descend(
+    head: MLPHead,
+    embeddings: Tensor,
+    ratings: Tensor,
+    train: Tensor,
+    validation: Tensor,
+    options: FitOptions,
+) -> tuple[dict[str, Tensor], int, float]:
+    optimiser = torch.optim.AdamW(
+        head.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    loss = nn.MSELoss()
+    variance = float(head.rating_sd) ** 2
+    best_state, best_epoch, best_mse = copy.deepcopy(head.state_dict()), -1, float("inf")
+    for epoch in range(options.epochs):
+        head.train()
+        for batch in train[torch.randperm(len(train))].split(options.batch_size):
+            optimiser.zero_grad()
+            # Divided by the variance: the loss is that of the standardised rating.
+            (loss(head(embeddings[batch]), ratings[batch]) / variance).backward()
+            optimiser.step()
+        head.eval()
+        with torch.no_grad():
+            mse = float(loss(head(embeddings[validation]), ratings[validation]))
+        if mse < best_mse:
+            best_state, best_epoch, best_mse = copy.deepcopy(head.state_dict()), epoch, mse
+        elif epoch - best_epoch >= options.patience:
+            break
+    return best_state, best_epoch, best_mse
+
+
+def fit_ridge(
+    embeddings: NDArray[np.float64],
+    ratings: NDArray[np.float64],
+    train: NDArray[np.intp],
+    validation: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], float]:
+    """Fit a ridge regression as the sanity line beside the MLP, on the same splits.
+
+    Parameters
+    ----------
+    embeddings : array, shape (N, D)
+    ratings : array, shape (N,)
+
+    Returns
+    -------
+    predictions : array, shape (N,)
+        For all images, in rating units.
+    penalty : float
+        The one of 33 penalties, 0.01 to 1e6 on the standardised embedding, with the lowest
+        validation MSE.
+    """
+    mean, sd = embeddings[train].mean(0), embeddings[train].std(0)
+    standardised = (embeddings - mean) / np.where(sd > 0, sd, 1.0)
+    best_mse, best_predictions, best_penalty = np.inf, np.empty(0), np.nan
+    for penalty in _RIDGE_PENALTIES:
+        model = Ridge(alpha=float(penalty)).fit(standardised[train], ratings[train])
+        predictions = model.predict(standardised)
+        mse = float(np.mean((predictions[validation] - ratings[validation]) ** 2))
+        if mse < best_mse:
+            best_mse, best_predictions, best_penalty = mse, predictions, float(penalty)
+    return best_predictions, best_penalty

@@ -1,0 +1,86 @@
+"""The regression head: standardise, Linear, ReLU, Dropout, Linear, back to the rating's scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from aisthesis.errors import AisthesisError
+
+__all__ = ["MLPHead", "load_head", "save_head"]
+
+
+class MLPHead(nn.Module):
+    """A small regression head on an embedding.
+
+    The embedding is standardised by the training set's mean and SD; the two linear layers predict
+    the standardised rating; the output is on the rating's own scale.
+
+    Parameters
+    ----------
+    embedding_dim : int
+        Length D of the embedding.
+    hidden : int
+        Units of the hidden layer.
+    dropout : float
+        Share of hidden units dropped while training, in [0, 1).
+    """
+
+    embedding_mean: Tensor
+    embedding_sd: Tensor
+    rating_mean: Tensor
+    rating_sd: Tensor
+
+    def __init__(self, embedding_dim: int, hidden: int = 16, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.register_buffer("embedding_mean", torch.zeros(embedding_dim))
+        self.register_buffer("embedding_sd", torch.ones(embedding_dim))
+        self.register_buffer("rating_mean", torch.zeros(()))
+        self.register_buffer("rating_sd", torch.ones(()))
+        self.hidden = nn.Linear(embedding_dim, hidden)
+        self.relu = nn.ReLU()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, 1)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Predict ratings, shape (N,), in rating units, from embeddings of shape (N, D)."""
+        standardised = (embedding - self.embedding_mean) / self.embedding_sd
+        score = self.output(self.dropout(self.relu(self.hidden(standardised))))
+        return score.squeeze(-1) * self.rating_sd + self.rating_mean
+
+
+def save_head(head: MLPHead, path: Path, metadata: dict[str, str]) -> None:
+    """Write a head's tensors and its metadata to one safetensors file, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    tensors = {name: tensor.contiguous() for name, tensor in head.state_dict().items()}
+    try:
+        save_file(tensors, partial, metadata=metadata)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_head(path: Path) -> tuple[MLPHead, dict[str, str]]:
+    """Read a head, in eval mode, and its metadata.
+
+    Raises
+    ------
+    AisthesisError
+        If the file is missing or is not a head that `save_head` wrote.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+        tensors = load_file(path)
+        hidden, embedding_dim = tensors["hidden.weight"].shape
+        head = MLPHead(embedding_dim, hidden)
+        head.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise AisthesisError(
+            f"{path} does not hold a fitted head ({error}); fit the study again"
+        ) from error
+    return head.eval().requires_grad_(False), metadata

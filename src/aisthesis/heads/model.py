@@ -1,0 +1,55 @@
+"""A fitted head on its trunk as an ordinary module: images in, ratings out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["RatingEnsemble", "RatingModel"]
+
+
+class RatingModel(nn.Module):
+    """One head on one trunk; captum and pytorch-grad-cam take it like any other network.
+
+    Parameters
+    ----------
+    trunk : nn.Module
+        Normalised images (N, 3, H, W) to embeddings (N, D).
+    head : nn.Module
+        Embeddings (N, D) to ratings (N,).
+    """
+
+    def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predict ratings, shape (N,), in rating units."""
+        return self.head(self.trunk(images))
+
+
+class RatingEnsemble(nn.Module):
+    """Several heads on one trunk, so that one pass through the trunk serves them all.
+
+    Parameters
+    ----------
+    trunk : nn.Module
+        Normalised images (N, 3, H, W) to embeddings (N, D).
+    heads : sequence of K nn.Module
+        Each takes embeddings (N, D) to ratings (N,).
+    """
+
+    def __init__(self, trunk: nn.Module, heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.heads = nn.ModuleList(heads)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predict ratings, shape (N, K), in rating units: one column a head."""
+        embedding = self.trunk(images)
+        return torch.stack([head(embedding) for head in self.heads], dim=1)
