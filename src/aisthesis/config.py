@@ -1,0 +1,214 @@
+"""The study file: what may be asked, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from aisthesis.errors import RequestError, nearest, or_list
+
+__all__ = [
+    "AIS_BACKBONES",
+    "METRICS_OF_THE_DESCRIPTION",
+    "BackboneConfig",
+    "Columns",
+    "FitConfig",
+    "StudyConfig",
+    "read_study_file",
+    "slug",
+    "study_config",
+    "write_study_file",
+]
+
+AIS_BACKBONES = ("vgg16", "vgg19", "resnet152", "densenet161", "efficientnet_b3", "barlow_twins")
+METRICS_OF_THE_DESCRIPTION = ("cosine", "ssim", "emd", "mse")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Columns(_Section):
+    """Names of the columns in the ratings table."""
+
+    image: str = "image"
+    rating: str = "rating"
+    rater: str = "rater"
+
+
+class FitConfig(_Section):
+    """How the heads are trained."""
+
+    hidden: int = Field(16, ge=1, le=65536)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    learning_rate: float = Field(1e-4, gt=0, le=1)
+    weight_decay: float = Field(1e-2, ge=0)
+    batch_size: int = Field(32, ge=1)
+    epochs: int = Field(500, ge=1)
+    patience: int = Field(30, ge=1)
+
+
+class BackboneConfig(_Section):
+    """One backbone of a study."""
+
+    name: str
+    label: str = ""
+    layer: str | None = None
+    weights: str = "default"
+    input_px: int | None = Field(None, ge=32, le=4096)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_is_the_name(cls, values: Any) -> Any:
+        if isinstance(values, str):
+            values = {"name": values}
+        if isinstance(values, Mapping) and not values.get("label"):
+            values = {**values, "label": values.get("name", "")}
+        return values
+
+
+class StudyConfig(_Section):
+    """A study, with every default filled in; paths are absolute.
+
+    The fields are the keys of the study file; README and docs/study.md describe each.
+    """
+
+    images: Path
+    ratings: Path
+    out: Path
+    backbones: tuple[BackboneConfig, ...] = Field(default=(), validate_default=True)
+    columns: Columns = Columns()
+    seeds: int = Field(1, ge=1, le=1000)
+    seed: int = Field(0, ge=0, lt=2**31)
+    test: float = Field(0.2, gt=0, lt=1)
+    validation: float = Field(0.2, gt=0, lt=1)
+    explain: Literal["test", "all"] = "test"
+    metrics: tuple[str, ...] = METRICS_OF_THE_DESCRIPTION
+    on_error: Literal["stop", "skip"] = "stop"
+    unrated: Literal["error", "ignore", "explain"] = "error"
+    device: str = "auto"
+    batch_size: int = Field(8, ge=1, le=4096)
+    weights_dir: Path | None = None
+    masks: Path | None = None
+    bootstrap: int = Field(1000, ge=0, le=1_000_000)
+    fit: FitConfig = FitConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _six_backbones_by_default(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and not values.get("backbones"):
+            values = {**values, "backbones": AIS_BACKBONES}
+        return values
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> StudyConfig:
+        labels = [backbone.label for backbone in self.backbones]
+        slugs = [slug(label) for label in labels]
+        twice = sorted({label for label, s in zip(labels, slugs, strict=True) if slugs.count(s) > 1})
+        if twice:
+            raise ValueError(
+                f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
+            )
+        return self
+
+
+def slug(label: str) -> str:
+    """Turn a backbone's label into a name for files and zarr groups: `:` and `/` become `_`."""
+    return label.replace(":", "_").replace("/", "_").replace("\\", "_")
+
+
+def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyConfig:
+    """Check the values of a study and make its paths absolute.
+
+    Parameters
+    ----------
+    values : mapping
+        Keys of the study file.
+    base : Path
+        What relative paths are relative to.
+    source : str
+        Where the values come from, for messages.
+
+    Raises
+    ------
+    RequestError
+        Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
+    """
+    try:
+        config = StudyConfig.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(_in_words(fault) for fault in error.errors())
+        raise RequestError(f"{source}: {faults}") from None
+
+    def absolute(path: Path | None) -> Path | None:
+        return None if path is None else (base / path.expanduser()).absolute()
+
+    paths = {key: absolute(getattr(config, key)) for key in ("images", "ratings", "out")}
+    paths |= {key: absolute(getattr(config, key)) for key in ("weights_dir", "masks")}
+    backbones = tuple(
+        backbone.model_copy(update={"weights": _weights_path(backbone.weights, base)})
+        for backbone in config.backbones
+    )
+    return config.model_copy(update={**paths, "backbones": backbones})
+
+
+def _weights_path(weights: str, base: Path) -> str:
+    if weights in ("default", "random"):
+        return weights
+    return str((base / Path(weights).expanduser()).absolute())
+
+
+def _in_words(fault: Any) -> str:
+    place = [str(part) for part in fault["loc"]]
+    key = ".".join(place)
+    if fault["type"] == "extra_forbidden":
+        known = _keys_beside(place)
+        close = nearest(place[-1], known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
+        return f"unknown key `{key}`; {hint}"
+    if fault["type"] == "missing":
+        return f"the key `{key}` is missing"
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    message = fault["msg"][0].lower() + fault["msg"][1:]
+    return f"`{key}`: {message}, but {fault['input']!r} was given"
+
+
+def _keys_beside(place: list[str]) -> list[str]:
+    section: type[BaseModel] = {
+        "columns": Columns,
+        "fit": FitConfig,
+        "backbones": BackboneConfig,
+    }.get(place[0] if len(place) > 1 else "", StudyConfig)
+    return list(section.model_fields)
+
+
+def read_study_file(path: Path) -> StudyConfig:
+    """Read and check a study file; its relative paths are relative to the file's folder.
+
+    Raises
+    ------
+    RequestError
+        If the file is missing, is not TOML, or asks for what cannot be.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError):
+        raise RequestError(f"expected a study file, but there is no file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"the study file {path} cannot be read as UTF-8 text: {error}") from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"the study file {path} is not valid TOML: {error}") from None
+    return study_config(values, path.absolute().parent, str(path))
+
+
+def write_study_file(config: StudyConfig) -> str:
+    """Give the study as TOML text with every default filled in and absolute paths."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))

@@ -1,0 +1,78 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aisthesis.errors import AisthesisError, RequestError
+
+__all__ = ["read_json", "told_plainly", "write_csv", "write_json", "write_text"]
+
+_REASONS = {
+    errno.ENOSPC: "there is no room left on the disk; free some and run the same command again",
+    errno.EDQUOT: "the disk quota is used up; free some and run the same command again",
+    errno.EACCES: "it may not be written to; choose another folder or change its permissions",
+    errno.EPERM: "it may not be written to; choose another folder or change its permissions",
+    errno.EROFS: "its disk is read-only; choose another folder",
+}
+
+
+@contextmanager
+def told_plainly(path: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write `path` into one sentence that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, str(error))
+        kind = RequestError if error.errno in (errno.EACCES, errno.EPERM) else AisthesisError
+        raise kind(f"cannot write {path}: {reason}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole: under a temporary name, flushed to the disk, then renamed."""
+    partial = path.with_name(f".{path.name}.partial")
+    with told_plainly(path):
+        try:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table with nine significant digits; an undefined value is an empty cell."""
+    write_text(path, table.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that a person can read; NaN is not allowed in it."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; an absent one is an empty object.
+
+    Raises
+    ------
+    AisthesisError
+        If the file is there but is not JSON.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise AisthesisError(
+            f"{path} is damaged ({error}); delete it and run the study again"
+        ) from error

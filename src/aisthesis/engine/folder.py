@@ -1,0 +1,128 @@
+"""The study folder: where each file is, whose study it holds, and what is already done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aisthesis.config import StudyConfig, slug, study_config, write_study_file
+from aisthesis.engine.files import read_json, told_plainly, write_json, write_text
+from aisthesis.errors import RequestError
+
+__all__ = ["StudyFolder", "digest_of"]
+
+# What may differ between two runs of one study: how it is computed, not what.
+_NOT_THE_STUDY = ("device", "batch_size", "weights_dir", "out", "metrics", "masks", "bootstrap")
+
+
+def digest_of(*parts: Any) -> str:
+    """Give a short digest of JSON-like values; equal values have equal digests."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class StudyFolder:
+    """A folder that holds one study.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; it need not exist yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.study_file = root / "study.toml"
+        self.provenance_file = root / "provenance.json"
+        self.predictions = root / "predictions.csv"
+        self.scores = root / "scores.csv"
+        self.heads = root / "heads"
+        self.maps = root / "maps.zarr"
+        self.agreement = root / "agreement.csv"
+        self.agreement_images = root / "agreement_images.csv"
+        self.localisation = root / "localisation.csv"
+        self.figures = root / "figures"
+        self.report = root / "report.html"
+        self.cache = root / "cache"
+
+    def claim(self, config: StudyConfig) -> None:
+        """Make the folder and write the study into it.
+
+        Raises
+        ------
+        RequestError
+            If the folder holds another study, or files that are no study.
+        """
+        with told_plainly(self.root):
+            if self.root.exists() and not self.root.is_dir():
+                raise RequestError(f"expected a folder for the study, but {self.root} is a file")
+            if self.study_file.is_file():
+                self._refuse_another(config)
+            elif self.root.is_dir() and any(self.root.iterdir()):
+                raise RequestError(
+                    f"the output folder {self.root} is not empty and holds no study; "
+                    "choose an empty or new folder"
+                )
+            self.root.mkdir(parents=True, exist_ok=True)
+        write_text(self.study_file, write_study_file(config))
+
+    def _refuse_another(self, config: StudyConfig) -> None:
+        held = self.config().model_dump(mode="json")
+        asked = config.model_dump(mode="json")
+        differing = [key for key in asked if key not in _NOT_THE_STUDY and asked[key] != held[key]]
+        if differing:
+            raise RequestError(
+                f"the output folder {self.root} holds another study "
+                f"(it differs in {', '.join(f'`{key}`' for key in differing)}); "
+                "choose another `out`, or delete that folder"
+            )
+
+    def config(self) -> StudyConfig:
+        """Read the configuration that the folder holds.
+
+        Raises
+        ------
+        RequestError
+            If the folder holds no study.
+        """
+        if not self.study_file.is_file():
+            raise RequestError(
+                f"expected a study folder, but {self.root} holds no study.toml; "
+                "make one with `aisthesis run`"
+            )
+        try:
+            values = tomllib.loads(self.study_file.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise RequestError(f"{self.study_file} cannot be read: {error}") from None
+        config = study_config(values, self.root.absolute(), str(self.study_file))
+        # A study folder may be moved: it is where it is, not where it was made.
+        return config.model_copy(update={"out": self.root.absolute()})
+
+    def head_file(self, label: str, seed: int) -> Path:
+        """Where the head of a backbone and seed is kept."""
+        return self.heads / f"{slug(label)}-seed{seed}.safetensors"
+
+    def provenance(self) -> dict[str, Any]:
+        """Read the record of how everything here came about; empty for a new study."""
+        return read_json(self.provenance_file)
+
+    def record(self, **sections: Any) -> None:
+        """Add sections to the record; dictionaries are merged key by key."""
+        record = self.provenance()
+        record["updated"] = datetime.now(UTC).isoformat(timespec="seconds")
+        for name, section in sections.items():
+            held = record.get(name)
+            if isinstance(held, dict) and isinstance(section, dict):
+                section = {**held, **section}
+            record[name] = section
+        write_json(self.provenance_file, record)
+
+    def is_done(self, stage: str, key: str, files: Iterable[Path]) -> bool:
+        """Say whether a stage was finished with this key and its files are still here."""
+        done = self.provenance().get("stages", {}).get(stage, {})
+        return done.get("key") == key and all(file.exists() for file in files)

@@ -1,0 +1,156 @@
+"""`maps.zarr`: a group per backbone, written as the maps are made, opened by xarray."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from aisthesis.config import slug
+from aisthesis.engine.files import told_plainly
+from aisthesis.errors import AisthesisError, RequestError
+
+__all__ = ["IMAGES_A_CHUNK", "MapsWriter", "group_key", "open_maps"]
+
+IMAGES_A_CHUNK = 32
+
+_PER_CHANNEL = ("seed", "image", "channel")
+_PER_POSITION = ("seed", "image", "y", "x")
+_DIMENSIONS = {
+    "ais": _PER_POSITION,
+    "evidence": _PER_POSITION,
+    "importance": _PER_CHANNEL,
+    "delta_prediction": _PER_CHANNEL,
+    "activation": ("image", "y", "x"),
+}
+_LONG_NAMES = {
+    "ais": "heatmap weighted by the Alignment-Importance Score (rating units x activation)",
+    "evidence": "heatmap weighted by the evidence score (rating units x activation)",
+    "importance": "Alignment-Importance Score of each channel (rating units)",
+    "delta_prediction": "prediction without the channel minus prediction (rating units)",
+    "activation": "mean of the layer's activations over channels",
+}
+
+
+class MapsWriter:
+    """Writes one backbone's group; until it is finished it stands under a temporary name.
+
+    Parameters
+    ----------
+    root : Path
+        `maps.zarr` of the study.
+    label : str
+        The backbone's label.
+    coordinates : mapping
+        `seed` and `image`, and further arrays along the image axis (the crop box).
+    attributes : mapping
+        Of the group: what the maps depend on.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        label: str,
+        coordinates: Mapping[str, Sequence[Any] | NDArray[Any]],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        self._final = root / slug(label)
+        self._partial = root / f".{slug(label)}.partial"
+        self._sizes = {"seed": len(coordinates["seed"]), "image": len(coordinates["image"])}
+        self._attributes = {"backbone": label, **attributes}
+        self._coordinates = coordinates
+        self._group: zarr.Group | None = None
+        self._root = root
+
+    def __enter__(self) -> MapsWriter:
+        with told_plainly(self._final):
+            zarr.open_group(self._root, mode="a", zarr_format=3)
+            shutil.rmtree(self._partial, ignore_errors=True)
+            variables = {
+                name: (name if name == "seed" else "image", _coordinate(values))
+                for name, values in self._coordinates.items()
+            }
+            dataset = xr.Dataset(coords=variables, attrs=self._attributes)
+            dataset.to_zarr(self._partial, mode="w", consolidated=False, zarr_format=3)
+            self._group = zarr.open_group(self._partial, mode="a")
+        return self
+
+    def write(self, start: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write the images from number `start` on; each array has the axes that its name implies."""
+        if self._group is None:
+            raise AisthesisError("the maps' group is not open; use the writer in a `with`")
+        with told_plainly(self._final):
+            for name, array in arrays.items():
+                axes = _DIMENSIONS[name]
+                if name not in self._group:
+                    self._create(name, array)
+                place = [slice(None)] * array.ndim
+                axis = axes.index("image")
+                place[axis] = slice(start, start + array.shape[axis])
+                self._group[name][tuple(place)] = array.astype(np.float32)
+
+    def _create(self, name: str, array: NDArray[Any]) -> None:
+        axes = _DIMENSIONS[name]
+        sizes = [
+            self._sizes.get(axis, length) for axis, length in zip(axes, array.shape, strict=True)
+        ]
+        chunks = [
+            min(length, IMAGES_A_CHUNK) if axis == "image" else length
+            for axis, length in zip(axes, sizes, strict=True)
+        ]
+        self._group.create_array(  # type: ignore[union-attr]
+            name,
+            shape=tuple(sizes),
+            chunks=tuple(max(1, length) for length in chunks),
+            dtype="float32",
+            fill_value=float("nan"),
+            dimension_names=axes,
+            attributes={"long_name": _LONG_NAMES[name]},
+        )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._group = None
+        if kind is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            return
+        with told_plainly(self._final):
+            shutil.rmtree(self._final, ignore_errors=True)
+            self._partial.rename(self._final)
+
+
+def _coordinate(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    array = np.asarray(values)
+    return array.astype(object) if array.dtype.kind == "U" else array
+
+
+def group_key(root: Path, label: str) -> str | None:
+    """The key that a finished group was written under; None where there is no finished group."""
+    if not (root / slug(label) / "zarr.json").is_file():
+        return None
+    key = zarr.open_group(root / slug(label), mode="r").attrs.get("key")
+    return str(key) if key is not None else None
+
+
+def open_maps(root: Path, label: str) -> xr.Dataset:
+    """Open a backbone's maps lazily.
+
+    Raises
+    ------
+    RequestError
+        If the study holds no maps of that backbone.
+    """
+    if group_key(root, label) is None:
+        raise RequestError(f"{root} holds no maps of {label}; run `aisthesis explain` first")
+    return xr.open_zarr(root / slug(label), consolidated=False, chunks=None)

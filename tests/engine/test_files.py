@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aisthesis.engine import read_json, told_plainly, write_csv, write_json, write_text
+from aisthesis.errors import AisthesisError, RequestError
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch) -> None:
+    write_text(tmp_path / "a.txt", "old")
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(AisthesisError, match=r"a\.txt: there is no room left on the disk"):
+        write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
+def test_a_forbidden_place_is_the_users_to_change(tmp_path, code) -> None:
+    with pytest.raises(RequestError, match="may not be written to"), told_plainly(tmp_path):
+        raise OSError(code, "no")
+
+
+def test_csv_shows_undefined_as_empty_and_repeats_to_the_byte(tmp_path) -> None:
+    table = pd.DataFrame({"a": [1 / 3, np.nan], "b": ["x,y", "ü"]})
+    write_csv(tmp_path / "t.csv", table)
+    first = (tmp_path / "t.csv").read_bytes()
+    assert first == 'a,b\n0.333333333,"x,y"\n,ü\n'.encode()
+    write_csv(tmp_path / "t.csv", table)
+    assert (tmp_path / "t.csv").read_bytes() == first
+
+
+def test_json(tmp_path) -> None:
+    assert read_json(tmp_path / "none.json") == {}
+    write_json(tmp_path / "a.json", {"x": [1, "ü"]})
+    assert read_json(tmp_path / "a.json") == {"x": [1, "ü"]}
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(AisthesisError, match="is damaged"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "b.json", {"x": float("nan")})
