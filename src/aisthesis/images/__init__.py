@@ -1,0 +1,23 @@
+"""Image files: decoding, the transform a network needs, folders, and batches read ahead."""
+
+from __future__ import annotations
+
+from aisthesis.images.batches import ImageBatch, ImageBatches, batches
+from aisthesis.images.check import CheckedImages, check_images
+from aisthesis.images.decode import decode
+from aisthesis.images.faults import ImageFault, faults_in_words
+from aisthesis.images.folder import ImageFolder
+from aisthesis.images.transform import Transform
+
+__all__ = [
+    "CheckedImages",
+    "ImageBatch",
+    "ImageBatches",
+    "ImageFault",
+    "ImageFolder",
+    "Transform",
+    "batches",
+    "check_images",
+    "decode",
+    "faults_in_words",
+]

@@ -1,0 +1,180 @@
+"""A folder of images, whose names are relative to it and never lead out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from PIL import Image
+
+from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.images.decode import decode
+from aisthesis.images.faults import ImageFault
+from aisthesis.images.pillow import EXTENSIONS
+
+__all__ = ["ImageFolder"]
+
+# Comparing spellings with every name takes a second for some ten thousand names.
+_MAX_NAMES_TO_COMPARE = 20_000
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """A folder of images.
+
+    Names are relative to the folder, with forward slashes. A name is looked up as it is and, if
+    there is no such file, in the other Unicode spelling of the same characters (composed or
+    decomposed, as copying from another system may change it).
+
+    Parameters
+    ----------
+    root
+        The folder. It may itself be a symbolic link.
+
+    Raises
+    ------
+    RequestError
+        If there is no such folder.
+    """
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        root = Path(self.root)
+        object.__setattr__(self, "root", root)
+        if not root.exists():
+            raise RequestError(
+                f"There is no image folder {root}; give the folder that holds the images."
+            )
+        if not root.is_dir():
+            raise RequestError(f"{root} is a file; give the folder that holds the images.")
+        if not os.access(root, os.R_OK | os.X_OK):
+            raise RequestError(f"The image folder {root} may not be read; check its permissions.")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All images of the folder and its subfolders, by extension, sorted; listed once.
+
+        Hidden files and folders are left out, and so are links that lead nowhere or out of the
+        folder. Linked subfolders are not entered: what they hold is listed where it is.
+        """
+        found = []
+        for folder, subfolders, files in os.walk(self.root):
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            for file in files:
+                path = Path(folder, file)
+                if file.startswith(".") or path.suffix.lower() not in EXTENSIONS:
+                    continue
+                if not path.is_symlink() or (self._inside(path) and path.exists()):
+                    found.append(path.relative_to(self.root).as_posix())
+        return tuple(sorted(found))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.why_not(name) is None
+
+    def path(self, name: str) -> Path:
+        """Return the path of an image.
+
+        Raises
+        ------
+        ImageFault
+            If the name leads out of the folder, or there is no such file.
+        """
+        if not name or "\0" in name:
+            raise ImageFault(repr(name), "is not a file name")
+        windows = PureWindowsPath(name)
+        if PurePosixPath(name).is_absolute() or windows.drive or windows.root:
+            raise ImageFault(
+                name, f"leads out of the image folder; names are relative to {self.root}"
+            )
+        path = self.root / name
+        if not self._inside(path):
+            raise ImageFault(name, f"leads out of the image folder {self.root}")
+        try:
+            if path.exists():
+                return path
+        except OSError:  # a name that no file system takes
+            pass
+        other_spelling = self._names_by_characters.get(_characters(name))
+        if other_spelling not in (None, name):
+            return self.root / other_spelling
+        raise ImageFault(name, f"is not in the image folder {self.root}{self._hint(name)}")
+
+    def listed_name(self, name: str) -> str:
+        """Return the name under which `names` lists this image, or `name` if it does not."""
+        return self._names_by_characters.get(_characters(PurePosixPath(name).as_posix()), name)
+
+    def why_not(self, name: str) -> str | None:
+        """Say why an image cannot be found (a verb phrase), or None if it can."""
+        try:
+            self.path(name)
+        except ImageFault as fault:
+            return fault.reason
+        return None
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of the file's bytes, hexadecimal.
+
+        Raises
+        ------
+        ImageFault
+            If the file cannot be found or read.
+        """
+        try:
+            with self.path(name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ImageFault(name, f"cannot be read: {error.strerror or error}") from None
+
+    def load(self, name: str) -> Image.Image:
+        """Decode an image to upright 8-bit sRGB, mode RGB.
+
+        Raises
+        ------
+        ImageFault
+            If the file cannot be found or decoded.
+        """
+        return decode(self.path(name), name=name)
+
+    def _inside(self, path: Path) -> bool:
+        try:
+            return path.resolve().is_relative_to(self._real_root)
+        except (OSError, RuntimeError, ValueError):  # a loop of links, a name too long
+            return False
+
+    @cached_property
+    def _real_root(self) -> Path:
+        return self.root.resolve()
+
+    @cached_property
+    def _names_by_characters(self) -> dict[str, str]:
+        return {_characters(name): name for name in self.names}
+
+    @cached_property
+    def _names_by_look(self) -> dict[str, list[str]]:
+        """Names by what is left without case, folder and extension."""
+        looks: dict[str, list[str]] = {}
+        for name in self.names:
+            looks.setdefault(_look(name), []).append(name)
+        return looks
+
+    def _hint(self, name: str) -> str:
+        alike = self._names_by_look.get(_look(name), [])
+        if not alike and len(self.names) <= _MAX_NAMES_TO_COMPARE:
+            alike = nearest(name, self.names)
+        return f" (did you mean {or_list(alike[:3])}?)" if alike else ""
+
+
+def _characters(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _look(name: str) -> str:
+    return _characters(PurePosixPath(name.replace("\\", "/")).stem).casefold()
