@@ -1,0 +1,176 @@
+"""Delimited text, whoever saved it, as rows that remember their line."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from aisthesis.errors import RequestError, nearest
+
+__all__ = ["Row", "Table", "read_table"]
+
+_DELIMITERS = (",", ";", "\t")
+_DECLARED_DELIMITER = re.compile(r'"?sep=([,;\t])"?\s*', re.IGNORECASE)
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: the line of the file on which it begins, and its trimmed cells."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes
+    ----------
+    name
+        The file's name, for messages.
+    columns
+        Names in the header, trimmed.
+    rows
+        All rows but empty ones; a row may have more or fewer cells than there are columns.
+    delimiter
+        Comma, semicolon or tab.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    delimiter: str
+
+    def index(self, column: str) -> int:
+        """Place of a column.
+
+        Raises
+        ------
+        RequestError
+            If the column is missing (with the nearest right names) or there twice.
+        """
+        if self.columns.count(column) > 1:
+            raise RequestError(
+                f"{self.name}: the column {column!r} is there {self.columns.count(column)} times; "
+                "rename or remove all but one."
+            )
+        if column not in self.columns:
+            close = nearest(column, self.columns, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise RequestError(
+                f"{self.name}: there is no column {column!r}{hint}; its columns are "
+                f"{', '.join(map(repr, self.columns))}. Other names are given under [columns] in "
+                "the study file."
+            )
+        return self.columns.index(column)
+
+
+def read_table(path: Path, wanted: tuple[str, ...]) -> Table:
+    """Read comma-, semicolon- or tab-separated text.
+
+    UTF-8, with or without a byte order mark, and UTF-16 and UTF-32 with one. The delimiter is the
+    one that makes most of the `wanted` columns, then most columns, of the header; a first line
+    `sep=;`, as Excel writes it, decides instead.
+
+    Parameters
+    ----------
+    path
+        The file.
+    wanted
+        Column names that may be in the header.
+
+    Raises
+    ------
+    RequestError
+        If there is no such file, it is no text in these encodings, or it holds no rows.
+    """
+    text = _read_text(path)
+    # Not str.splitlines, which also ends lines at characters that a cell may hold.
+    lines = list(io.StringIO(text, newline=""))
+    first = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        raise RequestError(f"{path.name} is empty; a header and one row an image are needed.")
+    declared = _DECLARED_DELIMITER.fullmatch(lines[first])
+    if declared and first + 1 < len(lines):
+        delimiter = declared.group(1)
+        first += 1
+    else:
+        delimiter = _delimiter(lines[first], wanted)
+    rows = _rows(path, lines[first:], first, delimiter)
+    if len(rows) < 2:
+        raise RequestError(f"{path.name} holds a header and no rows; one row an image is needed.")
+    return Table(path.name, rows[0].cells, tuple(rows[1:]), delimiter)
+
+
+def _read_text(path: Path) -> str:
+    if path.is_dir():
+        raise RequestError(f"{path} is a folder; give the CSV or TSV file with the ratings.")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise RequestError(
+            f"There is no file {path}; give the CSV or TSV file with the ratings."
+        ) from None
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise RequestError(
+            f"{path.name} is a spreadsheet workbook, not text; save it from the spreadsheet "
+            "program as CSV (UTF-8)."
+        )
+    encoding = "utf-8"
+    for mark, name in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            data, encoding = data[len(mark) :], name
+            break
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise RequestError(
+            f"{path.name} is not {encoding.upper()} text (byte 0x{data[error.start]:02X} on line "
+            f"{line}); save it as UTF-8, so that names with accents are read as they are."
+        ) from None
+    if "\0" in text:
+        raise RequestError(
+            f"{path.name} is not text (it holds NUL characters); save it as CSV in UTF-8."
+        )
+    return text
+
+
+def _delimiter(header: str, wanted: tuple[str, ...]) -> str:
+    def fit(delimiter: str) -> tuple[int, int]:
+        cells = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter), [])]
+        return len(set(wanted) & set(cells)), len(cells)
+
+    return max(_DELIMITERS, key=fit)
+
+
+def _rows(path: Path, lines: list[str], skipped: int, delimiter: str) -> list[Row]:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    rows = []
+    line = skipped + 1
+    try:
+        for cells in reader:
+            trimmed = tuple(cell.strip() for cell in cells)
+            if any(trimmed):
+                rows.append(Row(line, trimmed))
+            line = skipped + reader.line_num + 1
+    except csv.Error as error:
+        raise RequestError(
+            f"{path.name}: line {line} cannot be read as a row ({error}); "
+            "is there a quotation mark that is never closed?"
+        ) from None
+    return rows
