@@ -1,0 +1,35 @@
+"""Backbones: frozen networks by name or by hand, their layers, and their weights on a disk."""
+
+from __future__ import annotations
+
+from aisthesis.backbones.backbone import Backbone
+from aisthesis.backbones.known import KNOWN, KnownBackbone
+from aisthesis.backbones.layers import Layer, Scan, modern_path, scan_network
+from aisthesis.backbones.layouts import MapLayout
+from aisthesis.backbones.official import find_official, hub_folder
+from aisthesis.backbones.registry import backbone, list_layers
+from aisthesis.backbones.table import BackboneRow, backbone_rows, backbone_table
+from aisthesis.backbones.trunk import FrozenTrunk
+from aisthesis.backbones.weights import WeightsFile, WeightsRecord, tensors_digest
+
+__all__ = [
+    "KNOWN",
+    "Backbone",
+    "BackboneRow",
+    "FrozenTrunk",
+    "KnownBackbone",
+    "Layer",
+    "MapLayout",
+    "Scan",
+    "WeightsFile",
+    "WeightsRecord",
+    "backbone",
+    "backbone_rows",
+    "backbone_table",
+    "find_official",
+    "hub_folder",
+    "list_layers",
+    "modern_path",
+    "scan_network",
+    "tensors_digest",
+]

@@ -1,0 +1,93 @@
+"""How the output of a layer is laid out as channels on a grid."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+__all__ = ["MapLayout", "layout_of"]
+
+MAX_PREFIX_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class MapLayout:
+    """Where the channels and the grid are in a layer's output.
+
+    Parameters
+    ----------
+    kind : {"channels_first", "channels_last", "tokens"}
+        (N, C, h, w) as in convolutional networks; (N, h, w, C); or (N, T, C) as in vision
+        transformers.
+    channels, height_map, width_map : int
+        C, h and w.
+    prefix_tokens : int
+        Tokens before the grid's (class and register tokens); 0 unless `kind` is "tokens".
+    """
+
+    kind: Literal["channels_first", "channels_last", "tokens"]
+    channels: int
+    height_map: int
+    width_map: int
+    prefix_tokens: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, h, w)."""
+        return (self.channels, self.height_map, self.width_map)
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the layer's output that runs over channels."""
+        return 1 if self.kind == "channels_first" else -1
+
+    def to_map(self, output: Tensor) -> Tensor:
+        """Give the layer's output as (N, C, h, w); prefix tokens have no place and are left out."""
+        if self.kind == "channels_first":
+            return output
+        if self.kind == "channels_last":
+            return output.permute(0, 3, 1, 2)
+        grid = output[:, self.prefix_tokens :].transpose(1, 2)  # (N, C, h * w)
+        return grid.reshape(output.shape[0], *self.shape)
+
+
+def layout_of(shape: tuple[int, ...], n_images: int) -> MapLayout | None:
+    """Read the layout off the shape of a layer's output for square images.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the output for a batch of `n_images` square images.
+    n_images : int
+        Size of the batch.
+
+    Returns
+    -------
+    MapLayout or None
+        None where the output is no map: another batch size, no square grid, or one of one cell.
+    """
+    if len(shape) < 3 or shape[0] != n_images or 0 in shape:
+        return None
+    if len(shape) == 4:
+        return _grid_layout(*shape[1:])
+    return _token_layout(*shape[1:]) if len(shape) == 3 else None
+
+
+def _grid_layout(first: int, second: int, third: int) -> MapLayout | None:
+    # Square images give square grids, so the odd one out is the channel axis.
+    if second == third > 1:
+        return MapLayout("channels_first", first, second, third)
+    if first == second > 1:
+        return MapLayout("channels_last", third, first, second)
+    return None
+
+
+def _token_layout(tokens: int, channels: int) -> MapLayout | None:
+    for prefix in range(MAX_PREFIX_TOKENS + 1):
+        side = math.isqrt(max(tokens - prefix, 0))
+        if side > 1 and side * side == tokens - prefix:
+            return MapLayout("tokens", channels, side, side, prefix)
+    return None
