@@ -1,0 +1,72 @@
+"""Where the evidence is: exact channel-ablation maps for networks that predict human judgments.
+
+Public names are loaded when they are first used, so that `import aisthesis` does not load torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AblationPlan": "aisthesis.importance",
+    "AisthesisError": "aisthesis.errors",
+    "Backbone": "aisthesis.backbones",
+    "RatingEnsemble": "aisthesis.heads",
+    "RatingModel": "aisthesis.heads",
+    "RequestError": "aisthesis.errors",
+    "Study": "aisthesis.study",
+    "Transform": "aisthesis.images",
+    "ablate": "aisthesis.importance",
+    "ablation_plan": "aisthesis.importance",
+    "agree": "aisthesis.agreement",
+    "backbone": "aisthesis.functions",
+    "explain": "aisthesis.functions",
+    "fit": "aisthesis.functions",
+    "retained_output": "aisthesis.importance",
+}
+
+if TYPE_CHECKING:
+    from aisthesis.agreement import agree
+    from aisthesis.backbones import Backbone
+    from aisthesis.errors import AisthesisError, RequestError
+    from aisthesis.functions import backbone, explain, fit
+    from aisthesis.heads import RatingEnsemble, RatingModel
+    from aisthesis.images import Transform
+    from aisthesis.importance import AblationPlan, ablate, ablation_plan, retained_output
+    from aisthesis.study import Study
+
+__all__ = [
+    "AblationPlan",
+    "AisthesisError",
+    "Backbone",
+    "RatingEnsemble",
+    "RatingModel",
+    "RequestError",
+    "Study",
+    "Transform",
+    "__version__",
+    "ablate",
+    "ablation_plan",
+    "agree",
+    "backbone",
+    "explain",
+    "fit",
+    "retained_output",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'aisthesis' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)

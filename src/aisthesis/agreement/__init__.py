@@ -1,0 +1,34 @@
+"""How far the maps of different backbones agree, and how far that can be trusted."""
+
+from __future__ import annotations
+
+from aisthesis.agreement.baseline import activation_baseline
+from aisthesis.agreement.bootstrap import mean_intervals
+from aisthesis.agreement.chance import chance_level, cross_values
+from aisthesis.agreement.metrics import METRICS, ORIGINAL_METRICS, Metric, metric
+from aisthesis.agreement.pairs import agree, pair_values
+from aisthesis.agreement.reliability import disattenuated, reliability, seed_cosines
+from aisthesis.agreement.side import same_side
+from aisthesis.agreement.stack import MapStack
+from aisthesis.agreement.summary import summarise
+from aisthesis.agreement.transport import spatial_emd
+
+__all__ = [
+    "METRICS",
+    "ORIGINAL_METRICS",
+    "MapStack",
+    "Metric",
+    "activation_baseline",
+    "agree",
+    "chance_level",
+    "cross_values",
+    "disattenuated",
+    "mean_intervals",
+    "metric",
+    "pair_values",
+    "reliability",
+    "same_side",
+    "seed_cosines",
+    "spatial_emd",
+    "summarise",
+]

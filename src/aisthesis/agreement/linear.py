@@ -1,0 +1,50 @@
+"""Cosine, Pearson's r and mean squared error, exactly, without a pixel.
+
+An upsampled map is ``U_y M U_x^T``, so the mean over pixels of the product of two maps is
+``sum((G_y^T M_a G_x) * M_b)`` with the Gram matrices ``G = U_a^T U_b / size_px`` of each axis.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from aisthesis.agreement.stack import MapStack
+from aisthesis.maps import interpolation_matrix
+
+__all__ = ["cosine", "cross_cosine", "gram", "mse", "pearson"]
+
+
+def gram(n_a: int, n_b: int, size_px: int) -> Tensor:
+    """Mean products over pixels of the interpolation weights of two axes: (n_a, n_b), float64."""
+    to_a, to_b = interpolation_matrix(n_a, size_px), interpolation_matrix(n_b, size_px)
+    return to_a.mT @ to_b / size_px
+
+
+def _onto_grid_of(a: MapStack, b: MapStack) -> Tensor:
+    """Maps of `a` (N, h_b, w_b), such that a plain product with `b` is one over pixels."""
+    (h_a, w_a), (h_b, w_b) = a.native_size, b.native_size
+    gram_y = gram(h_a, h_b, a.size_px).to(a.small.device)
+    gram_x = gram(w_a, w_b, a.size_px).to(a.small.device)
+    return gram_y.mT @ a.small @ gram_x
+
+
+def cosine(a: MapStack, b: MapStack) -> Tensor:
+    """Cosine of the angle between two maps as vectors of pixels: (N,), -1 to 1."""
+    return (_onto_grid_of(a, b) * b.small).sum(dim=(1, 2)).clamp(-1, 1)
+
+
+def pearson(a: MapStack, b: MapStack) -> Tensor:
+    """Pearson's r over pixels: (N,), -1 to 1. On z-scored maps it is the cosine."""
+    return cosine(a, b)
+
+
+def mse(a: MapStack, b: MapStack) -> Tensor:
+    """Mean squared difference over pixels: (N,), 0 to 4. On z-scored maps 2 (1 - cosine)."""
+    return 2 * (1 - cosine(a, b))
+
+
+def cross_cosine(a: MapStack, b: MapStack) -> Tensor:
+    """Cosine of every map of `a` with every map of `b`: (N_a, N_b); NaN where undefined."""
+    values = _onto_grid_of(a, b).flatten(1) @ b.small.flatten(1).mT
+    undefined = a.undefined[:, None] | b.undefined[None, :]
+    return values.clamp(-1, 1).masked_fill(undefined, float("nan"))

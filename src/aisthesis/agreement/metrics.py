@@ -1,0 +1,219 @@
+"""What each metric is, as data that tables, reports and documents read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from torch import Tensor
+
+from aisthesis.agreement.linear import cosine, mse, pearson
+from aisthesis.agreement.ranks import emd, spearman, top10_iou
+from aisthesis.agreement.stack import MapStack
+from aisthesis.agreement.structure import ssim, ssim_gaussian
+from aisthesis.agreement.transport import spatial_emd
+from aisthesis.errors import RequestError, nearest, or_list
+
+__all__ = ["METRICS", "ORIGINAL_METRICS", "Metric", "metric", "metrics_named"]
+
+_NO_Z_SCORES = "either map is flat or holds a value that is not finite, so it has no z-scores"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One way to say how far two maps agree.
+
+    Attributes
+    ----------
+    name, label
+        For tables and for people.
+    direction
+        Whether more agreement means a higher or a lower value.
+    low, high
+        Bounds of the value on z-scored maps.
+    formula
+        In words, for maps a and b.
+    blind_to
+        What two maps may differ in without the value telling.
+    undefined_when
+        When the value is NaN.
+    compute
+        From two stacks of N maps to (N,) float64 values; the caller masks undefined maps.
+    original
+        One of the four of the original description.
+    """
+
+    name: str
+    label: str
+    direction: Literal["higher", "lower"]
+    low: float
+    high: float
+    formula: str
+    blind_to: str
+    undefined_when: str
+    compute: Callable[[MapStack, MapStack], Tensor]
+    original: bool = False
+
+    def __call__(self, a: MapStack, b: MapStack) -> Tensor:
+        """Agreement of the maps of `a` and `b`, image by image: (N,) float64, NaN if undefined."""
+        if len(a) != len(b) or a.size_px != b.size_px:
+            raise RequestError(
+                f"expected two stacks of as many maps on one grid, got {len(a)} maps at "
+                f"{a.size_px} px and {len(b)} at {b.size_px} px; explain the same images and "
+                "compare them at one size"
+            )
+        undefined = a.undefined | b.undefined
+        return self.compute(a, b).double().masked_fill(undefined, float("nan"))
+
+
+_ALL = (
+    Metric(
+        name="cosine",
+        label="Cosine similarity",
+        direction="higher",
+        low=-1.0,
+        high=1.0,
+        formula="sum of a*b over the product of the norms of a and b",
+        blind_to="the strength and the mean of each map, which z-scoring has removed",
+        undefined_when=_NO_Z_SCORES,
+        compute=cosine,
+        original=True,
+    ),
+    Metric(
+        name="ssim",
+        label="Structural similarity",
+        direction="higher",
+        low=-1.0,
+        high=1.0,
+        formula=(
+            "mean over uniform 7 x 7 windows of luminance times structure, sample covariance, "
+            "data range from the joint minimum to the joint maximum"
+        ),
+        blind_to="agreement at a distance: evidence moved by more than a window counts as lost",
+        undefined_when=_NO_Z_SCORES,
+        compute=ssim,
+        original=True,
+    ),
+    Metric(
+        name="emd",
+        label="Earth mover's distance of pixel values",
+        direction="lower",
+        low=0.0,
+        high=2.0**0.5,
+        formula="mean absolute difference between the sorted pixel values of a and of b",
+        blind_to="place: two maps with the same histogram get 0 wherever their evidence lies",
+        undefined_when=_NO_Z_SCORES,
+        compute=emd,
+        original=True,
+    ),
+    Metric(
+        name="mse",
+        label="Mean squared error",
+        direction="lower",
+        low=0.0,
+        high=4.0,
+        formula="mean of (a - b)^2, which on z-scored maps is 2 (1 - cosine)",
+        blind_to="all that cosine is blind to; it adds nothing to cosine",
+        undefined_when=_NO_Z_SCORES,
+        compute=mse,
+        original=True,
+    ),
+    Metric(
+        name="pearson",
+        label="Pearson's r",
+        direction="higher",
+        low=-1.0,
+        high=1.0,
+        formula="covariance of a and b over the product of their SDs",
+        blind_to="all that cosine is blind to; on z-scored maps it is the cosine",
+        undefined_when=_NO_Z_SCORES,
+        compute=pearson,
+    ),
+    Metric(
+        name="spearman",
+        label="Spearman's rho",
+        direction="higher",
+        low=-1.0,
+        high=1.0,
+        formula="Pearson's r of the pixels' ranks, ties given their average rank",
+        blind_to="how strong the evidence is: only the order of the pixels counts",
+        undefined_when=_NO_Z_SCORES,
+        compute=spearman,
+    ),
+    Metric(
+        name="top10_iou",
+        label="Overlap of the top 10 %",
+        direction="higher",
+        low=0.0,
+        high=1.0,
+        formula="intersection over union of the tenth of the pixels with the highest values",
+        blind_to="everything below the top tenth, negative evidence above all",
+        undefined_when=_NO_Z_SCORES,
+        compute=top10_iou,
+    ),
+    Metric(
+        name="ssim_gaussian",
+        label="Structural similarity, Gaussian window",
+        direction="higher",
+        low=-1.0,
+        high=1.0,
+        formula=(
+            "mean over Gaussian windows (SD 1.5, 11 x 11) of luminance times structure, "
+            "population covariance, data range from the joint minimum to the joint maximum"
+        ),
+        blind_to="agreement at a distance: evidence moved by more than a window counts as lost",
+        undefined_when=_NO_Z_SCORES,
+        compute=ssim_gaussian,
+    ),
+    Metric(
+        name="spatial_emd",
+        label="Earth mover's distance in the image",
+        direction="lower",
+        low=0.0,
+        high=1.0,
+        formula=(
+            "mean of the optimal-transport distances between the positive parts and between the "
+            "negative parts of a and b, each of mass one, in fractions of the image's diagonal"
+        ),
+        blind_to="how the amount of positive evidence compares with that of negative evidence",
+        undefined_when=(
+            _NO_Z_SCORES + ", or has no positive or no negative part on the transport grid"
+        ),
+        compute=spatial_emd,
+    ),
+)
+
+#: Every metric by its name; those of the original description come first.
+METRICS: Mapping[str, Metric] = MappingProxyType({one.name: one for one in _ALL})
+
+#: Names of the metrics of the original description.
+ORIGINAL_METRICS: tuple[str, ...] = tuple(one.name for one in _ALL if one.original)
+
+
+def metric(name: str) -> Metric:
+    """Give the metric of this name.
+
+    Raises
+    ------
+    RequestError
+        If there is none; the message has the nearest names.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    likely = nearest(name, METRICS)
+    remedy = f"did you mean {or_list(likely)}?" if likely else f"take {or_list(METRICS)}"
+    raise RequestError(f"there is no agreement metric {name!r}; {remedy}")
+
+
+def metrics_named(names: Iterable[str]) -> list[Metric]:
+    """Give the metrics of these names, each once, in this order; at least one is expected."""
+    if isinstance(names, str):
+        names = [names]
+    wanted = [metric(name) for name in dict.fromkeys(names)]
+    if not wanted:
+        raise RequestError(
+            f"expected at least one agreement metric, got none; take {or_list(METRICS)}"
+        )
+    return wanted

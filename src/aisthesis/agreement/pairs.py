@@ -1,0 +1,194 @@
+"""Agreement of every pair of backbones on every image, a few images at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from aisthesis.agreement.metrics import ORIGINAL_METRICS, Metric, metrics_named
+from aisthesis.agreement.parallel import in_threads
+from aisthesis.agreement.stack import MapStack
+from aisthesis.errors import RequestError
+
+__all__ = ["agree", "pair_values", "stacks_of"]
+
+#: Pixels of one backbone's maps held at a time; small enough for a processor's cache.
+PIXELS_AT_ONCE = {"cpu": 4 * 224 * 224, "other": 256 * 224 * 224}
+
+
+def pair_values(
+    maps: Mapping[str, Any],
+    metrics: Sequence[str] = ORIGINAL_METRICS,
+    size_px: int = 224,
+    progress: Callable[[int, int], None] | None = None,
+    device: torch.device | str | None = None,
+) -> pd.DataFrame:
+    """Compare the maps of every pair of backbones, image by image.
+
+    Each map is upsampled to the pixel grid and z-scored; what a metric needs of one map (its
+    pixels sorted, its windows' moments) is computed once, not once per pair. Images are taken a
+    few at a time, so beyond the table itself memory does not grow with their number, also when
+    `maps` are lazy arrays on disk.
+
+    Parameters
+    ----------
+    maps
+        (N, h, w) maps of the same N images by backbone: tensors, NumPy arrays or anything that
+        has a shape and can be sliced; h and w may differ between backbones. At least two.
+    metrics
+        Names out of `METRICS`; by default the four of the original description.
+    size_px
+        Side of the pixel grid.
+    progress
+        Called with (images done, N) after each step.
+    device
+        Where to compute; by default where the maps are.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``image`` (0 to N - 1), ``metric``, ``backbone_a``, ``backbone_b``, ``value``, in
+        this order of rows, metrics and backbones as they were given; NaN where undefined.
+
+    Raises
+    ------
+    RequestError
+        If a metric is unknown, fewer than two backbones are given, or their maps do not hold the
+        same number of images.
+    """
+    wanted = metrics_named(metrics)
+    n_images = _common_length(maps)
+    pairs = list(combinations(maps, 2))
+    values = np.empty((n_images, len(wanted), len(pairs)))
+    reading = Lock()
+
+    def compare(chunk: slice) -> None:
+        with reading:  # not every lazy array can be read by several threads
+            stacks = _stacks(maps, chunk, size_px, device)
+        values[chunk] = _values_of_chunk(stacks, wanted, pairs)
+
+    on_cpu, chunks = _chunks(maps, n_images, size_px, device)
+    for chunk in in_threads(compare, chunks) if on_cpu else _in_turn(compare, chunks):
+        if progress is not None:
+            progress(chunk.stop, n_images)
+    return _long_table(values, [one.name for one in wanted], pairs)
+
+
+def agree(
+    maps_a: Any,
+    maps_b: Any,
+    metrics: Sequence[str] = ("cosine",),
+    size_px: int = 224,
+) -> pd.DataFrame:
+    """Compare two stacks of maps of the same images.
+
+    Parameters
+    ----------
+    maps_a, maps_b
+        (N, h, w) maps, tensors or arrays; h and w may differ between the two.
+    metrics
+        Names out of `METRICS`.
+    size_px
+        Side of the pixel grid on which they are z-scored and compared.
+
+    Returns
+    -------
+    DataFrame
+        One row per image, in the images' order; ``image`` (0 to N - 1) and a column per metric.
+    """
+    table = pair_values({"a": maps_a, "b": maps_b}, metrics, size_px)
+    names = [one.name for one in metrics_named(metrics)]
+    columns = {name: table.loc[table["metric"] == name, "value"].to_numpy() for name in names}
+    return pd.DataFrame({"image": table["image"].unique(), **columns})
+
+
+def stacks_of(
+    maps: Mapping[str, Any], size_px: int, device: torch.device | str | None = None
+) -> Iterator[tuple[int, dict[str, MapStack]]]:
+    """Give stacks of the backbones' maps, a few images at a time, and the first image's number."""
+    _, chunks = _chunks(maps, _common_length(maps), size_px, device)
+    for chunk in chunks:
+        yield chunk.start, _stacks(maps, chunk, size_px, device)
+
+
+def _chunks(
+    maps: Mapping[str, Any], n_images: int, size_px: int, device: torch.device | str | None
+) -> tuple[bool, list[slice]]:
+    """Tell whether the work is the processor's, and which images to take together."""
+    on_cpu = torch.device(device or _device_of(maps)).type == "cpu"
+    if not isinstance(size_px, int) or size_px < 1:
+        raise RequestError(f"expected size_px as a positive whole number, got {size_px!r}")
+    step = max(1, PIXELS_AT_ONCE["cpu" if on_cpu else "other"] // size_px**2)
+    starts = range(0, n_images, step)
+    return on_cpu, [slice(start, min(start + step, n_images)) for start in starts]
+
+
+def _stacks(
+    maps: Mapping[str, Any], chunk: slice, size_px: int, device: torch.device | str | None
+) -> dict[str, MapStack]:
+    return {name: MapStack.of(one[chunk], size_px, device) for name, one in maps.items()}
+
+
+def _in_turn(work: Callable[[slice], None], chunks: Sequence[slice]) -> Iterator[slice]:
+    for chunk in chunks:
+        work(chunk)
+        yield chunk
+
+
+def _values_of_chunk(
+    stacks: Mapping[str, MapStack], metrics: Sequence[Metric], pairs: Sequence[tuple[str, str]]
+) -> NDArray[np.float64]:
+    """(images, metrics, pairs) values of a few images."""
+    rows = [
+        torch.stack([one(stacks[a], stacks[b]) for a, b in pairs], dim=1)  # (images, pairs)
+        for one in metrics
+    ]
+    result: NDArray[np.float64] = torch.stack(rows, dim=1).cpu().numpy()
+    return result
+
+
+def _long_table(
+    values: NDArray[np.float64], metrics: Sequence[str], pairs: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    image, one, pair = (axis.ravel() for axis in np.indices(values.shape, dtype=np.int32))
+    first, second = ([names[side] for names in pairs] for side in (0, 1))
+    backbones = list(dict.fromkeys([*first, *second]))
+    place = {name: position for position, name in enumerate(backbones)}
+    codes_a, codes_b = (np.array([place[name] for name in side]) for side in (first, second))
+    return pd.DataFrame(
+        {
+            "image": image.astype(np.int64),
+            "metric": np.array(metrics, dtype=object)[one],
+            "backbone_a": np.array(backbones, dtype=object)[codes_a[pair]],
+            "backbone_b": np.array(backbones, dtype=object)[codes_b[pair]],
+            "value": values.ravel(),
+        }
+    )
+
+
+def _common_length(maps: Mapping[str, Any]) -> int:
+    if len(maps) < 2:
+        raise RequestError(
+            f"expected maps of at least two backbones to compare, got {len(maps)}; "
+            "explain another backbone"
+        )
+    lengths = {name: int(one.shape[0]) for name, one in maps.items()}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        raise RequestError(
+            f"expected maps of the same images for every backbone, got {said}; "
+            "explain the same images with each"
+        )
+    return next(iter(lengths.values()))
+
+
+def _device_of(maps: Mapping[str, Any]) -> torch.device:
+    one = next(iter(maps.values()))
+    return one.device if isinstance(one, torch.Tensor) else torch.device("cpu")

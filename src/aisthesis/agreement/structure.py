@@ -1,0 +1,175 @@
+r"""Structural similarity, its windows evaluated on the small maps.
+
+A window's mean is separable, ``(F U_y) M (F U_x)^T`` with the filter F of one axis. The covariance
+of two maps in a window is a sum over pairs of their cells, and its weight splits by axis:
+
+``E[ab] - E[a]E[b] = sum over (i,j),(k,l) of [C_y W_x + P_y C_x] A_ik B_jl``
+
+where, for each axis, W is the window's mean of the product of two cells' interpolation weights, P
+the product of their means and C = W - P their covariance. Nothing large is subtracted from
+anything large, so single precision suffices; and only cells that share a window matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from aisthesis.agreement.stack import MapStack
+from aisthesis.errors import RequestError
+from aisthesis.maps import interpolation_matrix, upsample
+
+__all__ = ["GAUSSIAN", "UNIFORM", "Window", "ssim", "ssim_gaussian"]
+
+K1, K2 = 0.01, 0.03
+#: Pairs of cells along one axis above which windows over the pixels cost less.
+MOST_CELL_PAIRS = 160
+
+
+@dataclass(frozen=True)
+class Window:
+    """A separable window of SSIM.
+
+    Attributes
+    ----------
+    weights
+        Weights along one axis, of odd number, summing to one.
+    sample_covariance
+        Divide by one less than the number of pixels in the window.
+    """
+
+    weights: tuple[float, ...]
+    sample_covariance: bool
+
+    @property
+    def covariance_factor(self) -> float:
+        """What turns the windowed population covariance into the one wanted."""
+        n = len(self.weights) ** 2
+        return n / (n - 1) if self.sample_covariance else 1.0
+
+    def matrix(self, n: int) -> Tensor:
+        """Filter of one axis where the window fits: (n - len(weights) + 1, n), float64."""
+        weights = torch.tensor(self.weights, dtype=torch.float64)
+        rows = n - len(weights) + 1
+        if rows < 1:
+            raise RequestError(
+                f"expected a grid of at least {len(weights)} pixels for the window of SSIM, "
+                f"got {n}; compare at a larger size_px"
+            )
+        matrix = torch.zeros(rows, n, dtype=torch.float64)
+        for offset, weight in enumerate(weights):
+            matrix.diagonal(offset)[:rows] = weight
+        return matrix
+
+    def moments(self, stack: MapStack) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Per map: the windows' means and variances, the least and the largest pixel."""
+        filters = self.matrix(stack.size_px)
+        along_y, along_x = (
+            (filters @ interpolation_matrix(side, stack.size_px)).float().to(stack.small.device)
+            for side in stack.native_size
+        )
+        mean = along_y @ stack.small.float() @ along_x.mT
+        variance = _scaled_covariance(stack, stack, self, 1.0, mean.new_zeros(1))
+        pixels = stack.pixels()
+        return mean, variance, pixels.amin(dim=(1, 2)), pixels.amax(dim=(1, 2))
+
+
+def _gaussian_weights(sigma: float, radius: int) -> tuple[float, ...]:
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    return tuple((weights / weights.sum()).tolist())
+
+
+#: scikit-image's default: 7 x 7 pixels of equal weight, sample covariance.
+UNIFORM = Window((1 / 7,) * 7, sample_covariance=True)
+#: Wang et al. (2004): 11 x 11 pixels, Gaussian of SD 1.5, population covariance.
+GAUSSIAN = Window(_gaussian_weights(1.5, 5), sample_covariance=False)
+
+
+def ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
+    """Mean structural similarity of two maps: (N,), -1 to 1.
+
+    The mean over all windows that lie within the grid of ``(2 m_a m_b + c1) (2 s_ab + c2) /
+    ((m_a^2 + m_b^2 + c1) (s_a^2 + s_b^2 + c2))``, c1 = (.01 L)^2, c2 = (.03 L)^2, where L is the
+    joint maximum minus the joint minimum of the two maps.
+
+    References
+    ----------
+    Wang, Bovik, Sheikh & Simoncelli (2004), "Image quality assessment: from error visibility to
+    structural similarity", IEEE Transactions on Image Processing 13(4), 600-612.
+    """
+    mean_a, variance_a, least_a, most_a = a.once(window.moments)
+    mean_b, variance_b, least_b, most_b = b.once(window.moments)
+    joint_range = torch.maximum(most_a, most_b) - torch.minimum(least_a, least_b)
+    c1 = (K1 * joint_range).square()[:, None, None]
+    c2 = (K2 * joint_range).square()[:, None, None]
+    luminance = torch.addcmul(c1, mean_a, mean_b, value=2)
+    difference = mean_a - mean_b
+    similarity = _scaled_covariance(a, b, window, 2.0, c2).mul_(luminance)
+    luminance.addcmul_(difference, difference)  # m_a^2 + m_b^2 + c1
+    similarity.div_((variance_a + variance_b).add_(c2).mul_(luminance))
+    return similarity.mean(dim=(1, 2)).double()
+
+
+def ssim_gaussian(a: MapStack, b: MapStack) -> Tensor:
+    """Mean structural similarity with the Gaussian window of Wang et al.: (N,), -1 to 1."""
+    return ssim(a, b, GAUSSIAN)
+
+
+def _scaled_covariance(
+    a: MapStack, b: MapStack, window: Window, factor: float, plus: Tensor
+) -> Tensor:
+    """``factor * covariance + plus`` of two maps in every window: (N, windows, windows)."""
+    factor *= window.covariance_factor
+    (h_a, w_a), (h_b, w_b) = a.native_size, b.native_size
+    along_y = _cell_pairs(h_a, h_b, a.size_px, window)
+    along_x = _cell_pairs(w_a, w_b, a.size_px, window)
+    if max(along_y.i.numel(), along_x.i.numel()) > MOST_CELL_PAIRS:
+        return _pixel_covariance(a, b, window).mul_(factor).add_(plus)
+    device = a.small.device
+    y_i, y_j = along_y.i.to(device)[:, None], along_y.j.to(device)[:, None]
+    x_i, x_j = along_x.i.to(device), along_x.j.to(device)
+    products = a.small.float()[:, y_i, x_i] * b.small.float()[:, y_j, x_j]  # (N, y, x) pairs
+    right = torch.cat([products @ along_x.mean.to(device), products @ along_x.both.to(device)], 1)
+    left = along_y.stacked.to(device).expand(len(a), -1, -1)
+    return torch.baddbmm(plus.reshape(-1, 1, 1), left, right, alpha=factor)
+
+
+@dataclass(frozen=True)
+class _CellPairs:
+    """Cells i of one axis and j of another that share a window, and their weights there."""
+
+    i: Tensor  # (pairs,)
+    j: Tensor  # (pairs,)
+    mean: Tensor  # (pairs, windows): W, mean product of the two cells' weights
+    both: Tensor  # (pairs, windows): C, covariance of the two cells' weights
+    stacked: Tensor  # (windows, 2 pairs): C beside P, product of the two cells' mean weights
+
+
+@lru_cache(maxsize=64)
+def _cell_pairs(n_a: int, n_b: int, size_px: int, window: Window) -> _CellPairs:
+    to_a, to_b = interpolation_matrix(n_a, size_px), interpolation_matrix(n_b, size_px)
+    sums = window.matrix(size_px)  # (windows, pixels)
+    mean_a, mean_b = sums @ to_a, sums @ to_b
+    i, j = torch.nonzero(mean_a.mT @ mean_b, as_tuple=True)
+    mean_product = sums @ (to_a[:, i] * to_b[:, j])
+    product_of_means = mean_a[:, i] * mean_b[:, j]
+    covariance = mean_product - product_of_means
+    return _CellPairs(
+        i,
+        j,
+        mean_product.mT.float().contiguous(),
+        covariance.mT.float().contiguous(),
+        torch.cat([covariance, product_of_means], dim=1).float().contiguous(),
+    )
+
+
+def _pixel_covariance(a: MapStack, b: MapStack, window: Window) -> Tensor:
+    """Windowed population covariance over the pixels, for maps nearly as large as the grid."""
+    along = window.matrix(a.size_px).to(a.small)
+    pixels_a, pixels_b = upsample(a.small, a.size_px), upsample(b.small, b.size_px)
+    mean_a, mean_b = along @ pixels_a @ along.mT, along @ pixels_b @ along.mT
+    return (along @ (pixels_a * pixels_b) @ along.mT - mean_a * mean_b).float()

@@ -1,0 +1,142 @@
+"""One row per pair of backbones and metric, from one row per image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aisthesis.agreement.bootstrap import mean_intervals
+from aisthesis.errors import RequestError
+
+__all__ = ["by_image", "summarise"]
+
+
+def summarise(
+    values: pd.DataFrame,
+    seed: int = 0,
+    n_boot: int = 2000,
+    sides: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Summarise agreement over images.
+
+    Parameters
+    ----------
+    values
+        As `pair_values` gives it. Every column but ``image`` and ``value`` tells groups apart, so
+        a column ``map`` that holds ``ais`` or ``evidence`` is kept apart too.
+    seed, n_boot
+        Seed and number of the bootstrap's draws of images; every row sees the same draws.
+    sides
+        As `same_side` gives it, for the same images: adds how far a pair agrees on the images
+        where both heads err on the same side of the human rating.
+
+    Returns
+    -------
+    DataFrame
+        The group columns, then ``mean, std`` (sample SD), ``median, min, max, n, n_undefined,
+        low, high`` (95 % BCa bootstrap interval of the mean), over the `n` images on which the
+        value is defined; with `sides` also ``same_side_share, same_side_n, same_side_mean,
+        same_side_low, same_side_high``, where ``same_side_n`` counts the same-side images on
+        which the value is defined. Rows in order of first appearance. NaN where there is
+        nothing to compute from; intervals need two images.
+    """
+    groups, matrix, present = by_image(values)
+    defined = np.isfinite(matrix)
+    n = defined.sum(axis=0)
+    intervals = mean_intervals(matrix, seed, n_boot)
+    columns = {
+        "mean": _of_columns(np.mean, matrix),
+        "std": _of_columns(lambda x: x.std(ddof=1) if x.size > 1 else np.nan, matrix),
+        "median": _of_columns(np.median, matrix),
+        "min": _of_columns(np.min, matrix),
+        "max": _of_columns(np.max, matrix),
+        "n": n,
+        "n_undefined": (present & ~defined).sum(axis=0),
+        "low": intervals.low,
+        "high": intervals.high,
+    }
+    if sides is not None:
+        columns |= _same_side_columns(values, groups, matrix, sides, seed, n_boot)
+    return groups.assign(**columns)
+
+
+def by_image(
+    values: pd.DataFrame,
+) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.bool_]]:
+    """Put a long table into a matrix of images x groups.
+
+    Returns
+    -------
+    groups : DataFrame
+        One row per group (every column but ``image`` and ``value``), in order of appearance.
+    matrix : ndarray
+        (images, groups) values, images in order of appearance, NaN where undefined or absent.
+    present : ndarray
+        (images, groups) bool: the table has this row.
+    """
+    missing = [name for name in ("image", "value") if name not in values]
+    if missing:
+        raise RequestError(
+            f"expected a table of agreement with the columns image and value, "
+            f"{' and '.join(missing)} is missing; give what pair_values returns"
+        )
+    keys = [name for name in values.columns if name not in ("image", "value")]
+    groups = values[keys].drop_duplicates(ignore_index=True)
+    image, images = pd.factorize(values["image"])
+    group = values.groupby(keys, sort=False, dropna=False, observed=True).ngroup().to_numpy()
+    matrix = np.full((len(images), len(groups)), np.nan)
+    present = np.zeros(matrix.shape, dtype=bool)
+    matrix[image, group] = values["value"].to_numpy(dtype=np.float64)
+    present[image, group] = True
+    if present.sum() != len(values):
+        raise RequestError(
+            "expected one value per image and group, got several; "
+            "add the column that tells them apart"
+        )
+    return groups, matrix, present
+
+
+def _same_side_columns(
+    values: pd.DataFrame,
+    groups: pd.DataFrame,
+    matrix: NDArray[np.float64],
+    sides: pd.DataFrame,
+    seed: int,
+    n_boot: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Share of same-side images of each group's pair, and its agreement on those alone."""
+    pair = ["backbone_a", "backbone_b"]
+    images = pd.Index(pd.factorize(values["image"])[1])
+    same = np.zeros(matrix.shape, dtype=bool)
+    share = np.full(matrix.shape[1], np.nan)
+    known = dict(list(sides.groupby(pair, sort=False)))
+    for column, names in enumerate(groups[pair].itertuples(index=False, name=None)):
+        table = known.get(names, known.get(names[::-1]))
+        if table is None:
+            raise RequestError(
+                f"expected the residuals' sides of {names[0]} and {names[1]}, got none; "
+                "give same_side the residuals of every backbone"
+            )
+        side = table.set_index("image")["same_side"].reindex(images)
+        same[:, column] = side.fillna(False).to_numpy(dtype=bool)
+        if side.notna().any():
+            share[column] = side.dropna().astype(float).mean()
+    selected = np.where(same, matrix, np.nan)
+    intervals = mean_intervals(selected, seed, n_boot)
+    return {
+        "same_side_share": share,
+        "same_side_n": np.isfinite(selected).sum(axis=0),
+        "same_side_mean": _of_columns(np.mean, selected),
+        "same_side_low": intervals.low,
+        "same_side_high": intervals.high,
+    }
+
+
+def _of_columns(
+    statistic: Callable[[NDArray[np.float64]], np.floating | float], matrix: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    columns = (column[np.isfinite(column)] for column in matrix.T)
+    return np.array([statistic(column) if column.size else np.nan for column in columns])

@@ -1,0 +1,304 @@
+"""The command line: arguments in, one line on what went wrong out.
+
+Nothing heavy is imported before the arguments are parsed, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from aisthesis import __version__
+from aisthesis.errors import AisthesisError, RequestError
+
+if TYPE_CHECKING:
+    from aisthesis.study import Study
+
+__all__ = ["main"]
+
+_STAGES = {
+    "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
+    "explain": "score every channel and write maps.zarr (fits first where that is not done)",
+    "agree": "compare the backbones' maps (explains first where that is not done)",
+    "report": "write report.html and the figures (does what is not done first)",
+}
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line; argparse would print its usage too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(f"{message}; see `{self.prog} --help`")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly asked."""
+    try:
+        options = _parser().parse_args(arguments)
+        return options.command(options) or 0
+    except AisthesisError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough of it (`| head`).
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(
+        prog="aisthesis",
+        description="Where networks see the evidence for human judgments of images, exactly, and "
+        "how far they agree.",
+    )
+    parser.add_argument("--version", action="version", version=f"aisthesis {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_run(commands)
+    for stage, what in _STAGES.items():
+        command = commands.add_parser(stage, help=what, description=what)
+        command.add_argument("study", type=Path, help="a study folder, or a study file")
+        command.set_defaults(command=_run_stage, stage=stage)
+    _add_predict(commands)
+    _add_backbones(commands)
+    _add_planted(commands)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    what = "run the whole job on the embedded study: rendered images, miniature backbones"
+    command = commands.add_parser("demo", help=what, description=what)
+    command.add_argument(
+        "--out", type=Path, default=Path("aisthesis-demo"), help="folder (default: %(default)s)"
+    )
+    command.add_argument("--n", type=int, default=160, help="images (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    command.set_defaults(command=_demo)
+
+
+def _add_run(commands: Any) -> None:
+    what = "run a study from images and ratings to the report"
+    command = commands.add_parser("run", help=what, description=what)
+    command.add_argument("study", nargs="?", type=Path, help="a study file (STUDY.toml)")
+    add = command.add_argument_group("instead of a study file, or overriding it").add_argument
+    add("--images", type=Path, help="folder of images")
+    add("--ratings", type=Path, help="CSV or TSV: image,rating or image,rater,rating")
+    add("--out", type=Path, help="study folder to write")
+    add("--backbones", help="comma-separated names (default: the six AIS backbones)")
+    add(
+        "--layer",
+        action="append",
+        default=[],
+        metavar="BACKBONE=LAYER",
+        help="layer to explain, e.g. vgg19=features.34 or vgg19=deepest (may be repeated)",
+    )
+    add(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="BACKBONE=WEIGHTS",
+        help="a local state dict, `default` or `random` (may be repeated)",
+    )
+    add("--weights-dir", type=Path, help="folder of official weight files")
+    add("--seeds", type=int, help="heads per backbone (default 1)")
+    add("--seed", type=int, help="of everything random (default 0)")
+    add("--explain", choices=["test", "all"], help="which images get maps (default test)")
+    add("--metrics", help="comma-separated agreement metrics (default cosine,ssim,emd,mse)")
+    add("--on-error", choices=["stop", "skip"], help="a broken image stops the study or is skipped")
+    add("--unrated", choices=["error", "ignore", "explain"], help="images without a rating")
+    add("--device", help="auto, cpu, cuda, cuda:1, mps (default auto)")
+    add(
+        "--column",
+        action="append",
+        default=[],
+        metavar="image|rating|rater=NAME",
+        help="name of a column in the ratings table (may be repeated)",
+    )
+    command.set_defaults(command=_run)
+
+
+def _add_predict(commands: Any) -> None:
+    what = "rate unseen images with a study's fitted heads"
+    command = commands.add_parser("predict", help=what, description=what)
+    command.add_argument("study", type=Path, help="a study folder")
+    command.add_argument("--images", type=Path, required=True, help="folder of images")
+    command.add_argument("--out", type=Path, required=True, help="CSV to write")
+    command.add_argument("--on-error", choices=["stop", "skip"], default="stop")
+    command.add_argument("--device", default="auto")
+    command.set_defaults(command=_predict)
+
+
+def _add_backbones(commands: Any) -> None:
+    what = "print the backbones: layer, map, embedding, parameters, weights and where they are"
+    command = commands.add_parser("backbones", help=what, description=what)
+    command.add_argument("--weights-dir", type=Path, help="folder of official weight files")
+    command.set_defaults(command=_backbones)
+    what = "list the layers of a backbone that can be explained, with their output shapes"
+    command = commands.add_parser("layers", help=what, description=what)
+    command.add_argument("backbone", help="a name, e.g. vgg19, torchvision:squeezenet1_0")
+    command.set_defaults(command=_layers)
+
+
+def _add_planted(commands: Any) -> None:
+    what = "render a study whose evidence is known: images, single raters' ratings, masks"
+    command = commands.add_parser("planted", help=what, description=what)
+    command.add_argument("--n", type=int, default=500, help="images (default: %(default)s)")
+    command.add_argument("--out", type=Path, required=True, help="folder to write")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--size", type=int, default=224, help="side in px (default: %(default)s)")
+    command.set_defaults(command=_planted)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from aisthesis.engine import Terminal
+    from aisthesis.pipeline.demo import demo_study
+
+    study = demo_study(options.out, n=options.n, seed=options.seed, narrator=Terminal())
+    study.run()
+    print(study.folder.report)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from aisthesis.engine import Terminal
+    from aisthesis.study import Study
+
+    study = Study(_asked(options), narrator=Terminal())
+    study.run()
+    print(study.folder.report)
+
+
+def _asked(options: argparse.Namespace) -> Any:
+    """Merge the study file, if any, with the options given beside it."""
+    import tomllib
+
+    from aisthesis.config import read_study_file, study_config
+
+    values: dict[str, Any] = {}
+    base = Path.cwd()
+    if options.study is not None:
+        read_study_file(options.study)
+        base = options.study.absolute().parent
+        values = tomllib.loads(options.study.read_text(encoding="utf-8"))
+    given = vars(options)
+    for key in ("images", "ratings", "out", "weights_dir"):
+        if given[key] is not None:
+            values[key] = str(given[key].absolute())
+    for key in ("seeds", "seed", "explain", "on_error", "unrated", "device"):
+        if given[key] is not None:
+            values[key] = given[key]
+    if options.metrics:
+        values["metrics"] = _names(options.metrics)
+    if options.backbones:
+        values["backbones"] = [{"name": name} for name in _names(options.backbones)]
+    if options.column:
+        values["columns"] = {**values.get("columns", {}), **_pairs(options.column, "--column")}
+    _per_backbone(values, "layer", _pairs(options.layer, "--layer"))
+    weights = _pairs(options.weights, "--weights")
+    local = {k: v if v in ("default", "random") else str(Path(v).absolute()) for k, v in weights.items()}
+    _per_backbone(values, "weights", local)
+    return study_config(values, base, str(options.study or "the command line"))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
+    pairs = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not (equals and name and value):
+            raise RequestError(f"{option}: expected NAME=VALUE, got {item!r}")
+        pairs[name] = value
+    return pairs
+
+
+def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> None:
+    from aisthesis.config import AIS_BACKBONES
+    from aisthesis.errors import nearest, or_list
+
+    if not chosen:
+        return
+    backbones = values.get("backbones") or [{"name": name} for name in AIS_BACKBONES]
+    labels = [backbone.get("label", backbone["name"]) for backbone in backbones]
+    for name in chosen:
+        if name not in labels:
+            close = nearest(name, labels) or labels
+            raise RequestError(
+                f"--{key} {name}=...: {name!r} is not a backbone of this study; "
+                f"did you mean {or_list(close)}?"
+            )
+    values["backbones"] = [
+        {**backbone, **({key: chosen[label]} if label in chosen else {})}
+        for label, backbone in zip(labels, backbones, strict=True)
+    ]
+
+
+def _open(path: Path) -> Study:
+    from aisthesis.engine import Terminal
+    from aisthesis.study import Study
+
+    if path.is_file():
+        return Study.from_toml(path, narrator=Terminal())
+    return Study.open(path, narrator=Terminal())
+
+
+def _run_stage(options: argparse.Namespace) -> None:
+    study = _open(options.study)
+    study.run(until=options.stage)
+    print(study.folder.report if options.stage == "report" else study.folder.root)
+
+
+def _predict(options: argparse.Namespace) -> None:
+    study = _open(options.study)
+    table = study.predict(options.images, on_error=options.on_error, device=options.device)
+    from aisthesis.engine import write_csv
+
+    write_csv(options.out, table)
+    print(options.out)
+
+
+def _backbones(options: argparse.Namespace) -> None:
+    from aisthesis.backbones import backbone_table
+
+    _print_table(backbone_table(weights_dir=options.weights_dir))
+
+
+def _layers(options: argparse.Namespace) -> None:
+    from aisthesis.pipeline.catalogue import layers_of
+
+    _print_table(layers_of(options.backbone))
+
+
+def _print_table(table: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=240)
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for name in table.columns:
+        shown.add_column(str(name), overflow="fold")
+    for row in table.itertuples(index=False):
+        shown.add_row(*(str(cell) for cell in row))
+    console.print(shown, markup=False)
+
+
+def _planted(options: argparse.Namespace) -> None:
+    from aisthesis.engine import Terminal
+    from aisthesis.miniature import render_study
+
+    render = render_study(options.out, options.n, seed=options.seed, size_px=options.size)
+    Terminal().say(f"{options.n} images, single raters' ratings and masks")
+    print(render.root if hasattr(render, "root") else options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""The steps of a study as plain functions, for use without a study folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from aisthesis.backbones import Backbone
+from aisthesis.config import BackboneConfig
+from aisthesis.errors import RequestError
+from aisthesis.heads import FitOptions, MLPHead, RatingEnsemble, embed_images, fit_mlp
+from aisthesis.images import ImageFolder, batches, check_images
+from aisthesis.judgments import read_ratings, split
+from aisthesis.pipeline.catalogue import build
+from aisthesis.pipeline.explain import explain_batch, plan_for
+
+__all__ = ["backbone", "explain", "fit"]
+
+
+def backbone(
+    name: str,
+    *,
+    layer: str | None = None,
+    weights: str | Path = "default",
+    weights_dir: str | Path | None = None,
+    input_px: int | None = None,
+    seed: int = 0,
+) -> Backbone:
+    """Make a backbone by name.
+
+    Parameters
+    ----------
+    name : str
+        One of the seven, `torchvision:NAME`, `timm:NAME` or `miniature:NAME`.
+    layer : str, optional
+        Dotted path or `deepest`; the backbone's own by default.
+    weights : {"default", "random"} or path
+        Official weights, seeded random ones, or a local state dict.
+    weights_dir : path, optional
+        Folder of already downloaded official files.
+    input_px : int, optional
+        Side of the crop, instead of the backbone's own.
+    seed : int
+        Of random weights.
+
+    Raises
+    ------
+    RequestError
+        If a name, layer or file is wrong; the nearest right ones are named.
+    AisthesisError
+        If official weights are neither here nor to be had.
+    """
+    asked = BackboneConfig(name=name, layer=layer, weights=str(weights), input_px=input_px)
+    return build(asked, weights_dir=Path(weights_dir) if weights_dir else None, seed=seed)
+
+
+def _rating_of(images: ImageFolder, ratings: Any) -> dict[str, float]:
+    """Take ratings from a table's path, a mapping or a pandas Series, by image name."""
+    if isinstance(ratings, str | Path):
+        table = read_ratings(Path(ratings)).mean
+        ratings = dict(zip(table["image"], table["rating"], strict=True))
+    by_name = {str(name): float(value) for name, value in dict(ratings).items()}
+    unknown = sorted(set(by_name) - set(images.names))
+    if unknown:
+        raise RequestError(
+            f"{len(unknown)} rated images are not in {images.root}: {', '.join(unknown[:5])}"
+        )
+    return by_name
+
+
+def fit(
+    backbone: Backbone,
+    images: str | Path,
+    ratings: Any,
+    *,
+    seed: int = 0,
+    test: float = 0.2,
+    validation: float = 0.2,
+    options: FitOptions | None = None,
+    batch_size: int = 8,
+    advance: Callable[[int], None] = lambda n: None,
+) -> MLPHead:
+    """Fit a head on a frozen backbone.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    images : path
+        Folder of images.
+    ratings : path, mapping or pandas.Series
+        A table of ratings, or ratings by image name.
+    seed : int
+        Of the split, the initialisation and the order of the images.
+    test, validation : float
+        Shares of images held out; `test` images play no part in the fit.
+    options : FitOptions, optional
+        How the head is trained.
+    advance : callable
+        Told how many images were just embedded.
+
+    Returns
+    -------
+    MLPHead
+        Embeddings (N, D) to ratings (N,), in rating units, in eval mode.
+    """
+    folder = ImageFolder(Path(images))
+    rated = _rating_of(folder, ratings)
+    checked = check_images(folder, sorted(rated), on_fault="stop")
+    y = np.array([rated[name] for name in checked.names])
+    parts = split(checked.names, y, test=test, validation=validation, seed=seed, fit_seed=seed)
+    z = embed_images(
+        backbone.trunk,
+        folder,
+        checked.names,
+        backbone.transform,
+        digests=checked.digests,
+        batch_size=batch_size,
+        device=backbone.device,
+        advance=advance,
+    )
+    place = {name: i for i, name in enumerate(checked.names)}
+    train, held = (np.array([place[n] for n in names]) for names in (parts.train, parts.validation))
+    return fit_mlp(
+        torch.from_numpy(z), torch.from_numpy(y).float(), train, held, options, seed=seed
+    ).head
+
+
+def explain(
+    backbone: Backbone,
+    head: MLPHead,
+    images: str | Path,
+    ratings: Any = None,
+    *,
+    method: str = "ais",
+    batch_size: int = 8,
+    advance: Callable[[int], None] = lambda n: None,
+) -> xr.DataArray:
+    """Make a signed heatmap of every image.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        With a layer.
+    head : MLPHead
+        Fitted on that backbone.
+    images : path
+        Folder of images.
+    ratings : path, mapping or pandas.Series, optional
+        Needed for `ais`; images without one are left out there.
+    method : {"ais", "evidence"}
+        Channels weighted by their Alignment-Importance Score or by their evidence.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims (image, y, x), at the layer's own resolution, in rating units x activation;
+        `attrs["method"]` says which kind.
+    """
+    if method not in ("ais", "evidence"):
+        raise RequestError(f"expected method ais or evidence, got {method!r}")
+    if method == "ais" and ratings is None:
+        raise RequestError("AIS needs human ratings; give them, or ask for method='evidence'")
+    if backbone.trunk_layer is None:
+        raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")
+    folder = ImageFolder(Path(images))
+    rated = {} if ratings is None else _rating_of(folder, ratings)
+    names = sorted(rated) if method == "ais" else list(folder.names)
+    head = head.to(backbone.device)
+    model = RatingEnsemble(backbone.trunk, [head])
+    plan = plan_for(backbone, model)
+    maps, done = [], []
+    for batch in batches(folder, names, backbone.transform, batch_size):
+        rating = torch.tensor([rated.get(name, np.nan) for name in batch.names])
+        arrays = explain_batch(backbone, plan, batch.pixels.to(backbone.device), rating)
+        maps.append(arrays[method][0])
+        done += batch.names
+        advance(len(batch.names))
+    return xr.DataArray(
+        np.concatenate(maps),
+        dims=("image", "y", "x"),
+        coords={"image": pd.Index(done, name="image")},
+        name=method,
+        attrs={"method": method, "backbone": backbone.name, "layer": backbone.layer},
+    )

@@ -1,0 +1,91 @@
+"""What a plan costs, and how it is said in words."""
+
+from __future__ import annotations
+
+from torch import fx
+
+from aisthesis.importance.analysis import Analysis
+from aisthesis.importance.expansion import Expansion
+
+__all__ = ["forward_passes", "in_words"]
+
+_ENTRY_COST = 20  # reading and writing one entry, in floating-point operations
+_CHANGE_COST = 3  # a change is read with the intact value beside it
+_MOST_NAMES = 8
+
+
+def forward_passes(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> float:
+    """Expected cost for all channels in forward passes of the same batch, the first included."""
+    flops, entries = analysis.upstream_work
+    flops += sum(analysis.flops.values())
+    entries += sum(analysis.sizes[node] for node in analysis.affected)
+    whole = flops + _ENTRY_COST * entries
+    extra = 0.0
+    for node, affected in analysis.affected.items():
+        if node not in analysis.needed:
+            continue
+        moved = _CHANGE_COST * _ENTRY_COST * analysis.sizes[node]
+        own = analysis.flops[node]
+        if affected.channelwise:
+            extra += own + moved
+        elif node in ways:
+            extra += own + moved * analysis.channels
+        else:
+            extra += (own + moved) * analysis.channels
+    return 1 + extra / max(whole, 1)
+
+
+def in_words(layer: str, analysis: Analysis, ways: dict[fx.Node, Expansion]) -> str:
+    """Which way is taken, and why."""
+    channels = analysis.channels
+    start = f"{layer} ({channels} channels)"
+    apart = [n for n, a in analysis.affected.items() if a.channelwise and n in analysis.needed]
+    mixing = analysis.mixing
+    if analysis.states[analysis.output] is None:
+        return f"{start}: the output does not depend on the layer, so nothing changes."
+    route = (
+        f"the traced graph keeps the channels apart through {_names(apart)}, so one pass with "
+        "all of them removed gives every changed entry"
+        if apart
+        else "the channels meet directly after the layer"
+    )
+    if not mixing:
+        return f"{start}: {route} of the output itself."
+    first = [node for node in mixing if not set(mixing).intersection(node.all_input_nodes)]
+    meetings = [_meeting(node, analysis, ways) for node in first]
+    rest = [node for node in mixing if node not in first]
+    words = f"{start}: {route}; {_and(list(dict.fromkeys(meetings)))}"
+    if rest:
+        words += f"; the rest ({_names(rest)}) works on the differences, batched over channels"
+    return words + "."
+
+
+def _meeting(node: fx.Node, analysis: Analysis, ways: dict[fx.Node, Expansion]) -> str:
+    name = _name(node)
+    if node not in ways:
+        return f"{name} mixes the channels and runs for each of them"
+    size = ways[node].entries.shape[1]
+    return {
+        "column": f"each channel is one column of {name}",
+        "block": f"each channel is a block of {size} columns of {name}",
+        "plane": f"each channel is one input plane of {name}, whose linearity is used",
+    }[ways[node].kind]
+
+
+def _name(node: fx.Node) -> str:
+    if node.op == "call_module":
+        return str(node.target).removeprefix("model.")
+    return node.name.rstrip("_0123456789")
+
+
+def _names(nodes: list[fx.Node]) -> str:
+    names = [_name(node) for node in nodes]
+    if len(names) > _MOST_NAMES:
+        half = _MOST_NAMES // 2
+        skipped = len(names) - 2 * half
+        names = [*names[:half], f"{skipped} more", *names[-half:]]
+    return _and(names)
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,349 @@
+"""How the channels of a layer are removed from a network: found once, used for many batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import fx, nn
+
+from aisthesis.errors import RequestError
+from aisthesis.importance.ablation import Ablation
+from aisthesis.importance.analysis import Analysis, Unsuitable, analyse
+from aisthesis.importance.channels import ChannelSets, channel_sets, find_layer
+from aisthesis.importance.cost import forward_passes, in_words
+from aisthesis.importance.execution import Execution
+from aisthesis.importance.expansion import Expansion, expansions
+from aisthesis.importance.modes import attributes_kept, evaluation
+from aisthesis.importance.rerun import Rerun
+from aisthesis.importance.tracing import Trace, trace
+from aisthesis.importance.upstream import Upstream, run_upstream
+
+__all__ = ["MEMORY_BYTES", "AblationPlan", "ablation_plan"]
+
+Kind = Literal["channelwise", "column", "block", "linear", "mixing", "rerun"]
+Shape = tuple[int, ...] | torch.Size
+
+MEMORY_BYTES = 1_000_000_000
+_DEFAULT_SHAPE = (2, 3, 224, 224)
+_SAMPLE_IMAGES = 2  # a network may treat a single image's batch axis in its own way
+_AGREEMENT = 1e-3
+
+
+@dataclass(frozen=True)
+class AblationPlan:
+    """The cheapest exact way to remove the channels of one layer.
+
+    Made by `ablation_plan`; call it on as many batches as wanted. It refers to the network and
+    leaves it as it is, so weights changed after the plan was made are taken into account;
+    changed code or modules need a new plan.
+
+    Attributes
+    ----------
+    model : Module
+        The network, giving (N,) or (N, K) for N images.
+    layer : str
+        Dotted path of the layer.
+    channels : int
+        Number C of channels of the layer's output.
+    channel_axis : int
+        Axis of the layer's output that counts them.
+    kind : str
+        `"channelwise"`: everything up to the output keeps channels apart. `"column"`, `"block"`:
+        they meet first in a linear layer, where each is one column or a block of columns.
+        `"linear"`: they meet first in a convolution. `"mixing"`: they meet in another operation.
+        `"rerun"`: the graph cannot be used, and the network's own code runs again.
+    passes : float
+        Expected cost for all channels, in forward passes of the same batch, the first included.
+    words : str
+        Which way and why.
+    """
+
+    model: nn.Module = field(repr=False)
+    layer: str
+    channels: int
+    channel_axis: int
+    kind: Kind
+    passes: float
+    words: str = field(repr=False)
+    _trace: Trace | None = field(default=None, repr=False, compare=False)
+    _wanted_axis: int | None = field(default=None, repr=False, compare=False)
+    _analyses: dict[tuple[Shape, torch.dtype], Analysis] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """Say in words which way is taken, why, and what it is expected to cost."""
+        return f"{self.words} Expected cost: {_number(self.passes)} forward passes."
+
+    def __call__(
+        self,
+        x: torch.Tensor,
+        *,
+        groups: ChannelSets | None = None,
+        replace: str = "zero",
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> Ablation:
+        """Remove every channel, or every group of channels, from every image.
+
+        Parameters
+        ----------
+        x : (N, ...)
+            Images as the network takes them, on its device.
+        groups : G sequences of channel numbers, or (G, C) bool, optional
+            Channels to remove together; they may overlap. Default: each channel alone.
+        replace : {"zero", "mean"}
+            A removed channel of the layer's output becomes zero, or its own mean over the
+            positions of the image (where it has one position, it keeps its value).
+        memory_bytes
+            Most memory in bytes to use beyond the forward pass.
+
+        Returns
+        -------
+        Ablation
+            Predictions with and without each channel, and the layer's output.
+
+        Raises
+        ------
+        RequestError
+            If `groups`, `replace`, `memory_bytes` or the network's output is unfit.
+        """
+        _check_request(x, replace, memory_bytes)
+        member = channel_sets(groups, self.channels)
+        with attributes_kept(self.model), evaluation(self.model):
+            return self._remove(x.detach(), member, replace, memory_bytes)
+
+    def retain(
+        self,
+        x: torch.Tensor,
+        keep: ChannelSets,
+        *,
+        replace: str = "zero",
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> torch.Tensor:
+        """Output when only the channels of each set are kept.
+
+        Parameters
+        ----------
+        x : (N, ...)
+            Images.
+        keep : G sequences of channel numbers, or (G, C) bool
+            Sets of channels to keep; all others are removed at once.
+        replace, memory_bytes
+            As in a call of the plan.
+
+        Returns
+        -------
+        (N, G) or (N, G, K)
+            Predictions, float64.
+        """
+        kept = channel_sets(keep, self.channels)
+        removed = None if kept is None else ~kept
+        return self(x, groups=removed, replace=replace, memory_bytes=memory_bytes).removed
+
+    def _remove(
+        self, x: torch.Tensor, member: np.ndarray | None, replace: str, memory_bytes: int
+    ) -> Ablation:
+        if x.is_inference():
+            x = x.clone()
+        layer = find_layer(self.model, self.layer)
+        if self._trace is None:
+            again = Rerun(self.model, layer, x, self._wanted_axis, replace, memory_bytes)
+            delta = again.changed(member)
+            return Ablation(again.output, delta, again.activation, again.axis)
+        known = self._analyses.get((x.shape, x.dtype))
+        upstream = run_upstream(self._trace, x, watch=known is None)
+        if known is None:
+            known = self._analyse(self._trace, x, layer, upstream)
+        ways = expansions(known)
+        run = Execution(known, ways, upstream, replace)
+        delta = run.changed(member, _sets_at_once(known, memory_bytes))
+        return Ablation(run.output, delta, run.activation, known.axis)
+
+    def _analyse(
+        self, traced: Trace, x: torch.Tensor, layer: nn.Module, upstream: Upstream
+    ) -> Analysis:
+        try:
+            found = analyse(traced, layer, upstream, self._wanted_axis)
+        except Unsuitable as reason:
+            raise RequestError(
+                f"the plan does not fit images of shape {tuple(x.shape)}: {reason}; make a "
+                "plan for them with ablation_plan"
+            ) from reason
+        self._analyses[x.shape, x.dtype] = found
+        return found
+
+
+def ablation_plan(
+    model: nn.Module,
+    layer: str,
+    x: torch.Tensor | Shape | None = None,
+    *,
+    channel_axis: int | None = None,
+    verify: bool = True,
+) -> AblationPlan:
+    """Find the cheapest exact way to remove the channels of a layer.
+
+    The network's graph is traced with torch.fx and every operation after the layer is asked
+    whether it keeps the channels apart; an operation that is not known to do so counts as mixing
+    them. A network that cannot be traced is run again by its own code.
+
+    Parameters
+    ----------
+    model : Module
+        Network giving one number, or K numbers, per image: (N,) or (N, K).
+    layer : str
+        Dotted path of the layer whose channels are removed; its output must be one tensor.
+    x : (N, ...) tensor or shape, optional
+        Sample images, of which two are used, or their shape; default (2, 3, 224, 224).
+    channel_axis : int, optional
+        Axis of the layer's output that counts channels. Default: the last of three axes (image,
+        token, channel) unless the layer holds a convolution, and the last of four or more for
+        Linear and LayerNorm layers and blocks made of them alone; else 1. An activation between
+        such layers cannot be told from one between convolutions: say -1 there.
+    verify : bool
+        Compare the plan with the network itself on the sample, with no channel, every other and
+        all channels removed, and fall back on running the network's own code where they differ.
+
+    Returns
+    -------
+    AblationPlan
+
+    Raises
+    ------
+    RequestError
+        If there is no such layer, or it has no channels, or the output is unfit.
+    """
+    module = find_layer(model, layer)
+    sample = _sample(model, x)
+    with attributes_kept(model), evaluation(model):
+        traced = trace(model, module)
+        reason = traced if isinstance(traced, str) else ""
+        if isinstance(traced, Trace):
+            plan, reason = _from_graph(model, layer, module, traced, sample, channel_axis)
+            if plan is not None and (not verify or _agrees(plan, sample)):
+                return plan
+            reason = reason or "its graph gives other values than the network"
+        return _from_code(model, layer, module, sample, channel_axis, reason)
+
+
+def _from_graph(
+    model: nn.Module,
+    layer: str,
+    module: nn.Module,
+    traced: Trace,
+    sample: torch.Tensor,
+    axis: int | None,
+) -> tuple[AblationPlan | None, str]:
+    try:
+        analysis = analyse(traced, module, run_upstream(traced, sample, watch=True), axis)
+    except Unsuitable as reason:
+        return None, str(reason)
+    ways = expansions(analysis)
+    plan = AblationPlan(
+        model=model,
+        layer=layer,
+        channels=analysis.channels,
+        channel_axis=analysis.axis,
+        kind=_kind(analysis, ways),
+        passes=forward_passes(analysis, ways),
+        words=in_words(layer, analysis, ways),
+        _trace=traced,
+        _wanted_axis=axis,
+        _analyses={(sample.shape, sample.dtype): analysis},
+    )
+    return plan, ""
+
+
+def _from_code(
+    model: nn.Module,
+    layer: str,
+    module: nn.Module,
+    sample: torch.Tensor,
+    axis: int | None,
+    reason: str,
+) -> AblationPlan:
+    again = Rerun(model, module, sample, axis, "zero", MEMORY_BYTES)
+    share = again.share_again()
+    what = (
+        f"the network runs again for every channel, {again.replayed} modules before the layer "
+        "giving back what they gave the first time"
+        if again.replayed
+        else "the whole network runs again for every channel"
+    )
+    return AblationPlan(
+        model=model,
+        layer=layer,
+        channels=again.channels,
+        channel_axis=again.axis,
+        kind="rerun",
+        passes=1 + again.channels * share,
+        words=f"{layer} ({again.channels} channels): {reason}; {what}, by hooks.",
+        _wanted_axis=axis,
+    )
+
+
+def _agrees(plan: AblationPlan, sample: torch.Tensor) -> bool:
+    """Whether the plan and the network itself give the same on the sample."""
+    rows = np.zeros((3, plan.channels), dtype=bool)
+    rows[1, ::2] = True
+    rows[2] = True
+    layer = find_layer(plan.model, plan.layer)
+    try:
+        fast = plan._remove(sample, rows, "zero", MEMORY_BYTES).removed
+    except RequestError:
+        raise
+    except Exception:  # noqa: BLE001  a graph that is not the whole story may raise anything
+        return False
+    slow = Rerun(plan.model, layer, sample, plan._wanted_axis, "zero", 0)
+    exact = slow.output.unsqueeze(1) + slow.changed(rows)
+    if not bool(exact.isfinite().all()):
+        return True  # nothing can be compared; the analysis stands by itself
+    scale = max(1.0, float(exact.abs().max()))
+    coarse = slow.activation.dtype.itemsize < 4
+    tolerance = (50 if coarse else 1) * _AGREEMENT * scale
+    return torch.allclose(fast.to(exact.dtype), exact, rtol=0.0, atol=tolerance)
+
+
+def _kind(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> Kind:
+    mixing = set(analysis.mixing)
+    if not mixing:
+        return "channelwise"
+    first = [n for n in analysis.mixing if not mixing.intersection(n.all_input_nodes)]
+    kinds = {ways[n].kind if n in ways else "mixing" for n in first}
+    for kind in ("mixing", "plane", "block"):
+        if kind in kinds:
+            return "linear" if kind == "plane" else kind
+    return "column"
+
+
+def _sets_at_once(analysis: Analysis, memory_bytes: int) -> int:
+    return int(max(1, min(0.8 * memory_bytes // analysis.bytes_per_set(), analysis.channels)))
+
+
+def _sample(model: nn.Module, x: torch.Tensor | Shape | None) -> torch.Tensor:
+    if isinstance(x, torch.Tensor):
+        return x.detach()[:_SAMPLE_IMAGES]
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(tuple(x) if x is not None else _DEFAULT_SHAPE, generator=generator)
+    return noise.to(like.device, like.dtype)
+
+
+def _check_request(x: torch.Tensor, replace: str, memory_bytes: int) -> None:
+    if not isinstance(x, torch.Tensor) or x.ndim < 2 or not x.shape[0]:
+        got = f"shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+        raise RequestError(f"expected a batch of images (N, ...) as a tensor, got {got}")
+    if replace not in ("zero", "mean"):
+        raise RequestError(f"expected replace to be 'zero' or 'mean', got {replace!r}")
+    if memory_bytes <= 0:
+        raise RequestError(f"expected memory_bytes above 0, got {memory_bytes}")
+
+
+def _number(passes: float) -> str:
+    return f"{passes:.2f}" if passes < 10 else f"{passes:,.0f}"

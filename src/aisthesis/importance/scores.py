@@ -1,0 +1,102 @@
+"""Signed channel scores from a prediction, its changes and the human rating: pure arithmetic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+import torch
+
+from aisthesis.errors import RequestError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["evidence_scores", "importance_scores"]
+
+Array = TypeVar("Array", np.ndarray, torch.Tensor)
+
+
+def importance_scores(output: Array, delta: Array, rating: ArrayLike | torch.Tensor) -> Array:
+    """Alignment importance score of every channel in every image.
+
+    With the residual e = f − y, Δr = |e + Δp| − |e| and AIS = sign(Δr)·|Δp|: positive where
+    removing the channel makes the prediction worse, negative where it makes it better. The sign
+    is taken from the factored form Δr·(|e + Δp| + |e|) = Δp·(2e + Δp), so it is right even where
+    Δp is far below the rounding of e.
+
+    Parameters
+    ----------
+    output : (N,) or (N, K)
+        Predictions f, on the rating's scale, of K heads.
+    delta : (N, C) or (N, C, K)
+        Δp: the prediction with the channel removed, minus `output`.
+    rating : (N,)
+        Human ratings y; NaN where an image has none.
+
+    Returns
+    -------
+    (N, C) or (N, C, K)
+        Scores in rating units, float64, of the kind (NumPy or torch) of `delta`; NaN for every
+        channel of an image without a rating.
+
+    Raises
+    ------
+    RequestError
+        If the shapes do not belong together.
+
+    References
+    ----------
+    Truong, Pesenti & Hasson, alignment importance scores; here for ratings, per image.
+    """
+    if isinstance(delta, torch.Tensor):
+        f = torch.as_tensor(output, device=delta.device).to(torch.float64)
+        y = torch.as_tensor(rating, device=delta.device).to(torch.float64)
+        change = delta.to(torch.float64)
+        _check(tuple(f.shape), tuple(change.shape), tuple(y.shape))
+        residual = (f - y.reshape(-1, *[1] * (f.ndim - 1))).unsqueeze(1)
+        return _signed(torch, residual, change)
+    f_np = np.asarray(output, dtype=np.float64)
+    y_np = np.asarray(rating, dtype=np.float64)
+    change_np = np.asarray(delta, dtype=np.float64)
+    _check(f_np.shape, change_np.shape, y_np.shape)
+    residual_np = np.expand_dims(f_np - y_np.reshape(-1, *[1] * (f_np.ndim - 1)), 1)
+    return cast(Array, _signed(np, residual_np, change_np))
+
+
+def evidence_scores(delta: Array) -> Array:
+    """Evidence score −Δp: positive where the channel raises the predicted rating.
+
+    Parameters
+    ----------
+    delta : any shape
+        Δp in rating units.
+
+    Returns
+    -------
+    same shape
+        Scores in rating units, float64, of the kind (NumPy or torch) of `delta`.
+    """
+    if isinstance(delta, torch.Tensor):
+        return -delta.to(torch.float64)
+    return -np.asarray(delta, dtype=np.float64)
+
+
+def _signed(xp: Any, residual: Any, change: Any) -> Any:
+    # sign(Δp)·sign(2e + Δp): the product itself could underflow to zero
+    sign = xp.sign(change) * xp.sign(2 * residual + change)
+    return sign * abs(change)
+
+
+def _check(output: tuple[int, ...], delta: tuple[int, ...], rating: tuple[int, ...]) -> None:
+    fits = (
+        len(output) in (1, 2)
+        and len(delta) == len(output) + 1
+        and delta[:1] + delta[2:] == output
+        and rating == output[:1]
+    )
+    if not fits:
+        raise RequestError(
+            "expected output (N,) or (N, K), delta (N, C) or (N, C, K) and rating (N,), got "
+            f"{output}, {delta} and {rating}; score the images of one batch together"
+        )

@@ -1,0 +1,138 @@
+"""The network's own graph, by torch.fx, without a change to the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+__all__ = ["Trace", "trace"]
+
+_MOST_OPAQUE_MODULES = 64
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A graph whose module names are those of `root`, which only refers to the user's network."""
+
+    root: nn.Module
+    target: fx.Node  # the call of the layer
+    output: fx.Node  # what the network gives
+    before: list[fx.Node]  # in order: the target and whatever does not depend on it
+    after: list[fx.Node]  # in order: whatever depends on the target
+    dying: dict[fx.Node, list[fx.Node]]  # values that are not read after each node before
+
+
+class _OneInput(nn.Module):
+    """Calls the network with its input alone, so that every other argument has its default."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.model(x)
+
+
+class _Tracer(fx.Tracer):
+    proxy_buffer_attributes = True  # or a value computed from a buffer would be frozen
+
+    def __init__(self, layer: nn.Module, ancestors: set[nn.Module], opaque: set[nn.Module]) -> None:
+        super().__init__()
+        self.layer, self.ancestors, self.opaque = layer, ancestors, opaque
+        self.failed: nn.Module | None = None
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        if m is self.layer or m in self.opaque:
+            return True
+        return m not in self.ancestors and super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            if self.failed is None:
+                self.failed = m  # the innermost module whose code could not be followed
+            raise
+
+
+def trace(model: nn.Module, layer: nn.Module) -> Trace | str:
+    """Follow the network's code with a symbolic input.
+
+    A module that cannot be followed is called as a whole, unless `layer` lies in it.
+
+    Returns
+    -------
+    Trace or str
+        The graph, or the reason why there is none.
+    """
+    ancestors = {module for module in model.modules() if _contains(module, layer)}
+    opaque: set[nn.Module] = set()
+    for _ in range(_MOST_OPAQUE_MODULES):
+        root = _OneInput(model)
+        root.training = False
+        tracer = _Tracer(layer, ancestors, opaque)
+        try:
+            graph = tracer.trace(root)
+        except Exception as error:  # noqa: BLE001  the user's code may raise anything here
+            failed = tracer.failed
+            if failed is None or failed in ancestors or failed is layer or failed in opaque:
+                return f"torch.fx cannot follow the network's code ({_first_line(error)})"
+            opaque.add(failed)
+            continue
+        return _split(root, graph, layer)
+    return "torch.fx cannot follow too many of the network's modules"
+
+
+def _split(root: nn.Module, graph: fx.Graph, layer: nn.Module) -> Trace | str:
+    """Cut the graph at the layer."""
+    nodes = list(graph.nodes)
+    calls = [n for n in nodes if n.op == "call_module" and _called(root, n) is layer]
+    output = nodes[-1].args[0]
+    if len(calls) != 1:
+        times = f"{len(calls)} times" if calls else "nowhere that torch.fx can see"
+        return f"the network calls the layer {times}"
+    if not isinstance(output, fx.Node):
+        return "the network gives more than one result"
+    reached: set[fx.Node] = set(calls)
+    for node in nodes:
+        if reached.intersection(node.all_input_nodes):
+            reached.add(node)
+    before = [n for n in nodes if n is calls[0] or (n not in reached and n.op != "output")]
+    after = [n for n in nodes if n in reached and n is not calls[0] and n.op != "output"]
+    return Trace(root, calls[0], output, before, after, _last_reads(before, reached, output))
+
+
+def _last_reads(
+    before: list[fx.Node], reached: set[fx.Node], output: fx.Node
+) -> dict[fx.Node, list[fx.Node]]:
+    last = {node: node for node in before}
+    for node in before:
+        last.update(dict.fromkeys(node.all_input_nodes, node))
+    dying: dict[fx.Node, list[fx.Node]] = {}
+    for node, reader in last.items():
+        if node is not output and not reached.intersection((node, *node.users)):
+            dying.setdefault(reader, []).append(node)
+    return dying
+
+
+def _called(root: nn.Module, node: fx.Node) -> nn.Module:
+    return root.get_submodule(str(node.target))
+
+
+def _contains(module: nn.Module, layer: nn.Module) -> bool:
+    return module is not layer and any(child is layer for child in module.modules())
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {text[0][:120]}"

@@ -1,0 +1,54 @@
+"""The embedded study: rendered images whose evidence is known, and miniature backbones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from aisthesis.config import AIS_BACKBONES, study_config
+from aisthesis.engine import Narrator
+from aisthesis.errors import RequestError
+from aisthesis.miniature import MINIATURE_PREFIX, render_study
+from aisthesis.study import Study
+
+__all__ = ["demo_study"]
+
+_SEEDS = 3
+
+
+def demo_study(out: Path, *, n: int, seed: int, narrator: Narrator) -> Study:
+    """Render the images into `out/planted` and set up the study of them in `out/study`.
+
+    Parameters
+    ----------
+    out : Path
+        Folder to write; an earlier demo with the same `n` and `seed` in it is gone on with.
+    n : int
+        Number of images, at least 20.
+    seed : int
+        Of everything random.
+    """
+    if n < 20:
+        raise RequestError(f"expected at least 20 images for the demo, got {n}")
+    planted = out.absolute() / f"planted-{n}-{seed}"
+    if not (planted / "ratings.csv").is_file():
+        # What an interrupted demo left behind; the folder's name says that it is ours.
+        shutil.rmtree(planted, ignore_errors=True)
+        narrator.say(f"rendering {n} images into {planted}")
+        render_study(planted, n, seed=seed)
+    config = study_config(
+        {
+            "images": str(planted / "images"),
+            "ratings": str(planted / "ratings.csv"),
+            "masks": str(planted / "masks"),
+            "out": str(out.absolute() / "study"),
+            "seeds": _SEEDS,
+            "seed": seed,
+            # Few images make few steps an epoch: the default rate would take its time.
+            "fit": {"learning_rate": 1e-3},
+            "backbones": [{"name": f"{MINIATURE_PREFIX}{name}"} for name in AIS_BACKBONES],
+        },
+        Path.cwd(),
+        "the demo",
+    )
+    return Study(config, narrator=narrator)

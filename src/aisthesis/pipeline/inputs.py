@@ -1,0 +1,101 @@
+"""What a study starts from: readable images, their ratings, and who is held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisthesis.config import StudyConfig
+from aisthesis.engine import Narrator, digest_of
+from aisthesis.images import ImageFolder, check_images
+from aisthesis.judgments import Ratings, Split, match, read_ratings, split
+
+__all__ = ["Inputs", "read_inputs"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that is read before a network is loaded.
+
+    Attributes
+    ----------
+    names : list of str
+        Readable images in the order of the study's tables, rated ones and, where they are to be
+        explained too, unrated ones.
+    rating : array, shape (N,)
+        Mean human rating of each; NaN where there is none.
+    digests : dict
+        SHA-256 of every image's bytes.
+    sizes : dict
+        Width and height of every image, upright, in px.
+    splits : list of Split
+        One a seed; the test split is the same in all.
+    skipped : list of (name, reason)
+    """
+
+    folder: ImageFolder
+    ratings: Ratings
+    names: list[str]
+    rating: NDArray[np.float64]
+    digests: dict[str, str]
+    sizes: dict[str, tuple[int, int]]
+    splits: list[Split]
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def rated(self) -> NDArray[np.intp]:
+        """Indices of the images that have a rating."""
+        return np.flatnonzero(np.isfinite(self.rating))
+
+    def indices(self, names: NDArray[np.str_]) -> NDArray[np.intp]:
+        """Indices of some names into `names`, ascending."""
+        place = {name: i for i, name in enumerate(self.names)}
+        return np.array(sorted(place[name] for name in names), dtype=np.intp)
+
+    @property
+    def digest(self) -> str:
+        """Digest of images and ratings: changes when either does."""
+        return digest_of(
+            [(name, self.digests[name]) for name in self.names], self.rating.tolist()
+        )
+
+
+def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:
+    """Read the ratings, check every image, and split.
+
+    Raises
+    ------
+    RequestError
+        With all faults of the table, or of the images, at once.
+    """
+    folder = ImageFolder(config.images)
+    columns = config.columns
+    ratings = read_ratings(
+        config.ratings, image=columns.image, rating=columns.rating, rater=columns.rater
+    )
+    matched = match(ratings, folder, unrated=config.unrated)
+    with narrator.steps("checking images", len(matched)) as advance:
+        checked = check_images(folder, matched, on_fault=config.on_error, advance=advance)
+    by_name = dict(zip(ratings.mean["image"], ratings.mean["rating"], strict=True))
+    names = checked.names
+    rating = np.array([by_name.get(name, np.nan) for name in names], dtype=np.float64)
+    rated = np.isfinite(rating)
+    splits = [
+        split(
+            [name for name, has in zip(names, rated, strict=True) if has],
+            rating[rated],
+            test=config.test,
+            validation=config.validation,
+            seed=config.seed,
+            fit_seed=config.seed + number,
+        )
+        for number in range(config.seeds)
+    ]
+    skipped = [(fault.name, fault.reason) for fault in checked.faults]
+    for name, reason in skipped:
+        narrator.warn(f"skipped {name}: {reason}")
+    return Inputs(
+        folder, ratings, names, rating, checked.digests, checked.sizes_px, splits, skipped
+    )

@@ -1,0 +1,96 @@
+"""Rate unseen images with a study's fitted heads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from aisthesis.config import StudyConfig
+from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.errors import RequestError
+from aisthesis.heads import embed_images, load_head
+from aisthesis.images import ImageFolder, check_images
+from aisthesis.pipeline.catalogue import build
+from aisthesis.pipeline.devices import choose_device
+
+__all__ = ["predict_images"]
+
+
+def predict_images(
+    folder: StudyFolder,
+    config: StudyConfig,
+    images: Path,
+    *,
+    on_error: str,
+    device: str,
+    narrator: Narrator,
+) -> pd.DataFrame:
+    """Predict ratings of every image in a folder.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``image, backbone, seed, prediction``; a row for each seed and one with seed
+        ``mean``; in rating units.
+
+    Raises
+    ------
+    RequestError
+        If a head is missing, the weights are not those that the study was fitted with, the folder
+        has no image, or an image is broken and `on_error` is ``stop``.
+    """
+    source = ImageFolder(images)
+    if not source.names:
+        raise RequestError(f"expected images in {images}, found none")
+    with narrator.steps("checking images", len(source.names)) as advance:
+        checked = check_images(source, source.names, on_fault=on_error, advance=advance)
+    for fault in checked.faults:
+        narrator.warn(f"skipped {fault.name}: {fault.reason}")
+    names = checked.names
+    fitted_with = folder.provenance().get("backbones", {})
+    chosen = choose_device(device)
+    tables = []
+    for asked in config.backbones:
+        backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
+        _require_same_weights(asked.label, fitted_with, backbone.weights.sha256)
+        with narrator.steps(f"{asked.label}: predictions", len(names)) as advance:
+            embeddings = embed_images(
+                backbone.trunk.to(chosen),
+                source,
+                names,
+                backbone.transform,
+                digests=checked.digests,
+                batch_size=config.batch_size,
+                device=chosen,
+                advance=advance,
+            )
+        z = torch.from_numpy(embeddings)
+        seeds = range(config.seed, config.seed + config.seeds)
+        heads = [load_head(folder.head_file(asked.label, seed))[0] for seed in seeds]
+        values = np.stack([head(z).double().numpy() for head in heads])
+        for seed, prediction in [*zip(map(str, seeds), values, strict=True), ("mean", values.mean(0))]:
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "image": names,
+                        "backbone": asked.label,
+                        "seed": seed,
+                        "prediction": prediction,
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _require_same_weights(label: str, fitted_with: dict[str, dict], digest: str) -> None:
+    fitted = fitted_with.get(label, {}).get("weights", {}).get("sha256")
+    if fitted is None:
+        raise RequestError(f"the study holds no fitted heads of {label}; run `aisthesis fit` first")
+    if fitted != digest:
+        raise RequestError(
+            f"{label}: the study was fitted with weights {fitted[:12]}, but those on this disk are "
+            f"{digest[:12]}; give the weights of the study, or fit it again"
+        )

@@ -1,0 +1,296 @@
+"""A study from configuration to report."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import xarray as xr
+
+from aisthesis import __version__
+from aisthesis.agreement.metrics import metrics_named
+from aisthesis.config import StudyConfig, read_study_file, study_config
+from aisthesis.engine import Narrator, Silent, StudyFolder
+from aisthesis.engine.maps_store import open_maps
+from aisthesis.errors import RequestError
+from aisthesis.pipeline.agree import agree_backbones, agree_key, mapped_labels
+from aisthesis.pipeline.catalogue import check_request
+from aisthesis.pipeline.explain import explain_backbones, explained_images
+from aisthesis.pipeline.fit import fit_backbones, fit_key
+from aisthesis.pipeline.inputs import Inputs, read_inputs
+from aisthesis.pipeline.predict import predict_images
+from aisthesis.report import write_report
+
+__all__ = ["Maps", "Study"]
+
+_STAGES = ("fit", "explain", "agree", "report")
+_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "scikit-learn", "pillow")
+
+
+class Study:
+    """One study: images and human ratings in; heads, maps, agreement and a report out.
+
+    Parameters
+    ----------
+    config : StudyConfig, optional
+        A checked configuration; or give its keys by name (`images`, `ratings`, `out`,
+        `backbones`, ...), relative paths being relative to the working directory.
+    narrator : Narrator, optional
+        Who tells progress; nobody by default.
+
+    Raises
+    ------
+    RequestError
+        If what is asked for cannot be, or `out` holds another study.
+    """
+
+    def __init__(
+        self, config: StudyConfig | None = None, *, narrator: Narrator | None = None, **keys: Any
+    ) -> None:
+        if config is None:
+            config = study_config(_plain(keys), Path.cwd(), "Study(...)")
+        elif keys:
+            raise TypeError("give a configuration or its keys by name, not both")
+        self.config = config
+        self.folder = StudyFolder(config.out)
+        self._narrator = narrator or Silent()
+        self._inputs: Inputs | None = None
+
+    @classmethod
+    def from_toml(cls, path: str | Path, *, narrator: Narrator | None = None) -> Study:
+        """Read a study file; its relative paths are relative to its own folder."""
+        return cls(read_study_file(Path(path)), narrator=narrator)
+
+    @classmethod
+    def open(cls, folder: str | Path, *, narrator: Narrator | None = None) -> Study:
+        """Open a study folder that `run` has written.
+
+        Raises
+        ------
+        RequestError
+            If the folder holds no study.
+        """
+        return cls(StudyFolder(Path(folder)).config(), narrator=narrator)
+
+    def run(self, *, until: str = "report") -> Study:
+        """Do what is not done yet, up to and including a stage.
+
+        Parameters
+        ----------
+        until : {"fit", "explain", "agree", "report"}
+
+        Raises
+        ------
+        RequestError
+            For faults in the request, the tables or the images.
+        AisthesisError
+            If the work fails; what is finished stays, and the next run goes on from there.
+        """
+        if until not in _STAGES:
+            raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
+        metrics_named(self.config.metrics)
+        check_request(self.config)
+        inputs = self.inputs
+        self.folder.claim(self.config)
+        self._record_inputs(inputs)
+        fitted = fit_key(self.config, inputs)
+        for stage in _STAGES[: _STAGES.index(until) + 1]:
+            getattr(self, f"_{stage}")(inputs, fitted)
+        return self
+
+    @property
+    def inputs(self) -> Inputs:
+        """Images, ratings and splits, read and checked once."""
+        if self._inputs is None:
+            self._inputs = read_inputs(self.config, self._narrator)
+        return self._inputs
+
+    def _fit(self, inputs: Inputs, fitted: str) -> None:
+        folder = self.folder
+        heads = [
+            folder.head_file(b.label, split.fit_seed)
+            for b in self.config.backbones
+            for split in inputs.splits
+        ]
+        if folder.is_done("fit", fitted, [folder.predictions, folder.scores, *heads]):
+            self._narrator.say("fit: already done")
+            return
+        started = time.perf_counter()
+        fit_backbones(folder, self.config, inputs, self._narrator)
+        folder.record(warnings=self._warnings(inputs))
+        self._finish("fit", fitted, started)
+
+    def _explain(self, inputs: Inputs, fitted: str) -> None:
+        started = time.perf_counter()
+        explain_backbones(self.folder, self.config, inputs, fitted, self._narrator)
+        explained = explained_images(self.config, inputs)
+        self.folder.record(explained={"which": self.config.explain, "n": len(explained)})
+        self._finish("explain", fitted, started)
+
+    def _agree(self, inputs: Inputs, fitted: str) -> None:
+        folder = self.folder
+        key = agree_key(folder, self.config)
+        if folder.is_done("agree", key, [folder.agreement, folder.agreement_images]):
+            self._narrator.say("agree: already done")
+            return
+        started = time.perf_counter()
+        agree_backbones(folder, self.config, self._narrator)
+        self._finish("agree", key, started)
+
+    def _report(self, inputs: Inputs, fitted: str) -> None:
+        started = time.perf_counter()
+        write_report(self.folder.root, progress=self._narrator)
+        self._finish("report", "", started)
+
+    def _finish(self, stage: str, key: str, started: float) -> None:
+        seconds = round(time.perf_counter() - started, 2)
+        self.folder.record(stages={stage: {"key": key, "seconds": seconds}})
+
+    def _record_inputs(self, inputs: Inputs) -> None:
+        config, ceiling = self.config, inputs.ratings.noise_ceiling
+        single = inputs.ratings.single
+        rated = inputs.rating[inputs.rated]
+        self.folder.record(
+            aisthesis=__version__,
+            versions=_versions(),
+            images={
+                "folder": str(config.images),
+                "n": len(inputs.names),
+                "skipped": [{"image": name, "reason": why} for name, why in inputs.skipped],
+            },
+            ratings={
+                "file": str(config.ratings),
+                "n_images": len(rated),
+                "n_raters": None if single is None else int(single["rater"].nunique()),
+                "noise_ceiling": _without_nan(ceiling.as_dict()) if ceiling else None,
+                "min": float(rated.min()),
+                "max": float(rated.max()),
+            },
+            splits={
+                **{
+                    part: len(getattr(inputs.splits[0], part))
+                    for part in ("train", "validation", "test")
+                },
+                "seed": config.seed,
+                "seeds": config.seeds,
+            },
+            warnings=self._warnings(inputs),
+        )
+
+    def _warnings(self, inputs: Inputs) -> list[str]:
+        """What a reader must know before anything else."""
+        warnings = []
+        if inputs.skipped:
+            n = len(inputs.skipped)
+            warnings.append(f"{n} broken image{'s were' if n > 1 else ' was'} skipped")
+        backbones = self.folder.provenance().get("backbones", {})
+        for backbone in self.config.backbones:
+            weights = backbones.get(backbone.label, {}).get("weights", {})
+            if weights.get("warning"):
+                warnings.append(f"{backbone.label}: {weights['warning']}")
+        return warnings
+
+    def predict(
+        self, images: str | Path, *, on_error: str = "stop", device: str = "auto"
+    ) -> pd.DataFrame:
+        """Rate unseen images with the fitted heads.
+
+        Parameters
+        ----------
+        images : path
+            A folder of images.
+        on_error : {"stop", "skip"}
+            What a broken image does.
+        device : str
+
+        Returns
+        -------
+        DataFrame
+            Columns ``image, backbone, seed, prediction``; seed ``mean`` is the averaged
+            prediction; in rating units.
+        """
+        return predict_images(
+            self.folder,
+            self.config,
+            Path(images),
+            on_error=on_error,
+            device=device,
+            narrator=self._narrator,
+        )
+
+    def report(self) -> Path:
+        """Write the report from what the folder holds and give its path."""
+        return write_report(self.folder.root, progress=self._narrator)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """`predictions.csv`."""
+        return self._table(self.folder.predictions, "fit")
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """`scores.csv`: prediction quality per backbone, head, seed and split."""
+        return self._table(self.folder.scores, "fit")
+
+    @property
+    def agreement(self) -> pd.DataFrame:
+        """`agreement.csv`: a row per kind of map, metric and pair of backbones."""
+        return self._table(self.folder.agreement, "agree")
+
+    @property
+    def maps(self) -> Maps:
+        """AIS maps by backbone."""
+        return Maps(self.folder, mapped_labels(self.folder, self.config))
+
+    @staticmethod
+    def _table(path: Path, stage: str) -> pd.DataFrame:
+        if not path.is_file():
+            raise RequestError(f"{path} is not there yet; run `aisthesis {stage}` first")
+        return pd.read_csv(path, dtype={"image": str, "seed": str})
+
+
+class Maps(Mapping[str, xr.DataArray]):
+    """Maps of a study by backbone, averaged over seeds; `dataset` gives all that is stored."""
+
+    def __init__(self, folder: StudyFolder, labels: Sequence[str]) -> None:
+        self._folder = folder
+        self._labels = list(labels)
+
+    def __getitem__(self, label: str) -> xr.DataArray:
+        """Give the AIS maps of one backbone, dims (image, y, x), averaged over seeds."""
+        return self.dataset(label)["ais"].mean("seed")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def dataset(self, label: str) -> xr.Dataset:
+        """Open everything stored of one backbone: both kinds of maps, scores, activation."""
+        return open_maps(self._folder.maps, label)
+
+
+def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: str(v) if isinstance(v, Path) else v for k, v in keys.items() if v is not None}
+
+
+def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: an undefined value is null."""
+    return {k: None if isinstance(v, float) and v != v else v for k, v in values.items()}
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions | {"threads": str(torch.get_num_threads())}
