@@ -200,8 +200,10 @@ def _asked(options: argparse.Namespace) -> Any:
         values["columns"] = {**values.get("columns", {}), **_pairs(options.column, "--column")}
     _per_backbone(values, "layer", _pairs(options.layer, "--layer"))
     weights = _pairs(options.weights, "--weights")
-    local = {k: v if v in ("default", "random") else str(Path(v).absolute()) for k, v in weights.items()}
-    _per_backbone(values, "weights", local)
+    words = ("default", "random")
+    for name, value in weights.items():
+        weights[name] = value if value in words else str(Path(value).absolute())
+    _per_backbone(values, "weights", weights)
     return study_config(values, base, str(options.study or "the command line"))
 
 
@@ -267,7 +269,17 @@ def _predict(options: argparse.Namespace) -> None:
 def _backbones(options: argparse.Namespace) -> None:
     from aisthesis.backbones import backbone_table
 
-    _print_table(backbone_table(weights_dir=options.weights_dir))
+    table = backbone_table(weights_dir=options.weights_dir)
+    notes = dict(zip(table["name"], table.pop("note"), strict=True))
+    # The address is long and ends in the name of the file: that name is what a reader looks for.
+    table["weights from"] = [
+        f"{address.split('/')[2]} ({address.rsplit('/', 1)[1]})" for address in table["weights from"]
+    ]
+    _print_table(table)
+    for name, note in notes.items():
+        if note:
+            print(f"{name}: {note}")
+    print("any other network: torchvision:NAME, timm:NAME; without download: miniature:NAME")
 
 
 def _layers(options: argparse.Namespace) -> None:

@@ -109,7 +109,7 @@ class StudyConfig(_Section):
     def _labels_differ(self) -> StudyConfig:
         labels = [backbone.label for backbone in self.backbones]
         slugs = [slug(label) for label in labels]
-        twice = sorted({label for label, s in zip(labels, slugs, strict=True) if slugs.count(s) > 1})
+        twice = sorted({label for label in labels if slugs.count(slug(label)) > 1})
         if twice:
             raise ValueError(
                 f"the backbones {or_list(twice)} appear more than once; give each its own `label`"

@@ -24,6 +24,7 @@ from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.explain import explain_backbones, explained_images
 from aisthesis.pipeline.fit import fit_backbones, fit_key
 from aisthesis.pipeline.inputs import Inputs, read_inputs
+from aisthesis.pipeline.localise import localise_backbones, localise_key
 from aisthesis.pipeline.predict import predict_images
 from aisthesis.report import write_report
 
@@ -138,10 +139,21 @@ class Study:
         key = agree_key(folder, self.config)
         if folder.is_done("agree", key, [folder.agreement, folder.agreement_images]):
             self._narrator.say("agree: already done")
+        else:
+            started = time.perf_counter()
+            agree_backbones(folder, self.config, self._narrator)
+            self._finish("agree", key, started)
+        if self.config.masks is not None:
+            self._localise()
+
+    def _localise(self) -> None:
+        key = localise_key(self.folder, self.config)
+        if self.folder.is_done("localise", key, [self.folder.localisation]):
+            self._narrator.say("localise: already done")
             return
         started = time.perf_counter()
-        agree_backbones(folder, self.config, self._narrator)
-        self._finish("agree", key, started)
+        localise_backbones(self.folder, self.config, self._narrator)
+        self._finish("localise", key, started)
 
     def _report(self, inputs: Inputs, fitted: str) -> None:
         started = time.perf_counter()

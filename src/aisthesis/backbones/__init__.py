@@ -7,7 +7,7 @@ from aisthesis.backbones.known import KNOWN, KnownBackbone
 from aisthesis.backbones.layers import Layer, Scan, modern_path, scan_network
 from aisthesis.backbones.layouts import MapLayout
 from aisthesis.backbones.official import find_official, hub_folder
-from aisthesis.backbones.registry import backbone, list_layers
+from aisthesis.backbones.registry import backbone, check_backbone, list_layers
 from aisthesis.backbones.table import BackboneRow, backbone_rows, backbone_table
 from aisthesis.backbones.trunk import FrozenTrunk
 from aisthesis.backbones.weights import WeightsFile, WeightsRecord, tensors_digest
@@ -26,6 +26,7 @@ __all__ = [
     "backbone",
     "backbone_rows",
     "backbone_table",
+    "check_backbone",
     "find_official",
     "hub_folder",
     "list_layers",

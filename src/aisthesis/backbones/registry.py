@@ -25,7 +25,7 @@ from aisthesis.backbones.torchvision_networks import (
 from aisthesis.backbones.weights import WeightsFile, WeightsRecord
 from aisthesis.errors import AisthesisError, RequestError, nearest, or_list
 
-__all__ = ["backbone", "list_layers"]
+__all__ = ["backbone", "check_backbone", "list_layers"]
 
 NO_LAYER = "none"
 DEFAULT, RANDOM = "default", "random"
@@ -88,6 +88,36 @@ def backbone(
     )
     _check_declared(made, KNOWN.get(name), input_px)
     return made
+
+
+def check_backbone(
+    name: str,
+    *,
+    layer: str | None = None,
+    weights: str | Path = DEFAULT,
+    weights_dir: str | Path | None = None,
+    input_px: int | None = None,
+) -> None:
+    """Refuse what `backbone` would refuse, without making the network.
+
+    Name, layer and the presence of the weights are looked at; official weights that are not here
+    are fetched, so that a long run does not find out late that they cannot be had. Whether a local
+    state dict fits is only known when it is loaded.
+
+    Raises
+    ------
+    RequestError, AisthesisError
+        As `backbone`.
+    """
+    recipe = _recipe(name, input_px)
+    layer = _layer_asked_for(recipe, layer)
+    if recipe.builds_on_meta and layer is not None:
+        _meta_scan(recipe).layer(layer)
+    if weights == DEFAULT:
+        if not recipe.cached():
+            obtain_official(_official_file(recipe), weights_dir)
+    elif weights != RANDOM:
+        _path_of(weights)
 
 
 def list_layers(name: str, *, input_px: int | None = None) -> list[Layer]:

@@ -83,7 +83,7 @@ class MapsWriter:
         return self
 
     def write(self, start: int, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Write the images from number `start` on; each array has the axes that its name implies."""
+        """Write the images from number `start` on; an array's name implies its axes."""
         if self._group is None:
             raise AisthesisError("the maps' group is not open; use the writer in a `with`")
         with told_plainly(self._final):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +85,7 @@ def fit_mlp(
         Its head is in eval mode, on the CPU, without gradients.
     """
     options = options or FitOptions()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(seed)
         head = _initial_head(embeddings[train], ratings[train], options)
         best_state, best_epoch, best_mse = _descend(
@@ -91,6 +93,17 @@ def fit_mlp(
         )
     head.load_state_dict(best_state)
     return FittedMLP(head.eval().requires_grad_(False), best_epoch, best_mse)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Matrices this small lose more by handing work to threads than they gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _initial_head(embeddings: Tensor, ratings: Tensor, options: FitOptions) -> MLPHead:
@@ -113,7 +126,10 @@ def _descend(
     options: FitOptions,
 ) -> tuple[dict[str, Tensor], int, float]:
     optimiser = torch.optim.AdamW(
-        head.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        head.parameters(),
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+        fused=True,
     )
     loss = nn.MSELoss()
     variance = float(head.rating_sd) ** 2

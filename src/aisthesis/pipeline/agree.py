@@ -57,7 +57,7 @@ def agree_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narrator
 
             def progress(position: int, total: int) -> None:
                 nonlocal done
-                advance(position - done)  # noqa: B023
+                advance(position - done)
                 done = position
 
             table = pair_values(stacks, metrics=config.metrics, progress=progress)

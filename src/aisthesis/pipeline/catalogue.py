@@ -7,7 +7,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from aisthesis.backbones import Backbone, backbone, list_layers, scan_network
+from aisthesis.backbones import (
+    Backbone,
+    backbone,
+    check_backbone,
+    list_layers,
+    scan_network,
+)
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.miniature import MINIATURE_PREFIX, miniature_backbone
 
@@ -48,9 +54,16 @@ def check_request(config: StudyConfig) -> None:
         The first wrong name, layer or file, with the nearest right ones.
     """
     for asked in config.backbones:
-        if not asked.name.startswith(MINIATURE_PREFIX):
+        if asked.name.startswith(MINIATURE_PREFIX):
+            miniature_backbone(asked.name, layer=asked.layer, weights=asked.weights)
             continue
-        miniature_backbone(asked.name, layer=asked.layer, weights=asked.weights)
+        check_backbone(
+            asked.name,
+            layer=asked.layer,
+            weights=asked.weights,
+            weights_dir=config.weights_dir,
+            input_px=asked.input_px,
+        )
 
 
 def layers_of(name: str) -> pd.DataFrame:
