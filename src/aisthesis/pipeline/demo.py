@@ -46,7 +46,10 @@ def demo_study(out: Path, *, n: int, seed: int, narrator: Narrator) -> Study:
             "seed": seed,
             # Few images make few steps an epoch: the default rate would take its time.
             "fit": {"learning_rate": 1e-3},
-            "backbones": [{"name": f"{MINIATURE_PREFIX}{name}"} for name in AIS_BACKBONES],
+            "backbones": [
+                {"name": f"{MINIATURE_PREFIX}{name}", "label": f"mini-{name}"}
+                for name in AIS_BACKBONES
+            ],
         },
         Path.cwd(),
         "the demo",

@@ -1,0 +1,177 @@
+"""What a reader must know before believing a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from aisthesis.report.wording import KIND_NAMES, and_list, count
+
+__all__ = ["Caution", "cautions"]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """One warning: what is the matter, what follows from it, and the particulars."""
+
+    level: Literal["serious", "notice"]
+    title: str
+    text: str
+    items: list[str] = field(default_factory=list)
+
+
+def cautions(
+    provenance: dict[str, Any],
+    agreement: pd.DataFrame,
+    unreadable: dict[str, str],
+    other_crops: Sequence[str] = (),
+) -> list[Caution]:
+    """Gather every warning that applies to a study.
+
+    Parameters
+    ----------
+    provenance : dict
+        `provenance.json`.
+    agreement : pandas.DataFrame
+        `agreement.csv`; may be empty.
+    unreadable : dict of str to str
+        Photographs that the report could not show, with the reason.
+    other_crops : sequence of str
+        Backbones that saw another part of the photographs than the first one.
+
+    Returns
+    -------
+    list of Caution
+        Serious ones first.
+    """
+    found = [
+        _random_weights(provenance),
+        _told(provenance),
+        _skipped(provenance),
+        _explained_training(provenance),
+        _flat_maps(provenance),
+        _undefined(agreement),
+        _other_crops(other_crops),
+        _unreadable(unreadable),
+    ]
+    present = [caution for caution in found if caution is not None]
+    return sorted(present, key=lambda caution: caution.level != "serious")
+
+
+def _random_weights(provenance: dict[str, Any]) -> Caution | None:
+    backbones = provenance.get("backbones", {})
+    names = [b for b, facts in backbones.items() if _weights_kind(facts) == "random"]
+    if not names:
+        return None
+    if len(names) == len(backbones):
+        who = "None of the networks has been trained"
+    else:
+        who = f"{and_list(names)} {'has' if len(names) == 1 else 'have'} not been trained"
+    return Caution(
+        "serious",
+        "Random weights",
+        f"{who}: the weights are random numbers. This tries out the machinery: the "
+        "maps and agreements say nothing about what trained networks see.",
+    )
+
+
+def _weights_kind(facts: dict[str, Any]) -> str:
+    return str((facts.get("weights") or {}).get("kind", ""))
+
+
+def _told(provenance: dict[str, Any]) -> Caution | None:
+    # What has a caution of its own is not said twice.
+    said = {
+        f"{label}: {facts['weights'].get('warning')}"
+        for label, facts in provenance.get("backbones", {}).items()
+        if _weights_kind(facts) == "random"
+    }
+    skipped = bool(provenance.get("images", {}).get("skipped"))
+    messages = [
+        str(message)
+        for message in provenance.get("warnings", [])
+        if message not in said and not (skipped and str(message).endswith("skipped"))
+    ]
+    if not messages:
+        return None
+    return Caution("serious", "Warnings of the run", "While it ran, the study warned:", messages)
+
+
+def _skipped(provenance: dict[str, Any]) -> Caution | None:
+    skipped = provenance.get("images", {}).get("skipped", [])
+    if not skipped:
+        return None
+    items = [f"{entry.get('image')}: {entry.get('reason')}" for entry in skipped]
+    return Caution(
+        "serious",
+        f"{count(len(items), 'image')} skipped",
+        "These could not be used and take no part in any number:",
+        items,
+    )
+
+
+def _explained_training(provenance: dict[str, Any]) -> Caution | None:
+    if provenance.get("explained", {}).get("which") != "all":
+        return None
+    return Caution(
+        "notice",
+        "Training images among the explained ones",
+        "All images were explained, also those the heads were fitted to. There residuals are "
+        "smaller than on unseen images, and the sign of an AIS map hangs on the residual.",
+    )
+
+
+def _flat_maps(provenance: dict[str, Any]) -> Caution | None:
+    items = [
+        f"{label}: {count(int(n), f'{KIND_NAMES.get(kind, kind)} map')}"
+        for label, facts in provenance.get("backbones", {}).items()
+        for kind, n in (facts.get("flat_maps") or {}).items()
+        if n
+    ]
+    if not items:
+        return None
+    return Caution(
+        "notice",
+        "Flat maps",
+        "A constant map shows no place. It is drawn empty and is undefined in every metric:",
+        items,
+    )
+
+
+def _undefined(agreement: pd.DataFrame) -> Caution | None:
+    if "n_undefined" not in agreement or not agreement["n_undefined"].sum():
+        return None
+    total = int(agreement["n_undefined"].sum())
+    compared = total + int(agreement["n"].sum())
+    return Caution(
+        "notice",
+        f"{count(total, 'undefined value')}",
+        f"Of {compared:,} agreements between two maps {total:,} are undefined; they are counted in "
+        "the tables and take no part in means.",
+    )
+
+
+def _other_crops(labels: Sequence[str]) -> Caution | None:
+    if not labels:
+        return None
+    return Caution(
+        "notice",
+        "Not all networks saw the same part of the photographs",
+        f"{and_list(labels)} cropped the photographs otherwise than the first network. Agreement "
+        "compares maps as each network saw its own crop, so the same place lies a little apart in "
+        "them; the pictures below put every map where it belongs.",
+    )
+
+
+def _unreadable(unreadable: dict[str, str]) -> Caution | None:
+    if not unreadable:
+        return None
+    items = [f"{name} {reason}" for name, reason in sorted(unreadable.items())]
+    if len(items) > 20:
+        items = [*items[:20], f"and {len(items) - 20} more"]
+    return Caution(
+        "notice", "Photographs that cannot be shown", "Their maps are shown on white:", items
+    )

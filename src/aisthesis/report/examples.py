@@ -1,0 +1,112 @@
+"""Which images are shown large, chosen by rule so that nobody picks the flattering ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Example", "choose_examples", "image_facts", "spread_over_ratings"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image and the rule that chose it."""
+
+    image: str
+    why: str
+
+
+def image_facts(
+    images: Sequence[str], averaged: pd.DataFrame, consensus: pd.DataFrame
+) -> pd.DataFrame:
+    """Join ratings, errors and consensus of the explained images.
+
+    Parameters
+    ----------
+    images : sequence of str
+        The explained images.
+    averaged : pandas.DataFrame
+        One row per image and backbone, as `averaged_predictions` gives it.
+    consensus : pandas.DataFrame
+        Columns `consensus` and `controversy` by image; may be empty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each of `images`, in their order: `rating`, `split`, `error` (mean over
+        backbones of |prediction − rating|), `consensus` and `controversy` (mean and SD over pairs
+        of the AIS maps' cosine); NaN where unknown.
+    """
+    rows = averaged.assign(error=(averaged["prediction"] - averaged["rating"]).abs())
+    grouped = rows.groupby("image", sort=False)
+    table = grouped.agg(
+        rating=("rating", "first"), split=("split", "first"), error=("error", "mean")
+    )
+    table = table.join(consensus, how="left").reindex(list(images))
+    for column in ("rating", "error", "consensus", "controversy"):
+        values = table[column] if column in table else pd.Series(np.nan, index=table.index)
+        table[column] = pd.to_numeric(values, errors="coerce")
+    return table
+
+
+def _ranking(table: pd.DataFrame, column: str, *, ascending: bool) -> list[str]:
+    known = table[column].dropna()
+    order = known.sort_index().sort_values(ascending=ascending, kind="stable")
+    return [str(name) for name in order.index]
+
+
+def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
+    """Choose images that spread over ratings, consensus and error.
+
+    Parameters
+    ----------
+    facts : pandas.DataFrame
+        What is known of the explained images, as `image_facts` gives it.
+    most : int
+        How many to choose.
+
+    Returns
+    -------
+    list of Example
+        At most `most`, each image once; a rule whose image is taken gives its next one.
+    """
+    by_rating = _ranking(facts, "rating", ascending=True)
+    centre = (len(by_rating) - 1) / 2
+    from_centre = sorted(range(len(by_rating)), key=lambda k: abs(k - centre))
+    rules = [
+        ("highest consensus between AIS maps", _ranking(facts, "consensus", ascending=False)),
+        ("lowest consensus between AIS maps", _ranking(facts, "consensus", ascending=True)),
+        ("highest human rating", by_rating[::-1]),
+        ("lowest human rating", by_rating),
+        ("median human rating", [by_rating[k] for k in from_centre]),
+        ("largest prediction error", _ranking(facts, "error", ascending=False)),
+        ("first in the study", [str(name) for name in facts.index]),
+    ]
+    chosen: dict[str, str] = {}
+    while len(chosen) < min(most, len(facts)):
+        before = len(chosen)
+        for why, ranking in rules:
+            free = next((name for name in ranking if name not in chosen), None)
+            fallback = why == "first in the study" and before != len(chosen)
+            if free is not None and len(chosen) < most and not fallback:
+                chosen[free] = why
+    return [Example(name, why) for name, why in chosen.items()]
+
+
+def spread_over_ratings(facts: pd.DataFrame, most: int, always: Sequence[str] = ()) -> list[str]:
+    """Choose at most `most` images at even steps along the ratings, `always` among them.
+
+    The result keeps the study's order; unrated images come after the rated ones in the steps.
+    """
+    names = [str(name) for name in facts.index]
+    if len(names) <= most:
+        return names
+    kept = list(dict.fromkeys(always))[:most]
+    ranked = facts["rating"].sort_values(kind="stable", na_position="last").index
+    rest = [str(name) for name in ranked if name not in set(kept)]
+    steps = np.linspace(0, len(rest) - 1, most - len(kept)).round().astype(int)
+    chosen = {*kept, *(rest[k] for k in np.unique(steps))}
+    return [name for name in names if name in chosen]

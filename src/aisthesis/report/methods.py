@@ -1,0 +1,179 @@
+"""Methods and references in words ready for a paper, drawn from what the study records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aisthesis.report.wording import and_list, ceiling_interval, count, number, span
+
+__all__ = ["methods_text", "references"]
+
+_ALWAYS = (
+    "Truong, N., Pesenti, D., & Hasson, U. (2025). Explaining human comparisons using "
+    "alignment-importance heatmaps. Computational Brain & Behavior, 8(3), 421–441. "
+    "arXiv:2409.16292.",
+    "Paszke, A., Gross, S., Massa, F., et al. (2019). PyTorch: An imperative style, "
+    "high-performance deep learning library. NeurIPS 32.",
+    "Efron, B. (1987). Better bootstrap confidence intervals. Journal of the American Statistical "
+    "Association, 82(397), 171–185.",
+)
+_SSIM = (
+    "Wang, Z., Bovik, A. C., Sheikh, H. R., & Simoncelli, E. P. (2004). Image quality assessment: "
+    "From error visibility to structural similarity. IEEE Transactions on Image Processing, 13(4), "
+    "600–612."
+)
+_RELIABILITY = (
+    "Brown, W. (1910). Some experimental results in the correlation of mental abilities. British "
+    "Journal of Psychology, 3(3), 296–322."
+)
+_NETWORKS = {
+    "vgg": "Simonyan, K., & Zisserman, A. (2015). Very deep convolutional networks for large-scale "
+    "image recognition. ICLR.",
+    "resnet": "He, K., Zhang, X., Ren, S., & Sun, J. (2016). Deep residual learning for image "
+    "recognition. CVPR, 770–778.",
+    "densenet": "Huang, G., Liu, Z., van der Maaten, L., & Weinberger, K. Q. (2017). Densely "
+    "connected convolutional networks. CVPR, 4700–4708.",
+    "efficientnet": "Tan, M., & Le, Q. V. (2019). EfficientNet: Rethinking model scaling for "
+    "convolutional neural networks. ICML, 6105–6114.",
+    "barlow": "Zbontar, J., Jing, L., Misra, I., LeCun, Y., & Deny, S. (2021). Barlow Twins: "
+    "Self-supervised learning via redundancy reduction. ICML, 12310–12320.",
+    "inception": "Szegedy, C., Vanhoucke, V., Ioffe, S., Shlens, J., & Wojna, Z. (2016). "
+    "Rethinking the Inception architecture for computer vision. CVPR, 2818–2826.",
+    "squeezenet": "Iandola, F. N., Han, S., Moskewicz, M. W., Ashraf, K., Dally, W. J., & "
+    "Keutzer, K. (2016). SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB "
+    "model size. arXiv:1602.07360.",
+}  # fmt: skip
+
+
+def methods_text(
+    provenance: dict[str, Any], config: dict[str, Any], labels: list[str], metrics: list[str]
+) -> list[str]:
+    """Write the methods section, one paragraph an item.
+
+    Parameters
+    ----------
+    provenance, config : dict
+        `provenance.json` and `study.toml`.
+    labels, metrics : list of str
+        The backbones and the metrics of agreement of the study.
+
+    Returns
+    -------
+    list of str
+        Plain text; a detail the study does not record is not claimed.
+    """
+    paragraphs = [_data(provenance), _heads(provenance, config, labels)]
+    if any(not _facts(provenance, label).get("predicts_only") for label in labels):
+        paragraphs.append(_maps(provenance))
+    if metrics:
+        paragraphs.append(_agreement(metrics))
+    return paragraphs
+
+
+def _facts(provenance: dict[str, Any], label: str) -> dict[str, Any]:
+    facts: dict[str, Any] = provenance.get("backbones", {}).get(label, {})
+    return facts
+
+
+def _data(provenance: dict[str, Any]) -> str:
+    images, ratings = provenance.get("images", {}), provenance.get("ratings", {})
+    splits = provenance.get("splits", {})
+    text = f"The study has {count(int(images.get('n') or 0), 'image')}"
+    if ratings.get("n_raters"):
+        text += f", rated by {count(int(ratings['n_raters']), 'person', 'people')}"
+    if ratings.get("min") is not None and ratings.get("max") is not None:
+        text += f" (mean ratings from {number(ratings['min'])} to {number(ratings['max'])})"
+    sizes = [
+        f"{splits[name]:,} for {words}"
+        for name, words in (
+            ("train", "training"), ("validation", "early stopping"), ("test", "testing")
+        )
+        if splits.get(name)
+    ]  # fmt: skip
+    text += f", split into {and_list(sizes)}. " if sizes else ". "
+    if splits.get("seed") is not None:
+        text += f"The test images were drawn once with seed {splits['seed']} and never change. "
+    ceiling = ratings.get("noise_ceiling")
+    if ceiling and ceiling.get("correlation") is not None:
+        interval = span(*ceiling_interval(ceiling))
+        reliability = number(ceiling["reliability"]) + (f" ({interval})" if interval else "")
+        limit = number(ceiling["correlation"])
+        text += (
+            "The split-half reliability of the mean ratings, Spearman–Brown corrected, is "
+            f"R = {reliability}; a correlation with the mean rating cannot be expected above "
+            f"√R = {limit}."
+        )
+    return text.strip()
+
+
+def _heads(provenance: dict[str, Any], config: dict[str, Any], labels: list[str]) -> str:
+    splits, fit = provenance.get("splits", {}), config.get("fit", {})
+    text = (
+        f"{count(len(labels), 'network was', 'networks were')} used as frozen feature extractors "
+        "in evaluation mode. The embedding, standardised by the mean and SD of the training "
+        "images, feeds a head of one hidden layer"
+    )
+    if fit.get("hidden"):
+        text += f" ({fit['hidden']} units, dropout {fit.get('dropout')})"
+    text += " that predicts the standardised rating under squared error, with early stopping"
+    if fit.get("learning_rate"):
+        text += f" (learning rate {fit['learning_rate']:g}, patience {fit.get('patience')} epochs)"
+    seeds = int(splits.get("seeds") or config.get("seeds") or 1)
+    text += (
+        f"; {count(seeds, 'head was', 'heads were')} trained per network, each with its own "
+        "initialisation and its own training and validation images"
+        if seeds > 1 else "; one head was trained per network"
+    )  # fmt: skip
+    return (
+        f"{text}. Predictions are given on the scale of the ratings. A ridge regression on the "
+        "same embedding serves as a baseline. Reported are Spearman’s (SRCC), Pearson’s (PLCC) and "
+        "Kendall’s tau-b (KRCC) correlation, root mean squared (RMSE) and mean absolute (MAE) "
+        "error and R², each with a 95% bootstrap interval over images."
+    )
+
+
+def _maps(provenance: dict[str, Any]) -> str:
+    seeds = int(provenance.get("splits", {}).get("seeds") or 1)
+    averaged = "averaged over heads, " if seeds > 1 else ""
+    return (
+        "For image i and channel c of the target layer’s output, the channel is set to zero and "
+        "everything after the layer computed again, which gives the prediction f(i, −c). With "
+        "Δp = f(i, −c) − f(i) and Δr = |f(i, −c) − y(i)| − |f(i) − y(i)|, the alignment-importance "
+        "score is AIS(i, c) = sign(Δr) · |Δp|: positive where removing the channel makes the "
+        "prediction worse. The evidence score is E(i, c) = −Δp: positive where the channel raises "
+        "the predicted rating. A heatmap is the sum over channels of the score times the rectified "
+        f"activation, at the layer’s resolution. For comparison maps are {averaged}resampled "
+        "bilinearly to 224 × 224 pixels (half-pixel centres, no antialiasing) and z-scored over "
+        "the pixels of the image; constant maps are undefined in every metric and counted."
+    )
+
+
+def _agreement(metrics: list[str]) -> str:
+    text = (
+        "The maps of every pair of networks were compared image by image "
+        f"({and_list(metrics)}), and summarised over images with 95% bootstrap intervals of "
+        "the mean."
+    )
+    if "mse" in metrics:
+        text += " On z-scored maps MSE equals 2(1 − cosine)."
+    if "emd" in metrics:
+        text += (
+            " EMD is the one-dimensional Wasserstein distance between pixel values, "
+            "blind to where they lie."
+        )
+    return text
+
+
+def references(provenance: dict[str, Any], labels: list[str], metrics: list[str]) -> list[str]:
+    """List the works that the methods rest on, alphabetically."""
+    names = " ".join(
+        [*labels, *(str(_facts(provenance, b).get("network")) for b in labels)]
+    ).lower()
+    found = [*_ALWAYS, *(text for key, text in _NETWORKS.items() if key in names)]
+    if "barlow" in names and "resnet" not in names:
+        found.append(_NETWORKS["resnet"])
+    if "ssim" in metrics:
+        found.append(_SSIM)
+    if provenance.get("ratings", {}).get("noise_ceiling"):
+        found.append(_RELIABILITY)
+    return sorted(found)

@@ -1,0 +1,345 @@
+"""Sentences about a study's results, each said only if the numbers support it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aisthesis.report.metricnames import describe
+from aisthesis.report.residual_side import observe_residual_side
+from aisthesis.report.selection import (
+    evaluated_split,
+    headline_scores,
+    map_kinds,
+    metric_names,
+    pair_matrix,
+)
+from aisthesis.report.wording import (
+    KIND_NAMES,
+    and_list,
+    ceiling_interval,
+    count,
+    estimate,
+    number,
+    percent,
+    span,
+)
+
+__all__ = [
+    "Observations",
+    "observe",
+    "observe_ceiling",
+    "observe_chance",
+    "observe_emd",
+    "observe_mse_identity",
+    "observe_pairs",
+    "observe_prediction",
+    "observe_ridge",
+]
+
+IDENTITY_TOLERANCE = 1e-3
+MSE_SAYS_NOTHING = "MSE says nothing that cosine does not"
+SPLIT_WORDS = {"test": "held-out test", "validation": "validation", "train": "training"}
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the numbers say, by the part of the report that it belongs to.
+
+    Attributes
+    ----------
+    headline : list of str
+        The answer in a handful of sentences.
+    prediction : list of str
+        More on how well the ratings are predicted.
+    agreement : dict of str to list of str
+        Per kind of map, one sentence per metric.
+    metrics : list of str
+        What the metrics cannot tell.
+    """
+
+    headline: list[str]
+    prediction: list[str]
+    agreement: dict[str, list[str]]
+    metrics: list[str]
+
+
+def _measured(scores: pd.DataFrame, value: str, head: str = "mlp") -> pd.DataFrame:
+    """Give backbones with a defined score, best first, with columns value, low and high."""
+    rows = headline_scores(scores, head)
+    if value not in rows:
+        return pd.DataFrame(columns=["value", "low", "high", "n"])
+    missing = pd.Series(np.nan, index=rows.index)
+    table = pd.DataFrame({
+        "value": rows[value],
+        "low": rows.get(f"{value}_low", missing),
+        "high": rows.get(f"{value}_high", missing),
+        "n": rows["n"],
+    })  # fmt: skip
+    return table.dropna(subset=["value"]).sort_values("value", ascending=False, kind="stable")
+
+
+def observe_prediction(scores: pd.DataFrame) -> str:
+    """Say which backbone predicts best, or that the intervals do not decide it."""
+    table = _measured(scores, "srcc")
+    split = SPLIT_WORDS[evaluated_split(scores)]
+    if table.empty:
+        return (
+            f"No rank correlation with the human ratings is defined on the {split} images, "
+            "so nothing can be said about prediction."
+        )
+    name, best = str(table.index[0]), table.iloc[0]
+    said = estimate(best["value"], best["low"], best["high"])
+    where = f"on {count(int(best['n']), f'{split} image')}"
+    if np.isfinite(best["low"]) and best["low"] <= 0:
+        return (
+            f"No backbone is shown to predict the ratings {where}: even the highest rank "
+            f"correlation, {name}’s {said}, has an interval that includes zero."
+        )
+    if len(table) == 1:
+        return f"{name} predicts the human ratings {where} with a rank correlation of {said}."
+    if not np.isfinite(best["low"]):
+        return (
+            f"The highest rank correlation with the human ratings {where} is {name}’s {said}; "
+            "without an interval no backbone can be called the best."
+        )
+    rivals = [
+        str(label) for label, row in table.iloc[1:].iterrows() if not row["high"] < best["low"]
+    ]
+    if not rivals:
+        return (
+            f"{name} predicts the human ratings best {where}: its rank correlation is {said}, "
+            "and every other backbone’s interval ends below it."
+        )
+    return (
+        f"No single best predictor can be named {where}: {name} has the highest rank correlation, "
+        f"{said}, but its interval overlaps with {_whose(rivals)}."
+    )
+
+
+def _whose(names: list[str]) -> str:
+    return f"that of {names[0]}" if len(names) == 1 else f"those of {and_list(names)}"
+
+
+def observe_ceiling(scores: pd.DataFrame, ceiling: dict[str, Any] | None) -> str | None:
+    """Set the highest PLCC against what the reliability of the ratings allows."""
+    table = _measured(scores, "plcc")
+    if not ceiling or not ceiling.get("correlation") or table.empty:
+        return None
+    limit, name, plcc = float(ceiling["correlation"]), str(table.index[0]), table["value"].iloc[0]
+    interval = span(*ceiling_interval(ceiling))
+    reliability = number(float(ceiling["reliability"])) + (f", {interval}" if interval else "")
+    start = (
+        f"The raters agree with one another well enough for a correlation of {number(limit)} with "
+        f"their mean at most (reliability {reliability}); "
+    )
+    if plcc > limit:
+        return f"{start}{name}’s {number(plcc)} lies above that, as chance alone can bring about."
+    if plcc <= 0:
+        return f"{start}no backbone correlates with it above zero."
+    share = percent(plcc / limit)
+    return f"{start}the highest correlation, {name}’s {number(plcc)}, is {share} of it."
+
+
+def observe_ridge(scores: pd.DataFrame) -> str | None:
+    """Say where the plain ridge regression does as well as the MLP head."""
+    mlp, ridge = _measured(scores, "srcc", "mlp"), _measured(scores, "srcc", "ridge")
+    both = [label for label in mlp.index if label in ridge.index]
+    if not both:
+        return None
+    ahead = [str(b) for b in both if ridge.loc[b, "value"] > mlp.loc[b, "value"]]
+    if not ahead:
+        return (
+            "On every backbone the MLP head has a higher rank correlation than ridge regression "
+            "on the same embedding."
+        )
+    who = "every backbone" if len(ahead) == len(both) else and_list(ahead)
+    low, high = ridge["low"].to_dict(), mlp["high"].to_dict()
+    clear = [b for b in ahead if low[b] > high[b]]
+    decided = (
+        f"the intervals do not overlap for {and_list(clear)}"
+        if clear
+        else "the intervals overlap, so neither is shown to be better"
+    )
+    return (
+        f"On {who} a plain ridge regression on the same embedding has a higher rank correlation "
+        f"than the MLP head; {decided}."
+    )
+
+
+def observe_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> str | None:
+    """Say which pair agrees most and which least, and whether the intervals decide it."""
+    rows = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
+    rows = rows.dropna(subset=["mean"])
+    about = describe(metric)
+    if rows.empty:
+        return None
+    rows = rows.sort_values("mean", ascending=not about.higher_is_alike, kind="stable")
+    missing = pd.Series(np.nan, index=rows.index)
+    low, high = rows.get("low", missing), rows.get("high", missing)
+    said = [
+        f"{a}–{b}, {estimate(mean, lo, hi)}"
+        for a, b, mean, lo, hi in zip(
+            rows["backbone_a"], rows["backbone_b"], rows["mean"], low, high, strict=True
+        )
+    ]
+    if len(rows) == 1:
+        return f"{about.title}: the one pair, {said[0]}."
+    sentence = f"{about.title}: most alike are {said[0]}; least alike are {said[-1]}."
+    if np.isnan([low.iloc[0], high.iloc[0], low.iloc[-1], high.iloc[-1]]).any():
+        return f"{sentence} Without intervals this order may be chance."
+    if low.iloc[0] <= high.iloc[-1] and low.iloc[-1] <= high.iloc[0]:
+        return f"{sentence} Even these two intervals overlap, so no pair stands out."
+    contenders = ((low <= high.iloc[0]) & (high >= low.iloc[0])).sum() - 1
+    if contenders:
+        others = ("other pair’s interval overlaps", "other pairs’ intervals overlap")
+        return (
+            f"{sentence} The first place is not decided: {count(int(contenders), *others)} with it."
+        )
+    return sentence
+
+
+def observe_chance(agreement: pd.DataFrame, kind: str) -> str | None:
+    """Count the pairs whose cosine is above what maps of different images give."""
+    if not {"chance", "p_adjusted"} <= set(agreement.columns):
+        return None
+    rows = agreement[(agreement["map"] == kind) & (agreement["metric"] == "cosine")]
+    rows = rows.dropna(subset=["mean", "chance", "p_adjusted"])
+    if rows.empty:
+        return None
+    above = int((rows["p_adjusted"] < 0.05).sum())
+    level = number(float(rows["chance"].mean()))
+    who = (
+        f"{above} of {count(len(rows), 'pair')}" if above else f"none of {count(len(rows), 'pair')}"
+    )
+    return (
+        f"Maps of different images have a mean cosine of {level} (what a shared centre bias "
+        f"gives); {who} {'agrees' if above == 1 else 'agree'} better than that on the same image "
+        "(p < 0.05, corrected over pairs)."
+    )
+
+
+def observe_mse_identity(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | None:
+    """Say that MSE repeats cosine, once the table itself has shown it."""
+    keys = ["map", "backbone_a", "backbone_b"]
+    if len(per_image):
+        table, keys, value = per_image, [*keys, "image"], "value"
+    else:
+        table, value = agreement, "mean"
+    sides = [
+        table.loc[table["metric"] == metric, [*keys, value]].dropna().set_index(keys)[value]
+        for metric in ("mse", "cosine")
+    ]
+    both = pd.concat(sides, axis=1, join="inner", keys=["mse", "cosine"])
+    if both.empty:
+        return None
+    gap = float((both["mse"] - 2 * (1 - both["cosine"])).abs().max())
+    if gap <= IDENTITY_TOLERANCE:
+        return (
+            f"{MSE_SAYS_NOTHING}: on z-scored maps it equals 2(1 − cosine), "
+            f"and in this study’s {count(len(both), 'value')} it does, to within {gap:.0e}."
+        )
+    return (
+        "On z-scored maps MSE should equal 2(1 − cosine); in this study it departs from that by up "
+        f"to {number(gap, 3)}, so the maps that were compared were not z-scored alike."
+    )
+
+
+def observe_emd(agreement: pd.DataFrame) -> str | None:
+    """Say what EMD cannot see, and how far its order of pairs is from cosine's."""
+    if "emd" not in set(agreement["metric"]):
+        return None
+    blind = (
+        "EMD compares how the values of two maps are distributed and is blind to where they lie: "
+        "two maps with the same histogram have an EMD of 0 wherever their evidence is."
+    )
+    kind = map_kinds(agreement)[0]
+    rows = agreement[agreement["map"] == kind]
+    wide = rows.pivot_table(index=["backbone_a", "backbone_b"], columns="metric", values="mean")
+    wide = wide.reindex(columns=["emd", "cosine"]).dropna()
+    if len(wide) < 4 or wide["emd"].nunique() < 2 or wide["cosine"].nunique() < 2:
+        return blind
+    ranks = (-wide["emd"]).rank(), wide["cosine"].rank()
+    rho = float(np.corrcoef(*ranks)[0, 1])
+    return (
+        f"{blind} Here its order of the {len(wide)} pairs has a rank correlation of {number(rho)} "
+        "with cosine’s."
+    )
+
+
+def _level(agreement: pd.DataFrame, kind: str) -> str | None:
+    """Sum up how far backbones agree on where the evidence is."""
+    metric = "cosine" if "cosine" in set(agreement["metric"]) else metric_names(agreement)[0]
+    labels = list(dict.fromkeys([*agreement["backbone_a"], *agreement["backbone_b"]]))
+    matrix = pair_matrix(agreement, kind, metric, labels)
+    values = matrix[np.triu_indices(len(labels), 1)]
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None
+    about, what = describe(metric), KIND_NAMES.get(kind, kind)
+    low = pair_matrix(agreement, kind, metric, labels, "low")[np.triu_indices(len(labels), 1)]
+    high = pair_matrix(agreement, kind, metric, labels, "high")[np.triu_indices(len(labels), 1)]
+    sentence = f"{about.title} between the {what} maps of two backbones is {number(values.mean())}"
+    if len(values) > 1:
+        sentence += (
+            f" on average over {len(values)} pairs (from {number(values.min())} "
+            f"to {number(values.max())})"
+        )
+    else:
+        sentence = sentence.replace("of two backbones", "of the two backbones")
+    if metric != "cosine" or not np.isfinite([low[0], high[0]]).all():
+        return f"{sentence}."
+    above, below = int((low > 0).sum()), int((high < 0).sum())
+    neither = len(values) - above - below
+    if len(values) == 1:
+        verdict = "above" if above else "below" if below else "not distinguishable from"
+        return f"{sentence}, {verdict} zero (95% interval {span(low[0], high[0])})."
+    counted = [(above, "lies above zero"), (below, "lies below zero"), (neither, "includes zero")]
+    whole = next((words for n, words in counted if n == len(values)), None)
+    if whole:
+        return f"{sentence}; every pair’s 95% interval {whole}."
+    parts = [f"{words} for {n}" for n, words in counted if n]
+    return f"{sentence}; the 95% interval {and_list(parts)} of them."
+
+
+def observe(
+    scores: pd.DataFrame,
+    agreement: pd.DataFrame,
+    per_image: pd.DataFrame,
+    ceiling: dict[str, Any] | None = None,
+) -> Observations:
+    """Draw every observation from the tables of a study.
+
+    Parameters
+    ----------
+    scores, agreement, per_image : pandas.DataFrame
+        `scores.csv`, `agreement.csv` and `agreement_images.csv`; the last two may be empty.
+    ceiling : dict, optional
+        The noise ceiling, as `provenance.json` holds it.
+
+    Returns
+    -------
+    Observations
+        Sentences as plain text; a topic on which the numbers say nothing has none.
+    """
+    kinds = map_kinds(agreement)
+    metrics = metric_names(agreement)
+    side = observe_residual_side(agreement, per_image)
+    headline = [observe_prediction(scores), observe_ceiling(scores, ceiling)]
+    headline += [_level(agreement, kind) for kind in kinds[:2]]
+    headline += side
+    identity = observe_mse_identity(agreement, per_image)
+    if identity and identity.startswith(MSE_SAYS_NOTHING):
+        metrics = [metric for metric in metrics if metric != "mse"]
+    pairs = {kind: [observe_pairs(agreement, kind, metric) for metric in metrics] for kind in kinds}
+    for kind, said in pairs.items():
+        said.append(observe_chance(agreement, kind))
+    return Observations(
+        headline=[text for text in headline if text],
+        prediction=[text for text in [observe_ridge(scores)] if text],
+        agreement={kind: [text for text in said if text] for kind, said in pairs.items()},
+        metrics=[text for text in (identity, observe_emd(agreement)) if text],
+    )

@@ -1,0 +1,151 @@
+"""What a study folder holds, read once: tables, provenance and maps."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aisthesis.errors import RequestError
+from aisthesis.report.stored_maps import BackboneMaps, read_backbone_maps
+
+__all__ = ["StudyRecord", "read_study_record"]
+
+REQUIRED = ("study.toml", "predictions.csv", "scores.csv", "provenance.json")
+_AS_TEXT = {"image": str, "backbone": str, "backbone_a": str, "backbone_b": str, "seed": str}
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """One finished study, as its folder tells it.
+
+    Attributes
+    ----------
+    path : Path
+        The study folder.
+    config : dict
+        `study.toml`, with every default filled in.
+    provenance : dict
+        `provenance.json`.
+    predictions, scores : pandas.DataFrame
+        The tables of the same names; `seed` is text (`"0"`, `"mean"`).
+    agreement, agreement_images, localisation : pandas.DataFrame
+        The tables of the same names; empty where the study has none.
+    maps : dict of str to BackboneMaps
+        Maps per backbone label, in the order of `backbones`.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    predictions: pd.DataFrame
+    scores: pd.DataFrame
+    agreement: pd.DataFrame
+    agreement_images: pd.DataFrame
+    localisation: pd.DataFrame
+    maps: dict[str, BackboneMaps]
+
+    @property
+    def backbones(self) -> list[str]:
+        """Labels of the backbones, in the order of the study."""
+        named = list(self.provenance.get("backbones", {}))
+        found = self.predictions["backbone"].tolist() + self.scores["backbone"].tolist()
+        return list(dict.fromkeys([*named, *found]))
+
+    @property
+    def images_dir(self) -> Path | None:
+        """Folder of the photographs, or None where it is not known or not there any more."""
+        named = self.provenance.get("images", {}).get("folder") or self.config.get("images")
+        if not named:
+            return None
+        folder = self.path / Path(named)
+        return folder if folder.is_dir() else None
+
+    @property
+    def explained(self) -> list[str]:
+        """Names of the images that have a map of at least one backbone."""
+        return list(dict.fromkeys(name for stack in self.maps.values() for name in stack.images))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} cannot be read as text: {error}") from error
+
+
+def _parsed(path: Path, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return parse(_text(path))
+    except ValueError as error:  # JSON's and TOML's decode errors are ValueErrors
+        raise RequestError(f"{path} is damaged: {error}; run the study again") from error
+
+
+def _table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> pd.DataFrame:
+    """Read a CSV whose names are text and never taken for numbers or for missing values."""
+    if optional and not path.exists():
+        return pd.DataFrame(columns=list(columns))
+    try:
+        table = pd.read_csv(path, dtype=_AS_TEXT, na_values=[""], keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path} cannot be read as a table: {error}") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise RequestError(
+            f"{path} lacks the column(s) {', '.join(missing)} that a study folder has; "
+            f"it has {', '.join(map(str, table.columns))}"
+        )
+    return table
+
+
+def read_study_record(path: Path) -> StudyRecord:
+    """Read everything the report needs from a study folder.
+
+    Parameters
+    ----------
+    path : Path
+        A study folder whose stages up to `fit` have run; agreement, maps and localisation
+        may be missing.
+
+    Returns
+    -------
+    StudyRecord
+        Its tables, provenance and maps, the maps averaged over seeds.
+
+    Raises
+    ------
+    RequestError
+        If the folder or one of the required files is missing, or a file cannot be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise RequestError(f"expected a study folder, found none at {path}; run the study first")
+    missing = [name for name in REQUIRED if not (path / name).is_file()]
+    if missing:
+        raise RequestError(
+            f"{path} is not a finished study: it lacks {', '.join(missing)}; "
+            "run the study again, it resumes where it stopped"
+        )
+    keys = ("map", "metric", "backbone_a", "backbone_b")
+    provenance = _parsed(path / "provenance.json", json.loads)
+    return StudyRecord(
+        path=path,
+        config=_parsed(path / "study.toml", tomllib.loads),
+        provenance=provenance,
+        predictions=_table(
+            path / "predictions.csv",
+            ("image", "backbone", "seed", "split", "rating", "prediction"),
+        ),
+        scores=_table(path / "scores.csv", ("backbone", "head", "seed", "split", "n")),
+        agreement=_table(path / "agreement.csv", (*keys, "mean", "n"), optional=True),
+        agreement_images=_table(
+            path / "agreement_images.csv", ("image", *keys, "value"), optional=True
+        ),
+        localisation=_table(path / "localisation.csv", (), optional=True),
+        maps=read_backbone_maps(path / "maps.zarr", list(provenance.get("backbones", {}))),
+    )

@@ -1,0 +1,114 @@
+"""What each part of the page holds, put together from the study's record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from aisthesis.report.examples import Example
+from aisthesis.report.figures import ExampleRow
+from aisthesis.report.overlays import lay_over, map_moments
+from aisthesis.report.photographs import Photographs, jpeg_data_uri
+from aisthesis.report.record import StudyRecord
+from aisthesis.report.selection import prediction_lookup
+from aisthesis.report.stored_maps import CropBox
+from aisthesis.report.wording import KIND_NAMES, number, number_or_dash
+
+__all__ = ["ExamplePage", "example_page", "versions_line"]
+
+
+@dataclass(frozen=True)
+class ExamplePage:
+    """The example images of one kind of map: cards for the page, rows for the figure."""
+
+    kind: str
+    name: str
+    cards: list[dict[str, Any]]
+    rows: list[ExampleRow]
+
+
+def _crop(record: StudyRecord, image: str) -> CropBox | None:
+    crops = (stack.crop(image) for stack in record.maps.values())
+    return next((crop for crop in crops if crop is not None), None)
+
+
+def _overlay(
+    record: StudyRecord, label: str, kind: str, image: str, photo: Image.Image | None
+) -> Image.Image | None:
+    stack = record.maps[label]
+    values = stack.get(kind, image)
+    if values is None or map_moments(values).flat:
+        return None
+    return lay_over(photo, values, stack.crop(image))
+
+
+def example_page(
+    record: StudyRecord,
+    examples: Sequence[Example],
+    facts: pd.DataFrame,
+    averaged: pd.DataFrame,
+    photographs: Photographs,
+    kind: str,
+) -> ExamplePage:
+    """Lay every backbone's map over every example image.
+
+    Parameters
+    ----------
+    record : StudyRecord
+        The study.
+    examples : sequence of Example
+        The chosen images.
+    facts, averaged : pandas.DataFrame
+        Ratings per image, and predictions per image and backbone.
+    photographs : Photographs
+        The photographs.
+    kind : str
+        `ais` or `evidence`.
+
+    Returns
+    -------
+    ExamplePage
+        Cards with pictures inside them, and the same pictures as rows of a figure.
+    """
+    predictions = prediction_lookup(averaged)
+    ratings = {str(image): float(rating) for image, rating in facts["rating"].items()}
+    cards, figure_rows = [], []
+    for example in examples:
+        name, photo = example.image, photographs.get(example.image)
+        pictures = [_overlay(record, b, kind, name, photo) for b in record.maps]
+        rating = number(ratings[name], 1) if np.isfinite(ratings[name]) else None
+        panels = [
+            {
+                "label": label,
+                "uri": None if picture is None else jpeg_data_uri(picture),
+                "prediction": number_or_dash(predictions.get((name, label), float("nan")), 1),
+            }
+            for label, picture in zip(record.maps, pictures, strict=True)
+        ]
+        crop = _crop(record, name)
+        cards.append({
+            "name": name,
+            "why": example.why,
+            "rating": f"human rating {rating}" if rating else "no human rating",
+            "uri": photographs.thumbnail_uri(name, 256),
+            "crop": [round(100 * share, 3) for share in crop.fractions] if crop else None,
+            "panels": panels,
+        })  # fmt: skip
+        small = None if photo is None else photo.copy()
+        if small is not None:
+            small.thumbnail((256, 256))
+        figure_rows.append(
+            ExampleRow(f"rated {rating}" if rating else "not rated", small, pictures)
+        )
+    return ExamplePage(kind, KIND_NAMES[kind], cards, figure_rows)
+
+
+def versions_line(provenance: dict[str, Any]) -> list[str]:
+    """List the software with its exact versions, aisthesis first."""
+    versions = {"aisthesis": provenance.get("aisthesis"), **provenance.get("versions", {})}
+    return [f"{name} {version}" for name, version in versions.items() if version]

@@ -1,0 +1,104 @@
+"""The rows of the study's tables that the report is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+__all__ = [
+    "MAIN_METRICS",
+    "averaged_predictions",
+    "evaluated_split",
+    "headline_scores",
+    "image_consensus",
+    "map_kinds",
+    "metric_names",
+    "pair_matrix",
+    "prediction_lookup",
+]
+
+MAIN_METRICS = ("cosine", "ssim", "emd", "mse")
+_SPLITS = ("test", "validation", "train")
+
+
+def evaluated_split(scores: pd.DataFrame) -> str:
+    """Name the split that scores are reported on: `test` wherever there is one."""
+    found = set(scores["split"].dropna())
+    return next((name for name in _SPLITS if name in found), "test")
+
+
+def headline_scores(scores: pd.DataFrame, head: str = "mlp") -> pd.DataFrame:
+    """Give one row per backbone: the averaged prediction's score on the evaluated split.
+
+    A study without a row for the averaged prediction gives its first seed.
+    """
+    rows = scores[(scores["head"] == head) & (scores["split"] == evaluated_split(scores))]
+    rows = rows.assign(_single=rows["seed"] != "mean")
+    rows = rows.sort_values("_single", kind="stable").drop(columns="_single")
+    first = rows.drop_duplicates("backbone", keep="first").set_index("backbone", drop=False)
+    order = [label for label in dict.fromkeys(scores["backbone"]) if label in first.index]
+    return first.loc[order].rename_axis(None)
+
+
+def averaged_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Give one row per image and backbone: the prediction averaged over seeds.
+
+    Columns `image, backbone, split, rating, prediction`. A split that differs between seeds
+    (training and validation) is the one of the first seed.
+    """
+    means = predictions[predictions["seed"] == "mean"]
+    rows = means if len(means) else predictions
+    grouped = rows.groupby(["image", "backbone"], sort=False, as_index=False)
+    return grouped.agg(
+        split=("split", "first"), rating=("rating", "first"), prediction=("prediction", "mean")
+    )
+
+
+def prediction_lookup(averaged: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Give the averaged prediction by image and backbone."""
+    rows = zip(averaged["image"], averaged["backbone"], averaged["prediction"], strict=True)
+    return {(image, backbone): float(value) for image, backbone, value in rows}
+
+
+def map_kinds(agreement: pd.DataFrame) -> list[str]:
+    """Name the kinds of maps that were compared, AIS first."""
+    found = list(dict.fromkeys(agreement["map"].dropna()))
+    return sorted(found, key=lambda kind: (kind != "ais", kind != "evidence"))
+
+
+def metric_names(agreement: pd.DataFrame) -> list[str]:
+    """Name the metrics that were computed, the four of the original description first."""
+    found = list(dict.fromkeys(agreement["metric"].dropna()))
+    rank = {name: k for k, name in enumerate(MAIN_METRICS)}
+    return sorted(found, key=lambda name: rank.get(name, len(rank)))
+
+
+def pair_matrix(
+    agreement: pd.DataFrame, kind: str, metric: str, labels: Sequence[str], column: str = "mean"
+) -> np.ndarray:
+    """Lay the pairs out as a symmetric matrix with NaN on its diagonal: label × label."""
+    position = {label: k for k, label in enumerate(labels)}
+    matrix = np.full((len(labels), len(labels)), np.nan)
+    if column not in agreement.columns:
+        return matrix
+    rows = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
+    for a, b, value in zip(rows["backbone_a"], rows["backbone_b"], rows[column], strict=True):
+        if a in position and b in position and a != b:
+            matrix[position[a], position[b]] = matrix[position[b], position[a]] = value
+    return matrix
+
+
+def image_consensus(
+    agreement_images: pd.DataFrame, kind: str, metric: str = "cosine"
+) -> pd.DataFrame:
+    """Give each image's `consensus` (mean over pairs) and `controversy` (SD over pairs).
+
+    The index is the image's name; images without a defined value are left out.
+    """
+    rows = agreement_images[
+        (agreement_images["map"] == kind) & (agreement_images["metric"] == metric)
+    ]
+    values = rows.dropna(subset=["value"]).groupby("image", sort=False)["value"]
+    return pd.DataFrame({"consensus": values.mean(), "controversy": values.std(ddof=0)})

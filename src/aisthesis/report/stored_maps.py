@@ -1,0 +1,166 @@
+"""The maps of one backbone as plain arrays, averaged over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+import zarr
+
+__all__ = ["BackboneMaps", "CropBox", "differing_crops", "read_backbone_maps"]
+
+KINDS = ("ais", "evidence")
+
+
+@dataclass(frozen=True)
+class CropBox:
+    """What part of a photograph the network saw, in pixels of the upright original."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    width_px: float
+    height_px: float
+
+    @property
+    def fractions(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height as fractions of the photograph."""
+        return (
+            self.left / self.width_px,
+            self.top / self.height_px,
+            (self.right - self.left) / self.width_px,
+            (self.bottom - self.top) / self.height_px,
+        )
+
+
+@dataclass(frozen=True)
+class BackboneMaps:
+    """Maps of one backbone.
+
+    Attributes
+    ----------
+    label : str
+        The backbone.
+    images : tuple of str
+        Names of the explained images.
+    kinds : dict of str to numpy.ndarray
+        `ais` and `evidence`, each image × y × x at the layer's resolution: the mean over seeds,
+        in rating units times activation.
+    crops : tuple of CropBox or None
+        Where each map lies in its photograph; None where the study does not say.
+    """
+
+    label: str
+    images: tuple[str, ...]
+    kinds: dict[str, np.ndarray]
+    crops: tuple[CropBox | None, ...]
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.images)}
+
+    def get(self, kind: str, image: str) -> np.ndarray | None:
+        """Give the map (y × x) of an image, or None if there is none or it is not finite."""
+        index = self._position.get(image)
+        if index is None or kind not in self.kinds:
+            return None
+        found: np.ndarray = self.kinds[kind][index]
+        return found if np.isfinite(found).all() else None
+
+    def crop(self, image: str) -> CropBox | None:
+        """Give the crop box of an image, where the study says it."""
+        index = self._position.get(image)
+        return None if index is None else self.crops[index]
+
+
+def differing_crops(maps: dict[str, BackboneMaps], tolerance: float = 0.01) -> list[str]:
+    """Name the backbones that saw another part of some photograph than the first one did.
+
+    Parameters
+    ----------
+    maps : dict of str to BackboneMaps
+        By label.
+    tolerance : float
+        How far edges may lie apart, in fractions of the photograph's sides.
+
+    Returns
+    -------
+    list of str
+        Labels; empty where all saw the same part of every photograph.
+    """
+    stacks = list(maps.values())
+    if not stacks:
+        return []
+    return [stack.label for stack in stacks[1:] if _crops_differ(stacks[0], stack, tolerance)]
+
+
+def _crops_differ(one: BackboneMaps, other: BackboneMaps, tolerance: float) -> bool:
+    for image in one.images:
+        a, b = one.crop(image), other.crop(image)
+        if (
+            a is not None
+            and b is not None
+            and not np.allclose(a.fractions, b.fractions, rtol=0, atol=tolerance)
+        ):
+            return True
+    return False
+
+
+def _crop_boxes(dataset: xr.Dataset, n: int) -> tuple[CropBox | None, ...]:
+    names = ("crop_left", "crop_top", "crop_right", "crop_bottom", "width_px", "height_px")
+    if any(name not in dataset.variables for name in names):
+        return (None,) * n
+    boxes = np.stack([np.asarray(dataset[name].values, dtype=float) for name in names], axis=1)
+    usable = np.isfinite(boxes).all(axis=1)
+    usable &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    usable &= (boxes[:, 4] > 0) & (boxes[:, 5] > 0)
+    return tuple(
+        CropBox(*map(float, b)) if ok else None for b, ok in zip(boxes, usable, strict=True)
+    )
+
+
+def _read_one(store: Path, group: str) -> BackboneMaps | None:
+    with xr.open_zarr(store, group=group, consolidated=False, chunks=None) as dataset:
+        kinds = {}
+        for kind in KINDS:
+            if kind in dataset:
+                seeds = dataset[kind]
+                mean = seeds.mean("seed", skipna=False) if "seed" in seeds.dims else seeds
+                kinds[kind] = mean.transpose("image", "y", "x").to_numpy().astype(np.float32)
+        if not kinds:
+            return None
+        images = tuple(str(name) for name in dataset["image"].values)
+        label = str(dataset.attrs.get("backbone", group))
+        return BackboneMaps(label, images, kinds, _crop_boxes(dataset, len(images)))
+
+
+def read_backbone_maps(store: Path, order: list[str]) -> dict[str, BackboneMaps]:
+    """Read the maps of every backbone of a study.
+
+    Parameters
+    ----------
+    store : Path
+        The folder `maps.zarr`; it may be missing.
+    order : list of str
+        Labels in the order wanted; labels that are not named here follow.
+
+    Returns
+    -------
+    dict of str to BackboneMaps
+        By label, averaged over seeds.
+    """
+    if not store.is_dir():
+        return {}
+    groups = [name for name, _ in zarr.open_group(store, mode="r").groups()]
+    stacks = [
+        stack
+        for name in sorted(groups)
+        if not name.startswith(".") and (stack := _read_one(store, name)) is not None
+    ]
+    rank = {label: k for k, label in enumerate(order)}
+    stacks.sort(key=lambda stack: rank.get(stack.label, len(rank)))
+    return {stack.label: stack for stack in stacks}

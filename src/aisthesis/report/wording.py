@@ -1,0 +1,83 @@
+"""How the report says numbers, intervals and lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = [
+    "KIND_NAMES",
+    "and_list",
+    "as_number",
+    "ceiling_interval",
+    "count",
+    "estimate",
+    "number",
+    "number_or_dash",
+    "percent",
+    "span",
+]
+
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+KIND_NAMES = {"ais": "AIS", "evidence": "evidence"}
+
+
+def as_number(value: Any) -> float:
+    """Take a number out of JSON, where undefined is null."""
+    return math.nan if value is None else float(value)
+
+
+def ceiling_interval(ceiling: dict[str, Any]) -> tuple[float, float]:
+    """Take the reliability's interval out of a noise ceiling, under either of its names."""
+    low, high = (ceiling.get(f"reliability_{end}", ceiling.get(end)) for end in ("low", "high"))
+    return as_number(low), as_number(high)
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Say a number with a real minus sign and no negative zero; NaN is said as `undefined`."""
+    if not math.isfinite(value):
+        return "undefined"
+    text = f"{abs(value):.{digits}f}"
+    negative = value < 0 and float(text) != 0
+    return f"{MINUS}{text}" if negative else text
+
+
+def number_or_dash(value: float, digits: int = 2) -> str:
+    """Say a number for a table's cell, where undefined is a dash."""
+    return number(value, digits) if math.isfinite(value) else DASH
+
+
+def span(low: float, high: float, digits: int = 2) -> str:
+    """Say an interval: `0.12 to 0.34`, or nothing if it is not known."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def estimate(value: float, low: float, high: float, digits: int = 2) -> str:
+    """Say a value with its 95% interval where there is one."""
+    interval = span(low, high, digits)
+    said = number(value, digits)
+    return f"{said} (95% interval {interval})" if interval else f"{said} (no interval)"
+
+
+def percent(share: float) -> str:
+    """Say a share between 0 and 1 as a percentage."""
+    return f"{100 * share:.0f}%" if math.isfinite(share) else "an undefined share"
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """Say a number of things: `1 image`, `1,200 images`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def and_list(items: Sequence[str], most: int = 8) -> str:
+    """Join for a sentence; of more than `most` items the rest is counted."""
+    shown = list(items[:most])
+    if len(items) > most:
+        shown.append(f"{len(items) - most} more")
+    if len(shown) < 2:
+        return "".join(shown)
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,0 +1,201 @@
+"""The report as a whole: what it holds, what it survives, what it refuses."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from aisthesis.engine.progress import Narrator
+from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.report import write_report
+from aisthesis.report.record import read_study_record
+
+FIGURES = ["agreement_ais", "agreement_evidence", "examples_ais", "examples_evidence",
+           "localisation", "predictions"]  # fmt: skip
+
+
+class Tags(HTMLParser):
+    """Collects tags with their attributes, and text outside scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._inside = ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag if tag in ("script", "style") else ""
+
+    def handle_endtag(self, tag):
+        self._inside = ""
+
+    def handle_data(self, data):
+        if not self._inside:
+            self.text.append(data)
+
+
+def parse(study: Path) -> tuple[Tags, str]:
+    page = (study / "report.html").read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(page)
+    return tags, re.sub(r"\s+", " ", " ".join(tags.text))
+
+
+def test_page_and_figures_are_there_and_nothing_half_written(full_study):
+    assert sorted(path.stem for path in (full_study / "figures").glob("*.png")) == FIGURES
+    for path in (full_study / "figures").iterdir():
+        with Image.open(path) as image:
+            assert image.info["dpi"][0] >= 150
+    assert not [p for p in full_study.rglob("*") if "partial" in p.name or "tmp" in p.suffix]
+
+
+def test_page_holds_every_part(full_study):
+    tags, text = parse(full_study)
+    ids = {attributes.get("id") for _, attributes in tags.tags}
+    parts = {"answer", "networks", "prediction", "agreement", "examples", "browser",
+             "localisation", "methods"}  # fmt: skip
+    assert parts <= ids
+    for words in ("Random weights", "1 image skipped", "Flat maps", "undefined values",
+                  "Noise ceiling of the ratings", "MSE says nothing that cosine does not",
+                  "torch 2.15.0", "arXiv:2409.16292", "features. 28"):  # fmt: skip
+        assert words in text, words
+
+
+def test_page_asks_for_nothing_outside_itself(full_study):
+    tags, _ = parse(full_study)
+    for tag, attributes in tags.tags:
+        for name in ("src", "href", "srcset", "action", "poster"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, value)
+    page = (full_study / "report.html").read_text(encoding="utf-8")
+    assert "@import" not in page
+    assert not re.search(r"url\(\s*['\"]?(?!data:)", page)
+
+
+def test_names_from_the_study_are_text(full_study):
+    tags, text = parse(full_study)
+    assert "<script>alert('x')</script>&\".jpg" in text
+    assert "<img src=x onerror=alert(1)>.png truncated <b>JPEG</b>" in text.replace(": ", " ")
+    page = (full_study / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert(" not in page
+    assert "onerror" not in {name for _, attributes in tags.tags for name in attributes}
+    assert "žluťoučký kůň 美.jpg" in page
+
+
+def test_every_picture_has_a_text_alternative(full_study):
+    tags, _ = parse(full_study)
+    pictures = [attributes for tag, attributes in tags.tags if tag == "img"]
+    assert pictures
+    assert all(picture.get("alt") for picture in pictures)
+    assert all(a.get("aria-label") for tag, a in tags.tags if tag == "svg")
+
+
+def test_numbers_on_the_page_are_those_of_the_tables(full_study):
+    _, text = parse(full_study)
+    scores = pd.read_csv(full_study / "scores.csv")
+    row = scores[(scores["seed"] == "mean") & (scores["head"] == "mlp")].iloc[0]
+    assert f"{row['srcc']:.2f} {row['srcc_low']:.2f} to {row['srcc_high']:.2f}" in text
+    agreement = pd.read_csv(full_study / "agreement.csv")
+    for value in agreement["mean"]:
+        assert f"{abs(value):.3f}" in text
+
+
+def test_two_reports_of_one_study_are_the_same(full_study):
+    files = [full_study / "report.html", *sorted((full_study / "figures").iterdir())]
+    before = [path.read_bytes() for path in files]
+    write_report(full_study)
+    for path, old in zip(files, before, strict=True):
+        assert path.read_bytes() == old, path.name
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"labels": ["vgg16"], "n_test": 1, "n_train": 0, "seeds": 1, "noise_ceiling": False},
+         ["Only one network has maps", "There is no noise ceiling", "A deep network, vgg16,"]),
+        ({"labels": ["vgg16", "vgg19"], "n_test": 2, "n_train": 1, "seeds": 1,
+          "flat": [("vgg16", 0), ("vgg16", 1)], "nan": [("vgg19", 0)]},
+         ["Flat maps", "no map, or a flat one"]),
+        ({"labels": ["vgg16", "vgg19"], "n_test": 3, "predicts_only": ["vgg16", "vgg19"]},
+         ["this report is about prediction alone", "No network has maps"]),
+        ({"labels": ["vgg16", "torchvision:squeezenet1_0/x$y$"], "n_test": 3, "n_train": 1,
+          "missing": ["agreement.csv", "agreement_images.csv"]},
+         ["has not been computed", "torchvision:squeezenet1_0/x$y$"]),
+    ],
+    ids=["one-image", "flat-and-nan", "no-maps", "no-agreement"],
+)  # fmt: skip
+def test_whatever_is_missing_is_said(make_study, fields, words):
+    study = make_study(**fields)
+    assert write_report(study) == study / "report.html"
+    _, text = parse(study)
+    for expected in words:
+        assert expected in text, expected
+
+
+def test_photographs_that_are_gone_are_named(make_study):
+    study = make_study(labels=["vgg16"], n_test=3, n_train=0, seeds=1)
+    photos = study.parent / "photos"
+    photos.rename(photos.with_name("elsewhere"))
+    write_report(study)
+    _, text = parse(study)
+    assert "Photographs that cannot be shown" in text
+    assert "photograph not available" in text
+
+
+def test_large_studies_are_sampled_and_say_so(make_study, monkeypatch):
+    monkeypatch.setattr("aisthesis.report.write.MOST_BROWSED", 4)
+    study = make_study(labels=["vgg16"], n_test=8, n_train=0, seeds=1)
+
+    class Counting(Narrator):
+        total = 0
+
+        def steps(self, label, total):
+            Counting.total = total
+            return super().steps(label, total)
+
+    write_report(study, progress=Counting())
+    _, text = parse(study)
+    assert "4 of the 8 explained images" in text
+    assert Counting.total == 4
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(RequestError, match=r"found none at .*run the study first"):
+        write_report(tmp_path / "nothing")
+    with pytest.raises(RequestError, match=r"lacks study\.toml, predictions\.csv, scores\.csv"):
+        write_report(tmp_path)
+
+
+def test_damaged_files_are_named(make_study):
+    study = make_study(labels=["vgg16"], n_test=1, n_train=0, seeds=1)
+    whole = (study / "provenance.json").read_text(encoding="utf-8")
+    (study / "provenance.json").write_text(whole[:-30], encoding="utf-8")
+    with pytest.raises(RequestError, match=r"provenance\.json is damaged"):
+        write_report(study)
+    (study / "provenance.json").write_text(whole, encoding="utf-8")
+    (study / "scores.csv").write_text("backbone,head\n", encoding="utf-8")
+    with pytest.raises(RequestError, match=r"scores\.csv lacks the column\(s\) seed, split, n"):
+        write_report(study)
+
+
+def test_images_named_like_missing_values_keep_their_names(make_study):
+    study = make_study(labels=["vgg16"], n_test=1, n_train=0, seeds=1)
+    table = (study / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    (study / "predictions.csv").write_text(
+        "\n".join([table[0], "NA,vgg16,0,test,1,2", "007,vgg16,0,test,1,2"]), encoding="utf-8"
+    )
+    assert read_study_record(study).predictions["image"].tolist() == ["NA", "007"]
+
+
+def test_a_report_that_cannot_be_written_says_why(make_study):
+    study = make_study(labels=["vgg16"], n_test=1, n_train=0, seeds=1)
+    (study / "figures").write_text("a file where a folder should be", encoding="utf-8")
+    with pytest.raises(AisthesisError, match=r"cannot write .*figures"):
+        write_report(study)
+    assert not (study / "report.html").exists()
