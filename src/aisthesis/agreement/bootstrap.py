@@ -15,7 +15,7 @@ __all__ = ["Intervals", "mean_intervals", "percentile_intervals", "resampled_mea
 Matrix = NDArray[np.float64]
 
 #: Resampled images held at a time.
-DRAWS_AT_ONCE = 1 << 22
+DRAWS_AT_ONCE = 1 << 20
 
 
 class Intervals(NamedTuple):

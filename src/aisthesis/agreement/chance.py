@@ -90,7 +90,7 @@ def chance_level(
         )
     wanted = metrics_named(metrics)
     stacks = _chosen_stacks(maps, size_px, max_images, seed)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"metric": one.name, "backbone_a": a, "backbone_b": b}
         for one in wanted
         for a, b in combinations(stacks, 2)
@@ -101,7 +101,8 @@ def chance_level(
         cross = cross_values(stacks[row["backbone_a"]], stacks[row["backbone_b"]], one)
         row |= _chance_of_pair(cross, one, n_permutations, seed)
 
-    table = pd.DataFrame(list(in_threads(compare, rows))).assign(p_adjusted=np.nan)
+    compared: list[dict[str, Any]] = list(in_threads(compare, rows))
+    table = pd.DataFrame(compared).assign(p_adjusted=np.nan)
     for _, group in table[table["p"].notna()].groupby("metric", sort=False):
         table.loc[group.index, "p_adjusted"] = false_discovery_control(group["p"], method="bh")
     return table

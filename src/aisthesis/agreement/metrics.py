@@ -43,6 +43,8 @@ class Metric:
         From two stacks of N maps to (N,) float64 values; the caller masks undefined maps.
     original
         One of the four of the original description.
+    needs_pixels
+        Computed on the pixels; otherwise on the small maps alone, exactly and far faster.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Metric:
     undefined_when: str
     compute: Callable[[MapStack, MapStack], Tensor]
     original: bool = False
+    needs_pixels: bool = True
 
     def __call__(self, a: MapStack, b: MapStack) -> Tensor:
         """Agreement of the maps of `a` and `b`, image by image: (N,) float64, NaN if undefined."""
@@ -79,6 +82,7 @@ _ALL = (
         blind_to="the strength and the mean of each map, which z-scoring has removed",
         undefined_when=_NO_Z_SCORES,
         compute=cosine,
+        needs_pixels=False,
         original=True,
     ),
     Metric(
@@ -118,6 +122,7 @@ _ALL = (
         blind_to="all that cosine is blind to; it adds nothing to cosine",
         undefined_when=_NO_Z_SCORES,
         compute=mse,
+        needs_pixels=False,
         original=True,
     ),
     Metric(
@@ -130,6 +135,7 @@ _ALL = (
         blind_to="all that cosine is blind to; on z-scored maps it is the cosine",
         undefined_when=_NO_Z_SCORES,
         compute=pearson,
+        needs_pixels=False,
     ),
     Metric(
         name="spearman",

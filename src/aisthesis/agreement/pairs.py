@@ -19,8 +19,10 @@ from aisthesis.errors import RequestError
 
 __all__ = ["agree", "pair_values", "stacks_of"]
 
-#: Pixels of one backbone's maps held at a time; small enough for a processor's cache.
+#: Pixels of one backbone's maps held at a time; on the CPU few enough for its cache.
 PIXELS_AT_ONCE = {"cpu": 4 * 224 * 224, "other": 256 * 224 * 224}
+#: Maps of one backbone held at a time by metrics that need no pixels.
+SMALL_MAPS_AT_ONCE = 256
 
 
 def pair_values(
@@ -74,7 +76,9 @@ def pair_values(
             stacks = _stacks(maps, chunk, size_px, device)
         values[chunk] = _values_of_chunk(stacks, wanted, pairs)
 
-    on_cpu, chunks = _chunks(maps, n_images, size_px, device)
+    on_cpu = torch.device(device or _device_of(maps)).type == "cpu"
+    at_once = _images_at_once(on_cpu, size_px, any(one.needs_pixels for one in wanted))
+    chunks = _chunks(n_images, at_once)
     for chunk in in_threads(compare, chunks) if on_cpu else _in_turn(compare, chunks):
         if progress is not None:
             progress(chunk.stop, n_images)
@@ -113,21 +117,23 @@ def stacks_of(
     maps: Mapping[str, Any], size_px: int, device: torch.device | str | None = None
 ) -> Iterator[tuple[int, dict[str, MapStack]]]:
     """Give stacks of the backbones' maps, a few images at a time, and the first image's number."""
-    _, chunks = _chunks(maps, _common_length(maps), size_px, device)
-    for chunk in chunks:
+    on_cpu = torch.device(device or _device_of(maps)).type == "cpu"
+    at_once = _images_at_once(on_cpu, size_px, needs_pixels=True)
+    for chunk in _chunks(_common_length(maps), at_once):
         yield chunk.start, _stacks(maps, chunk, size_px, device)
 
 
-def _chunks(
-    maps: Mapping[str, Any], n_images: int, size_px: int, device: torch.device | str | None
-) -> tuple[bool, list[slice]]:
-    """Tell whether the work is the processor's, and which images to take together."""
-    on_cpu = torch.device(device or _device_of(maps)).type == "cpu"
+def _images_at_once(on_cpu: bool, size_px: int, needs_pixels: bool) -> int:
     if not isinstance(size_px, int) or size_px < 1:
         raise RequestError(f"expected size_px as a positive whole number, got {size_px!r}")
-    step = max(1, PIXELS_AT_ONCE["cpu" if on_cpu else "other"] // size_px**2)
-    starts = range(0, n_images, step)
-    return on_cpu, [slice(start, min(start + step, n_images)) for start in starts]
+    if not needs_pixels:
+        return SMALL_MAPS_AT_ONCE
+    return max(1, PIXELS_AT_ONCE["cpu" if on_cpu else "other"] // size_px**2)
+
+
+def _chunks(n_images: int, at_once: int) -> list[slice]:
+    starts = range(0, n_images, at_once)
+    return [slice(start, min(start + at_once, n_images)) for start in starts]
 
 
 def _stacks(
