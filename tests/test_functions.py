@@ -46,7 +46,7 @@ def test_evidence_needs_no_ratings_and_ais_is_evidence_with_the_residual_s_side(
 ) -> None:
     evidence = ais.explain(own, head, planted.images, method="evidence")
     rating = pd.read_csv(planted.ratings).groupby("image")["rating"].mean()
-    far = {name: 1000.0 for name in rating.index}
+    far = dict.fromkeys(rating.index, 1000.0)
     above = ais.explain(own, head, planted.images, far)
     # Every prediction is far below such ratings, so what raises it helps: AIS is the evidence.
     np.testing.assert_allclose(above, evidence, rtol=1e-6)

@@ -272,9 +272,8 @@ def _backbones(options: argparse.Namespace) -> None:
     table = backbone_table(weights_dir=options.weights_dir)
     notes = dict(zip(table["name"], table.pop("note"), strict=True))
     # The address is long and ends in the name of the file: that name is what a reader looks for.
-    table["weights from"] = [
-        f"{address.split('/')[2]} ({address.rsplit('/', 1)[1]})" for address in table["weights from"]
-    ]
+    addresses = [address.split("/") for address in table["weights from"]]
+    table["weights from"] = [f"{parts[2]} ({parts[-1]})" for parts in addresses]
     _print_table(table)
     for name, note in notes.items():
         if note:

@@ -180,11 +180,12 @@ def _in_words(fault: Any) -> str:
 
 
 def _keys_beside(place: list[str]) -> list[str]:
-    section: type[BaseModel] = {
+    sections: dict[str, type[BaseModel]] = {
         "columns": Columns,
         "fit": FitConfig,
         "backbones": BackboneConfig,
-    }.get(place[0] if len(place) > 1 else "", StudyConfig)
+    }
+    section = sections.get(place[0] if len(place) > 1 else "", StudyConfig)
     return list(section.model_fields)
 
 

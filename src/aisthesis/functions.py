@@ -174,7 +174,8 @@ def explain(
     head = head.to(backbone.device)
     model = RatingEnsemble(backbone.trunk, [head])
     plan = plan_for(backbone, model)
-    maps, done = [], []
+    maps: list[np.ndarray] = []
+    done: list[str] = []
     for batch in batches(folder, names, backbone.transform, batch_size):
         rating = torch.tensor([rated.get(name, np.nan) for name in batch.names])
         arrays = explain_batch(backbone, plan, batch.pixels.to(backbone.device), rating)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -209,7 +209,11 @@ class Study:
         return warnings
 
     def predict(
-        self, images: str | Path, *, on_error: str = "stop", device: str = "auto"
+        self,
+        images: str | Path,
+        *,
+        on_error: Literal["stop", "skip"] = "stop",
+        device: str = "auto",
     ) -> pd.DataFrame:
         """Rate unseen images with the fitted heads.
 

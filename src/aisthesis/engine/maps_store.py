@@ -17,13 +17,13 @@ from aisthesis.config import slug
 from aisthesis.engine.files import told_plainly
 from aisthesis.errors import AisthesisError, RequestError
 
-__all__ = ["IMAGES_A_CHUNK", "MapsWriter", "group_key", "open_maps"]
+__all__ = ["DIMENSIONS", "IMAGES_A_CHUNK", "MapsWriter", "group_key", "open_maps"]
 
 IMAGES_A_CHUNK = 32
 
 _PER_CHANNEL = ("seed", "image", "channel")
 _PER_POSITION = ("seed", "image", "y", "x")
-_DIMENSIONS = {
+DIMENSIONS = {
     "ais": _PER_POSITION,
     "evidence": _PER_POSITION,
     "importance": _PER_CHANNEL,
@@ -88,7 +88,7 @@ class MapsWriter:
             raise AisthesisError("the maps' group is not open; use the writer in a `with`")
         with told_plainly(self._final):
             for name, array in arrays.items():
-                axes = _DIMENSIONS[name]
+                axes = DIMENSIONS[name]
                 if name not in self._group:
                     self._create(name, array)
                 place = [slice(None)] * array.ndim
@@ -97,7 +97,7 @@ class MapsWriter:
                 self._group[name][tuple(place)] = array.astype(np.float32)
 
     def _create(self, name: str, array: NDArray[Any]) -> None:
-        axes = _DIMENSIONS[name]
+        axes = DIMENSIONS[name]
         sizes = [
             self._sizes.get(axis, length) for axis, length in zip(axes, array.shape, strict=True)
         ]

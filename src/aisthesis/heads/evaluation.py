@@ -96,26 +96,25 @@ def evaluate(
         `rmse` and `mae` in rating units; `r2` (1 - SSE/SST, at most 1); and `_low` and `_high`
         of each. NaN where undefined: fewer than two images, or no variation.
     """
-    ratings = np.asarray(ratings, dtype=np.float64)
-    predictions = np.asarray(predictions, dtype=np.float64)
-    if ratings.shape != predictions.shape or ratings.ndim != 1:
+    y: Array = np.asarray(ratings, dtype=np.float64)
+    f: Array = np.asarray(predictions, dtype=np.float64)
+    if y.shape != f.shape or y.ndim != 1:
         raise ValueError(
-            f"expected ratings and predictions of one shape (N,), got {ratings.shape} "
-            f"and {predictions.shape}"
+            f"expected ratings and predictions of one shape (N,), got {y.shape} and {f.shape}"
         )
-    n = len(ratings)
+    n = len(y)
     result: dict[str, float] = {"n": n}
     resamples = (
         np.random.default_rng(seed).integers(n, size=(n_boot, n)) if n > 1 and n_boot else None
     )
     for name, metric in PREDICTION_METRICS.items():
-        result[name] = float(metric(ratings, predictions)) if n > 1 else np.nan
+        result[name] = float(metric(y, f)) if n > 1 else np.nan
         low, high = np.nan, np.nan
         if resamples is not None:
             if name == "krcc":
-                values = _krcc_resampled(ratings, predictions, resamples)
+                values = _krcc_resampled(y, f, resamples)
             else:
-                values = metric(ratings[resamples], predictions[resamples])
+                values = metric(y[resamples], f[resamples])
             if np.isfinite(values).any():
                 low, high = np.nanpercentile(values, [2.5, 97.5])
         result[f"{name}_low"], result[f"{name}_high"] = float(low), float(high)

@@ -24,8 +24,8 @@ from aisthesis.importance.upstream import Upstream, node_module, storages, tenso
 __all__ = ["Affected", "Analysis", "Unsuitable", "analyse"]
 
 _WIDE_CHANNELWISE = 2**22  # entries of a batch below which the channel-wise part is float64
-_WIDE_ENTRIES = 2**16  # entries of an image, and operations, below which the rest is float64
-_WIDE_FLOPS = 2**24
+_WIDE_ENTRIES = 2**12  # entries of an image, and operations, below which the rest is float64
+_WIDE_FLOPS = 2**21
 
 
 class Unsuitable(Exception):  # noqa: N818  it is a finding, not a fault
@@ -261,7 +261,7 @@ class _Analyst:
             half = leaves[0].dtype.itemsize < 4
             small = entries <= _WIDE_CHANNELWISE
             return Affected(what, state, wide if small else torch.float32 if half else None)
-        small = entries <= _WIDE_ENTRIES * self.images
+        small = entries < _WIDE_ENTRIES * self.images
         cheap = self.flops[node] <= _WIDE_FLOPS * self.images
         return Affected(what, state, wide if small and cheap else None)
 

@@ -122,7 +122,7 @@ def _is_channel_last(layer: nn.Module, shape: Sequence[int]) -> bool:
     convolutional = any(type(module).__name__.endswith(_MAPS) for module in layer.modules())
     if len(shape) == 3:
         return not convolutional
-    return fits_last and not convolutional
+    return fits_last and not fits_second and not convolutional
 
 
 def _last_width(module: nn.Module) -> int | None:

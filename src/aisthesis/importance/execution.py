@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,7 +153,9 @@ class Execution:
                 ready[node.name] = expansion.changes(change, first, last, self._caster(dtype))
         if self.vectorised:
             try:
-                return widest(torch.func.vmap(self._tail)(ready, rows))
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+                    return widest(torch.func.vmap(self._tail)(ready, rows))
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError:  # an operation that cannot be vectorised, or that looks at data

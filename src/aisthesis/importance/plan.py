@@ -30,6 +30,7 @@ MEMORY_BYTES = 1_000_000_000
 _DEFAULT_SHAPE = (2, 3, 224, 224)
 _SAMPLE_IMAGES = 2  # a network may treat a single image's batch axis in its own way
 _AGREEMENT = 1e-3
+_CPU_BYTES = 64_000_000  # larger pieces leave the cache and gain nothing there
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class AblationPlan:
             known = self._analyse(self._trace, x, layer, upstream)
         ways = expansions(known)
         run = Execution(known, ways, upstream, replace)
-        delta = run.changed(member, _sets_at_once(known, memory_bytes))
+        delta = run.changed(member, _sets_at_once(known, x, memory_bytes))
         return Ablation(run.output, delta, run.activation, known.axis)
 
     def _analyse(
@@ -322,8 +323,11 @@ def _kind(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> Kind:
     return "column"
 
 
-def _sets_at_once(analysis: Analysis, memory_bytes: int) -> int:
-    return int(max(1, min(0.8 * memory_bytes // analysis.bytes_per_set(), analysis.channels)))
+def _sets_at_once(analysis: Analysis, x: torch.Tensor, memory_bytes: int) -> int:
+    room = 0.8 * memory_bytes
+    if x.device.type == "cpu":
+        room = min(room, _CPU_BYTES)
+    return int(max(1, min(room // analysis.bytes_per_set(), 2**16)))
 
 
 def _sample(model: nn.Module, x: torch.Tensor | Shape | None) -> torch.Tensor:

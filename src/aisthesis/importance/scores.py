@@ -84,8 +84,10 @@ def evidence_scores(delta: Array) -> Array:
 
 def _signed(xp: Any, residual: Any, change: Any) -> Any:
     # sign(Δp)·sign(2e + Δp): the product itself could underflow to zero
-    sign = xp.sign(change) * xp.sign(2 * residual + change)
-    return sign * abs(change)
+    side = 2 * residual + change
+    score = xp.sign(change) * xp.sign(side) * abs(change)
+    # torch gives NaN the sign 0, which would pass for a channel without effect
+    return xp.where(xp.isnan(side), xp.nan, score)
 
 
 def _check(output: tuple[int, ...], delta: tuple[int, ...], rating: tuple[int, ...]) -> None:

@@ -32,9 +32,7 @@ def build(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> Back
         Of random weights.
     """
     if asked.name.startswith(MINIATURE_PREFIX):
-        return miniature_backbone(
-            asked.name, layer=asked.layer, weights=asked.weights, seed=seed
-        )
+        return miniature_backbone(asked.name, layer=asked.layer, weights=asked.weights, seed=seed)
     return backbone(
         asked.name,
         layer=asked.layer,

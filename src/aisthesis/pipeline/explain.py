@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
-from aisthesis.engine.maps_store import IMAGES_A_CHUNK, MapsWriter, group_key
+from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, MapsWriter, group_key
 from aisthesis.heads import RatingEnsemble, load_head
 from aisthesis.images import batches
 from aisthesis.importance import AblationPlan, ablation_plan, evidence_scores, importance_scores
@@ -133,9 +133,7 @@ def _announcement(
         started = time.perf_counter()
         model(image).sum().item()
         seconds = (time.perf_counter() - started) * plan.passes * n_images
-    return (
-        f"{label}: {plan_in_words(plan)} {n_images} images, expected {_in_units(seconds)}."
-    )
+    return f"{label}: {plan_in_words(plan)} {n_images} images, expected {_in_units(seconds)}."
 
 
 def _in_units(seconds: float) -> str:
@@ -175,10 +173,15 @@ def _chunks(
                 explain_batch(backbone, plan, batch.pixels.to(device), torch.from_numpy(rating))
             )
             done += len(batch.names)
-        yield start, {
-            name: np.concatenate([part[name] for part in parts], axis=0 if name == "activation" else 1)
-            for name in parts[0]
-        }
+        yield (
+            start,
+            {
+                name: np.concatenate(
+                    [part[name] for part in parts], axis=DIMENSIONS[name].index("image")
+                )
+                for name in parts[0]
+            },
+        )
 
 
 def explain_batch(

@@ -57,9 +57,7 @@ class Inputs:
     @property
     def digest(self) -> str:
         """Digest of images and ratings: changes when either does."""
-        return digest_of(
-            [(name, self.digests[name]) for name in self.names], self.rating.tolist()
-        )
+        return digest_of([(name, self.digests[name]) for name in self.names], self.rating.tolist())
 
 
 def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ def predict_images(
     config: StudyConfig,
     images: Path,
     *,
-    on_error: str,
+    on_error: Literal["stop", "skip"],
     device: str,
     narrator: Narrator,
 ) -> pd.DataFrame:
@@ -71,7 +72,8 @@ def predict_images(
         seeds = range(config.seed, config.seed + config.seeds)
         heads = [load_head(folder.head_file(asked.label, seed))[0] for seed in seeds]
         values = np.stack([head(z).double().numpy() for head in heads])
-        for seed, prediction in [*zip(map(str, seeds), values, strict=True), ("mean", values.mean(0))]:
+        by_seed = {**dict(zip(map(str, seeds), values, strict=True)), "mean": values.mean(0)}
+        for seed, prediction in by_seed.items():
             tables.append(
                 pd.DataFrame(
                     {
