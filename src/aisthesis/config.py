@@ -81,6 +81,7 @@ class StudyConfig(_Section):
     images: Path
     ratings: Path
     out: Path
+    title: str = ""
     backbones: tuple[BackboneConfig, ...] = Field(default=(), validate_default=True)
     columns: Columns = Columns()
     seeds: int = Field(1, ge=1, le=1000)

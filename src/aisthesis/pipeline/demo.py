@@ -42,6 +42,7 @@ def demo_study(out: Path, *, n: int, seed: int, narrator: Narrator) -> Study:
             "ratings": str(planted / "ratings.csv"),
             "masks": str(planted / "masks"),
             "out": str(out.absolute() / "study"),
+            "title": "The aisthesis demo: blossoms and shatters",
             "seeds": _SEEDS,
             "seed": seed,
             # Few images make few steps an epoch: the default rate would take its time.

@@ -106,7 +106,7 @@ def _overview(record: StudyRecord) -> dict[str, Any]:
     if ceiling and ceiling.get("correlation") is None:  # too few raters to tell
         ceiling = None
     return {
-        "study_name": record.path.resolve().name,
+        "study_name": record.config.get("title") or record.path.resolve().name,
         "provenance": provenance,
         "created": str(provenance.get("created") or provenance.get("updated") or "")[:10],
         "labels": labels,
