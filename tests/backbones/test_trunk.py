@@ -57,3 +57,10 @@ def test_a_module_as_embed_is_frozen_too(small_network: nn.Module, images: Tenso
     trunk = FrozenTrunk(small_network, nn.Sequential(nn.Linear(6, 2), nn.Dropout(0.9)).train())
     assert not any(parameter.requires_grad for parameter in trunk.parameters())
     assert torch.equal(trunk(images), trunk(images))
+
+
+def test_a_pooled_trunk_can_be_traced_so_that_ablation_finds_the_cheap_way() -> None:
+    trunk = FrozenTrunk(nn.Conv2d(3, 4, 3), embed="pool")
+    graph = torch.fx.symbolic_trace(trunk)
+    images = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(graph(images), trunk(images))

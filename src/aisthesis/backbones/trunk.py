@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from aisthesis.errors import RequestError
 
@@ -55,7 +55,9 @@ class FrozenTrunk(nn.Module):
 
 
 def _global_average_pool(output: Any) -> Tensor:
-    if not isinstance(output, torch.Tensor) or output.ndim != 4:
+    # A graph of the network is traced without values: there is nothing to check yet.
+    traced = isinstance(output, fx.Proxy)
+    if not traced and (not isinstance(output, torch.Tensor) or output.ndim != 4):
         came = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise RequestError(
             f'embed="pool" needs a network that gives maps (N, C, h, w), but it gave {came}; '
