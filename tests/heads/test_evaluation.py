@@ -63,3 +63,9 @@ def test_undefined_values_are_nan() -> None:
 def test_shapes_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match=r"one shape \(N,\)"):
         evaluate(np.zeros(3), np.zeros(4))
+
+
+def test_two_images_have_no_correlation_though_two_points_lie_on_a_line() -> None:
+    two = evaluate(np.array([1.0, 2.0]), np.array([3.0, 5.0]))
+    assert np.isnan([two[m] for m in ("plcc", "srcc", "krcc", "plcc_low")]).all()
+    assert two["rmse"] == pytest.approx(np.sqrt(6.5))

@@ -71,6 +71,10 @@ PREDICTION_METRICS: MappingProxyType[str, Callable[[Array, Array], Array]] = Map
 )
 
 
+# Two points always lie on a line: a correlation of two images is 1 or -1 and says nothing.
+_FEWEST = {"plcc": 3, "srcc": 3, "krcc": 3, "r2": 2, "rmse": 2, "mae": 2}
+
+
 def evaluate(
     ratings: NDArray[np.floating],
     predictions: NDArray[np.floating],
@@ -94,7 +98,7 @@ def evaluate(
     dict
         `n`; `plcc` (Pearson), `srcc` (Spearman), `krcc` (Kendall's tau-b), all in [-1, 1];
         `rmse` and `mae` in rating units; `r2` (1 - SSE/SST, at most 1); and `_low` and `_high`
-        of each. NaN where undefined: fewer than two images, or no variation.
+        of each. NaN where undefined: fewer than two images (three for a correlation), or no variation.
     """
     y: Array = np.asarray(ratings, dtype=np.float64)
     f: Array = np.asarray(predictions, dtype=np.float64)
@@ -108,9 +112,9 @@ def evaluate(
         np.random.default_rng(seed).integers(n, size=(n_boot, n)) if n > 1 and n_boot else None
     )
     for name, metric in PREDICTION_METRICS.items():
-        result[name] = float(metric(y, f)) if n > 1 else np.nan
+        result[name] = float(metric(y, f)) if n >= _FEWEST[name] else np.nan
         low, high = np.nan, np.nan
-        if resamples is not None:
+        if resamples is not None and n >= _FEWEST[name]:
             if name == "krcc":
                 values = _krcc_resampled(y, f, resamples)
             else:

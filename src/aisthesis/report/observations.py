@@ -42,6 +42,7 @@ __all__ = [
 
 IDENTITY_TOLERANCE = 1e-3
 MSE_SAYS_NOTHING = "MSE says nothing that cosine does not"
+FEWEST_IMAGES = 10  # below it a correlation says next to nothing
 SPLIT_WORDS = {"test": "held-out test", "validation": "validation", "train": "training"}
 
 
@@ -92,6 +93,11 @@ def observe_prediction(scores: pd.DataFrame) -> str:
             "so nothing can be said about prediction."
         )
     name, best = str(table.index[0]), table.iloc[0]
+    if best["n"] < FEWEST_IMAGES:
+        return (
+            f"With {count(int(best['n']), f'{split} image')} nothing can be said about prediction; "
+            f"a correlation needs at least {FEWEST_IMAGES} to mean something."
+        )
     said = estimate(best["value"], best["low"], best["high"])
     where = f"on {count(int(best['n']), f'{split} image')}"
     if np.isfinite(best["low"]) and best["low"] <= 0:
@@ -128,6 +134,8 @@ def observe_ceiling(scores: pd.DataFrame, ceiling: dict[str, Any] | None) -> str
     """Set the highest PLCC against what the reliability of the ratings allows."""
     table = _measured(scores, "plcc")
     if not ceiling or not ceiling.get("correlation") or table.empty:
+        return None
+    if table.iloc[0]["n"] < FEWEST_IMAGES:
         return None
     limit, name, plcc = float(ceiling["correlation"]), str(table.index[0]), table["value"].iloc[0]
     interval = span(*ceiling_interval(ceiling))

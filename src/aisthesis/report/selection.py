@@ -48,8 +48,10 @@ def averaged_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     Columns `image, backbone, split, rating, prediction`. A split that differs between seeds
     (training and validation) is the one of the first seed.
     """
-    means = predictions[predictions["seed"] == "mean"]
-    rows = means if len(means) else predictions
+    # Rows of the mean are there for unseen images only; the single seeds cover all of them.
+    is_mean = predictions["seed"] == "mean"
+    keys = pd.MultiIndex.from_frame(predictions[["image", "backbone"]])
+    rows = predictions[is_mean | ~keys.isin(keys[is_mean])]
     grouped = rows.groupby(["image", "backbone"], sort=False, as_index=False)
     return grouped.agg(
         split=("split", "first"), rating=("rating", "first"), prediction=("prediction", "mean")
