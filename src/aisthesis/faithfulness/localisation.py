@@ -1,0 +1,285 @@
+"""How well maps find evidence whose place is known: pure functions of maps and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from aisthesis.errors import RequestError
+from aisthesis.maps import upsample
+
+__all__ = [
+    "CONTROLS",
+    "LOCALISATION_COLUMNS",
+    "LOCALISATION_SCORES",
+    "bootstrap_mean",
+    "centre_prior",
+    "localisation_table",
+    "mass_inside",
+    "pixel_auc",
+    "pointing_game",
+]
+
+Maps = NDArray[np.floating]
+Masks = NDArray[np.bool_]
+Side = Literal["raising", "lowering", "either"]
+
+SIDES: tuple[Side, ...] = ("raising", "lowering", "either")
+CONTROLS = ("centre", "uniform", "activation", "random_weights")
+#: Maps without a sign of their own: they are not negated where lowering evidence is sought.
+UNSIGNED = frozenset({"centre", "uniform", "activation"})
+CENTRE_SD = 0.25  # of the centre prior, in sides of the image
+LOCALISATION_COLUMNS = (
+    "backbone",
+    "map",
+    "side",
+    "score",
+    "control",
+    "mean",
+    "low",
+    "high",
+    "n",
+    "n_undefined",
+)
+
+
+def _require_pairs(maps: Maps, masks: Masks) -> None:
+    if maps.ndim != 3 or masks.shape != maps.shape or masks.dtype != np.bool_:
+        raise RequestError(
+            f"Localisation needs maps (N, H, W) and boolean masks of the same shape, got maps "
+            f"{maps.shape} and masks {masks.shape} of {masks.dtype}; upsample the maps to the "
+            "masks' grid."
+        )
+
+
+def pointing_game(maps: Maps, masks: Masks) -> NDArray[np.float64]:
+    """Say for each image whether the map's highest pixel lies inside the mask.
+
+    Parameters
+    ----------
+    maps : ndarray
+        Shape (N, H, W).
+    masks : ndarray
+        Shape (N, H, W), bool.
+
+    Returns
+    -------
+    ndarray
+        Shape (N,): 1 for a hit and 0 for a miss; where several pixels are highest, the share of
+        them inside, which is what choosing among them at random gives. NaN where the mask is
+        empty or the map not finite.
+
+    References
+    ----------
+    Zhang et al., Top-down neural attention by excitation backprop, IJCV 2018.
+    """
+    _require_pairs(maps, masks)
+    scores = np.full(len(maps), np.nan)
+    for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
+        if mask.any() and np.isfinite(one).all():
+            scores[index] = mask[one == one.max()].mean()
+    return scores
+
+
+def mass_inside(maps: Maps, masks: Masks) -> NDArray[np.float64]:
+    """Share of each map's positive values that lies inside the mask, 0 to 1.
+
+    Parameters
+    ----------
+    maps : ndarray
+        Shape (N, H, W); give the negated maps for the negative share.
+    masks : ndarray
+        Shape (N, H, W), bool.
+
+    Returns
+    -------
+    ndarray
+        Shape (N,); NaN where the mask is empty, the map not finite or nowhere positive.
+    """
+    _require_pairs(maps, masks)
+    positive = np.maximum(maps, 0).astype(np.float64)
+    inside, total = (positive * masks).sum((1, 2)), positive.sum((1, 2))
+    defined = masks.any((1, 2)) & np.isfinite(total) & (total > 0)
+    return np.where(defined, inside / np.where(defined, total, 1), np.nan)
+
+
+def pixel_auc(maps: Maps, masks: Masks) -> NDArray[np.float64]:
+    """Probability that a pixel inside the mask has a higher value than one outside.
+
+    The area under the ROC curve of the map as a classifier of pixels; ties count a half, so a
+    uniform map has .5.
+
+    Parameters
+    ----------
+    maps : ndarray
+        Shape (N, H, W).
+    masks : ndarray
+        Shape (N, H, W), bool.
+
+    Returns
+    -------
+    ndarray
+        Shape (N,), 0 to 1; NaN where the mask is empty or full or the map not finite.
+    """
+    _require_pairs(maps, masks)
+    scores = np.full(len(maps), np.nan)
+    for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
+        inside, outside = one[mask], np.sort(one[~mask])
+        if inside.size and outside.size and np.isfinite(one).all():
+            below = np.searchsorted(outside, inside, side="left").sum(dtype=np.float64)
+            not_above = np.searchsorted(outside, inside, side="right").sum(dtype=np.float64)
+            scores[index] = (below + not_above) / (2 * inside.size * outside.size)
+    return scores
+
+
+LOCALISATION_SCORES: dict[str, Callable[[Maps, Masks], NDArray[np.float64]]] = {
+    "pointing": pointing_game,
+    "mass": mass_inside,
+    "auc": pixel_auc,
+}
+
+
+def centre_prior(height_px: int, width_px: int) -> NDArray[np.float64]:
+    """Map that knows nothing but that things tend to be in the middle, (H, W), 0 to 1.
+
+    A Gaussian around the centre with an SD of a quarter of each side.
+    """
+    y = (np.arange(height_px) + 0.5) / height_px - 0.5
+    x = (np.arange(width_px) + 0.5) / width_px - 0.5
+    return np.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * CENTRE_SD**2))
+
+
+def bootstrap_mean(
+    values: NDArray[np.float64], n_resamples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Mean over images with its 95% percentile bootstrap interval.
+
+    Parameters
+    ----------
+    values : ndarray
+        Shape (N,), one finite value per image.
+    n_resamples : int
+        Bootstrap samples of the images.
+    seed : int
+        Seed of the samples.
+
+    Returns
+    -------
+    mean, low, high : float
+        All NaN without a value; the interval is NaN for a single one.
+    """
+    n = len(values)
+    if n == 0:
+        return float("nan"), float("nan"), float("nan")
+    mean = float(values.mean())
+    if n == 1:
+        return mean, float("nan"), float("nan")
+    chosen = np.random.default_rng(seed).integers(0, n, (n_resamples, n))
+    low, high = np.percentile(values[chosen].mean(axis=1), [2.5, 97.5])
+    return mean, float(low), float(high)
+
+
+def localisation_table(
+    backbone: str,
+    maps: Mapping[str, Maps],
+    raising: Masks,
+    lowering: Masks,
+    *,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score one backbone's maps against masks, and against every control, image by image.
+
+    Three sides are asked for: positive map values at ``raising`` evidence, negative ones at
+    ``lowering`` evidence, and large values of either sign at ``either``. Maps that have no sign
+    (``centre``, ``uniform``, ``activation``) are taken as they are on every side. An AIS map's
+    sign says whether a channel helps agreement, not whether it raises the rating, so only its
+    ``either`` side has a natural reading.
+
+    Parameters
+    ----------
+    backbone : str
+        Its name, for the first column.
+    maps : mapping
+        Maps (N, h, w) of any resolution by name: ``ais``, ``evidence`` and, as controls,
+        ``activation`` and ``random_weights`` where there are some. ``centre`` and ``uniform``
+        are added.
+    raising, lowering : ndarray
+        Masks on the grid of the crop that the network saw, shape (N, H, W), bool.
+    n_resamples, seed : int
+        Of the bootstrap over images.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``LOCALISATION_COLUMNS``. With ``control`` "none", ``mean`` is the mean score over
+        images; otherwise the mean difference of the map's score and the control's on the same
+        images. ``low`` and ``high`` are 95% bootstrap limits; ``n`` images count, ``n_undefined``
+        do not (no such evidence, or no map).
+
+    Raises
+    ------
+    RequestError
+        If the maps' and masks' numbers of images or shapes do not fit.
+    """
+    if raising.shape != lowering.shape:
+        raise RequestError(
+            f"Raising and lowering masks must have one shape, got {raising.shape} and "
+            f"{lowering.shape}."
+        )
+    height, width = raising.shape[1:]
+    on_grid = {name: _on_grid(name, one, raising.shape) for name, one in maps.items()}
+    on_grid["centre"] = np.broadcast_to(centre_prior(height, width), raising.shape)
+    on_grid["uniform"] = np.ones(raising.shape)
+    masks = {"raising": raising, "lowering": lowering, "either": raising | lowering}
+    rows: list[tuple[object, ...]] = []
+    for side in SIDES:
+        faced = {name: _facing(one, name, side) for name, one in on_grid.items()}
+        for score, function in LOCALISATION_SCORES.items():
+            values = {name: function(one, masks[side]) for name, one in faced.items()}
+            rows += _rows(backbone, side, score, values, n_resamples, seed)
+    return pd.DataFrame(rows, columns=list(LOCALISATION_COLUMNS))
+
+
+def _on_grid(name: str, maps: Maps, shape: tuple[int, ...]) -> Maps:
+    """Upsample maps (N, h, w) to the masks' grid (N, H, W)."""
+    if maps.ndim != 3 or len(maps) != shape[0]:
+        raise RequestError(
+            f"The maps {name!r} should be ({shape[0]}, h, w), one for each mask, got {maps.shape}."
+        )
+    if maps.shape == shape:
+        return maps
+    tensor = torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32))
+    return upsample(tensor, (shape[1], shape[2])).numpy()
+
+
+def _facing(maps: Maps, name: str, side: Side) -> Maps:
+    """Turn the maps so that what is sought on this side is positive."""
+    if name in UNSIGNED or side == "raising":
+        return maps
+    return -maps if side == "lowering" else np.abs(maps)
+
+
+def _rows(
+    backbone: str,
+    side: str,
+    score: str,
+    values: Mapping[str, NDArray[np.float64]],
+    n_resamples: int,
+    seed: int,
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for name, own in values.items():
+        against = () if name in CONTROLS else [c for c in CONTROLS if c in values]
+        for control in ("none", *against):
+            compared = own if control == "none" else own - values[control]
+            defined = compared[np.isfinite(compared)]
+            summary = bootstrap_mean(defined, n_resamples, seed)
+            undefined = len(compared) - len(defined)
+            rows.append((backbone, name, side, score, control, *summary, len(defined), undefined))
+    return rows

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aisthesis.errors import RequestError
+from aisthesis.faithfulness import load_masks, mask_path
+from aisthesis.images import Transform
+
+TRANSFORM = Transform(32, 24, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def save(path: Path, mask: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+
+
+def test_a_mask_goes_through_the_crop_of_its_image(tmp_path: Path) -> None:
+    mask = np.zeros((64, 64), bool)
+    mask[16:32, 24:40] = True  # in the crop, 8..56 halved: rows 4..12, columns 8..16
+    mask[:6, :6] = True  # outside the crop
+    save(tmp_path / "a.png", mask)
+    found = load_masks(tmp_path, ["a.png"], TRANSFORM)
+    expected = np.zeros((1, 24, 24), bool)
+    expected[0, 4:12, 8:16] = True
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_longer_side_is_cropped(tmp_path: Path) -> None:
+    mask = np.zeros((32, 96), bool)
+    mask[:, 36:60] = True  # exactly what the crop keeps
+    save(tmp_path / "wide.png", mask)
+    assert load_masks(tmp_path, ["wide.png"], TRANSFORM).all()
+
+
+def test_masks_of_jpegs_may_be_pngs(tmp_path: Path) -> None:
+    save(tmp_path / "sub" / "b.png", np.ones((40, 40), bool))
+    assert mask_path(tmp_path, "sub/b.jpg") == tmp_path / "sub" / "b.png"
+    assert load_masks(tmp_path, ["sub/b.jpg"], TRANSFORM).all()
+
+
+def test_all_missing_masks_are_named_at_once(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.ones((40, 40), bool))
+    with pytest.raises(RequestError, match=r"2 of 3 images have no mask .*b.png, c.png"):
+        load_masks(tmp_path, ["a.png", "b.png", "c.png"], TRANSFORM)
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("not an image")
+    with pytest.raises(RequestError, match=r"a\.png cannot be read as an image"):
+        load_masks(tmp_path, ["a.png"], TRANSFORM)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no folder of masks"):
+        load_masks(tmp_path / "absent", ["a.png"], TRANSFORM)
