@@ -1,0 +1,190 @@
+"""Miniature backbones with the weights that come with the package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from aisthesis.backbones import KNOWN, Backbone, WeightsRecord
+from aisthesis.backbones.initialise import random_network
+from aisthesis.backbones.recipe import Network, Recipe
+from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.images import Transform
+from aisthesis.miniature.networks import (
+    BUILDERS,
+    LAYERS,
+    build,
+    embedding_network,
+    require_known,
+)
+
+__all__ = ["MINIATURES", "MINIATURE_PREFIX", "miniature_backbone", "training_record"]
+
+MINIATURE_PREFIX = "miniature:"
+MINIATURES: tuple[str, ...] = tuple(BUILDERS)
+DEFAULT, RANDOM = "default", "random"
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+#: Side after resizing, side of the crop and interpolation: those of the full-size networks.
+_GEOMETRY: dict[str, tuple[int, int, str]] = {
+    "vgg16": (256, 224, "bilinear"),
+    "vgg19": (256, 224, "bilinear"),
+    "resnet152": (232, 224, "bilinear"),
+    "densenet161": (256, 224, "bilinear"),
+    "efficientnet_b3": (273, 256, "bicubic"),
+    "barlow_twins": (256, 224, "bilinear"),
+}
+
+
+def miniature_backbone(
+    name: str,
+    *,
+    layer: str | None = None,
+    weights: str | Path = DEFAULT,
+    seed: int = 0,
+    label: str | None = None,
+) -> Backbone:
+    """Make one of the six miniature backbones; its weights come with the package.
+
+    Parameters
+    ----------
+    name : str
+        ``vgg16``, ``vgg19``, ``resnet152``, ``densenet161``, ``efficientnet_b3`` or
+        ``barlow_twins``, with or without the prefix ``miniature:``.
+    layer : str, optional
+        Dotted path, ``deepest``, or ``none`` for prediction only; by default the layer of the
+        full-size backbone.
+    weights : {"default", "random"} or path
+        The package's own, random ones by ``seed`` (the control that has learnt nothing), or a
+        ``.safetensors`` file as ``tools/train_miniatures.py`` writes it.
+    seed : int
+        Seed of random weights; unused otherwise.
+    label : str, optional
+        The backbone's name in tables; ``miniature:NAME`` by default.
+
+    Returns
+    -------
+    Backbone
+        Frozen, its classification layer replaced by the identity.
+
+    Raises
+    ------
+    RequestError
+        If there is no such miniature or layer, or the file does not fit.
+    AisthesisError
+        If the package's own weights are missing or damaged.
+    """
+    plain = name.removeprefix(MINIATURE_PREFIX)
+    require_known(plain)
+    recipe = Recipe(
+        name=f"{MINIATURE_PREFIX}{plain}",
+        network=f"miniature {KNOWN[plain].network}",
+        build=lambda: _fresh(plain),
+        transform=_transform(plain),
+        layer=LAYERS[plain],
+        official=None,
+    )
+    if str(weights) == RANDOM:
+        network = random_network(recipe, seed).module
+        record = WeightsRecord(kind="random", source=f"seed {seed}")
+    else:
+        network, record = _trained(plain, weights)
+    wanted = layer or recipe.layer
+    return Backbone(
+        # Narrow convolutions run about twice as fast on a CPU with the channels last.
+        network.to(memory_format=torch.channels_last),
+        layer=None if wanted == "none" else wanted,
+        transform=recipe.transform,
+        name=label or recipe.name,
+        network=recipe.network,
+        weights=record,
+        copy=False,
+    )
+
+
+def training_record() -> dict[str, dict[str, Any]]:
+    """Give what was recorded when the package's miniatures were trained, by name.
+
+    Returns
+    -------
+    dict
+        For each miniature: seed, seconds, numbers of images and epochs, objective, parameters,
+        bytes, ``ridge_plcc`` (a ridge regression on its embeddings against planted ratings, on
+        held-out rendered images) and, where it learnt a classification, ``balanced_accuracy``.
+    """
+    text = _packaged("training.json").read_text(encoding="utf-8")
+    record: dict[str, dict[str, Any]] = json.loads(text)
+    return record
+
+
+def _packaged(file_name: str) -> Any:
+    return files("aisthesis.miniature") / "weights" / file_name
+
+
+def _transform(name: str) -> Transform:
+    resize_px, crop_px, interpolation = _GEOMETRY[name]
+    return Transform(resize_px, crop_px, MEAN, STD, interpolation)
+
+
+def _fresh(name: str) -> Network:
+    network = build(name, num_classes=1)
+    return Network(embedding_network(name, network), dropped=())
+
+
+def _trained(name: str, weights: str | Path) -> tuple[nn.Module, WeightsRecord]:
+    if str(weights) != DEFAULT:
+        path = Path(weights)
+        if not path.is_file():
+            raise RequestError(
+                f"The weights of {MINIATURE_PREFIX}{name} should be 'default', 'random' or a "
+                f".safetensors file, but there is no file {path}."
+            )
+        return _load(name, path), _record(path, str(path), "file")
+    packaged = _packaged(f"{name}.safetensors")
+    if not packaged.is_file():
+        raise AisthesisError(
+            f"The package's weights of {MINIATURE_PREFIX}{name} are missing ({packaged}); install "
+            "aisthesis again or run tools/train_miniatures.py."
+        )
+    with as_file(packaged) as path:
+        source = f"aisthesis/miniature/weights/{name}.safetensors"
+        return _load(name, path), _record(path, source, "miniature")
+
+
+def _record(path: Path, source: str, kind: Any) -> WeightsRecord:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return WeightsRecord(kind=kind, source=source, file_sha256=digest)
+
+
+def _load(name: str, path: Path) -> nn.Module:
+    try:
+        state = {key: value.float() for key, value in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
+        raise RequestError(f"{path} cannot be read as safetensors: {error}") from error
+    with torch.device("meta"):
+        network = embedding_network(name, build(name, num_classes=1))
+    wanted = network.state_dict()
+    unlike = [
+        key
+        for key, value in wanted.items()
+        if not key.endswith("num_batches_tracked")
+        and (key not in state or state[key].shape != value.shape)
+    ]
+    if unlike:
+        raise RequestError(
+            f"{path} does not fit {MINIATURE_PREFIX}{name}: {len(unlike)} of its {len(wanted)} "
+            f"tensors are missing or have another shape, first {unlike[0]}."
+        )
+    network = network.to_empty(device="cpu")
+    # Keys of the classifier are passed over; counters of batches are in no file.
+    counters = {key: torch.zeros((), dtype=torch.long) for key in wanted if key not in state}
+    network.load_state_dict({key: (state | counters)[key] for key in wanted})
+    return network.eval()
