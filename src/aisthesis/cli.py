@@ -78,7 +78,7 @@ def _add_demo(commands: Any) -> None:
         "--out", type=Path, default=Path("aisthesis-demo"), help="folder (default: %(default)s)"
     )
     command.add_argument("--n", type=int, default=160, help="images (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    command.add_argument("--seed", type=int, default=7, help="of everything random (default: 7)")
     command.set_defaults(command=_demo)
 
 

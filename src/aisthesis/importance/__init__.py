@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aisthesis.importance.ablation import Ablation
-from aisthesis.importance.plan import AblationPlan, ablation_plan
 from aisthesis.importance.calls import ablate, retained_output, run_ablation
+from aisthesis.importance.plan import AblationPlan, ablation_plan
 from aisthesis.importance.scores import evidence_scores, importance_scores
 
 __all__ = [

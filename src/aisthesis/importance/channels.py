@@ -10,7 +10,7 @@ from torch import nn
 
 from aisthesis.errors import RequestError, nearest, or_list
 
-__all__ = ["ChannelSets", "channel_axis", "channel_sets", "find_layer", "removal"]
+__all__ = ["ChannelSets", "channel_axis", "channel_sets", "find_layer", "without_channels"]
 
 ChannelSets = Sequence[Sequence[int]] | np.ndarray | torch.Tensor
 
@@ -92,8 +92,8 @@ def channel_sets(sets: ChannelSets | None, channels: int) -> np.ndarray | None:
     return member
 
 
-def removal(activation: torch.Tensor, axis: int, replace: str) -> torch.Tensor:
-    """Change of a layer's output when channels are removed, each by itself.
+def without_channels(activation: torch.Tensor, axis: int, replace: str) -> torch.Tensor:
+    """A layer's output with every channel removed.
 
     Parameters
     ----------
@@ -105,11 +105,11 @@ def removal(activation: torch.Tensor, axis: int, replace: str) -> torch.Tensor:
         Put zero, or the channel's own mean over positions in the image.
     """
     if replace == "zero":
-        return -activation
+        return torch.zeros_like(activation)
     positions = [dim for dim in range(1, activation.ndim) if dim != axis]
     if not positions:
-        return torch.zeros_like(activation)
-    return activation.mean(positions, keepdim=True) - activation
+        return activation.clone()
+    return activation.mean(positions, keepdim=True).expand_as(activation)
 
 
 def _is_channel_last(layer: nn.Module, shape: Sequence[int]) -> bool:

@@ -96,7 +96,9 @@ class Operation:
         args, kwargs = fx.node.map_arg((self.node.args, self.node.kwargs), operands.__getitem__)
         return run_operation(self.node, self.module, args, kwargs)
 
-    def change(self, base: Values, changes: Values, result: Any, cast: Cast) -> Any:
+    def change(
+        self, base: Values, changes: Values, result: Any, cast: Cast, after: Any = None
+    ) -> Any:
         """Change of the result.
 
         Parameters
@@ -109,6 +111,8 @@ class Operation:
             Intact result.
         cast
             Brings parameters to the precision of the computation.
+        after
+            Result after the removal, where it is known already.
         """
         kernel = _KERNELS.get(self.name)
         if kernel is None and self.name in _LINEAR:
@@ -117,11 +121,10 @@ class Operation:
             change = kernel(_Situation(self, base, changes, result, cast))
             if change is not None:
                 return change
-        return self._difference(base, changes, result, cast)
-
-    def _difference(self, base: Values, changes: Values, result: Any, cast: Cast) -> Any:
-        removed = {node: pytree.tree_map(_after, base[node], d) for node, d in changes.items()}
-        return pytree.tree_map(_change, self.value({**base, **removed}, cast), result)
+        if after is None:
+            shifted = {n: pytree.tree_map(_after, base[n], d) for n, d in changes.items()}
+            after = self.value({**base, **shifted}, cast)
+        return pytree.tree_map(_change, after, result)
 
     def _first(self) -> fx.Node:
         return self.node.all_input_nodes[0]

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from aisthesis.errors import RequestError
 from aisthesis.importance.analysis import Analysis
-from aisthesis.importance.channels import removal
+from aisthesis.importance.channels import without_channels
 from aisthesis.importance.expansion import Expansion
 from aisthesis.importance.owners import Owned, State, run_operation
 from aisthesis.importance.upstream import Upstream, node_module
@@ -69,9 +69,10 @@ class Execution:
         self.analysis, self.expansions = analysis, expansions
         self.values = dict(upstream.values)
         self.activation: torch.Tensor = self.values[analysis.target]
-        change = removal(self.activation, analysis.axis, replace)
-        # of channel-wise values: the change of each entry when its own channel is removed
-        self.changes: dict[fx.Node, Any] = {analysis.target: change}
+        removed = without_channels(self.activation, analysis.axis, replace)
+        # of channel-wise values: each entry with its own channel removed, and how it changes
+        self.after: dict[fx.Node, Any] = {analysis.target: removed}
+        self.changes: dict[fx.Node, Any] = {analysis.target: removed - self.activation}
         self._casts: dict[tuple[int, torch.dtype], tuple[torch.Tensor, torch.Tensor]] = {}
         self._operands: dict[tuple[fx.Node, torch.dtype | None], Any] = {}
         self._owners: dict[tuple[fx.Node, int], torch.Tensor] = {}
@@ -121,6 +122,8 @@ class Execution:
                 if other not in kept and last_read[other] is node:
                     self.values.pop(other, None)
                     self.changes.pop(other, None)
+                if last_read[other] is node:
+                    self.after.pop(other, None)
 
     def _visit(self, node: fx.Node) -> None:
         affected = self.analysis.affected[node]
@@ -130,12 +133,12 @@ class Execution:
         value = affected.operation.value(base, cast)
         self.values[node] = value
         if affected.channelwise:
-            changes = {
-                other: self._converted(other, self.changes[other], dtype)
-                for other in inputs
-                if other in self.changes
-            }
-            self.changes[node] = affected.operation.change(base, changes, value, cast)
+            reached = [other for other in inputs if other in self.changes]
+            changes = {n: self._converted(n, self.changes[n], dtype) for n in reached}
+            removed = {n: self._converted(n, self.after[n], dtype) for n in reached}
+            after = affected.operation.value({**base, **removed}, cast)
+            self.after[node] = after
+            self.changes[node] = affected.operation.change(base, changes, value, cast, after)
 
     def _spans(self, member: np.ndarray | None, at_once: int) -> Iterator[tuple[int, int]]:
         sets = self.analysis.channels if member is None else len(member)

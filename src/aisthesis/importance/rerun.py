@@ -19,7 +19,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from aisthesis.errors import RequestError
-from aisthesis.importance.channels import channel_axis, removal
+from aisthesis.importance.channels import channel_axis, without_channels
 from aisthesis.importance.execution import check_output, widest
 from aisthesis.importance.modes import channels_replaced
 
@@ -120,8 +120,8 @@ class Rerun:
                 )
             shape = [1] * activation.ndim
             shape[self.axis] = -1
-            change = removal(activation, self.axis, self.replace)
-            return torch.where(chosen.reshape(shape), activation + change, activation)
+            removed = without_channels(activation, self.axis, self.replace)
+            return torch.where(chosen.reshape(shape), removed, activation)
 
         with ExitStack() as stack:
             if replay:
