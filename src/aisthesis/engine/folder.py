@@ -17,7 +17,16 @@ from aisthesis.errors import RequestError
 __all__ = ["StudyFolder", "digest_of"]
 
 # What may differ between two runs of one study: how it is computed, not what.
-_NOT_THE_STUDY = ("device", "batch_size", "weights_dir", "out", "metrics", "masks", "bootstrap", "title")
+_NOT_THE_STUDY = (
+    "device",
+    "batch_size",
+    "weights_dir",
+    "out",
+    "metrics",
+    "masks",
+    "bootstrap",
+    "title",
+)
 
 
 def digest_of(*parts: Any) -> str:

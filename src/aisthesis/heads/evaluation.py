@@ -98,7 +98,8 @@ def evaluate(
     dict
         `n`; `plcc` (Pearson), `srcc` (Spearman), `krcc` (Kendall's tau-b), all in [-1, 1];
         `rmse` and `mae` in rating units; `r2` (1 - SSE/SST, at most 1); and `_low` and `_high`
-        of each. NaN where undefined: fewer than two images (three for a correlation), or no variation.
+        of each. NaN where undefined: fewer than two images (three
+        for a correlation), or no variation.
     """
     y: Array = np.asarray(ratings, dtype=np.float64)
     f: Array = np.asarray(predictions, dtype=np.float64)

@@ -42,7 +42,7 @@ def demo_study(out: Path, *, n: int, seed: int, narrator: Narrator) -> Study:
             "ratings": str(planted / "ratings.csv"),
             "masks": str(planted / "masks"),
             "out": str(out.absolute() / "study"),
-            "title": "The aisthesis demo: blossoms and shatters",
+            "title": "Glowing blossoms raise the rating, dark shatters lower it",
             "seeds": _SEEDS,
             "seed": seed,
             # Few images make few steps an epoch: the default rate would take its time.
