@@ -144,7 +144,8 @@ def analyse(trace: Trace, layer: nn.Module, upstream: Upstream, axis: int | None
     except Exception as error:
         text = (str(error).strip().splitlines() or [""])[0][:120]
         raise Unsuitable(
-            f"what follows the layer cannot be followed without data ({type(error).__name__}: {text})"
+            "what follows the layer cannot be followed without data "
+            f"({type(error).__name__}: {text})"
         ) from error
 
 

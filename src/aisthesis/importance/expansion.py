@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import fx, nn
+from torch import fx
 
 from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.owners import Owned
 
 __all__ = ["Expansion", "expansions"]
 
-_CONVOLUTIONS = {"conv1d": F.conv1d, "conv2d": F.conv2d, "conv3d": F.conv3d}
 Cast = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -59,16 +58,16 @@ def expansions(analysis: Analysis) -> dict[fx.Node, Expansion]:
 
 
 def _kind(
-    name: str, module: nn.Module, state: Owned, rank: int, entries: np.ndarray | None
+    name: str, module: Any, state: Owned, rank: int, entries: np.ndarray | None
 ) -> str | None:
     if entries is None:
         return None
     single = entries.shape[1] == 1
     if name == "linear" and state.axis == rank - 1 and (single or rank == 2):
         return "column" if single else "block"
-    if name in _CONVOLUTIONS and state.axis == 1 and rank == int(name[-2]) + 2 and single:
+    if name == "conv2d" and state.axis == 1 and rank == 4 and single:
         plain = module.groups == 1 and module.padding_mode == "zeros"
-        return "plane" if plain else None
+        return "plane" if plain and not isinstance(module.padding, str) else None
     return None
 
 
@@ -102,15 +101,19 @@ def _block(module: Any, change: torch.Tensor, entries: np.ndarray, cast: Cast) -
 
 
 def _plane(module: Any, change: torch.Tensor, entries: np.ndarray, cast: Cast) -> torch.Tensor:
-    own = _select(change, 1, entries)  # (N, P, ...)
-    planes = _select(cast(module.weight), 1, entries).transpose(0, 1)  # (P, O, ...)
-    convolve = _CONVOLUTIONS[f"conv{own.ndim - 2}d"]
-    count = len(entries)
-    result = convolve(
-        own, planes.flatten(0, 1).unsqueeze(1), None,
-        module.stride, module.padding, module.dilation, count,
-    )  # fmt: skip
-    return result.unflatten(1, (count, -1)).transpose(0, 1)
+    own = _select(change, 1, entries)  # (N, P, h, w)
+    images, count, *size = own.shape
+    kernel, stride = module.kernel_size, module.stride
+    padding, dilation = module.padding, module.dilation
+    patches = F.unfold(own.reshape(-1, 1, *size), kernel, dilation, padding, stride)
+    patches = patches.unflatten(0, (images, count)).transpose(0, 1)  # (P, N, k, positions)
+    planes = _select(cast(module.weight), 1, entries).transpose(0, 1).flatten(2)  # (P, O, k)
+    result = planes.unsqueeze(1) @ patches  # (P, N, O, positions)
+    height, width = (
+        (size[i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
+        for i in range(2)
+    )
+    return result.unflatten(3, (height, width))
 
 
 _EXPANDERS = {"column": _column, "block": _block, "plane": _plane}
