@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test proof check bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aisthesis demo --out aisthesis-demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+proof: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
