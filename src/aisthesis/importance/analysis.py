@@ -18,7 +18,7 @@ from aisthesis.importance.deltas import LOWERED, Operation
 from aisthesis.importance.flops import operation_flops
 from aisthesis.importance.ops import operation
 from aisthesis.importance.owners import Owned, State, Step, owned_result, run_operation
-from aisthesis.importance.tracing import Trace
+from aisthesis.importance.tracing import Trace, first_line
 from aisthesis.importance.upstream import Upstream, node_module, storages, tensors, versions
 
 __all__ = ["Affected", "Analysis", "Unsuitable", "analyse"]
@@ -142,10 +142,8 @@ def analyse(trace: Trace, layer: nn.Module, upstream: Upstream, axis: int | None
     except (Unsuitable, RequestError):
         raise
     except Exception as error:
-        text = (str(error).strip().splitlines() or [""])[0][:120]
         raise Unsuitable(
-            "what follows the layer cannot be followed without data "
-            f"({type(error).__name__}: {text})"
+            f"what follows the layer cannot be followed without data ({first_line(error)})"
         ) from error
 
 

@@ -18,7 +18,7 @@ from aisthesis.importance.execution import Execution
 from aisthesis.importance.expansion import Expansion, expansions
 from aisthesis.importance.modes import attributes_kept, evaluation
 from aisthesis.importance.rerun import Rerun
-from aisthesis.importance.tracing import Trace, trace
+from aisthesis.importance.tracing import Trace, first_line, trace
 from aisthesis.importance.upstream import Upstream, run_upstream
 
 __all__ = ["MEMORY_BYTES", "AblationPlan", "ablation_plan"]
@@ -29,7 +29,8 @@ Shape = tuple[int, ...] | torch.Size
 MEMORY_BYTES = 1_000_000_000
 _DEFAULT_SHAPE = (2, 3, 224, 224)
 _SAMPLE_IMAGES = 2  # a network may treat a single image's batch axis in its own way
-_AGREEMENT = 1e-3
+_AGREEMENT = 1e-3  # of the effect of removal
+_ROUNDINGS = 1000  # of the network's own type, which add up through its depth
 _CPU_BYTES = 64_000_000  # larger pieces leave the cache and gain nothing there
 
 
@@ -242,7 +243,11 @@ def _from_graph(
     axis: int | None,
 ) -> tuple[AblationPlan | None, str]:
     try:
-        analysis = analyse(traced, module, run_upstream(traced, sample, watch=True), axis)
+        upstream = run_upstream(traced, sample, watch=True)
+    except Exception as error:  # noqa: BLE001  if it is the network's fault, its code will tell
+        return None, f"its graph cannot be run ({first_line(error)})"
+    try:
+        analysis = analyse(traced, module, upstream, axis)
     except Unsuitable as reason:
         return None, str(reason)
     ways = expansions(analysis)
@@ -305,9 +310,9 @@ def _agrees(plan: AblationPlan, sample: torch.Tensor) -> bool:
     exact = slow.output.unsqueeze(1) + slow.changed(rows)
     if not bool(exact.isfinite().all()):
         return True  # nothing can be compared; the analysis stands by itself
-    scale = max(1.0, float(exact.abs().max()))
-    coarse = slow.activation.dtype.itemsize < 4
-    tolerance = (50 if coarse else 1) * _AGREEMENT * scale
+    rounding = torch.finfo(slow.activation.dtype).eps * max(1.0, float(exact.abs().max()))
+    effect = float((exact - exact[:, :1]).abs().max())
+    tolerance = _ROUNDINGS * rounding + _AGREEMENT * effect
     return torch.allclose(fast.to(exact.dtype), exact, rtol=0.0, atol=tolerance)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-__all__ = ["Trace", "trace"]
+__all__ = ["Trace", "first_line", "trace"]
 
 _MOST_OPAQUE_MODULES = 64
 
@@ -37,6 +38,22 @@ class _OneInput(nn.Module):
         return self.model(x)
 
 
+class _Value(fx.Proxy):
+    """A symbolic value that remembers that `+=` and its like overwrite it."""
+
+    def __iadd__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
+
+    def __isub__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.isub, (self, other), {})
+
+    def __imul__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.imul, (self, other), {})
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.itruediv, (self, other), {})
+
+
 class _Tracer(fx.Tracer):
     proxy_buffer_attributes = True  # or a value computed from a buffer would be frozen
 
@@ -49,6 +66,9 @@ class _Tracer(fx.Tracer):
         if m is self.layer or m in self.opaque:
             return True
         return m not in self.ancestors and super().is_leaf_module(m, module_qualified_name)
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Value(node, self)
 
     def call_module(
         self,
@@ -86,7 +106,7 @@ def trace(model: nn.Module, layer: nn.Module) -> Trace | str:
         except Exception as error:  # noqa: BLE001  the user's code may raise anything here
             failed = tracer.failed
             if failed is None or failed in ancestors or failed is layer or failed in opaque:
-                return f"torch.fx cannot follow the network's code ({_first_line(error)})"
+                return f"torch.fx cannot follow the network's code ({first_line(error)})"
             opaque.add(failed)
             continue
         return _split(root, graph, layer)
@@ -115,14 +135,36 @@ def _split(root: nn.Module, graph: fx.Graph, layer: nn.Module) -> Trace | str:
 def _last_reads(
     before: list[fx.Node], reached: set[fx.Node], output: fx.Node
 ) -> dict[fx.Node, list[fx.Node]]:
-    last = {node: node for node in before}
-    for node in before:
-        last.update(dict.fromkeys(node.all_input_nodes, node))
+    """Values to let go after each node.
+
+    As in the network's own run, a module's input lives until the module is done. Letting go
+    earlier costs time: memory is given back to the system and has to be fetched again.
+    """
+    order = {node: position for position, node in enumerate(before)}
+    scopes = [tuple(node.meta.get("nn_module_stack", ())) for node in before]
     dying: dict[fx.Node, list[fx.Node]] = {}
-    for node, reader in last.items():
-        if node is not output and not reached.intersection((node, *node.users)):
-            dying.setdefault(reader, []).append(node)
+    for node in before:
+        if node is output or reached.intersection((node, *node.users)):
+            continue
+        end = order[node]
+        for user in node.users:
+            if user in order:
+                end = max(end, _end_of_call(scopes, order[node], order[user]))
+        dying.setdefault(before[end], []).append(node)
     return dying
+
+
+def _end_of_call(scopes: list[tuple[str, ...]], made: int, read: int) -> int:
+    """Last node of the module call that takes a value made at one node and read at another."""
+    depth = 0
+    while scopes[made][depth : depth + 1] == scopes[read][depth : depth + 1] != ():
+        depth += 1
+    call = scopes[read][: depth + 1]
+    if len(call) == depth:  # read where it was made, by no module
+        return read
+    while read + 1 < len(scopes) and scopes[read + 1][: depth + 1] == call:
+        read += 1
+    return read
 
 
 def _called(root: nn.Module, node: fx.Node) -> nn.Module:
@@ -133,6 +175,7 @@ def _contains(module: nn.Module, layer: nn.Module) -> bool:
     return module is not layer and any(child is layer for child in module.modules())
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
     text = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {text[0][:120]}"
