@@ -156,9 +156,13 @@ def _add_planted(commands: Any) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    import torch
+
     from aisthesis.engine import Terminal
     from aisthesis.pipeline.demo import demo_study
 
+    # Threads that wait for one another cost networks this small more than they bring.
+    torch.set_num_threads(1)
     study = demo_study(options.out, n=options.n, seed=options.seed, narrator=Terminal())
     study.run()
     print(study.folder.report)
