@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from scipy.stats import false_discovery_control, kstest, permutation_test
 
 from aisthesis.agreement import MapStack, chance_level, cross_values, metric, pair_values

@@ -23,9 +23,9 @@ def simulated(n=150, seeds=4, common=1.0, own=1.0, noise=1.0, seed=0, side=14):
 
 def test_known_reliability_is_found():
     table = reliability(simulated(common=1.0, own=1.0, noise=1.0))
-    np.testing.assert_allclose(table["reliability"], 2 / 3, atol=0.015)
-    assert (table["reliability_low"] < table["reliability"]).all()
-    assert (table["reliability"] < table["reliability_high"]).all()
+    np.testing.assert_allclose(table["mean"], 2 / 3, atol=0.015)
+    assert (table["low"] < table["mean"]).all()
+    assert (table["mean"] < table["high"]).all()
     assert table["n_seeds"].tolist() == [4, 4]
     assert table["n"].tolist() == [150, 150]
 
@@ -65,7 +65,7 @@ def test_seed_cosines_are_those_of_the_maps():
 
 def test_a_single_seed_or_no_reliability_gives_nan():
     single = simulated(n=5, seeds=1)
-    assert reliability(single)["reliability"].isna().all()
+    assert reliability(single)["mean"].isna().all()
     assert disattenuated(single)["disattenuated"].isna().all()
     opposite = simulated(n=5, seeds=2)
     opposite["a"][1] = -opposite["a"][0]

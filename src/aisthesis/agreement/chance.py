@@ -115,7 +115,8 @@ def chance_level(
         cross = cross_values(stacks[row["backbone_a"]], stacks[row["backbone_b"]], one)
         row |= _chance_of_pair(cross, one, pairings)
 
-    table = pd.DataFrame(list(in_threads(work, rows))).assign(p_corrected=np.nan)
+    compared: list[dict[str, Any]] = list(in_threads(work, rows))
+    table = pd.DataFrame(compared).assign(p_corrected=np.nan)
     for _, group in table[table["p"].notna()].groupby("metric", sort=False):
         table.loc[group.index, "p_corrected"] = false_discovery_control(group["p"], method="bh")
     return table

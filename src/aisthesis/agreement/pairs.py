@@ -17,7 +17,7 @@ from aisthesis.agreement.parallel import in_threads
 from aisthesis.agreement.stack import MapStack
 from aisthesis.errors import RequestError
 
-__all__ = ["agree", "compare", "pair_values"]
+__all__ = ["agree", "compare", "pair_table", "pair_values"]
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -71,7 +71,7 @@ def pair_values(
     _require_two(maps)
     pairs = list(combinations(maps, 2))
     values = compare(maps, pairs, metrics, size_px, progress, device)
-    return _long_table(values, [one.name for one in wanted], pairs)
+    return pair_table(values, [one.name for one in wanted], pairs)
 
 
 def compare(
@@ -191,14 +191,17 @@ def _values_of_chunk(
     return result
 
 
-def _long_table(
+def pair_table(
     values: NDArray[np.float64], metrics: Sequence[str], pairs: Sequence[tuple[str, str]]
 ) -> pd.DataFrame:
+    """Put (N, metrics, pairs) values into the long table of `pair_values`."""
     image, one, pair = (axis.ravel() for axis in np.indices(values.shape, dtype=np.int32))
     first, second = ([names[side] for names in pairs] for side in (0, 1))
     backbones = list(dict.fromkeys([*first, *second]))
     place = {name: position for position, name in enumerate(backbones)}
-    codes_a, codes_b = (np.array([place[name] for name in side]) for side in (first, second))
+    codes_a, codes_b = (
+        np.array([place[name] for name in side], dtype=np.intp) for side in (first, second)
+    )
     return pd.DataFrame(
         {
             "image": image.astype(np.int64),
