@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
@@ -22,6 +21,8 @@ from aisthesis.errors import RequestError
 
 __all__ = ["chance_level", "cross_values", "sampled"]
 
+#: Maps compared together: few enough for the processor's cache.
+MAPS_AT_ONCE = 4
 #: Permutations looked at together.
 PERMUTATIONS_AT_ONCE = 1000
 
@@ -40,12 +41,13 @@ def cross_values(a: MapStack, b: MapStack, metric: Metric) -> NDArray[np.float64
         return 2 * (1 - cosines) if metric.name == "mse" else cosines
     n = len(a)
     values = np.full((n, n), np.nan)
-    rows = np.arange(n)
     metric(a, b)  # what the metric needs of one map is then derived, and only taken below
-    for shift in range(n):
-        columns = (rows + shift) % n
-        shifted = b.take(torch.from_numpy(columns).to(b.small.device))
-        values[rows, columns] = metric(a, shifted).cpu().numpy()
+    for shift in range(1 - n, n):
+        for start in range(max(0, -shift), min(n, n - shift), MAPS_AT_ONCE):
+            rows = slice(start, min(start + MAPS_AT_ONCE, n, n - shift))
+            columns = slice(rows.start + shift, rows.stop + shift)
+            here = np.arange(rows.start, rows.stop)
+            values[here, here + shift] = metric(a.take(rows), b.take(columns)).cpu().numpy()
     return values
 
 
