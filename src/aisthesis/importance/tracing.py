@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-__all__ = ["Trace", "first_line", "trace"]
+__all__ = ["Trace", "first_line", "follow", "trace"]
 
 _MOST_OPAQUE_MODULES = 64
 
@@ -57,7 +57,9 @@ class _Value(fx.Proxy):
 class _Tracer(fx.Tracer):
     proxy_buffer_attributes = True  # or a value computed from a buffer would be frozen
 
-    def __init__(self, layer: nn.Module, ancestors: set[nn.Module], opaque: set[nn.Module]) -> None:
+    def __init__(
+        self, layer: nn.Module | None, ancestors: set[nn.Module], opaque: set[nn.Module]
+    ) -> None:
         super().__init__()
         self.layer, self.ancestors, self.opaque = layer, ancestors, opaque
         self.failed: nn.Module | None = None
@@ -95,7 +97,21 @@ def trace(model: nn.Module, layer: nn.Module) -> Trace | str:
     Trace or str
         The graph, or the reason why there is none.
     """
-    ancestors = {module for module in model.modules() if _contains(module, layer)}
+    followed = follow(model, layer)
+    return followed if isinstance(followed, str) else _split(*followed, layer)
+
+
+def follow(model: nn.Module, layer: nn.Module | None = None) -> tuple[nn.Module, fx.Graph] | str:
+    """Give the graph of a network's code, and the module that its names start from.
+
+    A module that cannot be followed is one call of the graph, unless `layer` lies in it.
+
+    Returns
+    -------
+    (root, graph) or str
+        The graph, or the reason why there is none.
+    """
+    ancestors = {m for m in model.modules() if layer is not None and _contains(m, layer)}
     opaque: set[nn.Module] = set()
     for _ in range(_MOST_OPAQUE_MODULES):
         root = _OneInput(model)
@@ -109,7 +125,7 @@ def trace(model: nn.Module, layer: nn.Module) -> Trace | str:
                 return f"torch.fx cannot follow the network's code ({first_line(error)})"
             opaque.add(failed)
             continue
-        return _split(root, graph, layer)
+        return root, graph
     return "torch.fx cannot follow too many of the network's modules"
 
 
