@@ -212,7 +212,7 @@ def test_fill_colours_each_image_and_network_comes_back_as_it_was():
 def test_network_whose_code_cannot_be_followed_takes_whole_passes():
     class Branching(Network):
         def forward(self, x):
-            return super().forward(x if x.sum() > 0 else -x)
+            return super().forward(x if float(x.abs().max()) < 1e9 else -x)
 
     torch.manual_seed(0)
     model = Branching(["conv3"], 2).eval()
