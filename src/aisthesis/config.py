@@ -8,15 +8,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.explainer_names import BASE, checked_names
 
 __all__ = [
     "AIS_BACKBONES",
     "METRICS_OF_THE_DESCRIPTION",
     "BackboneConfig",
     "Columns",
+    "ExplainingConfig",
     "FitConfig",
     "StudyConfig",
     "read_study_file",
@@ -51,6 +60,18 @@ class FitConfig(_Section):
     batch_size: int = Field(32, ge=1)
     epochs: int = Field(500, ge=1)
     patience: int = Field(30, ge=1)
+
+
+class ExplainingConfig(_Section):
+    """Options of the explainers beside AIS and evidence."""
+
+    cells: int = Field(56, ge=2, le=1024)
+    integration_steps: int = Field(32, ge=2, le=10_000)
+    lime_samples: int = Field(200, ge=10, le=1_000_000)
+    lime_superpixels: int = Field(50, ge=2, le=10_000)
+    occlusion_px: int = Field(32, ge=1, le=4096)
+    multiscale_px: tuple[int, ...] = Field((3, 17, 65), min_length=1)
+    stride_px: float | None = Field(None, gt=0, le=4096)
 
 
 class BackboneConfig(_Section):
@@ -89,6 +110,7 @@ class StudyConfig(_Section):
     test: float = Field(0.2, gt=0, lt=1)
     validation: float = Field(0.2, gt=0, lt=1)
     explain: Literal["test", "all"] = "test"
+    explainers: tuple[str, ...] = BASE
     metrics: tuple[str, ...] = METRICS_OF_THE_DESCRIPTION
     on_error: Literal["stop", "skip"] = "stop"
     unrated: Literal["error", "ignore", "explain"] = "error"
@@ -99,6 +121,12 @@ class StudyConfig(_Section):
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
     inference_images: int = Field(16, ge=2, le=100_000)
     fit: FitConfig = FitConfig()
+    explaining: ExplainingConfig = ExplainingConfig()
+
+    @field_validator("explainers")
+    @classmethod
+    def _known_explainers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return checked_names(names)
 
     @model_validator(mode="before")
     @classmethod
@@ -185,6 +213,7 @@ def _keys_beside(place: list[str]) -> list[str]:
     sections: dict[str, type[BaseModel]] = {
         "columns": Columns,
         "fit": FitConfig,
+        "explaining": ExplainingConfig,
         "backbones": BackboneConfig,
     }
     section = sections.get(place[0] if len(place) > 1 else "", StudyConfig)

@@ -26,6 +26,8 @@ _NOT_THE_STUDY = (
     "masks",
     "bootstrap",
     "inference_images",
+    "explainers",
+    "explaining",
     "title",
 )
 
@@ -61,6 +63,8 @@ class StudyFolder:
         self.clusters = root / "clusters.csv"
         self.images = root / "images.csv"
         self.localisation = root / "localisation.csv"
+        self.methods = root / "methods.csv"
+        self.faithfulness = root / "faithfulness.csv"
         self.figures = root / "figures"
         self.report = root / "report.html"
         self.cache = root / "cache"

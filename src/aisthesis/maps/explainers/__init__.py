@@ -1,0 +1,32 @@
+"""Ways to make a map, all behind one face: for comparison with AIS and evidence, and controls."""
+
+from __future__ import annotations
+
+from aisthesis.maps.explainers.controls import CentrePrior, RandomMap
+from aisthesis.maps.explainers.face import Explainer, Subject, on_cells
+from aisthesis.maps.explainers.grad_cam import GradCam
+from aisthesis.maps.explainers.gradients import GradientTimesInput, IntegratedGradients
+from aisthesis.maps.explainers.lime import Lime
+from aisthesis.maps.explainers.masking import Masking, multiscale, occlusion
+from aisthesis.explainer_names import BASE, EXPLAINERS, checked_names
+from aisthesis.maps.explainers.table import TITLES, explainers_named
+
+__all__ = [
+    "BASE",
+    "EXPLAINERS",
+    "TITLES",
+    "CentrePrior",
+    "Explainer",
+    "GradCam",
+    "GradientTimesInput",
+    "IntegratedGradients",
+    "Lime",
+    "Masking",
+    "RandomMap",
+    "Subject",
+    "checked_names",
+    "explainers_named",
+    "multiscale",
+    "occlusion",
+    "on_cells",
+]

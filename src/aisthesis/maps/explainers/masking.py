@@ -1,0 +1,99 @@
+"""Occlusion and multiscale pixel masking: how far the prediction drops under squares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aisthesis.maps.explainers.face import Subject
+from aisthesis.maps.occlusion import OcclusionPlan, occlusion_plan
+
+__all__ = ["Masking", "multiscale", "occlusion"]
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Grey squares centred at every position of a grid; the value is the drop of the prediction.
+
+    With squares of several sizes the drops are summed over sizes. Only the part of the network's
+    values that a square changes is computed again, see `occlusion_plan`.
+
+    Parameters
+    ----------
+    sizes_px : tuple of int
+        Sides of the squares; those larger than the image are an error.
+    stride_px : float, optional
+        Distance of the squares' centres; by default what `most_passes` allows.
+    most_passes : float
+        Cost in forward passes an image that the default stride keeps to where it can.
+    """
+
+    name: str
+    title: str
+    words: str
+    sizes_px: tuple[int, ...]
+    stride_px: float | None = None
+    most_passes: float = 200.0
+    signed: bool = True
+    control: bool = False
+
+    def plan(self, subject: Subject) -> OcclusionPlan:
+        """Plan once for a network and keep it."""
+        if self.name not in subject.plans:
+            side = subject.input_px
+            subject.plans[self.name] = occlusion_plan(
+                subject.model,
+                (3, side, side),
+                self.sizes_px,
+                stride_px=self.stride_px,
+                most_passes=self.most_passes,
+            )
+        plan: OcclusionPlan = subject.plans[self.name]
+        return plan
+
+    def grid(self, subject: Subject) -> tuple[int, int]:
+        """The positions of the squares."""
+        return self.plan(subject).grid
+
+    def passes(self, subject: Subject) -> float:
+        """What the plan expects."""
+        return self.plan(subject).passes
+
+    def __call__(
+        self,
+        subject: Subject,
+        images: Tensor,
+        *,
+        seeds: list[int],
+        advance: Callable[[float], None],
+    ) -> Tensor:
+        """Maps (N, rows, columns) in rating units."""
+        plan = self.plan(subject)
+        drops = plan(images, advance=lambda n: advance(n / plan.masked))
+        return torch.as_tensor(drops.sum(0))
+
+
+def occlusion(size_px: int = 32, stride_px: float | None = None) -> Masking:
+    """Squares of one size.
+
+    References
+    ----------
+    Zeiler & Fergus, Visualizing and understanding convolutional networks, ECCV 2014.
+    """
+    words = f"how far the prediction drops under a grey square of {size_px} px"
+    return Masking("occlusion", "Occlusion", words, (size_px,), stride_px)
+
+
+def multiscale(sizes_px: tuple[int, ...] = (3, 17, 65), stride_px: float | None = None) -> Masking:
+    """Squares of several sizes, their drops summed.
+
+    References
+    ----------
+    arXiv 2604.07254, whose sizes are the default.
+    """
+    sizes = ", ".join(map(str, sizes_px))
+    words = f"drops of the prediction under grey squares of {sizes} px, summed over the sizes"
+    return Masking("multiscale", "Multiscale masking", words, sizes_px, stride_px)
