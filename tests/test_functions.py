@@ -62,7 +62,7 @@ def test_agreement_of_two_stacks_of_maps(own, head, planted) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"method": "gradcam"}, "expected method ais or evidence"),
+        ({"method": "gradcam"}, "did you mean grad_cam"),
         ({}, "AIS needs human ratings"),
         ({"ratings": {"absent.png": 3.0}}, r"absent\.png"),
     ],

@@ -79,6 +79,9 @@ def _add_demo(commands: Any) -> None:
     )
     command.add_argument("--n", type=int, default=160, help="images (default: %(default)s)")
     command.add_argument("--seed", type=int, default=7, help="of everything random (default: 7)")
+    command.add_argument(
+        "--explainers", default="", help="comma-separated explainers beside AIS, or all"
+    )
     command.set_defaults(command=_demo)
 
 
@@ -109,6 +112,7 @@ def _add_run(commands: Any) -> None:
     add("--seeds", type=int, help="heads per backbone (default 1)")
     add("--seed", type=int, help="of everything random (default 0)")
     add("--explain", choices=["test", "all"], help="which images get maps (default test)")
+    add("--explainers", help="comma-separated explainers beside AIS and evidence, or all")
     add("--metrics", help="comma-separated agreement metrics (default cosine,ssim,emd,mse)")
     add("--on-error", choices=["stop", "skip"], help="a broken image stops the study or is skipped")
     add("--unrated", choices=["error", "ignore", "explain"], help="images without a rating")
@@ -163,7 +167,13 @@ def _demo(options: argparse.Namespace) -> None:
 
     # Threads that wait for one another cost networks this small more than they bring.
     torch.set_num_threads(1)
-    study = demo_study(options.out, n=options.n, seed=options.seed, narrator=Terminal())
+    study = demo_study(
+        options.out,
+        n=options.n,
+        seed=options.seed,
+        narrator=Terminal(),
+        explainers=_names(options.explainers),
+    )
     study.run()
     print(study.folder.report)
 
@@ -198,6 +208,8 @@ def _asked(options: argparse.Namespace) -> Any:
             values[key] = given[key]
     if options.metrics:
         values["metrics"] = _names(options.metrics)
+    if options.explainers:
+        values["explainers"] = _names(options.explainers)
     if options.backbones:
         values["backbones"] = [{"name": name} for name in _names(options.backbones)]
     if options.column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ import xarray as xr
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig
 from aisthesis.errors import RequestError
+from aisthesis.explainer_names import BASE, checked_names
 from aisthesis.heads import FitOptions, MLPHead, RatingEnsemble, embed_images, fit_mlp
 from aisthesis.images import ImageFolder, batches, check_images
 from aisthesis.judgments import read_ratings, split
+from aisthesis.maps.explainers import explainers_named
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explain import explain_batch, plan_for
+from aisthesis.pipeline.explainers import image_seeds, subject_of
 
 __all__ = ["backbone", "explain", "fit"]
 
@@ -139,9 +142,11 @@ def explain(
     *,
     method: str = "ais",
     batch_size: int = 8,
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
     advance: Callable[[int], None] = lambda n: None,
 ) -> xr.DataArray:
-    """Make a signed heatmap of every image.
+    """Make a heatmap of every image.
 
     Parameters
     ----------
@@ -153,21 +158,35 @@ def explain(
         Folder of images.
     ratings : path, mapping or pandas.Series, optional
         Needed for `ais`; images without one are left out there.
-    method : {"ais", "evidence"}
-        Channels weighted by their Alignment-Importance Score or by their evidence.
+    method : str
+        `ais` or `evidence`: channels weighted by their Alignment-Importance Score or by their
+        evidence; or another out of `aisthesis.maps.explainers.EXPLAINERS`.
+    seed : int
+        Of what an explainer draws at random.
+    options : mapping, optional
+        Of the other explainers: the arguments of `aisthesis.maps.explainers.explainers_named`.
 
     Returns
     -------
     xarray.DataArray
-        Dims (image, y, x), at the layer's own resolution, in rating units x activation;
-        `attrs["method"]` says which kind.
+        Dims (image, y, x); by AIS and evidence at the layer's own resolution, in rating units x
+        activation; by others on their own grid. `attrs` say the method and what its values are.
+
+    Raises
+    ------
+    RequestError
+        If the method is unknown or its library is missing, AIS has no ratings, or the backbone
+        has no layer.
     """
-    if method not in ("ais", "evidence"):
-        raise RequestError(f"expected method ais or evidence, got {method!r}")
+    checked_names([method])
     if method == "ais" and ratings is None:
         raise RequestError("AIS needs human ratings; give them, or ask for method='evidence'")
     if backbone.trunk_layer is None:
         raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")
+    if method not in BASE:
+        return _explain_otherwise(
+            backbone, head, Path(images), method, batch_size, seed, options or {}, advance
+        )
     folder = ImageFolder(Path(images))
     rated = {} if ratings is None else _rating_of(folder, ratings)
     names = sorted(rated) if method == "ais" else list(folder.names)
@@ -188,4 +207,42 @@ def explain(
         coords={"image": pd.Index(done, name="image")},
         name=method,
         attrs={"method": method, "backbone": backbone.name, "layer": backbone.layer},
+    )
+
+
+def _explain_otherwise(
+    backbone: Backbone,
+    head: MLPHead,
+    images: Path,
+    method: str,
+    batch_size: int,
+    seed: int,
+    options: Mapping[str, Any],
+    advance: Callable[[int], None],
+) -> xr.DataArray:
+    """Make maps by an explainer that needs no channel ablation."""
+    (explainer,) = explainers_named([method], batch_size=batch_size, **options)
+    folder = ImageFolder(images)
+    subject = subject_of(backbone, [head.to(backbone.device)])
+    maps: list[np.ndarray] = []
+    done: list[str] = []
+    for batch in batches(folder, list(folder.names), backbone.transform, batch_size):
+        seeds = image_seeds(seed, backbone.name, batch.names)
+        pixels = batch.pixels.to(backbone.device)
+        found = explainer(subject, pixels, seeds=seeds, advance=lambda share: None)
+        maps.append(found.float().cpu().numpy())
+        done += batch.names
+        advance(len(batch.names))
+    return xr.DataArray(
+        np.concatenate(maps),
+        dims=("image", "y", "x"),
+        coords={"image": pd.Index(done, name="image")},
+        name=method,
+        attrs={
+            "method": method,
+            "words": explainer.words,
+            "signed": explainer.signed,
+            "backbone": backbone.name,
+            "layer": backbone.layer,
+        },
     )

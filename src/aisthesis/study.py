@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -19,13 +19,21 @@ from aisthesis.config import StudyConfig, read_study_file, study_config
 from aisthesis.engine import Narrator, Silent, StudyFolder
 from aisthesis.engine.maps_store import open_maps
 from aisthesis.errors import RequestError
+from aisthesis.maps.explainers import require_libraries
 from aisthesis.pipeline.agree import agree_backbones, agree_key, mapped_labels
 from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.columns import TABLES
 from aisthesis.pipeline.explain import explain_backbones, explained_images
+from aisthesis.pipeline.explainers import explain_by_others
 from aisthesis.pipeline.fit import fit_backbones, fit_key
 from aisthesis.pipeline.inputs import Inputs, read_inputs
 from aisthesis.pipeline.localise import localise_backbones, localise_key
+from aisthesis.pipeline.methods import (
+    compare_methods,
+    methods_key,
+    open_methods,
+    stored_methods,
+)
 from aisthesis.pipeline.predict import predict_images
 from aisthesis.report import write_report
 
@@ -98,6 +106,7 @@ class Study:
             raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
         metrics_named(self.config.metrics)
         check_request(self.config)
+        require_libraries(self.config.explainers)
         inputs = self.inputs
         self.folder.claim(self.config)
         self._record_inputs(inputs)
@@ -131,6 +140,7 @@ class Study:
     def _explain(self, inputs: Inputs, fitted: str) -> None:
         started = time.perf_counter()
         explain_backbones(self.folder, self.config, inputs, fitted, self._narrator)
+        explain_by_others(self.folder, self.config, inputs, fitted, self._narrator)
         explained = explained_images(self.config, inputs)
         self.folder.record(explained={"which": self.config.explain, "n": len(explained)})
         self._finish("explain", fitted, started)
@@ -144,17 +154,22 @@ class Study:
             started = time.perf_counter()
             agree_backbones(folder, self.config, self._narrator)
             self._finish("agree", key, started)
+        key = methods_key(folder, self.config)
+        self._once("methods", key, [folder.methods], compare_methods)
         if self.config.masks is not None:
-            self._localise()
+            key = localise_key(folder, self.config)
+            self._once("localise", key, [folder.localisation], localise_backbones)
 
-    def _localise(self) -> None:
-        key = localise_key(self.folder, self.config)
-        if self.folder.is_done("localise", key, [self.folder.localisation]):
-            self._narrator.say("localise: already done")
+    def _once(
+        self, stage: str, key: str, files: Sequence[Path], work: Callable[..., None], *rest: Any
+    ) -> None:
+        """Do a stage of the folder alone unless it is done under this key."""
+        if self.folder.is_done(stage, key, files):
+            self._narrator.say(f"{stage}: already done")
             return
         started = time.perf_counter()
-        localise_backbones(self.folder, self.config, self._narrator)
-        self._finish("localise", key, started)
+        work(self.folder, self.config, *rest, self._narrator)
+        self._finish(stage, key, started)
 
     def _report(self, inputs: Inputs, fitted: str) -> None:
         started = time.perf_counter()
@@ -286,6 +301,11 @@ class Study:
         return self._table(self.folder.clusters, "agree")
 
     @property
+    def methods(self) -> pd.DataFrame:
+        """`methods.csv`: agreement of every two methods on each backbone."""
+        return self._table(self.folder.methods, "agree")
+
+    @property
     def images(self) -> pd.DataFrame:
         """`images.csv`: consensus, controversy and predictions, image by image."""
         return self._table(self.folder.images, "agree")
@@ -293,7 +313,7 @@ class Study:
     @property
     def maps(self) -> Maps:
         """AIS maps by backbone."""
-        return Maps(self.folder, mapped_labels(self.folder, self.config))
+        return Maps(self.folder, self.config, mapped_labels(self.folder, self.config))
 
     @staticmethod
     def _table(path: Path, stage: str) -> pd.DataFrame:
@@ -305,13 +325,32 @@ class Study:
 class Maps(Mapping[str, xr.DataArray]):
     """Maps of a study by backbone, averaged over seeds; `dataset` gives all that is stored."""
 
-    def __init__(self, folder: StudyFolder, labels: Sequence[str]) -> None:
+    def __init__(self, folder: StudyFolder, config: StudyConfig, labels: Sequence[str]) -> None:
         self._folder = folder
+        self._config = config
         self._labels = list(labels)
 
     def __getitem__(self, label: str) -> xr.DataArray:
         """Give the AIS maps of one backbone, dims (image, y, x), averaged over seeds."""
         return self.dataset(label)["ais"].mean("seed")
+
+    def by(self, method: str, label: str) -> xr.DataArray:
+        """Give one backbone's maps by a method, dims (image, y, x), averaged over seeds.
+
+        Raises
+        ------
+        RequestError
+            If the study holds no such maps.
+        """
+        methods = stored_methods(self._folder, self._config, label)
+        if method not in methods:
+            raise RequestError(
+                f"expected maps by {', '.join(methods)} of {label}, got {method!r}; add it to "
+                "`explainers` in the study file and run it again"
+            )
+        with open_methods(self._folder, label, [method]) as arrays:
+            maps = arrays[method].load()
+        return maps.mean("seed") if "seed" in maps.dims else maps
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._labels)

@@ -1,4 +1,8 @@
-"""`maps.zarr`: a group per backbone, written as the maps are made, opened by xarray."""
+"""`maps.zarr`: a group per backbone, written as the maps are made, opened by xarray.
+
+A backbone's group holds AIS and evidence maps; maps by other explainers have grids of their own
+and so a group each inside it, named after the explainer.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,7 @@ DIMENSIONS = {
     "delta_prediction": _PER_CHANNEL,
     "activation": ("image", "y", "x"),
 }
+_BY_EXPLAINER = ("image", "y", "x")  # averaged over seeds, under the explainer's name
 _LONG_NAMES = {
     "ais": "heatmap weighted by the Alignment-Importance Score (rating units x activation)",
     "evidence": "heatmap weighted by the evidence score (rating units x activation)",
@@ -49,7 +54,8 @@ class MapsWriter:
     label : str
         The backbone's label.
     coordinates : mapping
-        `seed` and `image`, and further arrays along the image axis (the crop box).
+        `image`, `seed` where arrays have that axis, and further arrays along the image axis (the
+        crop box).
     attributes : mapping
         Of the group: what the maps depend on.
     """
@@ -63,7 +69,9 @@ class MapsWriter:
     ) -> None:
         self._final = root / slug(label)
         self._partial = root / f".{slug(label)}.partial"
-        self._sizes = {"seed": len(coordinates["seed"]), "image": len(coordinates["image"])}
+        self._sizes = {
+            axis: len(coordinates[axis]) for axis in ("seed", "image") if axis in coordinates
+        }
         self._attributes = {"backbone": label, **attributes}
         self._coordinates = coordinates
         self._group: zarr.Group | None = None
@@ -88,7 +96,7 @@ class MapsWriter:
             raise AisthesisError("the maps' group is not open; use the writer in a `with`")
         with told_plainly(self._final):
             for name, array in arrays.items():
-                axes = DIMENSIONS[name]
+                axes = DIMENSIONS.get(name, _BY_EXPLAINER)
                 if name not in self._group:
                     self._create(name, array)
                 place = [slice(None)] * array.ndim
@@ -97,7 +105,7 @@ class MapsWriter:
                 self._group[name][tuple(place)] = array.astype(np.float32)
 
     def _create(self, name: str, array: NDArray[Any]) -> None:
-        axes = DIMENSIONS[name]
+        axes = DIMENSIONS.get(name, _BY_EXPLAINER)
         sizes = [
             self._sizes.get(axis, length) for axis, length in zip(axes, array.shape, strict=True)
         ]
@@ -112,7 +120,7 @@ class MapsWriter:
             dtype="float32",
             fill_value=float("nan"),
             dimension_names=axes,
-            attributes={"long_name": _LONG_NAMES[name]},
+            attributes={"long_name": _LONG_NAMES.get(name, name)},
         )
 
     def __exit__(

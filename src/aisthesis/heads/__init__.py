@@ -6,13 +6,14 @@ from aisthesis.heads.embeddings import embed_images
 from aisthesis.heads.evaluation import PREDICTION_METRICS, evaluate
 from aisthesis.heads.fitting import FitOptions, FittedMLP, fit_mlp, fit_ridge
 from aisthesis.heads.mlp import MLPHead, load_head, save_head
-from aisthesis.heads.model import RatingEnsemble, RatingModel
+from aisthesis.heads.model import MeanRating, RatingEnsemble, RatingModel
 
 __all__ = [
     "PREDICTION_METRICS",
     "FitOptions",
     "FittedMLP",
     "MLPHead",
+    "MeanRating",
     "RatingEnsemble",
     "RatingModel",
     "embed_images",

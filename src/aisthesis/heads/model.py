@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["RatingEnsemble", "RatingModel"]
+__all__ = ["MeanRating", "RatingEnsemble", "RatingModel"]
 
 
 class RatingModel(nn.Module):
@@ -53,3 +53,26 @@ class RatingEnsemble(nn.Module):
         """Predict ratings, shape (N, K), in rating units: one column a head."""
         embedding = self.trunk(images)
         return torch.stack([head(embedding) for head in self.heads], dim=1)
+
+
+class MeanRating(nn.Module):
+    """The mean over several heads on one trunk: the prediction that is averaged over seeds.
+
+    Parameters
+    ----------
+    trunk : nn.Module
+        Normalised images (N, 3, H, W) to embeddings (N, D).
+    heads : sequence of K nn.Module
+        Each takes embeddings (N, D) to ratings (N,).
+    """
+
+    def __init__(self, trunk: nn.Module, heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.heads = nn.ModuleList(heads)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predict ratings, shape (N,), in rating units."""
+        embedding = self.trunk(images)
+        return torch.stack([head(embedding) for head in self.heads], dim=1).mean(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import combinations
@@ -24,15 +24,19 @@ from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
-from aisthesis.engine.maps_store import group_key, open_maps
+from aisthesis.engine.maps_store import group_key
+from aisthesis.explainer_names import BASE
 from aisthesis.pipeline.columns import TABLES, in_columns
-from aisthesis.pipeline.inference import MAP_KINDS, infer
+from aisthesis.pipeline.inference import infer
+from aisthesis.pipeline.methods import CONTROLS, method_keys, open_methods, stored_methods
 from aisthesis.pipeline.stored import StoredMaps
 
 __all__ = ["agree_backbones", "agree_key", "mapped_labels"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 3
+_CODE = 4
+
+Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 
 
 def mapped_labels(folder: StudyFolder, config: StudyConfig) -> list[str]:
@@ -42,7 +46,7 @@ def mapped_labels(folder: StudyFolder, config: StudyConfig) -> list[str]:
 
 def agree_key(folder: StudyFolder, config: StudyConfig) -> str:
     """Digest of all that the stage's result depends on."""
-    maps = [(b.label, group_key(folder.maps, b.label)) for b in config.backbones]
+    maps = method_keys(folder, config)
     options = (config.metrics, config.bootstrap, config.inference_images, config.seed)
     return digest_of(_CODE, maps, *options)
 
@@ -58,9 +62,10 @@ def agree_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narrator
         narrator.say("fewer than two backbones have maps: there is no agreement to measure")
     tables: dict[str, pd.DataFrame] = {}
     if labels:
-        with _opened(folder, labels) as datasets:
-            compared = _compare(datasets, config, narrator)
-            inferred = infer(datasets, config, narrator)
+        kinds = compared_kinds(folder, config, labels)
+        with _opened(folder, labels, kinds) as datasets:
+            compared = _compare(datasets, kinds, config, narrator)
+            inferred = infer(datasets, config, narrator, kinds[len(BASE) :])
         predicted = _Predicted.of(folder, labels, compared.names)
         tables = _tables(compared, predicted, config)
         tables |= inferred.others
@@ -72,10 +77,20 @@ def agree_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narrator
         write_csv(getattr(folder, name), in_columns(name, tables.get(name)))
 
 
+def compared_kinds(folder: StudyFolder, config: StudyConfig, labels: Sequence[str]) -> list[str]:
+    """Kinds of maps that all backbones have and that know the network: AIS and evidence first."""
+    first, *others = [stored_methods(folder, config, label) for label in labels]
+    return [
+        name
+        for name in first
+        if name not in CONTROLS and all(name in methods for methods in others)
+    ]
+
+
 @contextmanager
-def _opened(folder: StudyFolder, labels: Sequence[str]) -> Iterator[dict[str, xr.Dataset]]:
+def _opened(folder: StudyFolder, labels: Sequence[str], kinds: Sequence[str]) -> Iterator[Opened]:
     with ExitStack() as stack:
-        yield {label: stack.enter_context(open_maps(folder.maps, label)) for label in labels}
+        yield {label: stack.enter_context(open_methods(folder, label, kinds)) for label in labels}
 
 
 @dataclass(frozen=True)
@@ -88,17 +103,17 @@ class _Compared:
 
 
 def _compare(
-    datasets: Mapping[str, xr.Dataset], config: StudyConfig, narrator: Narrator
+    datasets: Opened, kinds: Sequence[str], config: StudyConfig, narrator: Narrator
 ) -> _Compared:
-    """Compare both kinds of maps and the activations in one pass over the images."""
+    """Compare all kinds of maps and the activations in one pass over the images."""
     labels = list(datasets)
     names = [str(name) for name in datasets[labels[0]]["image"].values]
-    maps = {(kind, one): StoredMaps(datasets[one][kind]) for kind in MAP_KINDS for one in labels}
+    maps = {(kind, one): StoredMaps(datasets[one][kind]) for kind in kinds for one in labels}
     maps |= {("activation", one): StoredMaps(datasets[one]["activation"]) for one in labels}
     pairs = list(combinations(labels, 2))
-    asked = {kind: [((kind, a), (kind, b)) for a, b in pairs] for kind in MAP_KINDS}
-    base = {kind: [((kind, one), ("activation", one)) for one in labels] for kind in MAP_KINDS}
-    every = [pair for kind in MAP_KINDS for pair in (*asked[kind], *base[kind])]
+    asked = {kind: [((kind, a), (kind, b)) for a, b in pairs] for kind in kinds}
+    base = {kind: [((kind, one), ("activation", one)) for one in labels] for kind in kinds}
+    every = [pair for kind in kinds for pair in (*asked[kind], *base[kind])]
     with narrator.steps(f"agreement: {len(every)} comparisons an image", len(names)) as advance:
         done = 0
 
@@ -112,7 +127,7 @@ def _compare(
     image = np.array(names, dtype=object)
     tables: dict[str, list[pd.DataFrame]] = {"pairs": [], "baselines": []}
     start = 0
-    for kind in MAP_KINDS:
+    for kind in kinds:
         middle, end = start + len(pairs), start + len(pairs) + len(labels)
         of_pairs = pair_table(values[..., start:middle], metrics, pairs)
         of_activation = baseline_table(values[..., middle:end], metrics, labels)

@@ -6,6 +6,10 @@ import pandas as pd
 
 __all__ = ["TABLES", "in_columns"]
 
+_OTHER_TABLES = {
+    "methods": "backbone metric method_a method_b mean std median min max n n_undefined low high",
+}
+
 #: Every table of the stage (an attribute of `StudyFolder`) and its columns, in order.
 TABLES = {
     name: tuple(columns.split())
@@ -32,5 +36,5 @@ TABLES = {
 
 def in_columns(name: str, table: pd.DataFrame | None) -> pd.DataFrame:
     """Give the table its columns in order; no rows where there is none."""
-    columns = list(TABLES[name])
+    columns = list(TABLES[name] if name in TABLES else _OTHER_TABLES[name].split())
     return pd.DataFrame(columns=columns) if table is None else table.reindex(columns=columns)

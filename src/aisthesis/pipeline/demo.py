@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from aisthesis.config import AIS_BACKBONES, study_config
 from aisthesis.engine import Narrator
 from aisthesis.errors import RequestError
+from aisthesis.explainer_names import BASE
 from aisthesis.miniature import MINIATURE_PREFIX, render_study
 from aisthesis.study import Study
 
@@ -16,7 +18,9 @@ __all__ = ["demo_study"]
 _SEEDS = 3
 
 
-def demo_study(out: Path, *, n: int, seed: int, narrator: Narrator) -> Study:
+def demo_study(
+    out: Path, *, n: int, seed: int, narrator: Narrator, explainers: Sequence[str] = ()
+) -> Study:
     """Render the images into `out/planted` and set up the study of them in `out/study`.
 
     Parameters
@@ -27,6 +31,8 @@ def demo_study(out: Path, *, n: int, seed: int, narrator: Narrator) -> Study:
         Number of images, at least 20.
     seed : int
         Of everything random.
+    explainers : sequence of str
+        Beside AIS and evidence; `all` for every one.
     """
     if n < 20:
         raise RequestError(f"expected at least 20 images for the demo, got {n}")
@@ -44,6 +50,7 @@ def demo_study(out: Path, *, n: int, seed: int, narrator: Narrator) -> Study:
             "out": str(out.absolute() / "study"),
             "title": "Glowing blossoms raise the rating, dark shatters lower it",
             "seeds": _SEEDS,
+            "explainers": [*BASE, *explainers],
             "seed": seed,
             # Few images make few steps an epoch: the default rate would take its time.
             "fit": {"learning_rate": 1e-3},

@@ -23,7 +23,15 @@ from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.inputs import Inputs
 
-__all__ = ["explain_backbones", "explain_batch", "explain_key", "explained_images", "plan_for"]
+__all__ = [
+    "crop_boxes",
+    "explain_backbones",
+    "explain_batch",
+    "explain_key",
+    "explained_images",
+    "in_units",
+    "plan_for",
+]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
 _CODE = 1
@@ -82,7 +90,7 @@ def _explain(
     narrator.say(_announcement(asked.label, backbone, plan, model, len(names), device))
     flat = {"ais": 0, "evidence": 0}
     attributes = {"layer": backbone.layer, "network": backbone.network, "key": key}
-    coordinates = {"seed": seeds, "image": names} | _boxes(inputs, backbone, names)
+    coordinates = {"seed": seeds, "image": names} | crop_boxes(inputs, backbone, names)
     with (
         MapsWriter(folder.maps, asked.label, coordinates, attributes) as writer,
         narrator.steps(f"{asked.label}: maps", len(names)) as advance,
@@ -133,16 +141,19 @@ def _announcement(
         started = time.perf_counter()
         model(image).sum().item()
         seconds = (time.perf_counter() - started) * plan.passes * n_images
-    return f"{label}: {plan_in_words(plan)} {n_images} images, expected {_in_units(seconds)}."
+    return f"{label}: {plan_in_words(plan)} {n_images} images, expected {in_units(seconds)}."
 
 
-def _in_units(seconds: float) -> str:
+def in_units(seconds: float) -> str:
+    """Say a duration as people would."""
     if seconds < 90:
         return f"{max(1, math.ceil(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _boxes(inputs: Inputs, backbone: Backbone, names: list[str]) -> dict[str, NDArray[np.float64]]:
+def crop_boxes(
+    inputs: Inputs, backbone: Backbone, names: list[str]
+) -> dict[str, NDArray[np.float64]]:
     """Give each image's size and what part of it the network sees, in original pixels."""
     sizes = [inputs.sizes[name] for name in names]
     boxes = np.array([backbone.transform.crop_box(*size) for size in sizes], dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,15 @@ class Inferred:
     others: dict[str, pd.DataFrame]
 
 
-def infer(datasets: Mapping[str, xr.Dataset], config: StudyConfig, narrator: Narrator) -> Inferred:
+Opened = Mapping[str, Mapping[str, xr.DataArray]]  # by backbone: arrays by kind of map
+
+
+def infer(
+    datasets: Opened,
+    config: StudyConfig,
+    narrator: Narrator,
+    averaged: Sequence[str] = (),
+) -> Inferred:
     """Infer from the stored maps what the agreement of the backbones is worth.
 
     Parameters
@@ -53,6 +61,9 @@ def infer(datasets: Mapping[str, xr.Dataset], config: StudyConfig, narrator: Nar
         Metrics, bootstrap draws, seed, and how many images metrics of pixels are inferred from.
     narrator
         Told each step.
+    averaged
+        Further kinds of maps, stored averaged over seeds: they have a chance level, but no
+        reliability.
     """
     pairs, reliabilities, variances = [], [], []
     for kind in MAP_KINDS:
@@ -72,6 +83,11 @@ def infer(datasets: Mapping[str, xr.Dataset], config: StudyConfig, narrator: Nar
             advance(1)
         reliabilities.append(stable.assign(map=kind))
         variances.append(variance.assign(map=kind))
+    if averaged and len(datasets) > 1:
+        with narrator.steps("chance level of other explainers", len(averaged)) as advance:
+            for kind in averaged:
+                pairs.append(_chance(datasets, kind, config).assign(map=kind))
+                advance(1)
     return Inferred(
         pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(),
         {
@@ -88,7 +104,7 @@ def _by_cost(config: StudyConfig) -> tuple[list[str], list[str]]:
     return cheap, [one.name for one in wanted if one.of_cosine is None]
 
 
-def _chance(datasets: Mapping[str, xr.Dataset], kind: str, config: StudyConfig) -> pd.DataFrame:
+def _chance(datasets: Opened, kind: str, config: StudyConfig) -> pd.DataFrame:
     maps = {label: StoredMaps(one[kind]) for label, one in datasets.items()}
     tables = [
         chance_level(maps, names, n_permutations=N_PERMUTATIONS, max_images=most, seed=config.seed)

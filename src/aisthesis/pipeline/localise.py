@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
-from aisthesis.engine.maps_store import group_key, open_maps
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
 from aisthesis.pipeline.agree import mapped_labels
+from aisthesis.pipeline.methods import mean_maps, method_keys, open_methods, stored_methods
 
 __all__ = ["localise_backbones", "localise_key"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
+_CODE = 2
 
 
 def localise_key(folder: StudyFolder, config: StudyConfig) -> str:
     """Digest of all that the stage's result depends on, but for the masks' bytes."""
-    maps = [(b.label, group_key(folder.maps, b.label)) for b in config.backbones]
-    return digest_of(_CODE, maps, str(config.masks), config.bootstrap, config.seed)
+    return digest_of(
+        _CODE, method_keys(folder, config), str(config.masks), config.bootstrap, config.seed
+    )
 
 
 def localise_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narrator) -> None:
@@ -41,13 +41,11 @@ def localise_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narra
     tables = []
     with narrator.steps("localisation", len(labels)) as advance:
         for label in labels:
-            with open_maps(folder.maps, label) as dataset:
-                names = [str(name) for name in dataset["image"].values]
-                maps = {
-                    kind: dataset[kind].values.astype(np.float64).mean(0)
-                    for kind in ("ais", "evidence")
-                }
-                maps["activation"] = dataset["activation"].values
+            # The centre prior is among the controls of every map.
+            methods = [n for n in stored_methods(folder, config, label) if n != "centre_prior"]
+            with open_methods(folder, label, methods) as arrays:
+                names = [str(name) for name in arrays["image"].values]
+                maps = {kind: mean_maps(arrays[kind]) for kind in (*methods, "activation")}
             transform = Transform(**records[label]["transform"])
             raising, lowering = (
                 load_masks(config.masks / side, names, transform)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from aisthesis.explainer_names import BASE, EXPLAINERS, checked_names
 from aisthesis.maps.explainers.controls import CentrePrior, RandomMap
 from aisthesis.maps.explainers.face import Explainer, Subject, on_cells
 from aisthesis.maps.explainers.grad_cam import GradCam
 from aisthesis.maps.explainers.gradients import GradientTimesInput, IntegratedGradients
 from aisthesis.maps.explainers.lime import Lime
 from aisthesis.maps.explainers.masking import Masking, multiscale, occlusion
-from aisthesis.explainer_names import BASE, EXPLAINERS, checked_names
-from aisthesis.maps.explainers.table import TITLES, explainers_named
+from aisthesis.maps.explainers.table import TITLES, explainers_named, require_libraries
 
 __all__ = [
     "BASE",
@@ -29,4 +29,5 @@ __all__ = [
     "multiscale",
     "occlusion",
     "on_cells",
+    "require_libraries",
 ]

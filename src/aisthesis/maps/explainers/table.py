@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aisthesis.errors import RequestError
+from aisthesis.explainer_names import BASE, checked_names
 from aisthesis.maps.explainers.controls import CentrePrior, RandomMap
-from aisthesis.maps.explainers.face import Explainer
+from aisthesis.maps.explainers.face import Explainer, optional
 from aisthesis.maps.explainers.grad_cam import GradCam
 from aisthesis.maps.explainers.gradients import GradientTimesInput, IntegratedGradients
 from aisthesis.maps.explainers.lime import Lime
 from aisthesis.maps.explainers.masking import multiscale, occlusion
-from aisthesis.explainer_names import BASE, checked_names
 
-__all__ = ["TITLES", "explainers_named"]
+__all__ = ["TITLES", "explainers_named", "require_libraries"]
 
+_LIBRARIES = {
+    "integrated_gradients": ("captum.attr",),
+    "gradient_x_input": ("captum.attr",),
+    "lime": ("captum.attr", "skimage.segmentation"),
+}
 TITLES = {
     "ais": "AIS",
     "evidence": "Evidence",
@@ -77,3 +82,16 @@ def explainers_named(
     if missing:
         raise RequestError(f"expected an explainer, got {missing[0]!r}")
     return [every[name] for name in wanted]
+
+
+def require_libraries(names: Sequence[str]) -> None:
+    """Refuse explainers whose library is not installed, before anything is computed.
+
+    Raises
+    ------
+    RequestError
+        If it is not; the message says what to install.
+    """
+    for name in names:
+        for module in _LIBRARIES.get(name, ()):
+            optional(module, name)

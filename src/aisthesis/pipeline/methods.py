@@ -1,0 +1,125 @@
+"""Stored maps of every method, and how far the methods agree on one backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from aisthesis.agreement import summarise
+from aisthesis.agreement.metrics import metrics_named
+from aisthesis.agreement.pairs import compare, pair_table
+from aisthesis.config import StudyConfig
+from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
+from aisthesis.engine.maps_store import group_key, open_maps
+from aisthesis.explainer_names import BASE, EXPLAINERS
+from aisthesis.maps.explainers import TITLES
+from aisthesis.pipeline.columns import in_columns
+from aisthesis.pipeline.explainers import methods_root
+from aisthesis.pipeline.stored import StoredMaps
+
+__all__ = [
+    "CONTROLS",
+    "compare_methods",
+    "method_keys",
+    "methods_key",
+    "open_methods",
+    "stored_methods",
+]
+
+#: Explainers that know nothing of the network: not compared between backbones.
+CONTROLS = ("random", "centre_prior")
+# Raise when what the stage computes changes, so that no stale result is taken for a new one.
+_CODE = 1
+
+
+def stored_methods(folder: StudyFolder, config: StudyConfig, label: str) -> list[str]:
+    """Methods that a backbone has maps of and the study asks for, in the order of `EXPLAINERS`."""
+    root = methods_root(folder, label)
+    others = [name for name in EXPLAINERS if name in config.explainers and name not in BASE]
+    return [*BASE, *(name for name in others if group_key(root, name) is not None)]
+
+
+def method_keys(folder: StudyFolder, config: StudyConfig) -> dict[str, dict[str, str | None]]:
+    """Keys of all stored maps, by backbone and method, for the digests of later stages."""
+    found: dict[str, dict[str, str | None]] = {}
+    for backbone in config.backbones:
+        own = group_key(folder.maps, backbone.label)
+        if own is None:
+            continue
+        root = methods_root(folder, backbone.label)
+        names = [n for n in stored_methods(folder, config, backbone.label) if n not in BASE]
+        keys = {name: group_key(root, name) for name in names}
+        found[backbone.label] = {"": own, **keys}
+    return found
+
+
+@contextmanager
+def open_methods(
+    folder: StudyFolder, label: str, methods: Sequence[str]
+) -> Iterator[dict[str, xr.DataArray]]:
+    """Open a backbone's maps lazily: an array a method, `activation`, and `image`, the names.
+
+    AIS and evidence are (seed, image, y, x), all others (image, y, x).
+    """
+    with ExitStack() as stack:
+        own = stack.enter_context(open_maps(folder.maps, label))
+        arrays = {name: own[name] for name in (*BASE, "activation", "image")}
+        root = methods_root(folder, label)
+        for name in methods:
+            if name not in BASE:
+                arrays[name] = stack.enter_context(open_maps(root, name))[name]
+        yield arrays
+
+
+def methods_key(folder: StudyFolder, config: StudyConfig) -> str:
+    """Digest of all that `methods.csv` depends on."""
+    keys = method_keys(folder, config)
+    return digest_of(_CODE, keys, config.metrics, config.bootstrap, config.seed)
+
+
+def compare_methods(folder: StudyFolder, config: StudyConfig, narrator: Narrator) -> None:
+    """Compare every two methods on each backbone, image by image; write `methods.csv`.
+
+    Maps are put on one grid and z-scored as for the agreement of backbones.
+    """
+    labels = list(method_keys(folder, config))
+    tables = []
+    with narrator.steps("agreement of methods", len(labels)) as advance:
+        for label in labels:
+            methods = stored_methods(folder, config, label)
+            if len(methods) > 1:
+                tables.append(_of_backbone(folder, config, label, methods))
+            advance(1)
+    table = pd.concat(tables, ignore_index=True) if tables else None
+    write_csv(folder.methods, in_columns("methods", table))
+
+
+def _of_backbone(
+    folder: StudyFolder, config: StudyConfig, label: str, methods: list[str]
+) -> pd.DataFrame:
+    pairs = list(combinations(methods, 2))
+    with open_methods(folder, label, methods) as arrays:
+        maps = {name: StoredMaps(arrays[name]) for name in methods}
+        values = compare(maps, pairs, config.metrics)
+    names = [one.name for one in metrics_named(config.metrics)]
+    table = summarise(
+        pair_table(values, names, pairs), seed=config.seed, n_boot=config.bootstrap
+    ).rename(columns={"backbone_a": "method_a", "backbone_b": "method_b"})
+    table.insert(0, "backbone", label)
+    return table
+
+
+def title_of(method: str) -> str:
+    """A method's name for people."""
+    return TITLES.get(method, method)
+
+
+def mean_maps(array: xr.DataArray) -> np.ndarray:
+    """Stored maps (image, y, x) in float64, averaged over seeds."""
+    values = array.values.astype(np.float64)
+    return values.mean(0) if "seed" in array.dims else values

@@ -1,0 +1,147 @@
+"""A small planted study by several explainers: what is stored, compared and done only once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+
+import aisthesis as ais
+from aisthesis.errors import RequestError
+from aisthesis.explainer_names import BASE
+from aisthesis.heads import load_head
+from aisthesis.images import ImageFolder, batches
+from aisthesis.pipeline.catalogue import build
+from aisthesis.pipeline.explainers import methods_root
+
+OTHERS = ("grad_cam", "gradient_x_input", "occlusion", "random", "centre_prior")
+EXPLAINING = {"cells": 14, "occlusion_px": 24, "stride_px": 28}
+METRICS = ["cosine", "spearman"]
+
+
+@pytest.fixture(scope="module")
+def explained(make_study, planted, tmp_path_factory):
+    pytest.importorskip("captum")
+    return make_study(
+        tmp_path_factory.mktemp("explained") / "s",
+        explainers=OTHERS,
+        explaining=EXPLAINING,
+        metrics=METRICS,
+        masks=planted.root / "masks",
+    ).run(until="agree")
+
+
+def group(study, label, name):
+    return xr.open_zarr(methods_root(study.folder, label) / name, consolidated=False, chunks=None)
+
+
+def test_every_method_is_stored_with_the_same_coordinates(explained):
+    for label in ("miniature:vgg16", "miniature:efficientnet_b3"):
+        own = explained.maps.dataset(label)
+        for name in OTHERS:
+            with group(explained, label, name) as found:
+                assert found[name].dims == ("image", "y", "x")
+                assert list(found["image"].values) == list(own["image"].values)
+                assert np.array_equal(found["crop_left"], own["crop_left"])
+                assert np.isfinite(found[name]).all()
+                assert found.attrs["method"] == name
+                assert found.attrs["words"]
+        cells = {"miniature:vgg16": 8, "miniature:efficientnet_b3": 9}[label]  # 224 and 256 px
+        assert group(explained, label, "occlusion")["occlusion"].shape[1:] == (cells, cells)
+        assert group(explained, label, "gradient_x_input")["gradient_x_input"].shape[1:] == (14, 14)
+        grad_cam = explained.maps.by("grad_cam", label)
+        assert grad_cam.shape == explained.maps[label].shape
+        assert explained.maps.by("ais", label).equals(explained.maps[label])
+
+
+def test_stored_maps_explain_the_prediction_averaged_over_seeds(explained):
+    """Occlusion by hand on one image, with the mean of both heads."""
+    config = explained.config
+    backbone = build(config.backbones[0], weights_dir=None, seed=config.seed)
+    heads = [load_head(explained.folder.head_file(config.backbones[0].label, s))[0] for s in (0, 1)]
+    name = str(explained.maps["miniature:vgg16"]["image"].values[0])
+    (batch,) = batches(ImageFolder(config.images), [name], backbone.transform, 1)
+    side = backbone.input_px
+    masked = batch.pixels.clone()
+    top = left = int(2.5 * side / 8) - 12
+    masked[:, :, top : top + 24, left : left + 24] = 0
+    with torch.no_grad():
+        z, without = backbone.trunk(batch.pixels), backbone.trunk(masked)
+        drop = torch.stack([head(z) - head(without) for head in heads]).mean()
+    found = explained.maps.by("occlusion", "miniature:vgg16")[0, 2, 2]
+    assert float(found) == pytest.approx(float(drop), rel=1e-3, abs=1e-5)
+
+
+def test_agreement_covers_methods_between_backbones_and_on_each(explained):
+    between = explained.agreement
+    assert set(between["map"]) == {*BASE, "grad_cam", "gradient_x_input", "occlusion"}
+    others = between[~between["map"].isin(BASE)]
+    assert others["p"].notna().all()
+    assert others["reliability_a"].isna().all()
+    table = explained.methods
+    n = len(BASE) + len(OTHERS)
+    assert len(table) == 2 * len(METRICS) * n * (n - 1) // 2
+    cell = table[
+        (table["backbone"] == "miniature:vgg16")
+        & (table["metric"] == "cosine")
+        & (table["method_a"] == "evidence")
+        & (table["method_b"] == "occlusion")
+    ].iloc[0]
+    by_hand = ais.agree(
+        explained.maps.by("evidence", "miniature:vgg16").values,
+        explained.maps.by("occlusion", "miniature:vgg16").values.astype(np.float64),
+    )["cosine"]
+    assert cell["mean"] == pytest.approx(by_hand.mean(), abs=1e-6)
+    assert cell["low"] < cell["mean"] < cell["high"]
+
+
+def test_localisation_scores_every_method(explained):
+    table = pd.read_csv(explained.folder.localisation)
+    assert {*BASE, "grad_cam", "occlusion", "random"} <= set(table["map"])
+    auc = table[
+        (table["score"] == "auc") & (table["control"] == "none") & (table["side"] == "either")
+    ]
+    random = auc[auc["map"] == "random"]
+    assert ((random["low"] < 0.55) & (random["high"] > 0.45)).all()
+
+
+def test_finished_explainers_are_not_done_again(explained, make_study):
+    root = methods_root(explained.folder, "miniature:vgg16")
+    times = {name: (root / name / "zarr.json").stat().st_mtime_ns for name in OTHERS}
+    more = make_study(
+        explained.config.out,
+        explainers=(*OTHERS, "multiscale"),
+        explaining=EXPLAINING | {"multiscale_px": (5,)},
+        metrics=METRICS,
+        masks=explained.config.masks,
+    ).run(until="explain")
+    again = {name: (root / name / "zarr.json").stat().st_mtime_ns for name in OTHERS}
+    assert again == times
+    assert more.maps.by("multiscale", "miniature:vgg16").shape[1:] == (8, 8)
+    record = more.folder.provenance()["backbones"]["miniature:vgg16"]["explainers"]
+    assert {*OTHERS, "multiscale"} == set(record)
+
+
+def test_faults_are_said_before_anything_is_computed(make_study, tmp_path, explained):
+    with pytest.raises(RequestError, match="did you mean grad_cam"):
+        make_study(tmp_path / "s", explainers=["gradcam"])
+    with pytest.raises(RequestError, match="did you mean `cells`"):
+        make_study(tmp_path / "s", explaining={"cell": 3})
+    with pytest.raises(RequestError, match="add it to `explainers`"):
+        explained.maps.by("lime", "miniature:vgg16")
+
+
+def test_explain_makes_maps_by_any_method(explained, planted):
+    backbone = ais.backbone("miniature:vgg16")
+    head, _ = load_head(explained.folder.head_file("miniature:vgg16", 0))
+    maps = ais.explain(
+        backbone, head, planted.images, method="occlusion",
+        options={"occlusion_px": 24, "stride_px": 56},
+    )  # fmt: skip
+    assert maps.dims == ("image", "y", "x")
+    assert maps.shape == (30, 4, 4)
+    assert maps.attrs["method"] == "occlusion"
+    with pytest.raises(RequestError, match="did you mean occlusion"):
+        ais.explain(backbone, head, planted.images, method="occlude")
