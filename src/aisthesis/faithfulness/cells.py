@@ -99,7 +99,7 @@ def cell_values(maps: ArrayLike, grid: CellGrid, name: str = "maps") -> NDArray[
         raise RequestError(f"expected {name} of shape (N, h, w), got {array.shape}")
     along_y = _averaging(array.shape[1], grid.height_px, grid.cell_px)
     along_x = _averaging(array.shape[2], grid.width_px, grid.cell_px)
-    finite = np.isfinite(array).all(axis=(1, 2))
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(array).all(axis=(1, 2)))
     means = along_y @ torch.from_numpy(np.where(finite[:, None, None], array, 0.0)) @ along_x.mT
     values = means.reshape(len(array), len(grid)).numpy()
     spread = values.max(axis=1) - values.min(axis=1)
