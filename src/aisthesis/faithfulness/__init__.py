@@ -1,7 +1,17 @@
-"""Whether maps are right: found evidence whose place is known."""
+"""Whether maps are right: true to the network, and where the evidence is known to be."""
 
 from __future__ import annotations
 
+from aisthesis.faithfulness.baselines import BASELINES
+from aisthesis.faithfulness.cells import ORDERS, CellGrid
+from aisthesis.faithfulness.channel_removal import (
+    CHANNEL_ORDERS,
+    channel_counts,
+    channel_curves,
+    channel_measures,
+)
+from aisthesis.faithfulness.imputation import impute_linearly
+from aisthesis.faithfulness.infidelity import infidelity
 from aisthesis.faithfulness.localisation import (
     CONTROLS,
     LOCALISATION_COLUMNS,
@@ -14,17 +24,56 @@ from aisthesis.faithfulness.localisation import (
     pointing_game,
 )
 from aisthesis.faithfulness.masks import load_masks, mask_path
+from aisthesis.faithfulness.measures import FAITHFULNESS_MEASURES, FaithfulnessMeasure
+from aisthesis.faithfulness.perturbation import curve_measures, perturbation_curves
+from aisthesis.faithfulness.randomisation import (
+    CASCADE_COLUMNS,
+    cascade,
+    cascade_similarity,
+    layers_by_depth,
+)
+from aisthesis.faithfulness.sensitivity import max_sensitivity
+from aisthesis.faithfulness.table import (
+    FAITHFULNESS_COLUMNS,
+    MAP_CONTROLS,
+    channel_table,
+    faithfulness_table,
+    tidy_measure,
+)
 
 __all__ = [
+    "BASELINES",
+    "CASCADE_COLUMNS",
+    "CHANNEL_ORDERS",
     "CONTROLS",
+    "FAITHFULNESS_COLUMNS",
+    "FAITHFULNESS_MEASURES",
     "LOCALISATION_COLUMNS",
     "LOCALISATION_SCORES",
+    "MAP_CONTROLS",
+    "ORDERS",
+    "CellGrid",
+    "FaithfulnessMeasure",
     "bootstrap_mean",
+    "cascade",
+    "cascade_similarity",
     "centre_prior",
+    "channel_counts",
+    "channel_curves",
+    "channel_measures",
+    "channel_table",
+    "curve_measures",
+    "faithfulness_table",
+    "impute_linearly",
+    "infidelity",
+    "layers_by_depth",
     "load_masks",
     "localisation_table",
     "mask_path",
     "mass_inside",
+    "max_sensitivity",
+    "perturbation_curves",
     "pixel_auc",
     "pointing_game",
+    "tidy_measure",
 ]

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 from aisthesis.heads.embeddings import embed_images
+from aisthesis.heads.ensembles import (
+    Ensemble,
+    Fitter,
+    bagging,
+    mlp_fitter,
+    out_of_fold,
+    stack,
+    stacking,
+)
 from aisthesis.heads.evaluation import PREDICTION_METRICS, evaluate
 from aisthesis.heads.fitting import FitOptions, FittedMLP, fit_mlp, fit_ridge
 from aisthesis.heads.mlp import MLPHead, load_head, save_head
 from aisthesis.heads.model import MeanRating, RatingEnsemble, RatingModel
+from aisthesis.heads.photographs import MemberNetwork, PhotographEnsemble
 
 __all__ = [
     "PREDICTION_METRICS",
+    "Ensemble",
     "FitOptions",
     "FittedMLP",
+    "Fitter",
     "MLPHead",
     "MeanRating",
+    "MemberNetwork",
+    "PhotographEnsemble",
     "RatingEnsemble",
     "RatingModel",
+    "bagging",
     "embed_images",
     "evaluate",
     "fit_mlp",
     "fit_ridge",
     "load_head",
+    "mlp_fitter",
+    "out_of_fold",
     "save_head",
+    "stack",
+    "stacking",
 ]

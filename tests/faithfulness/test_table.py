@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from aisthesis.errors import RequestError
+from aisthesis.faithfulness import (
+    FAITHFULNESS_COLUMNS,
+    FAITHFULNESS_MEASURES,
+    channel_curves,
+    channel_table,
+    faithfulness_table,
+    tidy_measure,
+)
+from aisthesis.importance import ablation_plan
+
+OPTIONS: dict[str, Any] = {"cell_px": 2, "n_steps": 9, "baselines": ["mean"], "n_boot": 300}
+
+
+def table(known: Any, maps: dict[str, np.ndarray], **options: Any) -> Any:
+    return faithfulness_table(known.model, known.images, maps, **(OPTIONS | options))
+
+
+def test_the_truth_beats_both_controls_in_every_measure(known: Any) -> None:
+    found = table(known, {"truth": known.truth})
+    assert list(found.columns) == list(FAITHFULNESS_COLUMNS)
+    truth = found[found["method"] == "truth"]
+    assert set(truth["control"]) == {"random", "centre"}
+    assert not truth.duplicated(["measure", "control"]).any()
+    for row in truth.itertuples():
+        sign = 1 if FAITHFULNESS_MEASURES[row.measure].direction == "higher" else -1
+        limit = row.difference_low if sign > 0 else row.difference_high
+        assert sign * limit > 0, (row.measure, row.control)
+        control = found[(found["method"] == row.control) & (found["measure"] == row.measure)]
+        assert row.difference == pytest.approx(row.mean - float(control["mean"].iloc[0]))
+        assert row.low <= row.mean <= row.high
+        assert (row.n, row.n_undefined) == (6, 0)
+
+
+def test_a_random_map_is_level_with_the_random_control(known: Any) -> None:
+    """Of independent random methods, few intervals of the difference leave zero out."""
+    rng = np.random.default_rng(11)
+    maps = {f"noise {i}": rng.normal(size=(6, 6, 6)) for i in range(30)}
+    found = table(known, maps, n_random=30)
+    noise = found[found["method"].str.startswith("noise") & (found["control"] == "random")]
+    means = noise.groupby("measure")["difference"].agg(["mean", "std"])
+    assert len(means) == 7
+    assert (means["mean"].abs() < 4 * np.sqrt(2) * means["std"] / np.sqrt(30)).all()
+
+
+def test_controls_have_one_row_and_no_difference(known: Any) -> None:
+    found = table(known, {"truth": known.truth}, n_squares=0)
+    for control in ("random", "centre"):
+        rows = found[found["method"] == control]
+        assert rows["control"].eq("none").all()
+        assert rows["difference"].isna().all()
+        assert not rows.duplicated("measure").any()
+    assert "infidelity" not in set(found["measure"])
+
+
+def test_given_controls_take_the_place_of_the_added_ones(known: Any) -> None:
+    given = {"truth": known.truth, "random": known.truth, "centre": -known.truth}
+    found = table(known, given, unsigned=())
+    against = found[(found["method"] == "truth") & (found["control"] == "random")]
+    np.testing.assert_allclose(against["difference"], 0, atol=1e-9)
+
+
+def test_every_baseline_has_its_rows_and_the_unit_divides(known: Any) -> None:
+    one = table(known, {"t": known.truth}, baselines=["blur", "noisy_linear"], n_steps=4)
+    two = table(known, {"t": known.truth}, baselines=["blur", "noisy_linear"], n_steps=4, unit=2.0)
+    assert set(one["baseline"]) == {"blur", "noisy_linear"}
+    changes = one["measure"] != "infidelity"
+    np.testing.assert_allclose(one.loc[changes, "mean"], 2 * two.loc[changes, "mean"])
+    np.testing.assert_allclose(one.loc[~changes, "mean"], two.loc[~changes, "mean"])
+
+
+def test_progress_counts_every_image_of_every_pass(known: Any) -> None:
+    counted: list[int] = []
+    table(known, {"t": known.truth}, baselines=["blur", "mean"], advance=counted.append)
+    assert sum(counted) == 6 * 2 * 2
+
+
+def test_tidy_measure_pairs_images_where_both_are_defined() -> None:
+    values = {
+        "a": np.array([1.0, 2.0, np.nan, 4.0]),
+        "random": np.array([0.0, np.nan, 1.0, 1.0]),
+    }
+    found = tidy_measure(values, "road", "blur", n_boot=200)
+    row = found[found["method"] == "a"].iloc[0]
+    assert (row["mean"], row["n"], row["n_undefined"]) == (pytest.approx(7 / 3), 3, 1)
+    assert row["difference"] == pytest.approx(2.0)  # of images 0 and 3
+    without = tidy_measure({"a": values["a"]}, "road", "blur", n_boot=200)
+    assert without["control"].tolist() == ["none"]
+
+
+def test_undefined_everywhere_is_nan_and_counted(known: Any) -> None:
+    found = table(known, {"flat": np.ones((6, 3, 3))})
+    flat = found[found["method"] == "flat"]
+    assert flat[["mean", "low", "high", "difference"]].isna().all(axis=None)
+    assert flat["n_undefined"].eq(6).all()
+
+
+def test_every_measure_in_the_tables_is_described(known: Any) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(400, 1), nn.Flatten(0))
+    images = known.images.float()
+    plan = ablation_plan(network.eval(), "0", images)
+    scores = {"e": np.random.default_rng(0).normal(size=(6, 4))}
+    channels = channel_table(channel_curves(plan, images, scores), rating=np.zeros(6), n_boot=100)
+    assert list(channels.columns) == list(FAITHFULNESS_COLUMNS)
+    assert set(channels.loc[channels["method"] == "e", "control"]) == {"random", "activation"}
+    maps = table(known, {"t": known.truth})
+    told = set(maps["measure"]) | set(channels["measure"]) | {"sensitivity"}
+    assert told == set(FAITHFULNESS_MEASURES)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"maps": {}}, "at least one method's maps"),
+        ({"baselines": []}, "and one baseline"),
+        ({"baselines": ["grey"]}, "expected a baseline"),
+        ({"n_random": 0}, "at least 1 random map"),
+    ],
+)
+def test_unfit_requests_are_refused(known: Any, change: dict[str, Any], words: str) -> None:
+    request: dict[str, Any] = OPTIONS | {"maps": {"t": known.truth}} | change
+    with pytest.raises(RequestError, match=words):
+        faithfulness_table(known.model, known.images, **request)
