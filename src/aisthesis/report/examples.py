@@ -31,14 +31,14 @@ def image_facts(
     averaged : pandas.DataFrame
         One row per image and backbone, as `averaged_predictions` gives it.
     consensus : pandas.DataFrame
-        Columns `consensus` and `controversy` by image; may be empty.
+        By image, as `image_consensus` gives it for one kind of map; may be empty.
 
     Returns
     -------
     pandas.DataFrame
         One row for each of `images`, in their order: `rating`, `split`, `error` (mean over
         backbones of |prediction − rating|), `consensus` and `controversy` (mean and SD over pairs
-        of the AIS maps' cosine); NaN where unknown.
+        of the maps' agreement), NaN where unknown, and `same_rating_other_evidence`.
     """
     rows = averaged.assign(error=(averaged["prediction"] - averaged["rating"]).abs())
     grouped = rows.groupby("image", sort=False)
@@ -49,6 +49,9 @@ def image_facts(
     for column in ("rating", "error", "consensus", "controversy"):
         values = table[column] if column in table else pd.Series(np.nan, index=table.index)
         table[column] = pd.to_numeric(values, errors="coerce")
+    flag = "same_rating_other_evidence"
+    marked = table[flag] if flag in table else pd.Series(False, index=table.index)
+    table[flag] = [value is True for value in marked]
     return table
 
 
@@ -77,8 +80,8 @@ def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
     centre = (len(by_rating) - 1) / 2
     from_centre = sorted(range(len(by_rating)), key=lambda k: abs(k - centre))
     rules = [
-        ("highest consensus between AIS maps", _ranking(facts, "consensus", ascending=False)),
-        ("lowest consensus between AIS maps", _ranking(facts, "consensus", ascending=True)),
+        ("networks agree most (AIS maps)", _ranking(facts, "consensus", ascending=False)),
+        ("networks agree least (AIS maps)", _ranking(facts, "consensus", ascending=True)),
         ("highest human rating", by_rating[::-1]),
         ("lowest human rating", by_rating),
         ("median human rating", [by_rating[k] for k in from_centre]),

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
+from aisthesis.report.methods_inference import inference_references, inference_text
+from aisthesis.report.record import StudyRecord
+from aisthesis.report.selection import metric_names
 from aisthesis.report.wording import and_list, ceiling_interval, count, number, span
 
 __all__ = ["methods_text", "references"]
@@ -45,29 +50,44 @@ _NETWORKS = {
 }  # fmt: skip
 
 
-def methods_text(
-    provenance: dict[str, Any], config: dict[str, Any], labels: list[str], metrics: list[str]
-) -> list[str]:
+def methods_text(record: StudyRecord) -> list[str]:
     """Write the methods section, one paragraph an item.
 
     Parameters
     ----------
-    provenance, config : dict
-        `provenance.json` and `study.toml`.
-    labels, metrics : list of str
-        The backbones and the metrics of agreement of the study.
+    record : StudyRecord
+        The study.
 
     Returns
     -------
     list of str
         Plain text; a detail the study does not record is not claimed.
     """
+    provenance, config, labels = record.provenance, record.config, record.backbones
+    metrics = metric_names(record.agreement)
     paragraphs = [_data(provenance), _heads(provenance, config, labels)]
     if any(not _facts(provenance, label).get("predicts_only") for label in labels):
         paragraphs.append(_maps(provenance))
     if metrics:
         paragraphs.append(_agreement(metrics))
-    return paragraphs
+        paragraphs.append(inference_text(record))
+    if len(record.localisation):
+        paragraphs.append(_localisation(record.localisation))
+    return [text for text in paragraphs if text]
+
+
+def _localisation(table: pd.DataFrame) -> str:
+    found = set(table["map"]) | set(table.get("control", [])) if "map" in table else set()
+    text = (
+        "Where masks say which pixels hold evidence, a map is scored by the probability that a "
+        "pixel of evidence has a higher value than another (pixel AUC), by the share of its "
+        "positive mass on evidence, and by whether its highest pixel is on evidence (pointing "
+        "game); signed maps are negated where evidence that lowers the rating is sought. The same "
+        "scores of a Gaussian around the centre and of the layer’s mean activation"
+    )
+    if "random_weights" in found:
+        text += ", and of maps of the same network with random weights,"
+    return f"{text} serve as controls on the same images."
 
 
 def _facts(provenance: dict[str, Any], label: str) -> dict[str, Any]:
@@ -164,8 +184,10 @@ def _agreement(metrics: list[str]) -> str:
     return text
 
 
-def references(provenance: dict[str, Any], labels: list[str], metrics: list[str]) -> list[str]:
+def references(record: StudyRecord) -> list[str]:
     """List the works that the methods rest on, alphabetically."""
+    provenance, metrics = record.provenance, metric_names(record.agreement)
+    labels = record.backbones
     names = " ".join(
         [*labels, *(str(_facts(provenance, b).get("network")) for b in labels)]
     ).lower()
@@ -176,4 +198,4 @@ def references(provenance: dict[str, Any], labels: list[str], metrics: list[str]
         found.append(_SSIM)
     if provenance.get("ratings", {}).get("noise_ceiling"):
         found.append(_RELIABILITY)
-    return sorted(found)
+    return sorted({*found, *inference_references(record)})

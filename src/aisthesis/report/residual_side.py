@@ -23,8 +23,8 @@ def _per_image_difference(per_image: pd.DataFrame) -> np.ndarray:
     return pairwise.groupby(level="image").mean().to_numpy()
 
 
-def observe_residual_side(agreement: pd.DataFrame, per_image: pd.DataFrame) -> list[str]:
-    """Set AIS against evidence agreement, and say what erring on the same side changes.
+def observe_residual_side(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | None:
+    """Say what erring on the same side changes, and set AIS against evidence agreement.
 
     Parameters
     ----------
@@ -33,41 +33,33 @@ def observe_residual_side(agreement: pd.DataFrame, per_image: pd.DataFrame) -> l
 
     Returns
     -------
-    list of str
-        Up to two sentences; none where the study lacks what they need.
+    str or None
+        Up to two sentences; None where the study lacks what they need.
     """
     rows = agreement[agreement["metric"] == "cosine"].dropna(subset=["mean"])
-    wide = rows.pivot_table(index=_PAIR, columns="map", values="mean")
-    sentences = []
-    if {"ais", "evidence"} <= set(wide.columns):
-        both = wide[["ais", "evidence"]].dropna()
-        if len(both):
-            sentences.append(_contrast(both, _per_image_difference(per_image)))
-    same_side = _same_side(rows[rows["map"] == "ais"])
-    return [*sentences, same_side] if same_side else sentences
+    said = [_same_side(rows[rows["map"] == "ais"]), _contrast(_per_image_difference(per_image))]
+    return " ".join(text for text in said if text) or None
 
 
-def _contrast(pairs: pd.DataFrame, differences: np.ndarray) -> str:
-    ais, evidence = pairs["ais"].mean(), pairs["evidence"].mean()
-    start = f"Mean cosine is {number(ais)} between AIS and {number(evidence)} between evidence maps"
+def _contrast(differences: np.ndarray) -> str | None:
+    """Say whether evidence maps, which have no side, agree better than AIS maps."""
     if len(differences) < 2:
-        return f"{start}."
+        return None
     interval = mean_intervals(differences[:, None], seed=0, n_boot=2000)
     low, high = float(interval.low[0]), float(interval.high[0])
     if not np.isfinite([low, high]).all():
-        return f"{start}."
-    said = f"{number(float(differences.mean()))}, 95% interval {span(low, high)} over images"
+        return None
+    mean = float(differences.mean())
+    start = "Evidence maps, which do not know the side,"
+    said = f"{number(abs(mean))} in mean cosine"
     if low > 0:
-        return (
-            f"{start}: backbones agree better on where the evidence is than on whether it helps "
-            f"(difference {said})."
-        )
+        return f"{start} agree better by {said} (95% interval {span(low, high)})."
     if high < 0:
-        return (
-            f"{start}: backbones agree less on the evidence than on its alignment "
-            f"(difference {said})."
-        )
-    return f"{start}; the difference is not distinguishable from zero ({said})."
+        return f"{start} agree less by {said} (95% interval {span(-high, -low)})."
+    return (
+        f"{start} do not agree better or worse than can be told from chance "
+        f"(difference {number(mean)}, 95% interval {span(low, high)})."
+    )
 
 
 def _same_side(ais: pd.DataFrame) -> str | None:
@@ -84,9 +76,9 @@ def _same_side(ais: pd.DataFrame) -> str | None:
         ais["mean"].mean(),
     )
     if len(ais) == 1:
-        who, how_often = "The two backbones err", percent(share.iloc[0])
+        who, how_often = "The two networks err", percent(share.iloc[0])
     else:
-        who = "Two backbones err"
+        who = "Two networks err"
         least, most = percent(share.min()), percent(share.max())
         how_often = percent(share.mean()) + (
             f" (pairs: {least} to {most})" if least != most else ""
@@ -100,7 +92,7 @@ def _same_side(ais: pd.DataFrame) -> str | None:
         return (
             f"{start}their AIS maps have a mean cosine of {number(on_same)} instead of "
             f"{number(overall)}{pairs}, so part of the disagreement is the side of the error, "
-            "not the place."
+            "not the place of the evidence."
         )
     no_better = (
         f"agree better in only {higher} of {len(ais)} pairs" if higher else "agree no better"

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from aisthesis.report.metricnames import describe
+
 __all__ = [
     "MAIN_METRICS",
+    "as_flag",
     "averaged_predictions",
+    "consensus_metric",
     "evaluated_split",
     "headline_scores",
     "image_consensus",
@@ -92,15 +96,47 @@ def pair_matrix(
     return matrix
 
 
+def consensus_metric(agreement: pd.DataFrame) -> str:
+    """Name the metric that consensus is spoken of in: cosine, or else the first that fits.
+
+    A metric fits if a higher value means more alike.
+    """
+    found = [m for m in metric_names(agreement) if describe(m).higher_is_alike]
+    return "cosine" if "cosine" in found or not found else found[0]
+
+
 def image_consensus(
-    agreement_images: pd.DataFrame, kind: str, metric: str = "cosine"
+    per_image: pd.DataFrame, images: pd.DataFrame, kind: str, metric: str = "cosine"
 ) -> pd.DataFrame:
     """Give each image's `consensus` (mean over pairs) and `controversy` (SD over pairs).
 
-    The index is the image's name; images without a defined value are left out.
+    Parameters
+    ----------
+    per_image, images : pandas.DataFrame
+        `agreement_images.csv`, and `images.csv`, which is empty in studies of an older make:
+        there both are computed from the former.
+    kind, metric : str
+        Which of its rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The index is the image's name; images without a defined value are left out. With
+        `images.csv` also `same_rating_other_evidence`.
     """
-    rows = agreement_images[
-        (agreement_images["map"] == kind) & (agreement_images["metric"] == metric)
-    ]
+    told = images[(images["map"] == kind) & (images["metric"] == metric)]
+    if len(told) and {"consensus", "controversy"} <= set(told.columns):
+        table = told.set_index("image")[["consensus", "controversy"]]
+        if "same_rating_other_evidence" in told.columns:
+            flags = told.set_index("image")["same_rating_other_evidence"].map(as_flag)
+            table = table.assign(same_rating_other_evidence=[flag is True for flag in flags])
+        return table.dropna(subset=["consensus"])
+    rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
     values = rows.dropna(subset=["value"]).groupby("image", sort=False)["value"]
     return pd.DataFrame({"consensus": values.mean(), "controversy": values.std(ddof=0)})
+
+
+def as_flag(value: object) -> bool | None:
+    """Take a truth value out of a CSV cell, which may hold text or nothing."""
+    words = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+    return words.get(str(value).strip().lower())

@@ -10,11 +10,13 @@ __all__ = [
     "KIND_NAMES",
     "and_list",
     "as_number",
+    "capitalised",
     "ceiling_interval",
     "count",
     "estimate",
     "number",
     "number_or_dash",
+    "p_value",
     "percent",
     "span",
 ]
@@ -22,6 +24,11 @@ __all__ = [
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 KIND_NAMES = {"ais": "AIS", "evidence": "evidence"}
+
+
+def capitalised(text: str) -> str:
+    """Begin a sentence with `text`, the rest of it as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def as_number(value: Any) -> float:
@@ -47,6 +54,11 @@ def number(value: float, digits: int = 2) -> str:
 def number_or_dash(value: float, digits: int = 2) -> str:
     """Say a number for a table's cell, where undefined is a dash."""
     return number(value, digits) if math.isfinite(value) else DASH
+
+
+def p_value(p: float) -> str:
+    """Say a p value with its relation: `= 0.012`, `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"= {number(p, 3)}"
 
 
 def span(low: float, high: float, digits: int = 2) -> str:

@@ -1,0 +1,135 @@
+"""What kind of image divides the networks: agreement over images against what is known of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import bootstrap, rankdata
+
+from aisthesis.report.selection import as_flag
+from aisthesis.report.wording import KIND_NAMES, and_list, count, number, span
+
+__all__ = ["observe_dividing", "rank_correlation"]
+
+FEWEST_IMAGES = 20
+Values = NDArray[np.float64]
+
+
+def _spearman(x: Values, y: Values, axis: int = -1) -> Values:
+    ranks = [rankdata(one, axis=axis) for one in (x, y)]
+    centred = [one - one.mean(axis=axis, keepdims=True) for one in ranks]
+    product = (centred[0] * centred[1]).sum(axis=axis)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rho: Values = product / np.sqrt(np.prod([(c**2).sum(axis=axis) for c in centred], axis=0))
+    return rho
+
+
+def rank_correlation(x: Values, y: Values, level: float) -> tuple[float, float, float]:
+    """Spearman's correlation over images with its percentile bootstrap interval.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        (N,) finite values.
+    level : float
+        Share of studies in which the interval shall cover the true value.
+
+    Returns
+    -------
+    rho, low, high : float
+    """
+    found = bootstrap(
+        (x, y), _spearman, paired=True, vectorized=True, n_resamples=999, method="percentile",
+        confidence_level=level, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    interval = found.confidence_interval
+    return float(_spearman(x, y)), float(interval.low), float(interval.high)
+
+
+def _candidates(facts: pd.DataFrame) -> dict[str, tuple[pd.Series, str, str]]:
+    """What may go with agreement, with words for images where it is high and where it is low."""
+    rating = facts["rating"]
+    return {
+        "rating": (rating, "that people rate high", "that people rate low"),
+        "extremeness of the rating": (
+            (rating - rating.median()).abs(),
+            "with an extreme rating",
+            "with a middling rating",
+        ),
+        "prediction error": (
+            facts["error"],
+            "whose rating is predicted badly",
+            "whose rating is predicted well",
+        ),
+    }
+
+
+def observe_dividing(facts: pd.DataFrame, images: pd.DataFrame, kind: str) -> str | None:
+    """Say on what kind of image networks agree less, if the intervals show one.
+
+    Parameters
+    ----------
+    facts : pandas.DataFrame
+        `rating`, `error` and `consensus` (of maps of this kind) by image.
+    images : pandas.DataFrame
+        `images.csv`; may be empty.
+    kind : str
+        The kind of map.
+
+    Returns
+    -------
+    str or None
+        None with fewer than 20 images whose agreement is defined.
+    """
+    consensus = facts["consensus"]
+    tested = {}
+    for name, (values, high, low) in _candidates(facts).items():
+        known = values.notna() & consensus.notna()
+        if known.sum() >= FEWEST_IMAGES and min(values[known].nunique(), consensus.nunique()) > 2:
+            tested[name] = (values[known], consensus[known], high, low)
+    if not tested:
+        return None
+    level = 1 - 0.05 / len(tested)  # so that all intervals together cover as often as one at 95%
+    found = {
+        name: (*rank_correlation(x.to_numpy(float), y.to_numpy(float), level), high, low)
+        for name, (x, y, high, low) in tested.items()
+    }
+    shown = {name: r for name, r in found.items() if r[1] > 0 or r[2] < 0}
+    maps = f"{KIND_NAMES.get(kind, kind)} maps"
+    if shown:
+        parts = [
+            f"{low if rho > 0 else high} (rank correlation of {name} and agreement {number(rho)}, "
+            f"{100 * level:.0f}% interval {span(start, end)})"
+            for name, (rho, start, end, high, low) in shown.items()
+        ]
+        said = f"The {maps} agree less on images {and_list(parts)}."
+    else:
+        ends = [number(pick(r[0] for r in found.values())) for pick in (min, max)]
+        between = ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
+        said = (
+            f"No kind of image is shown to divide them: {and_list(list(found))} "
+            f"{'goes' if len(found) == 1 else 'do not go'} "
+            f"{'not ' if len(found) == 1 else ''}with how far {maps} agree "
+            f"(rank correlation {between})."
+        )
+    other = _same_rating_other_evidence(images, kind)
+    return f"{said} {other}" if other else said
+
+
+def _same_rating_other_evidence(images: pd.DataFrame, kind: str) -> str | None:
+    if "same_rating_other_evidence" not in images.columns:
+        return None
+    rows = images[(images["map"] == kind) & (images["metric"] == "cosine")]
+    flags = rows["same_rating_other_evidence"].map(as_flag).dropna()
+    if flags.empty:
+        return None
+    n = int(flags.astype(bool).sum())
+    if not n:
+        return "On no image do they agree on the rating and not on the evidence."
+    verb = "it is" if n == 1 else "they are"
+    return (
+        f"On {n} of {count(len(flags), 'image')} they agree on the rating but not on the evidence; "
+        f"{verb} marked in the image browser."
+    )
+

@@ -1,0 +1,138 @@
+"""Draw every figure of a report into `figures/`, with the data behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from aisthesis.engine.progress import Narrator
+from aisthesis.report.agreement_part import AgreementPart
+from aisthesis.report.dots import DotChart
+from aisthesis.report.figure_matrices import draw_matrices, draw_trees, matrix_table, tree_table
+from aisthesis.report.figure_pictures import draw_examples, draw_predictions, prediction_table
+from aisthesis.report.figure_statistics import (
+    distribution_table,
+    dot_chart_table,
+    draw_distribution,
+    draw_dot_charts,
+    draw_variance,
+    variance_table,
+)
+from aisthesis.report.figures import save_figure
+from aisthesis.report.scatter import Axis, Panel
+from aisthesis.report.sections import ExamplePage
+from aisthesis.report.stored_maps import BackboneMaps
+
+__all__ = ["FigureList", "draw_all"]
+
+ENDINGS = (".png", ".svg", ".csv")
+
+
+@dataclass
+class FigureList:
+    """What is to be drawn besides agreement, gathered while the page is put together."""
+
+    predictions: tuple[Axis, list[Panel]] | None = None
+    examples: list[tuple[ExamplePage, dict[str, BackboneMaps]]] = field(default_factory=list)
+    places: list[DotChart] = field(default_factory=list)
+
+
+Drawing = tuple[Callable[[], Figure], Callable[[], pd.DataFrame]]
+
+
+def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Narrator) -> None:
+    """Write every figure as PNG, SVG and CSV; figures of an earlier report go.
+
+    Parameters
+    ----------
+    folder : Path
+        `figures/` of the study.
+    part : AgreementPart
+        The agreement section.
+    drawn : FigureList
+        The rest.
+    narrator : Narrator
+        Told how far the work is.
+    """
+    figures = _of_agreement(part) | _of_images(drawn)
+    with narrator.steps("report: figures", len(figures)) as advance:
+        for name, (draw, table) in figures.items():
+            save_figure(draw(), table(), folder / name)
+            advance(1)
+    stale = [p for p in folder.glob("*") if p.suffix in ENDINGS and p.stem not in figures]
+    for path in stale:
+        path.unlink()
+
+
+def _of_agreement(part: AgreementPart) -> dict[str, Drawing]:
+    found: dict[str, Drawing] = {}
+    for panel in part.panels:
+        found[f"agreement_{panel.kind}_{panel.metric}"] = (
+            lambda views=panel.views: draw_matrices(views),
+            lambda views=panel.views: matrix_table(views),
+        )
+    for one in part.distributions:
+        found[f"distribution_{one.kind}_{one.metric}"] = (
+            lambda one=one: draw_distribution(one),
+            lambda one=one: distribution_table(one),
+        )
+    for ruler in part.yardsticks:
+        found[f"yardsticks_{ruler.kind}_{ruler.metric}"] = _dots([ruler.chart])
+    for kind in dict.fromkeys(tree.kind for tree in part.trees):
+        trees = [tree for tree in part.trees if tree.kind == kind]
+        found[f"dendrogram_{kind}"] = (
+            lambda trees=trees: draw_trees(trees),
+            lambda trees=trees: tree_table(trees),
+        )
+    if part.variance:
+        found["variance"] = (
+            lambda: draw_variance(part.variance),
+            lambda: variance_table(part.variance),
+        )
+    return found
+
+
+def _dots(charts: list[DotChart]) -> Drawing:
+    return lambda: draw_dot_charts(charts), lambda: dot_chart_table(charts)
+
+
+def _of_images(drawn: FigureList) -> dict[str, Drawing]:
+    found: dict[str, Drawing] = {}
+    if drawn.predictions is not None and drawn.predictions[1]:
+        axis, panels = drawn.predictions
+        found["predictions"] = (
+            lambda: draw_predictions(axis, panels),
+            lambda: prediction_table(panels),
+        )
+    for page, maps in drawn.examples:
+        found[f"examples_{page.kind}"] = (
+            lambda page=page, maps=maps: draw_examples(page.rows, list(maps), page.name),
+            lambda page=page, maps=maps: _map_table(page, maps),
+        )
+    if drawn.places:
+        found["localisation"] = _dots(drawn.places)
+    return found
+
+
+def _map_table(page: ExamplePage, maps: dict[str, BackboneMaps]) -> pd.DataFrame:
+    """Give every cell of the maps shown, at the layer's resolution."""
+    tables = []
+    for card in page.cards:
+        for label, stack in maps.items():
+            values = stack.get(page.kind, card["name"])
+            if values is None:
+                continue
+            y, x = np.indices(values.shape)
+            tables.append(
+                pd.DataFrame({
+                    "image": card["name"], "map": page.kind, "backbone": label,
+                    "y": y.ravel(), "x": x.ravel(), "value": values.ravel(),
+                })
+            )  # fmt: skip
+    columns = ["image", "map", "backbone", "y", "x", "value"]
+    return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
