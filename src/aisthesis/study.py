@@ -156,9 +156,7 @@ class Study:
         self._finish("localise", key, started)
 
     def _report(self, inputs: Inputs, fitted: str) -> None:
-        started = time.perf_counter()
-        write_report(self.folder.root, progress=self._narrator)
-        self._finish("report", "", started)
+        self.report()
 
     def _finish(self, stage: str, key: str, started: float) -> None:
         seconds = round(time.perf_counter() - started, 2)
@@ -240,9 +238,19 @@ class Study:
             narrator=self._narrator,
         )
 
-    def report(self) -> Path:
-        """Write the report from what the folder holds and give its path."""
-        return write_report(self.folder.root, progress=self._narrator)
+    def report(self, photographs: Literal["auto", "inline", "folder"] = "auto") -> Path:
+        """Write the report from what the folder holds and give its path.
+
+        Parameters
+        ----------
+        photographs : {"auto", "inline", "folder"}
+            Whether the image browser's photographs lie inside the page or as files beside it, in
+            `report-photographs/`; `auto` keeps them inside while they take less than about 20 MB.
+        """
+        started = time.perf_counter()
+        page = write_report(self.folder.root, progress=self._narrator, photographs=photographs)
+        self._finish("report", "", started)
+        return page
 
     @property
     def predictions(self) -> pd.DataFrame:

@@ -132,4 +132,3 @@ def _same_rating_other_evidence(images: pd.DataFrame, kind: str) -> str | None:
         f"On {n} of {count(len(flags), 'image')} they agree on the rating but not on the evidence; "
         f"{verb} marked in the image browser."
     )
-

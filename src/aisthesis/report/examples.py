@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-__all__ = ["Example", "choose_examples", "image_facts", "spread_over_ratings"]
+__all__ = ["HIGHEST_RATED", "Example", "choose_examples", "image_facts", "spread_over_ratings"]
+
+HIGHEST_RATED = "highest human rating"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
     rules = [
         ("networks agree most (AIS maps)", _ranking(facts, "consensus", ascending=False)),
         ("networks agree least (AIS maps)", _ranking(facts, "consensus", ascending=True)),
-        ("highest human rating", by_rating[::-1]),
+        (HIGHEST_RATED, by_rating[::-1]),
         ("lowest human rating", by_rating),
         ("median human rating", [by_rating[k] for k in from_centre]),
         ("largest prediction error", _ranking(facts, "error", ascending=False)),

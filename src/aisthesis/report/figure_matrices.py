@@ -36,9 +36,7 @@ def _draw_matrix(figure: Figure, axes: Axes, matrix: Matrix) -> None:
                 ink = cell.ink if cell.ink.startswith("#") else INK
                 text = cell.text + ("°" if cell.doubtful else "")
                 style = "italic" if cell.own else "normal"
-                axes.text(
-                    j, i, text, ha="center", va="center", color=ink, fontsize=8, style=style
-                )
+                axes.text(j, i, text, ha="center", va="center", color=ink, fontsize=8, style=style)
     places = range(len(matrix.labels))
     axes.set_xticks(places, matrix.labels, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, matrix.labels)
@@ -69,7 +67,9 @@ def draw_matrices(views: Sequence[Matrix]) -> Figure:
     if any(matrix.doubtful for matrix in views):
         notes.append("° not above chance (p ≥ 0.05, corrected)")
     title = f"{kind} maps, {views[0].words.title}"
-    figure.suptitle(title + (f"\n{'; '.join(notes)}" if notes else ""), fontsize=9, x=0.01, ha="left")
+    figure.suptitle(
+        title + (f"\n{'; '.join(notes)}" if notes else ""), fontsize=9, x=0.01, ha="left"
+    )
     return figure
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
@@ -62,6 +63,57 @@ def prediction_table(panels: Sequence[Panel]) -> pd.DataFrame:
     ])  # fmt: skip
 
 
+COLUMN, GAP, CAPTION, TOP, BOTTOM = 1.4, 0.06, 0.22, 0.3, 0.75  # inches
+
+
+def draw_examples(rows: Sequence[ExampleRow], labels: Sequence[str], kind: str) -> Figure:
+    """Draw a page of photographs, every backbone's map beside them, on one colour scale.
+
+    All pictures are placed in one set of axes measured in inches: a set for each would take
+    Matplotlib many seconds to lay out.
+    """
+    columns = 1 + len(labels)
+    heights = [COLUMN * _aspect(row) for row in rows]
+    width = columns * (COLUMN + GAP)
+    height = TOP + sum(heights) + (CAPTION + GAP) * len(rows) + BOTTOM
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    lefts = [k * (COLUMN + GAP) for k in range(columns)]
+    for left, label in zip(lefts[1:], labels, strict=True):
+        axes.text(left, TOP - 0.05, label, fontsize=7.5, parse_math=False)
+    top = TOP
+    for row, tall in zip(rows, heights, strict=True):
+        axes.text(0, top + CAPTION - 0.06, row.caption, fontsize=7, color=INK, parse_math=False)
+        top += CAPTION
+        for left, picture in zip(lefts, [row.photograph, *row.overlays], strict=True):
+            _place(axes, picture, left, top, tall)
+        top += tall + GAP
+    _colour_bar(figure, width, height, f"{kind} map, z-score over the image (0 is the map’s mean)")
+    return figure
+
+
+def _place(axes: Axes, picture: Image.Image | None, left: float, top: float, tall: float) -> None:
+    if picture is None:
+        middle = (left + COLUMN / 2, top + tall / 2)
+        axes.text(
+            *middle, "no map,\nor a flat one", ha="center", va="center", color=QUIET, fontsize=7
+        )
+        return
+    box = (left, left + COLUMN, top + tall, top)
+    axes.imshow(np.asarray(picture), extent=box, aspect="auto", interpolation="none")
+
+
+def _colour_bar(figure: Figure, width: float, height: float, label: str) -> None:
+    length = min(4.0, 0.6 * width)
+    place = ((width - length) / 2 / width, 0.45 / height, length / width, 0.1 / height)
+    mappable = ScalarMappable(Normalize(-LIMIT_SD, LIMIT_SD), _faded_colours())
+    bar = figure.colorbar(mappable, cax=figure.add_axes(place), orientation="horizontal")
+    bar.set_label(label, fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+
+
 def _faded_colours() -> LinearSegmentedColormap:
     """The overlay's colours as they look on white."""
     positions = np.linspace(-1.0, 1.0, len(DIVERGING_ANCHORS))
@@ -71,42 +123,6 @@ def _faded_colours() -> LinearSegmentedColormap:
         channels = [np.interp(position, positions, c) for c in np.asarray(DIVERGING_ANCHORS).T]
         colours.append(tuple((alpha * c + (1 - alpha) * 255) / 255 for c in channels))
     return LinearSegmentedColormap.from_list("overlay", colours)
-
-
-def draw_examples(rows: Sequence[ExampleRow], labels: Sequence[str], kind: str) -> Figure:
-    """Draw a page of photographs, every backbone's map beside them, on one colour scale."""
-    columns = 1 + len(labels)
-    heights = [_aspect(row) for row in rows]
-    width = 1.45
-    size = (width * columns, width * sum(heights) + 0.22 * len(rows) + 0.9)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
-    for k, row in enumerate(rows):
-        pictures = [row.photograph, *row.overlays]
-        for axes, picture in zip(grid[k], pictures, strict=True):
-            axes.set_axis_off()
-            if picture is None:
-                axes.text(
-                    0.5,
-                    0.5,
-                    "no map,\nor a flat one",
-                    ha="center",
-                    va="center",
-                    color=QUIET,
-                    fontsize=7,
-                )
-            else:
-                axes.imshow(np.asarray(picture), interpolation="antialiased")
-        grid[k, 0].set_title(row.caption, fontsize=6.5, loc="left", color=INK, parse_math=False)
-    for axes, label in zip(grid[0, 1:], labels, strict=True):
-        axes.set_title(label, fontsize=8, parse_math=False)
-    mappable = ScalarMappable(Normalize(-LIMIT_SD, LIMIT_SD), _faded_colours())
-    bar = figure.colorbar(
-        mappable, ax=grid, location="bottom", fraction=0.03, aspect=50, shrink=0.6, pad=0.01
-    )
-    bar.set_label(f"{kind} map, z-score over the image (0 is the map’s mean)", fontsize=8)
-    bar.ax.tick_params(labelsize=7)
-    return figure
 
 
 def _aspect(row: ExampleRow) -> float:

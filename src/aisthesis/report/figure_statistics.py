@@ -112,7 +112,9 @@ def _draw_dots(axes: Axes, chart: DotChart, order: list[str]) -> None:
     for name in names:
         marker, colour = SHAPES[order.index(name) % len(SHAPES)]
         offset = 0.13 * (names.index(name) - (len(names) - 1) / 2)
-        own = [(k + offset, m) for k, (_, ms) in enumerate(chart.rows) for m in ms if m.name == name]
+        own = [
+            (k + offset, m) for k, (_, ms) in enumerate(chart.rows) for m in ms if m.name == name
+        ]
         for place, mark in own:
             if mark.has_interval:
                 axes.plot([mark.low, mark.high], [place, place], color=colour, lw=1.1)

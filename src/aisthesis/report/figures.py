@@ -35,6 +35,9 @@ def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> None:
     """
     with told_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+    if figure.get_layout_engine() is not None:  # once, not for every format again
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     for kind, metadata in _METADATA.items():
         buffer = io.BytesIO()
         with mpl.rc_context(_STYLE):

@@ -176,15 +176,15 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
     worse = [str(name) for name, high in above["high"].items() if high < 0]
     open_ = [str(name) for name in above.index if name not in (*better, *worse)]
     verdicts = [
-        f"{words} for {'every backbone' if len(names) == len(above) > 1 else and_list(names)}"
+        f"{words} for {'every network' if len(names) == len(above) > 1 else and_list(names)}"
         for names, words in (
-            (better, "clearly better than a map that only knows the centre"),
-            (worse, "clearly worse than a map that only knows the centre"),
-            (open_, "not distinguishable from a map that only knows the centre"),
+            (better, "better"),
+            (worse, "worse"),
+            (open_, "not distinguishable"),
         )
         if names
     ]
-    return f"{start}; that is {and_list(verdicts)}."
+    return f"{start}; against a map that knows only the centre that is {and_list(verdicts)}."
 
 
 def _main_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
@@ -229,7 +229,7 @@ def place_charts(table: pd.DataFrame) -> dict[str, DotChart]:
         if marks:
             others = [str(name) for name in dict.fromkeys(own["map"]) if name not in _MAPS]
             series = {**_MAPS, **{name: name.replace("_", " ") for name in others}}
-            title = f"Where is {words}?"
+            title = f"Finding {words}"
             found[side] = dot_chart(
                 title, "pixel AUC (0.5 is chance)", series, marks, reference=0.5, ends=(0.0, 1.0)
             )

@@ -202,8 +202,7 @@ def _matrix(
     ]  # fmt: skip
     low, high = ("low", "high") if view == "raw" else ("disattenuated_low", "disattenuated_high")
     values, low_end, high_end = (
-        pair_matrix(agreement, kind, metric, labels, column)
-        for column in (VIEWS[view], low, high)
+        pair_matrix(agreement, kind, metric, labels, column) for column in (VIEWS[view], low, high)
     )
     diagonal = np.array([own_value(own[a]) if a in own else np.nan for a in labels])
     return Matrix(

@@ -20,7 +20,6 @@ from aisthesis.report.selection import (
 )
 from aisthesis.report.wording import (
     and_list,
-    ceiling_interval,
     count,
     estimate,
     number,
@@ -110,7 +109,7 @@ def observe_prediction(scores: pd.DataFrame) -> str:
     where = f"on {count(int(best['n']), f'{split} image')}"
     if np.isfinite(best["low"]) and best["low"] <= 0:
         return (
-            f"No backbone is shown to predict the ratings {where}: even the highest rank "
+            f"No network is shown to predict the ratings {where}: even the highest rank "
             f"correlation, {name}’s {said}, has an interval that includes zero."
         )
     if len(table) == 1:
@@ -118,15 +117,20 @@ def observe_prediction(scores: pd.DataFrame) -> str:
     if not np.isfinite(best["low"]):
         return (
             f"The highest rank correlation with the human ratings {where} is {name}’s {said}; "
-            "without an interval no backbone can be called the best."
+            "without an interval no network can be called the best."
         )
     rivals = [
         str(label) for label, row in table.iloc[1:].iterrows() if not row["high"] < best["low"]
     ]
+    if len(rivals) == len(table) - 1 > 1:
+        return (
+            f"No single best predictor can be named {where}: {name} has the highest rank "
+            f"correlation, {said}, but every other network’s interval overlaps with its own."
+        )
     if not rivals:
         return (
             f"{name} predicts the human ratings best {where}: its rank correlation is {said}, "
-            "and every other backbone’s interval ends below it."
+            "and every other network’s interval ends below it."
         )
     return (
         f"No single best predictor can be named {where}: {name} has the highest rank correlation, "
@@ -146,18 +150,15 @@ def observe_ceiling(scores: pd.DataFrame, ceiling: dict[str, Any] | None) -> str
     if table.iloc[0]["n"] < FEWEST_IMAGES:
         return None
     limit, name, plcc = float(ceiling["correlation"]), str(table.index[0]), table["value"].iloc[0]
-    interval = span(*ceiling_interval(ceiling))
-    reliability = number(float(ceiling["reliability"])) + (f", {interval}" if interval else "")
     start = (
-        f"The raters agree with one another well enough for a correlation of {number(limit)} with "
-        f"their mean at most (reliability {reliability}); "
+        f"The raters’ reliability allows a correlation of {number(limit)} with their mean at most; "
     )
     if plcc > limit:
         return f"{start}{name}’s {number(plcc)} lies above that, as chance alone can bring about."
     if plcc <= 0:
-        return f"{start}no backbone correlates with it above zero."
+        return f"{start}no network correlates with it above zero."
     share = percent(plcc / limit)
-    return f"{start}the highest correlation, {name}’s {number(plcc)}, is {share} of it."
+    return f"{start}the highest, {name}’s {number(plcc)}, is {share} of it."
 
 
 def observe_ridge(scores: pd.DataFrame) -> str | None:
@@ -169,10 +170,10 @@ def observe_ridge(scores: pd.DataFrame) -> str | None:
     ahead = [str(b) for b in both if ridge.loc[b, "value"] > mlp.loc[b, "value"]]
     if not ahead:
         return (
-            "On every backbone the MLP head has a higher rank correlation than ridge regression "
+            "On every network the MLP head has a higher rank correlation than ridge regression "
             "on the same embedding."
         )
-    who = "every backbone" if len(ahead) == len(both) else and_list(ahead)
+    who = "every network" if len(ahead) == len(both) else and_list(ahead)
     low, high = ridge["low"].to_dict(), mlp["high"].to_dict()
     clear = [b for b in ahead if low[b] > high[b]]
     decided = (
@@ -272,6 +273,7 @@ def observe(
     per_image: pd.DataFrame,
     ceiling: dict[str, Any] | None = None,
     reliability: pd.DataFrame | None = None,
+    averaged: pd.DataFrame | None = None,
     more: Sequence[tuple[str, str | None]] = (),
 ) -> Observations:
     """Draw every observation from the tables of a study.
@@ -284,6 +286,8 @@ def observe(
         The noise ceiling, as `provenance.json` holds it.
     reliability : pandas.DataFrame, optional
         `reliability.csv`.
+    averaged : pandas.DataFrame, optional
+        Ratings and predictions, one row per image and backbone.
     more : sequence of (str, str or None)
         Further parts of the answer, with their titles.
 
@@ -299,7 +303,7 @@ def observe(
         ("How well they predict", " ".join(text for text in predicted if text)),
         ("How far their maps agree", observe_level(agreement, per_image)),
         ("How much is noise", noise),
-        ("Side or place", observe_residual_side(agreement, per_image)),
+        ("Side or place", None if averaged is None else observe_residual_side(per_image, averaged)),
         *more,
     ]
     kinds, metrics = map_kinds(agreement), metric_names(agreement)

@@ -52,9 +52,7 @@ def observe_level(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | Non
         interval = _over_images(per_image, kind, metric)
         inside = [f"95% interval {interval}"] if interval else []
         if len(means) > 1:
-            inside.append(
-                f"{len(means)} pairs from {number(means.min())} to {number(means.max())}"
-            )
+            inside.append(f"{len(means)} pairs from {number(means.min())} to {number(means.max())}")
         extra = f" ({'; '.join(inside)})" if inside else ""
         parts.append((KIND_NAMES.get(kind, kind), f"{number(means.mean())}{extra}"))
     if not parts:
@@ -81,14 +79,14 @@ def observe_chance(agreement: pd.DataFrame, metric: str) -> str | None:
     if not levels:
         return None
     n = counted[0][1]
-    above = " and ".join(str(k) for k, _ in counted)
+    numbers = [str(k) for k in dict.fromkeys(k for k, _ in counted)]
     if all(k == 0 for k, _ in counted):
         verdict = "no pair agrees better than that"
     elif all(k == total for k, total in counted):
-        verdict = "the pair agrees better than that" if n == 1 else "every pair agrees better than that"
+        verdict = f"{'the' if n == 1 else 'every'} pair agrees better than that"
     else:
-        verb = "agrees" if n == 1 or all(k == 1 for k, _ in counted) else "agree"
-        verdict = f"{above} of the {count(n, 'pair')} {verb} better than that"
+        verb = "agrees" if numbers == ["1"] else "agree"
+        verdict = f"{' and '.join(numbers)} of the {count(n, 'pair')} {verb} better than that"
     return (
         f"Maps of different images, which share only what all images share, have "
         f"{' and '.join(levels)}; {verdict} (p < 0.05, corrected over pairs)."
@@ -129,7 +127,7 @@ def observe_noise(agreement: pd.DataFrame, reliability: pd.DataFrame) -> str | N
     if rows.empty:
         return f"{said}."
     mean = number(float(rows["disattenuated"].mean()))
-    said += f"; freed of that noise two networks would agree to {mean}"
+    said += f"; freed of that noise two networks would agree to {mean} on average"
     ends = rows["disattenuated_high"] if "disattenuated_high" in rows.columns else pd.Series()
     below = int((ends < 1).sum())
     if not below:
@@ -137,7 +135,7 @@ def observe_noise(agreement: pd.DataFrame, reliability: pd.DataFrame) -> str | N
     if len(rows) == 1:
         return f"{said}, with an interval that ends below 1: they differ by more than noise."
     who = f"all {len(rows)}" if below == len(rows) else f"{below} of the {len(rows)}"
-    return f"{said}, and {who} pairs’ intervals end below 1: they differ by more than noise."
+    return f"{said}, and {who} pairs’ intervals end below 1: these differ by more than noise."
 
 
 def strongest_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> list[str]:

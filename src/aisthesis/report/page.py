@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aisthesis.report.dots import tick_text
+from aisthesis.report.wording import count_word
 
 __all__ = ["render_page"]
 
@@ -45,7 +46,7 @@ def render_page(content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["tick_text"] = tick_text
+    environment.globals |= {"tick_text": tick_text, "count_word": count_word}
     return environment.get_template("report.html.j2").render(
         **content,
         styles=[_static(name) for name in _STYLES],

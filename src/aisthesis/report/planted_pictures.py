@@ -100,10 +100,7 @@ def planted_pictures(record: StudyRecord, photographs: Photographs) -> Planted |
         int(present.sum()),
         int(lowering.any((1, 2)).sum()),
         float(raising[present].mean()) if present.any() else float("nan"),
-        [
-            _one(name, why, stacks, photographs, raising[k], lowering[k])
-            for k, name, why in chosen
-        ],
+        [_one(name, why, stacks, photographs, raising[k], lowering[k]) for k, name, why in chosen],
     )
 
 
@@ -133,7 +130,11 @@ def _choose(
         return []
     mean = np.nanmean(aucs[:, known], axis=0)
     order = known[np.argsort(-mean, kind="stable")]
-    places = {0: "found best", len(order) // 2: "found middling well", len(order) - 1: "found worst"}
+    places = {
+        0: "found best",
+        len(order) // 2: "found middling well",
+        len(order) - 1: "found worst",
+    }
     return [(int(order[k]), names[order[k]], why) for k, why in places.items()]
 
 
@@ -181,7 +182,9 @@ def outlined(
     rows, columns = np.indices(part.shape[:2])
     dots = (rows + columns) // 4 % 2 == 0
     for mask, shown in ((raising, np.ones_like(dots)), (lowering, dots)):
-        inside = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
+        inside = Image.fromarray(mask.astype(np.uint8) * 255).resize(
+            size, Image.Resampling.BILINEAR
+        )
         inside = inside.point(lambda v: 255 * (v > 127))
         grown = [np.asarray(inside.filter(ImageFilter.MaxFilter(k))) > 0 for k in (1, 5, 7)]
         halo = (grown[2] & ~grown[0])[: part.shape[0], : part.shape[1]]

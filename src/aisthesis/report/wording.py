@@ -13,6 +13,7 @@ __all__ = [
     "capitalised",
     "ceiling_interval",
     "count",
+    "count_word",
     "estimate",
     "number",
     "number_or_dash",
@@ -83,6 +84,12 @@ def percent(share: float) -> str:
 def count(n: int, one: str, many: str | None = None) -> str:
     """Say a number of things: `1 image`, `1,200 images`."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def count_word(n: int) -> str:
+    """Begin a sentence with a number: a word up to ten, figures from there on."""
+    words = "No One Two Three Four Five Six Seven Eight Nine Ten".split()
+    return words[n] if 0 <= n < len(words) else f"{n:,}"
 
 
 def and_list(items: Sequence[str], most: int = 8) -> str:

@@ -14,8 +14,9 @@ from aisthesis.report.agreement_part import AgreementPart, agreement_part
 from aisthesis.report.browser_data import browser_content
 from aisthesis.report.cautions import cautions
 from aisthesis.report.dividing import observe_dividing
-from aisthesis.report.examples import choose_examples, image_facts
+from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_facts
 from aisthesis.report.known_places import known_places, observe_found, place_charts
+from aisthesis.report.metricnames import describe
 from aisthesis.report.methods import methods_text, references
 from aisthesis.report.observations import Observations, observe
 from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
@@ -24,7 +25,7 @@ from aisthesis.report.photographs import Photographs, PhotographStore, Placement
 from aisthesis.report.planted_pictures import planted_pictures
 from aisthesis.report.record import StudyRecord, read_study_record
 from aisthesis.report.scatter import scatter_panels
-from aisthesis.report.sections import example_page, planted_page, versions_line
+from aisthesis.report.sections import ExamplePage, example_page, planted_page, versions_line
 from aisthesis.report.selection import (
     averaged_predictions,
     consensus_metric,
@@ -73,9 +74,7 @@ def write_report(
         If the report cannot be written.
     """
     if photographs not in PLACEMENTS:
-        raise RequestError(
-            f"expected photographs to be {or_list(PLACEMENTS)}, got {photographs!r}"
-        )
+        raise RequestError(f"expected photographs to be {or_list(PLACEMENTS)}, got {photographs!r}")
     narrator = progress or Narrator()
     record = read_study_record(Path(study_dir))
     shown = Photographs(record.images_dir)
@@ -83,7 +82,7 @@ def write_report(
     facts = _facts_by_kind(record, averaged)
     part = agreement_part(record)
     drawn = FigureList()
-    content = _overview(record, facts)
+    content = _overview(record, facts, averaged)
     content |= _prediction(record, drawn)
     content |= _agreement(record, part, content["observations"])
     content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator)
@@ -113,7 +112,9 @@ def _facts_by_kind(record: StudyRecord, averaged: pd.DataFrame) -> dict[str, pd.
     }
 
 
-def _overview(record: StudyRecord, facts: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def _overview(
+    record: StudyRecord, facts: dict[str, pd.DataFrame], averaged: pd.DataFrame
+) -> dict[str, Any]:
     provenance, labels = record.provenance, record.backbones
     ceiling = (provenance.get("ratings") or {}).get("noise_ceiling")
     if ceiling and ceiling.get("correlation") is None:  # too few raters to tell
@@ -128,6 +129,7 @@ def _overview(record: StudyRecord, facts: dict[str, pd.DataFrame]) -> dict[str, 
         "observations": observe(
             record.scores, record.agreement, record.agreement_images, ceiling,
             record.reliability,
+            averaged,
             [
                 ("What divides them", observe_dividing(facts[kind], record.images, kind)),
                 ("Where the evidence is known", observe_found(record.localisation)),
@@ -168,7 +170,7 @@ def _agreement(
         "agreement": part if part.panels else None,
         "pair_words": observations.agreement,
         "mapped": list(record.maps),
-        "consensus_metric": part.metrics.get(metric, metric),
+        "consensus_metric": metric if metric == "cosine" else describe(metric).title,
     }
 
 
@@ -183,7 +185,7 @@ def _pictures(
 ) -> dict[str, Any]:
     bar = {"colour_bar_gradient": colour_bar_css(), "limit": LIMIT_SD}
     if not record.maps:
-        return {"examples": [], "browser": None, "blobs": [], **bar}
+        return {"examples": [], "hero": None, "browser": None, "blobs": [], **bar}
     chosen = choose_examples(facts["ais"])
     kinds = [kind for kind in KINDS if any(kind in stack.kinds for stack in record.maps.values())]
     pages = [
@@ -194,7 +196,20 @@ def _pictures(
     store = PhotographStore(photographs, names, record.path, placement)
     with narrator.steps("report: images", len(names)) as advance:
         content = browser_content(names, facts, averaged, record.maps, store, advance)
-    return {"examples": pages, "browser": content.data, "blobs": content.blobs, **bar}
+    return {
+        "examples": pages,
+        "hero": _hero(pages),
+        "browser": content.data,
+        "blobs": content.blobs,
+        **bar,
+    }
+
+
+def _hero(pages: list[ExamplePage]) -> dict[str, Any] | None:
+    """Choose what the top of the page shows: the image rated highest, in evidence maps."""
+    page = pages[-1]
+    card = next((card for card in page.cards if card["why"] == HIGHEST_RATED), None)
+    return None if card is None else {"card": card, "name": page.name, "kind": page.kind}
 
 
 def _localisation(

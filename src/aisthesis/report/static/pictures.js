@@ -48,13 +48,14 @@
       const image = data.images[index];
       const picture = photograph(index, "", `Photograph ${image.name}`);
       if (!image.photograph) picture.append(element("span", "absent", "photograph not available"));
-      const crop = image.photograph && image.crops.find((box) => box);
-      if (crop) {
+      const crops = image.photograph ? image.crops.filter((box) => box) : [];
+      const different = new Map(crops.map((box) => [String(box), box]));
+      different.forEach((box) => {
         const frame = element("span", "crop");
-        place(frame, crop);
+        place(frame, box);
         picture.append(frame);
-      }
-      return figure(picture, "photograph", image.rating === null ? "" : `rated ${say(image.rating, 1)}`);
+      });
+      return figure(picture, crops.length ? "photograph, with what the networks saw" : "photograph", image.rating === null ? "" : `rated ${say(image.rating, 1)}`);
     };
 
     /** Standardised pixels over the pale photograph, or a picture that says there are none. */
