@@ -97,6 +97,7 @@ class StudyConfig(_Section):
     weights_dir: Path | None = None
     masks: Path | None = None
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
+    inference_images: int = Field(16, ge=2, le=100_000)
     fit: FitConfig = FitConfig()
 
     @model_validator(mode="before")
