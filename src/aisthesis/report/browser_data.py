@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.maps import DIVERGING_ANCHORS
+from aisthesis.report.dividing import DIVIDED_FROM
 from aisthesis.report.overlays import GRID_PX, LIMIT_SD, OPACITY, map_moments
 from aisthesis.report.photographs import PhotographStore
-from aisthesis.report.selection import prediction_lookup
+from aisthesis.report.selection import DIVIDED, prediction_lookup
 from aisthesis.report.stored_maps import KINDS, BackboneMaps
 
 __all__ = ["Blob", "BrowserContent", "browser_content", "encode_map"]
@@ -125,7 +126,7 @@ def _facts_of(facts: dict[str, dict[str, dict[Hashable, Any]]], name: str) -> di
             key: {kind: _number(own[key]) for kind, own in by_kind.items()}
             for key in ("consensus", "controversy")
         },
-        "marked": [kind for kind, own in by_kind.items() if own.get("same_rating_other_evidence")],
+        "divided": {kind: _number(own[DIVIDED]) for kind, own in by_kind.items()},
     }
 
 
@@ -185,6 +186,7 @@ def browser_content(
         "backbones": list(maps),
         "shapes": _shapes(maps),
         "kinds": kinds,
+        "dividedFrom": DIVIDED_FROM,
         "images": images,
     }
     return BrowserContent(data, blobs)

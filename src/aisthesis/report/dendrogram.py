@@ -139,12 +139,13 @@ def _joined(
 ) -> tuple[list[str], list[tuple[Group, Group]]] | None:
     """Find each merge's two parts among the groups made before it, and the leaves' order."""
     order: dict[Group, list[str]] = {frozenset((name,)): [name] for name in everyone}
+    place = {name: k for k, name in enumerate(everyone)}
     children = []
     for _, members in merges:
         parts = [group for group in order if group <= set(members)]
         if len(parts) != 2 or parts[0] | parts[1] != set(members):
             return None
-        one, other = parts
+        one, other = sorted(parts, key=lambda part: min(place[name] for name in part))
         order[one | other] = order.pop(one) + order.pop(other)
         children.append((one, other))
     return (next(iter(order.values())), children) if len(order) == 1 else None

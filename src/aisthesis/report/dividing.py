@@ -7,12 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import bootstrap, rankdata
 
-from aisthesis.report.selection import as_flag
+from aisthesis.report.selection import DIVIDED
 from aisthesis.report.wording import KIND_NAMES, and_list, count, number, span
 
-__all__ = ["observe_dividing", "rank_correlation"]
+__all__ = ["DIVIDED_FROM", "observe_dividing", "rank_correlation"]
 
 FEWEST_IMAGES = 20
+DIVIDED_FROM = 0.8  # score from which an image counts as same rating, other evidence
 Values = NDArray[np.float64]
 
 
@@ -65,15 +66,13 @@ def _candidates(facts: pd.DataFrame) -> dict[str, tuple[pd.Series, str, str]]:
     }
 
 
-def observe_dividing(facts: pd.DataFrame, images: pd.DataFrame, kind: str) -> str | None:
+def observe_dividing(facts: pd.DataFrame, kind: str) -> str | None:
     """Say on what kind of image networks agree less, if the intervals show one.
 
     Parameters
     ----------
     facts : pandas.DataFrame
-        `rating`, `error` and `consensus` (of maps of this kind) by image.
-    images : pandas.DataFrame
-        `images.csv`; may be empty.
+        As `image_facts` gives it for maps of this kind.
     kind : str
         The kind of map.
 
@@ -113,22 +112,18 @@ def observe_dividing(facts: pd.DataFrame, images: pd.DataFrame, kind: str) -> st
             f"{'not ' if len(found) == 1 else ''}with how far {maps} agree "
             f"(rank correlation {between})."
         )
-    other = _same_rating_other_evidence(images, kind)
+    other = _same_rating_other_evidence(facts)
     return f"{said} {other}" if other else said
 
 
-def _same_rating_other_evidence(images: pd.DataFrame, kind: str) -> str | None:
-    if "same_rating_other_evidence" not in images.columns:
+def _same_rating_other_evidence(facts: pd.DataFrame) -> str | None:
+    """Count the images in the outer fifths of both: most equal ratings, least alike maps."""
+    scores = facts[DIVIDED].dropna() if DIVIDED in facts else pd.Series(dtype=float)
+    if scores.empty:
         return None
-    rows = images[(images["map"] == kind) & (images["metric"] == "cosine")]
-    flags = rows["same_rating_other_evidence"].map(as_flag).dropna()
-    if flags.empty:
-        return None
-    n = int(flags.astype(bool).sum())
-    if not n:
-        return "On no image do they agree on the rating and not on the evidence."
-    verb = "it is" if n == 1 else "they are"
+    n, expected = int((scores >= DIVIDED_FROM).sum()), len(scores) * (1 - DIVIDED_FROM) ** 2
     return (
-        f"On {n} of {count(len(flags), 'image')} they agree on the rating but not on the evidence; "
-        f"{verb} marked in the image browser."
+        f"{n} of {count(len(scores), 'image')} {'is' if n == 1 else 'are'} both in the fifth with "
+        "the most equal predictions and in the fifth with the least alike maps "
+        f"({number(expected, 0 if expected >= 1 else 1)} expected by chance)."
     )

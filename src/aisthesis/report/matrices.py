@@ -113,7 +113,7 @@ class Matrix:
 
 
 def scale_of(agreement: pd.DataFrame, metric: str) -> Scale:
-    """Span the colours over all pairs, kinds of maps and views, so that matrices can be compared."""
+    """Span the colours over all pairs, maps and views, so that matrices can be compared."""
     rows = agreement[agreement["metric"] == metric]
     shown = [rows[column] for column in VIEWS.values() if column in rows.columns]
     values = pd.concat(shown).dropna().to_numpy(dtype=float)

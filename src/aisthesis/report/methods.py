@@ -6,7 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from aisthesis.report.methods_inference import inference_references, inference_text
+from aisthesis.report.methods_inference import (
+    SPEARMAN_BROWN,
+    inference_references,
+    inference_text,
+)
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import metric_names
 from aisthesis.report.wording import and_list, ceiling_interval, count, number, span
@@ -26,10 +30,6 @@ _SSIM = (
     "Wang, Z., Bovik, A. C., Sheikh, H. R., & Simoncelli, E. P. (2004). Image quality assessment: "
     "From error visibility to structural similarity. IEEE Transactions on Image Processing, 13(4), "
     "600–612."
-)
-_RELIABILITY = (
-    "Brown, W. (1910). Some experimental results in the correlation of mental abilities. British "
-    "Journal of Psychology, 3(3), 296–322."
 )
 _NETWORKS = {
     "vgg": "Simonyan, K., & Zisserman, A. (2015). Very deep convolutional networks for large-scale "
@@ -197,5 +197,5 @@ def references(record: StudyRecord) -> list[str]:
     if "ssim" in metrics:
         found.append(_SSIM)
     if provenance.get("ratings", {}).get("noise_ceiling"):
-        found.append(_RELIABILITY)
+        found.append(SPEARMAN_BROWN)
     return sorted({*found, *inference_references(record)})

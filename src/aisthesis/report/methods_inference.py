@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from aisthesis.report.record import StudyRecord
-from aisthesis.report.wording import and_list
 
-__all__ = ["inference_references", "inference_text"]
+__all__ = ["SPEARMAN_BROWN", "inference_references", "inference_text"]
 
 _BENJAMINI = (
     "Benjamini, Y., & Hochberg, Y. (1995). Controlling the false discovery rate: A practical and "
@@ -21,13 +20,17 @@ _SPEARMAN = (
     "Spearman, C. (1904). The proof and measurement of association between two things. The "
     "American Journal of Psychology, 15(1), 72–101."
 )
-_SPEARMAN_BROWN = (
+SPEARMAN_BROWN = (
     "Brown, W. (1910). Some experimental results in the correlation of mental abilities. British "
     "Journal of Psychology, 3(3), 296–322."
 )
 _CLUSTERS = (
     "Sokal, R. R., & Michener, C. D. (1958). A statistical method for evaluating systematic "
     "relationships. University of Kansas Science Bulletin, 38, 1409–1438."
+)
+_VARIANCE = (
+    "Cornfield, J., & Tukey, J. W. (1956). Average values of mean squares in factorials. Annals of "
+    "Mathematical Statistics, 27(4), 907–949."
 )
 _FELSENSTEIN = (
     "Felsenstein, J. (1985). Confidence limits on phylogenies: An approach using the bootstrap. "
@@ -83,8 +86,14 @@ def inference_text(record: StudyRecord) -> str:
             "As a baseline every map is compared with the plain mean of its layer’s activations."
         )
     if record.variance["share"].notna().any():
-        parts = and_list([str(c).replace("_", " ") for c in record.variance["component"].unique()])
-        said.append(f"The variance of the z-scored maps is decomposed into components ({parts}).")
+        said.append(
+            "Every z-scored map has a variance over its pixels of 1, which is split by random "
+            "effects (seeds within networks) into what is shared by all maps, by all networks on "
+            "one image (image), by one network on all images (backbone), by one network on one "
+            "image (image × backbone), and what changes with the seed; estimates are those of the "
+            "expected mean squares and can fall below zero, with percentile bootstrap intervals "
+            "over images."
+        )
     if len(record.clusters):
         said.append(
             "Networks are clustered by average linkage on the distances between their maps; the "
@@ -100,7 +109,8 @@ def inference_references(record: StudyRecord) -> list[str]:
         _BENJAMINI: _has(record, "p_corrected"),
         _PHIPSON: _has(record, "p"),
         _SPEARMAN: _has(record, "disattenuated"),
-        _SPEARMAN_BROWN: bool(record.reliability["mean"].notna().any()),
+        SPEARMAN_BROWN: bool(record.reliability["mean"].notna().any()),
+        _VARIANCE: bool(record.variance["share"].notna().any()),
         _CLUSTERS: len(record.clusters) > 0,
         _FELSENSTEIN: len(record.clusters) > 0,
     }

@@ -24,7 +24,6 @@ from aisthesis.report.wording import (
     estimate,
     number,
     percent,
-    span,
 )
 
 __all__ = [
@@ -273,6 +272,7 @@ def observe(
     per_image: pd.DataFrame,
     ceiling: dict[str, Any] | None = None,
     reliability: pd.DataFrame | None = None,
+    variance: pd.DataFrame | None = None,
     averaged: pd.DataFrame | None = None,
     more: Sequence[tuple[str, str | None]] = (),
 ) -> Observations:
@@ -284,8 +284,8 @@ def observe(
         `scores.csv`, `agreement.csv` and `agreement_images.csv`; the last two may be empty.
     ceiling : dict, optional
         The noise ceiling, as `provenance.json` holds it.
-    reliability : pandas.DataFrame, optional
-        `reliability.csv`.
+    reliability, variance : pandas.DataFrame, optional
+        The tables of these names.
     averaged : pandas.DataFrame, optional
         Ratings and predictions, one row per image and backbone.
     more : sequence of (str, str or None)
@@ -297,7 +297,11 @@ def observe(
         Sentences as plain text; a topic on which the numbers say nothing has none.
     """
     identity = observe_mse_identity(agreement, per_image)
-    noise = None if reliability is None else observe_noise(agreement, reliability)
+    noise = (
+        None
+        if reliability is None or variance is None
+        else observe_noise(agreement, reliability, variance)
+    )
     predicted = [observe_prediction(scores), observe_ceiling(scores, ceiling)]
     topics = [
         ("How well they predict", " ".join(text for text in predicted if text)),

@@ -6,9 +6,9 @@ import pandas as pd
 
 from aisthesis.agreement.bootstrap import mean_intervals
 from aisthesis.report.metricnames import describe
-from aisthesis.report.pair_words import SIGNIFICANT
+from aisthesis.report.pair_words import SIGNIFICANT, of
 from aisthesis.report.selection import map_kinds, metric_names
-from aisthesis.report.wording import KIND_NAMES, count, number, span
+from aisthesis.report.wording import KIND_NAMES, count, number, percent, span
 
 __all__ = ["main_metric", "observe_chance", "observe_level", "observe_noise"]
 
@@ -93,7 +93,9 @@ def observe_chance(agreement: pd.DataFrame, metric: str) -> str | None:
     )
 
 
-def observe_noise(agreement: pd.DataFrame, reliability: pd.DataFrame) -> str | None:
+def observe_noise(
+    agreement: pd.DataFrame, reliability: pd.DataFrame, variance: pd.DataFrame
+) -> str | None:
     """Say how far a network agrees with itself across seeds, and what is left without that noise.
 
     Evidence maps are spoken of where there are some, because the side of the error does not
@@ -101,8 +103,8 @@ def observe_noise(agreement: pd.DataFrame, reliability: pd.DataFrame) -> str | N
 
     Parameters
     ----------
-    agreement, reliability : pandas.DataFrame
-        `agreement.csv` and `reliability.csv`; the latter may be empty.
+    agreement, reliability, variance : pandas.DataFrame
+        The tables of these names; the last two may be empty.
     """
     kinds = map_kinds(agreement)
     if not kinds or reliability.empty:
@@ -116,19 +118,24 @@ def observe_noise(agreement: pd.DataFrame, reliability: pd.DataFrame) -> str | N
         )
     least, most = number(own.min()), number(own.max())
     between = least if least == most else f"{least} to {most}"
-    name = KIND_NAMES.get(kind, kind)
     said = (
         f"Trained from another seed, the same network agrees with itself to a cosine of {between} "
-        f"between {name} maps"
+        f"between {KIND_NAMES.get(kind, kind)} maps{_freed(agreement, kind)}"
     )
+    shares = _shares(variance, kind)
+    return f"{said} {shares}" if shares else said
+
+
+def _freed(agreement: pd.DataFrame, kind: str) -> str:
+    """End the sentence with what pairs would agree to, were it not for the noise of seeds."""
     if "disattenuated" not in agreement.columns:
-        return f"{said}."
+        return "."
     rows = _pick(agreement, kind, "cosine").dropna(subset=["disattenuated"])
     if rows.empty:
-        return f"{said}."
+        return "."
     mean = number(float(rows["disattenuated"].mean()))
-    said += f"; freed of that noise two networks would agree to {mean} on average"
-    ends = rows["disattenuated_high"] if "disattenuated_high" in rows.columns else pd.Series()
+    said = f"; freed of that noise two networks would agree to {mean} on average"
+    ends = rows.get("disattenuated_high", pd.Series(dtype=float))
     below = int((ends < 1).sum())
     if not below:
         return f"{said}, with no interval that ends below 1."
@@ -136,6 +143,25 @@ def observe_noise(agreement: pd.DataFrame, reliability: pd.DataFrame) -> str | N
         return f"{said}, with an interval that ends below 1: they differ by more than noise."
     who = f"all {len(rows)}" if below == len(rows) else f"{below} of the {len(rows)}"
     return f"{said}, and {who} pairs’ intervals end below 1: these differ by more than noise."
+
+
+def _shares(variance: pd.DataFrame, kind: str) -> str | None:
+    """Say which part of the variance of maps all networks share, and which is one's own."""
+    rows = variance[variance["map"] == kind].dropna(subset=["share"])
+    by_name = {str(row["component"]): row for row in rows.to_dict("records")}
+    if not {"image", "image x backbone", "seed"} <= set(by_name):
+        return None
+
+    def share(name: str) -> str:
+        row = by_name[name]
+        interval = span(100 * of(row, "low"), 100 * of(row, "high"), 0)
+        return percent(max(of(row, "share"), 0.0)) + (f" ({interval})" if interval else "")
+
+    return (
+        f"Of the variance of the maps {share('image')} is what all networks see in an image, "
+        f"{share('image x backbone')} what one network alone sees in it, and {share('seed')} the "
+        "seed."
+    )
 
 
 def strongest_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> list[str]:

@@ -112,8 +112,8 @@ def example_page(
 def planted_page(planted: Planted) -> dict[str, Any]:
     """Put what was planted into words and pictures for the page."""
     said = (
-        f"Of {count(planted.n, 'explained image')}, {planted.n_raising:,} hold evidence that raises "
-        f"the rating and {planted.n_lowering:,} evidence that lowers it"
+        f"Of {count(planted.n, 'explained image')}, {planted.n_raising:,} hold evidence that "
+        f"raises the rating and {planted.n_lowering:,} evidence that lowers it"
     )
     if np.isfinite(planted.area):
         said += f"; where there is raising evidence it covers {percent(planted.area)} on average"

@@ -10,8 +10,8 @@ import pandas as pd
 from aisthesis.report.metricnames import describe
 
 __all__ = [
+    "DIVIDED",
     "MAIN_METRICS",
-    "as_flag",
     "averaged_predictions",
     "consensus_metric",
     "evaluated_split",
@@ -23,6 +23,8 @@ __all__ = [
     "prediction_lookup",
 ]
 
+#: Column of `images.csv`: how far the networks agree on the rating but not on the map, 0 to 1.
+DIVIDED = "same_rating_other_evidence"
 MAIN_METRICS = ("cosine", "ssim", "emd", "mse")
 _SPLITS = ("test", "validation", "train")
 
@@ -122,21 +124,13 @@ def image_consensus(
     -------
     pandas.DataFrame
         The index is the image's name; images without a defined value are left out. With
-        `images.csv` also `same_rating_other_evidence`.
+        `images.csv` also how far they agree on the rating but not on the map.
     """
     told = images[(images["map"] == kind) & (images["metric"] == metric)]
     if len(told) and {"consensus", "controversy"} <= set(told.columns):
-        table = told.set_index("image")[["consensus", "controversy"]]
-        if "same_rating_other_evidence" in told.columns:
-            flags = told.set_index("image")["same_rating_other_evidence"].map(as_flag)
-            table = table.assign(same_rating_other_evidence=[flag is True for flag in flags])
-        return table.dropna(subset=["consensus"])
+        table = told.drop_duplicates("image").set_index("image")
+        wanted = ["consensus", "controversy", DIVIDED]
+        return table.reindex(columns=wanted).dropna(subset=["consensus"])
     rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
     values = rows.dropna(subset=["value"]).groupby("image", sort=False)["value"]
     return pd.DataFrame({"consensus": values.mean(), "controversy": values.std(ddof=0)})
-
-
-def as_flag(value: object) -> bool | None:
-    """Take a truth value out of a CSV cell, which may hold text or nothing."""
-    words = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-    return words.get(str(value).strip().lower())

@@ -6,20 +6,19 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from aisthesis.agreement.variance import UNRESOLVED
 from aisthesis.report.pair_words import of
 from aisthesis.report.wording import KIND_NAMES, percent, span
 
 __all__ = ["Component", "component_name", "variance_parts"]
 
 _WORDS = {
+    "shared": "one map for all images and networks",
     "image": "what all networks see in an image",
-    "images": "what all networks see in an image",
-    "backbone": "a network’s habit on every image",
-    "backbones": "a network’s habit on every image",
-    "image x backbone": "what one network sees in an image",
+    "backbone": "what one network shows in every image",
+    "image x backbone": "what one network alone sees in an image",
     "seed": "the seed of the training",
-    "seeds": "the seed of the training",
-    "residual": "the rest",
+    UNRESOLVED: "network and seed, which one seed cannot tell apart",
 }
 
 
@@ -51,8 +50,7 @@ class Component:
 
 def component_name(component: str) -> str:
     """Say a component of `variance.csv` in words; an unknown one keeps its name."""
-    plain = component.replace("_", " ").replace(":", " x ").strip()
-    return _WORDS.get(plain, plain)
+    return _WORDS.get(component, component.replace("_", " "))
 
 
 def variance_parts(variance: pd.DataFrame) -> dict[str, list[Component]]:

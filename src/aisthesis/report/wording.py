@@ -88,7 +88,7 @@ def count(n: int, one: str, many: str | None = None) -> str:
 
 def count_word(n: int) -> str:
     """Begin a sentence with a number: a word up to ten, figures from there on."""
-    words = "No One Two Three Four Five Six Seven Eight Nine Ten".split()
+    words = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"]
     return words[n] if 0 <= n < len(words) else f"{n:,}"
 
 

@@ -16,8 +16,8 @@ from aisthesis.report.cautions import cautions
 from aisthesis.report.dividing import observe_dividing
 from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_facts
 from aisthesis.report.known_places import known_places, observe_found, place_charts
-from aisthesis.report.metricnames import describe
 from aisthesis.report.methods import methods_text, references
+from aisthesis.report.metricnames import describe
 from aisthesis.report.observations import Observations, observe
 from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
 from aisthesis.report.page import render_page
@@ -129,9 +129,10 @@ def _overview(
         "observations": observe(
             record.scores, record.agreement, record.agreement_images, ceiling,
             record.reliability,
+            record.variance,
             averaged,
             [
-                ("What divides them", observe_dividing(facts[kind], record.images, kind)),
+                ("What divides them", observe_dividing(facts[kind], kind)),
                 ("Where the evidence is known", observe_found(record.localisation)),
             ],
         ),

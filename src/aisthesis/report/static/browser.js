@@ -12,6 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const chosen = (name) => find(`[name="${name}"]:checked`)?.value;
   const state = { order: [], at: 0, started: false };
   const RANGED = ["rating", "error", "consensus", "controversy"];
+  const DIVIDED = { key: "divided", from: data.dividedFrom, to: 1 };
   const strip = aisthesis.strip(find("[data-strip]"), data, store, pictures, (index) => go(state.order.indexOf(index)));
 
   const look = () => ({
@@ -24,6 +25,8 @@ document.addEventListener("DOMContentLoaded", () => {
     two: [Number(control("minuend")?.value), Number(control("subtrahend")?.value)],
   });
 
+  const divided = (image) => (aisthesis.fact(image, "divided", chosen("kind")) ?? 0) >= data.dividedFrom;
+
   const facts = (image) => {
     const fact = (key) => aisthesis.fact(image, key, chosen("kind"));
     const words = { error: "prediction error", consensus: "consensus", controversy: "controversy" };
@@ -32,7 +35,7 @@ document.addEventListener("DOMContentLoaded", () => {
       ...Object.keys(words).filter((key) => fact(key) !== null)
         .map((key) => `${words[key]} ${say(fact(key), key === "error" ? 1 : 2)}`),
       image.split ? `${image.split} image` : "",
-      image.marked.includes(chosen("kind")) ? "same rating, other evidence" : "",
+      divided(image) ? "same rating, other map" : "",
     ].filter(Boolean).join(" \u00b7 ");
   };
 
@@ -85,11 +88,10 @@ document.addEventListener("DOMContentLoaded", () => {
       sort: control("sort").value,
       kind: chosen("kind"),
       find: control("find").value,
-      ranges: RANGED.map(range).filter(Boolean),
-      marked: control("marked").checked,
+      ranges: [...RANGED.map(range).filter(Boolean), ...(control("marked").checked ? [DIVIDED] : [])],
     });
     state.at = Math.max(0, state.order.indexOf(before));
-    const marked = data.images.filter((image) => image.marked.includes(chosen("kind"))).length;
+    const marked = data.images.filter(divided).length;
     find("[data-marked-field]").hidden = marked === 0 && !control("marked").checked;
     find("[data-marked-count]").textContent = marked;
     if (state.started) strip.fill(state.order);

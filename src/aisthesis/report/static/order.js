@@ -1,16 +1,16 @@
 "use strict";
 // Which images are shown, and in which order: a pure function of the controls' values.
 (() => {
-  /** A fact of an image; consensus and controversy depend on the kind of map. */
-  aisthesis.fact = (image, key, kind) =>
-    key === "consensus" || key === "controversy" ? (image[key][kind] ?? null) : image[key];
+  const BY_KIND = ["consensus", "controversy", "divided"];
+
+  /** A fact of an image; some depend on the kind of map. */
+  aisthesis.fact = (image, key, kind) => (BY_KIND.includes(key) ? (image[key][kind] ?? null) : image[key]);
 
   /** Indices of the images that fit, in order; those whose fact is not known come last. */
-  aisthesis.order = (images, { sort, kind, find, ranges, marked }) => {
+  aisthesis.order = (images, { sort, kind, find, ranges }) => {
     const wanted = find.trim().toLowerCase();
     const fits = (image) =>
       image.name.toLowerCase().includes(wanted) &&
-      (!marked || image.marked.includes(kind)) &&
       ranges.every(({ key, from, to }) => {
         const value = aisthesis.fact(image, key, kind);
         return value !== null && value >= from && value <= to;
