@@ -94,11 +94,11 @@ def test_figures_of_an_earlier_report_go(make_study):
     study = make_study(labels=["vgg16"], n_test=1, n_train=0, seeds=1)
     (study / "figures").mkdir()
     (study / "figures" / "agreement_old.png").write_bytes(b"")
-    (study / "figures" / "mine.txt").write_text("kept", encoding="utf-8")
+    (study / "figures" / "mine.png").write_bytes(b"")
     write_report(study)
     left = {path.name for path in (study / "figures").iterdir()}
     assert "agreement_old.png" not in left
-    assert "mine.txt" in left
+    assert "mine.png" in left
 
 
 def test_page_holds_every_part(full_study):

@@ -81,7 +81,8 @@ def _number(value: Any) -> float | None:
 def _maps_of(
     name: str, maps: dict[str, BackboneMaps], kinds: Sequence[str]
 ) -> tuple[str, dict[str, list[list[float] | None]]]:
-    parts, facts = [], {}
+    parts: list[bytes] = []
+    facts: dict[str, list[list[float] | None]] = {}
     for kind in kinds:
         facts[kind] = []
         for stack in maps.values():
@@ -114,7 +115,7 @@ def _shapes(maps: dict[str, BackboneMaps]) -> list[list[int]]:
     return [list(next(iter(stack.kinds.values())).shape[1:]) for stack in maps.values()]
 
 
-def _facts_of(facts: dict[str, dict[str, dict[Hashable, Any]]], name: str) -> dict[str, Any]:
+def _facts_of(facts: dict[str, dict[Hashable, dict[Hashable, Any]]], name: str) -> dict[str, Any]:
     """Give what is known of an image: once, or by kind of map where it depends on it."""
     by_kind = {kind: table[name] for kind, table in facts.items()}
     one = next(iter(by_kind.values()))

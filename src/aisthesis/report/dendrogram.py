@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from aisthesis.report.metricnames import describe
-from aisthesis.report.pair_words import of
+from aisthesis.report.pair_words import Row, of
 from aisthesis.report.wording import KIND_NAMES, and_list, capitalised, number, percent
 
 __all__ = ["Join", "Tree", "dendrogram", "dendrograms"]
@@ -116,7 +115,9 @@ def dendrogram(clusters: pd.DataFrame, kind: str, metric: str) -> Tree | None:
     rows = rows.dropna(subset=["members", "distance"])
     if "step" in rows.columns:
         rows = rows.sort_values("step", kind="stable")
-    merges = [(row, row["members"].split("|")) for row in rows.to_dict("records")]
+    merges: list[tuple[Row, list[str]]] = [
+        (row, str(row["members"]).split("|")) for row in rows.to_dict("records")
+    ]
     if not merges:
         return None
     everyone = max((members for _, members in merges), key=len)
@@ -135,7 +136,7 @@ Group = frozenset[str]
 
 
 def _joined(
-    merges: list[tuple[dict[str, Any], list[str]]], everyone: list[str]
+    merges: list[tuple[Row, list[str]]], everyone: list[str]
 ) -> tuple[list[str], list[tuple[Group, Group]]] | None:
     """Find each merge's two parts among the groups made before it, and the leaves' order."""
     order: dict[Group, list[str]] = {frozenset((name,)): [name] for name in everyone}
@@ -152,7 +153,7 @@ def _joined(
 
 
 def _joins(
-    merges: list[tuple[dict[str, Any], list[str]]],
+    merges: list[tuple[Row, list[str]]],
     children: list[tuple[Group, Group]],
     places: dict[str, int],
 ) -> list[Join]:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from aisthesis.report.metricnames import MetricWords, describe
-from aisthesis.report.pair_words import of
+from aisthesis.report.pair_words import Row, of
 from aisthesis.report.wording import count, number, span
 
 __all__ = ["Distribution", "Strip", "distribution", "distributions"]
@@ -114,7 +114,7 @@ def _stacked(shares: np.ndarray) -> np.ndarray:
     return height
 
 
-def _strip(row: dict[str, object], values: np.ndarray, low: float, high: float) -> Strip:
+def _strip(row: Row, values: np.ndarray, low: float, high: float) -> Strip:
     ordered = np.sort(values)
     shares = np.clip((ordered - low) / (high - low), 0.0, 1.0)
     quartiles = np.quantile(ordered, [0.25, 0.5, 0.75])

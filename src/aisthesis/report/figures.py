@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -17,7 +18,7 @@ __all__ = ["GRID", "INK", "POINT", "QUIET", "grid_of", "quiet_frame", "save_figu
 DPI = 300
 INK, QUIET, POINT, GRID = "#1c2024", "#8a9099", "#2166ac", "#e4e7ea"
 #: SVG: letters as outlines, so that no font is missing anywhere; the same bytes in every run.
-_STYLE = {"svg.fonttype": "path", "svg.hashsalt": "aisthesis"}
+_STYLE: Any = {"svg.fonttype": "path", "svg.hashsalt": "aisthesis"}
 _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": "aisthesis"}}
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from aisthesis.report.dots import DotChart, Mark, dot_chart
 from aisthesis.report.observed_agreement import strongest_pairs
-from aisthesis.report.pair_words import of
+from aisthesis.report.pair_words import Row, of
 from aisthesis.report.tables import Value, any_table
 from aisthesis.report.wording import (
     KIND_NAMES,
@@ -128,8 +128,8 @@ def observe_agreeing_pair(table: pd.DataFrame, agreement: pd.DataFrame) -> str |
     found = _pick(table, "evidence", "auc")
     if len(pair) != 2 or not set(pair) <= set(found.index):
         return None
-    aucs = [float(found.loc[name, "mean"]) for name in pair]
-    lows = [float(found.loc[name, "low"]) for name in pair]
+    by_name = found.to_dict("index")
+    aucs, lows = ([float(by_name[name][end]) for name in pair] for end in ("mean", "low"))
     said = (
         f"The two networks whose evidence maps agree most, {pair[0]} and {pair[1]}, have pixel "
         f"AUCs of {number(aucs[0])} and {number(aucs[1])}"
@@ -236,5 +236,5 @@ def place_charts(table: pd.DataFrame) -> dict[str, DotChart]:
     return found
 
 
-def _mark(row: dict[str, object]) -> Mark:
+def _mark(row: Row) -> Mark:
     return Mark(str(row["map"]), of(row, "mean"), of(row, "low"), of(row, "high"))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from aisthesis.maps import DIVERGING_ANCHORS
 from aisthesis.report.metricnames import MetricWords, describe
-from aisthesis.report.pair_words import not_above_chance, of, pair_line, self_line
+from aisthesis.report.pair_words import Row, not_above_chance, of, pair_line, self_line
 from aisthesis.report.selection import map_kinds, pair_matrix
 from aisthesis.report.wording import number_or_dash
 
@@ -152,7 +151,7 @@ def ink_on(background: Colour) -> str:
     return "#000000" if light / 0.05 >= 1.05 / light else "#ffffff"
 
 
-def _cell(row: dict[str, Any] | None, pair: str, view: str, scale: Scale) -> Cell:
+def _cell(row: Row | None, pair: str, view: str, scale: Scale) -> Cell:
     value = float("nan") if row is None else of(row, VIEWS[view])
     if row is None or not np.isfinite(value):
         return Cell(number_or_dash(value), f"{pair}: undefined")
@@ -166,13 +165,13 @@ def _cell(row: dict[str, Any] | None, pair: str, view: str, scale: Scale) -> Cel
     )
 
 
-def _own_cell(row: dict[str, Any] | None) -> Cell | None:
+def _own_cell(row: Row | None) -> Cell | None:
     if row is None or not np.isfinite(own_value(row)):
         return None
     return Cell(number_or_dash(own_value(row)), self_line(row), own=True)
 
 
-def own_value(row: dict[str, Any]) -> float:
+def own_value(row: Row) -> float:
     """Give the reliability that pairs of averaged maps compare to: stepped up where known."""
     stepped_up = of(row, "stepped_up")
     return stepped_up if np.isfinite(stepped_up) else of(row, "mean")
@@ -211,7 +210,7 @@ def _matrix(
     )  # fmt: skip
 
 
-def _own_rows(reliability: pd.DataFrame, kind: str, metric: str) -> dict[str, dict[str, Any]]:
+def _own_rows(reliability: pd.DataFrame, kind: str, metric: str) -> dict[str, Row]:
     rows = reliability[(reliability["map"] == kind) & (reliability["metric"] == metric)]
     return {str(row["backbone"]): row for row in rows.to_dict("records")}
 

@@ -170,5 +170,6 @@ def strongest_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> list[str
     if rows.empty:
         return []
     about = describe(metric)
-    best = rows["mean"].idxmax() if about.higher_is_alike else rows["mean"].idxmin()
-    return [str(rows.loc[best, "backbone_a"]), str(rows.loc[best, "backbone_b"])]
+    ranked = rows.sort_values("mean", ascending=not about.higher_is_alike, kind="stable")
+    best = ranked.iloc[0]
+    return [str(best["backbone_a"]), str(best["backbone_b"])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,29 +10,31 @@ import pandas as pd
 
 from aisthesis.report.wording import count, number, p_value, span
 
-__all__ = ["SIGNIFICANT", "not_above_chance", "of", "pair_line", "self_line"]
+__all__ = ["SIGNIFICANT", "Row", "not_above_chance", "of", "pair_line", "self_line"]
 
 SIGNIFICANT = 0.05
+#: One row of a table, as `to_dict("records")` gives it.
+Row = Mapping[Any, Any]
 
 
-def of(row: dict[str, Any] | pd.Series, column: str) -> float:
+def of(row: Row, column: str) -> float:
     """Take a number out of a row; NaN where the table lacks it."""
     value = row.get(column)
     return float("nan") if value is None or pd.isna(value) else float(value)
 
 
-def not_above_chance(row: dict[str, Any] | pd.Series) -> bool:
+def not_above_chance(row: Row) -> bool:
     """Tell whether a pair's corrected p value is known and does not exclude chance."""
     p = of(row, "p_corrected")
     return bool(np.isfinite(p) and p >= SIGNIFICANT)
 
 
-def _with_span(row: dict[str, Any], column: str) -> str:
+def _with_span(row: Row, column: str) -> str:
     interval = span(of(row, f"{column}_low"), of(row, f"{column}_high"))
     return number(of(row, column)) + (f" ({interval})" if interval else "")
 
 
-def pair_line(row: dict[str, Any], view: str) -> str:
+def pair_line(row: Row, view: str) -> str:
     """Say all that was computed for a pair.
 
     Parameters
@@ -64,8 +67,8 @@ def pair_line(row: dict[str, Any], view: str) -> str:
         if np.isfinite(of(row, "chance")):
             said.append(f"chance {_with_span(row, 'chance')}")
         if np.isfinite(of(row, "p")):
-            corrected = of(row, "p_corrected")
-            extra = f", corrected {p_value(corrected)}" if np.isfinite(corrected) else ""
+            p = of(row, "p_corrected")
+            extra = f", corrected {p_value(p)}" if np.isfinite(p) else ""
             said.append(f"p {p_value(of(row, 'p'))}{extra}")
     if np.isfinite(of(row, "n")):
         said.append(count(int(of(row, "n")), "image"))
@@ -74,7 +77,7 @@ def pair_line(row: dict[str, Any], view: str) -> str:
     return "; ".join(said)
 
 
-def self_line(row: dict[str, Any]) -> str:
+def self_line(row: Row) -> str:
     """Say how far a backbone agrees with itself across seeds."""
     interval = span(of(row, "low"), of(row, "high"), 3)
     said = f"{row['backbone']} with itself across seeds: {number(of(row, 'mean'), 3)}"

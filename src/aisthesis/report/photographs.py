@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -135,9 +134,17 @@ class PhotographStore:
         self._folder = study / FOLDER
         self._count = 0
         self.inline = placement == "inline" or (placement == "auto" and self._fits(names))
-        if self._folder.is_dir():  # of an earlier report; its files would be stale
-            with told_plainly(self._folder):
-                shutil.rmtree(self._folder)
+        self._remove_stale()
+
+    def _remove_stale(self) -> None:
+        """Remove the photographs of an earlier report, and the folder if nothing else is in it."""
+        if not self._folder.is_dir():
+            return
+        with told_plainly(self._folder):
+            for path in self._folder.glob("[0-9]*.jpg"):
+                path.unlink()
+            if not any(self._folder.iterdir()):
+                self._folder.rmdir()
 
     def _fits(self, names: Sequence[str]) -> bool:
         step = max(1, len(names) // TRIED)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,11 @@ from aisthesis.report.stored_maps import BackboneMaps
 __all__ = ["FigureList", "draw_all"]
 
 ENDINGS = (".png", ".svg", ".csv")
+#: How the names of the report's figures begin; other files of the folder are not its to remove.
+NAMES = (
+    "agreement", "dendrogram", "distribution", "examples", "localisation", "predictions",
+    "variance", "yardsticks",
+)  # fmt: skip
 
 
 @dataclass
@@ -64,41 +71,40 @@ def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Nar
         for name, (draw, table) in figures.items():
             save_figure(draw(), table(), folder / name)
             advance(1)
-    stale = [p for p in folder.glob("*") if p.suffix in ENDINGS and p.stem not in figures]
-    for path in stale:
-        path.unlink()
+    for path in folder.glob("*"):
+        ours = path.suffix in ENDINGS and path.stem.partition("_")[0] in NAMES
+        if ours and path.stem not in figures:
+            path.unlink()
 
 
 def _of_agreement(part: AgreementPart) -> dict[str, Drawing]:
     found: dict[str, Drawing] = {}
     for panel in part.panels:
-        found[f"agreement_{panel.kind}_{panel.metric}"] = (
-            lambda views=panel.views: draw_matrices(views),
-            lambda views=panel.views: matrix_table(views),
+        found[f"agreement_{panel.kind}_{panel.metric}"] = _drawing(
+            draw_matrices, matrix_table, panel.views
         )
     for one in part.distributions:
-        found[f"distribution_{one.kind}_{one.metric}"] = (
-            lambda one=one: draw_distribution(one),
-            lambda one=one: distribution_table(one),
+        found[f"distribution_{one.kind}_{one.metric}"] = _drawing(
+            draw_distribution, distribution_table, one
         )
     for ruler in part.yardsticks:
         found[f"yardsticks_{ruler.kind}_{ruler.metric}"] = _dots([ruler.chart])
     for kind in dict.fromkeys(tree.kind for tree in part.trees):
         trees = [tree for tree in part.trees if tree.kind == kind]
-        found[f"dendrogram_{kind}"] = (
-            lambda trees=trees: draw_trees(trees),
-            lambda trees=trees: tree_table(trees),
-        )
+        found[f"dendrogram_{kind}"] = _drawing(draw_trees, tree_table, trees)
     if part.variance:
-        found["variance"] = (
-            lambda: draw_variance(part.variance),
-            lambda: variance_table(part.variance),
-        )
+        found["variance"] = _drawing(draw_variance, variance_table, part.variance)
     return found
 
 
+def _drawing(
+    draw: Callable[[Any], Figure], table: Callable[[Any], pd.DataFrame], content: Any
+) -> Drawing:
+    return partial(draw, content), partial(table, content)
+
+
 def _dots(charts: list[DotChart]) -> Drawing:
-    return lambda: draw_dot_charts(charts), lambda: dot_chart_table(charts)
+    return _drawing(draw_dot_charts, dot_chart_table, charts)
 
 
 def _of_images(drawn: FigureList) -> dict[str, Drawing]:
@@ -106,13 +112,13 @@ def _of_images(drawn: FigureList) -> dict[str, Drawing]:
     if drawn.predictions is not None and drawn.predictions[1]:
         axis, panels = drawn.predictions
         found["predictions"] = (
-            lambda: draw_predictions(axis, panels),
-            lambda: prediction_table(panels),
+            partial(draw_predictions, axis, panels),
+            partial(prediction_table, panels),
         )
     for page, maps in drawn.examples:
         found[f"examples_{page.kind}"] = (
-            lambda page=page, maps=maps: draw_examples(page.rows, list(maps), page.name),
-            lambda page=page, maps=maps: _map_table(page, maps),
+            partial(draw_examples, page.rows, list(maps), page.name),
+            partial(_map_table, page, maps),
         )
     if drawn.places:
         found["localisation"] = _dots(drawn.places)
