@@ -116,6 +116,12 @@ class StudyConfig(_Section):
             raise ValueError(
                 f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
             )
+        barred = [label for label in labels if "|" in label]
+        if barred:
+            raise ValueError(
+                f"the label {barred[0]!r} holds `|`, which separates labels in clusters.csv; "
+                "leave it out"
+            )
         return self
 
 

@@ -146,8 +146,10 @@ def test_means_over_seeds_are_those_of_every_pair_of_seeds(monkeypatch):
     maps["b"][1, 5] = np.inf
     found = single_seed_cosines(maps)
     assert found.pairs == [("a", "b")]
+    # Seeds 0 and 1 are of both backbones: 0 meets 1, 1 meets 0, and 2 meets both.
+    other = ~np.eye(3, 2, dtype=bool)
     np.testing.assert_allclose(
-        found.between[:, 0], seed_cosines(maps["a"], maps["b"]).mean(axis=(1, 2)), atol=1e-12
+        found.between[:, 0], seed_cosines(maps["a"], maps["b"])[:, other].mean(axis=1), atol=1e-12
     )
     for column, name in enumerate("ab"):
         own = seed_cosines(maps[name], maps[name])
@@ -156,6 +158,16 @@ def test_means_over_seeds_are_those_of_every_pair_of_seeds(monkeypatch):
             found.within[:, column], own[:, upper[0], upper[1]].mean(axis=1), atol=1e-12
         )
     assert found.defined.tolist() == [[True, i != 5] for i in range(8)]
+
+
+def test_what_a_seed_does_to_both_backbones_is_no_agreement():
+    """Two layers of one network have one head for each seed, and its whims in common."""
+    rng = np.random.default_rng(0)
+    whims = rng.normal(size=(3, 200, 14, 14))
+    own = [rng.normal(size=(200, 14, 14)) for _ in "ab"]
+    row = disattenuated({name: one + whims for name, one in zip("ab", own, strict=True)}).iloc[0]
+    assert row["single_seed"] == pytest.approx(0, abs=0.02)
+    assert row["disattenuated"] == pytest.approx(0, abs=0.04)
 
 
 def test_a_single_seed_or_no_reliability_gives_nan():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -54,33 +56,44 @@ def pixels(maps, size_px):
 
 
 def expected_mean_squares(maps, size_px):
-    """Analysis of variance of z (seed, image, backbone, pixel), seeds nested in backbones."""
+    """Analysis of variance of z (seed, image, backbone, pixel) with crossed random effects."""
     z = np.stack([pixels(one, size_px) for one in maps.values()], axis=2)
-    S, N, B, P = z.shape
-    grand = z.mean(axis=(0, 1, 2))
-    i, b, ib = z.mean(axis=(0, 2)), z.mean(axis=(0, 1)), z.mean(axis=0)
-    sb = z.mean(axis=1)
+    P = z.shape[-1]
+    axes = {"s": 0, "i": 1, "b": 2}
+    levels = {name: z.shape[axis] for name, axis in axes.items()}
 
-    def mean_square(deviations, times, freedom):
-        return times * np.square(deviations).sum() / P / freedom
+    def marginal(of):
+        rest = tuple(axis for name, axis in axes.items() if name not in of)
+        return z.mean(axis=rest, keepdims=True)
 
-    ms_i = mean_square(i - grand, B * S, N - 1)
-    ms_b = mean_square(b - grand, N * S, B - 1)
-    ms_ib = mean_square(ib - i[:, None] - b + grand, S, (N - 1) * (B - 1))
-    ms_s = mean_square(sb - b, N, B * (S - 1))
-    ms_rest = mean_square(z - ib - sb[:, None] + b, 1, (N - 1) * B * (S - 1))
-    image, both = (ms_i - ms_ib) / (B * S), (ms_ib - ms_rest) / S
-    backbone = (ms_b - ms_ib - ms_s + ms_rest) / (N * S)
-    seed = (ms_s - ms_rest) / N
-    noise = ms_rest
-    parts = image / N + backbone / B + both / (N * B) + seed / (B * S) + noise / (N * B * S)
-    return [np.square(grand).mean() - parts, image, backbone, both, seed + noise]
+    effects, mean_square = {"": marginal("")}, {}
+    for of in ("s", "i", "b", "si", "sb", "ib", "sib"):
+        inner = [known for known in effects if set(known) < set(of)]
+        effects[of] = marginal(of) - sum(effects[known] for known in inner)
+        freedom = np.prod([levels[name] - 1 for name in of])
+        times = z[..., 0].size / np.prod([levels[name] for name in of])
+        mean_square[of] = times * np.square(effects[of]).sum() / P / freedom
+    m, (S, N, B) = mean_square, z.shape[:3]
+    both, with_image, with_backbone = (
+        (m["ib"] - m["sib"]) / S,
+        (m["si"] - m["sib"]) / B,
+        (m["sb"] - m["sib"]) / N,
+    )
+    image = (m["i"] - m["ib"] - m["si"] + m["sib"]) / (B * S)
+    backbone = (m["b"] - m["ib"] - m["sb"] + m["sib"]) / (N * S)
+    alone = (m["s"] - m["si"] - m["sb"] + m["sib"]) / (N * B)
+    seed = alone + with_image + with_backbone + m["sib"]
+    error = image / N + backbone / B + both / (N * B)
+    error += alone / S + with_image / (S * N) + with_backbone / (S * B) + m["sib"] / (S * N * B)
+    return [np.square(effects[""]).mean() - error, image, backbone, both, seed]
 
 
 def test_shares_are_those_of_the_expected_mean_squares():
     maps = simulated(9, 3, 4, shared=0.3, image=0.3, backbone=0.3, both=0.3, noise=0.3)
     maps["b1"] = maps["b1"][..., :7, :8]
     maps["b2"][1] += 0.7 * maps["b0"][0, 0]  # one seed leans the same way on every image
+    for name in ("b0", "b2"):  # and another the same way in two backbones
+        maps[name][3] += 0.5 * maps["b2"][0, 1]
     table = variance_components(maps, size_px=30, n_boot=10)
     assert table["component"].tolist() == list(COMPONENTS)
     np.testing.assert_allclose(table["share"], expected_mean_squares(maps, 30), atol=1e-10)
@@ -114,8 +127,7 @@ def test_components_are_what_the_other_statistics_say():
         [
             chance_level({"a": maps[a][s], "b": maps[b][t]}, n_permutations=1)["chance"][0]
             for a, b in (("b0", "b1"), ("b0", "b2"), ("b1", "b2"))
-            for s in range(2)
-            for t in range(2)
+            for s, t in ((0, 1), (1, 0))
         ]
     )
     assert found["seed"] == pytest.approx(1 - within)
@@ -147,9 +159,9 @@ def test_a_draw_of_images_is_a_study_of_them():
     for i in chosen:
         for j in chosen:
             if i != j:
-                for a, b in (("b0", "b1"), ("b0", "b2"), ("b1", "b2")):
-                    others.append(seed_cosines(maps[a][:, [i]], maps[b][:, [j]]).mean())
-                    others.append(seed_cosines(maps[b][:, [i]], maps[a][:, [j]]).mean())
+                for a, b in permutations(("b0", "b1", "b2"), 2):
+                    cosines_ab = seed_cosines(maps[a][:, [i]], maps[b][:, [j]])[0]
+                    others += [cosines_ab[0, 1], cosines_ab[1, 0]]
     assert found[0] == pytest.approx(np.mean(others))
     assert found[4] == pytest.approx(1 - same[chosen, 0].mean())
 

@@ -7,7 +7,7 @@ from aisthesis.agreement.bootstrap import mean_intervals
 from aisthesis.agreement.chance import chance_level, cross_values
 from aisthesis.agreement.clusters import cluster_backbones
 from aisthesis.agreement.images import consensus, same_rating_other_evidence
-from aisthesis.agreement.metrics import METRICS, ORIGINAL_METRICS, Metric, metric
+from aisthesis.agreement.metrics import METRICS, ORIGINAL_METRICS, Metric, metric, metric_table
 from aisthesis.agreement.pairs import agree, pair_values
 from aisthesis.agreement.reliability import disattenuated, reliability
 from aisthesis.agreement.seeds import seed_cosines, single_seed_cosines
@@ -31,6 +31,7 @@ __all__ = [
     "disattenuated",
     "mean_intervals",
     "metric",
+    "metric_table",
     "pair_values",
     "reliability",
     "same_rating_other_evidence",

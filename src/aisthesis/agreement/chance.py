@@ -36,9 +36,8 @@ def sampled(n: int, most: int, seed: int) -> NDArray[np.intp]:
 
 def cross_values(a: MapStack, b: MapStack, metric: Metric) -> NDArray[np.float64]:
     """Compare every map of `a` with every map of `b`: (N, N), NaN where undefined."""
-    if metric.name in ("cosine", "pearson", "mse"):
-        cosines = cross_cosine(a, b).cpu().numpy()
-        return 2 * (1 - cosines) if metric.name == "mse" else cosines
+    if metric.of_cosine is not None:
+        return metric.of_cosine(cross_cosine(a, b).cpu().numpy())
     n = len(a)
     values = np.full((n, n), np.nan)
     metric(a, b)  # what the metric needs of one map is then derived, and only taken below

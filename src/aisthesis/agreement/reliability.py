@@ -15,16 +15,9 @@ from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare
 from aisthesis.agreement.seeds import SeedCosines, require_seeds, single_seed_cosines
 
-__all__ = ["COSINE_FAMILY", "disattenuated", "reliability", "spearman_brown"]
+__all__ = ["disattenuated", "reliability", "spearman_brown"]
 
 Matrix = NDArray[np.float64]
-
-#: Metrics that the cosine of single seeds' maps gives at once, and how.
-COSINE_FAMILY = {
-    "cosine": lambda cosine: cosine,
-    "pearson": lambda cosine: cosine,
-    "mse": lambda cosine: 2 * (1 - cosine),
-}
 
 
 def reliability(
@@ -66,29 +59,27 @@ def reliability(
     British Journal of Psychology 3(3), 296-322.
     """
     require_seeds(maps)
-    names = [one.name for one in metrics_named(metrics)]
-    n_seeds = np.array([int(one.shape[0]) for one in maps.values()])
-    on_pixels = [name for name in names if name not in COSINE_FAMILY]
-    values = _between_seeds(maps, on_pixels, size_px) if on_pixels else {}
-    if len(on_pixels) < len(names):
+    wanted = metrics_named(metrics)
+    values = _between_seeds(maps, [one.name for one in wanted if one.of_cosine is None], size_px)
+    if len(values) < len(wanted):
         cosines = single_seed_cosines(maps, size_px) if cosines is None else cosines
         within = cosines.within
-        values |= {name: of(within) for name, of in COSINE_FAMILY.items()}
+        values |= {one.name: one.of_cosine(within) for one in wanted if one.of_cosine is not None}
+    n_seeds = np.array([int(one.shape[0]) for one in maps.values()])
     tables = []
-    for name in names:
-        intervals = mean_intervals(values[name], seed, n_boot)
-        mean = _mean(values[name])
+    for metric in wanted:
+        by_image = values[metric.name]
+        intervals = mean_intervals(by_image, seed, n_boot)
+        mean = _mean(by_image)
         table = {
-            "metric": name,
+            "metric": metric.name,
             "backbone": list(maps),
             "mean": mean,
             "low": intervals.low,
             "high": intervals.high,
-            "n": np.isfinite(values[name]).sum(axis=0),
+            "n": np.isfinite(by_image).sum(axis=0),
             "n_seeds": n_seeds,
-            "stepped_up": spearman_brown(mean, n_seeds)
-            if name in ("cosine", "pearson")
-            else np.nan,
+            "stepped_up": spearman_brown(mean, n_seeds) if metric.disattenuates else np.nan,
         }
         tables.append(pd.DataFrame(table))
     return pd.concat(tables, ignore_index=True)
@@ -110,10 +101,9 @@ def disattenuated(
 ) -> pd.DataFrame:
     """Cosine agreement of every pair, corrected for what different seeds change in each.
 
-    ``r_ab / sqrt(r_aa * r_bb)``, all three means of cosines between maps of *single* seeds: r_ab
-    over all seeds of a with all of b, r_aa and r_bb over different seeds of one backbone. Maps
-    averaged over seeds are more reliable than that, so their agreement must not be put into this
-    formula.
+    ``r_ab / sqrt(r_aa * r_bb)``, all three means of cosines between maps of *single*, different
+    seeds: r_ab of a with b, r_aa and r_bb of one backbone with itself. Maps averaged over seeds are
+    more reliable than that, so their agreement must not be put into this formula.
 
     Parameters
     ----------
@@ -167,6 +157,8 @@ def _between_seeds(
     maps: Mapping[str, Any], metrics: Sequence[str], size_px: int
 ) -> dict[str, Matrix]:
     """(N, backbones) mean over pairs of seeds, by metric; NaN where one of them is undefined."""
+    if not metrics:
+        return {}
     columns = []
     for one in maps.values():
         seeds = range(int(one.shape[0]))

@@ -15,7 +15,14 @@ from aisthesis.agreement.linear import gram
 from aisthesis.agreement.stack import MapStack
 from aisthesis.errors import RequestError
 
-__all__ = ["SeedCosines", "product", "seed_chunks", "seed_cosines", "single_seed_cosines"]
+__all__ = [
+    "SeedCosines",
+    "over_different_seeds",
+    "require_seeds",
+    "seed_chunks",
+    "seed_cosines",
+    "single_seed_cosines",
+]
 
 #: Images whose maps of every seed are standardised together.
 IMAGES_AT_ONCE = 128
@@ -34,8 +41,8 @@ class SeedCosines:
     within
         (N, backbones) mean over pairs of different seeds of one backbone; NaN with one seed.
     between
-        (N, pairs) mean over all seeds of one backbone with all of the other; pairs in the order
-        of `itertools.combinations`. NaN where any of the maps is undefined.
+        (N, pairs) mean over seeds of one backbone with different seeds of the other; pairs in the
+        order of `itertools.combinations`. NaN where any of the maps is undefined.
     defined
         (N, backbones) bool: the maps of all seeds have z-scores.
     """
@@ -59,6 +66,10 @@ class SeedCosines:
 def single_seed_cosines(maps: Mapping[str, Any], size_px: int = 224) -> SeedCosines:
     """Compare the maps of single seeds, within and between backbones, a few images at a time.
 
+    Seed number s of two backbones may share what is not the backbones' (a study draws the same
+    training images for it; two layers of one network even have the same head), which would pass
+    for agreement. So only different seeds are compared, unless each has one alone.
+
     Parameters
     ----------
     maps
@@ -73,23 +84,17 @@ def single_seed_cosines(maps: Mapping[str, Any], size_px: int = 224) -> SeedCosi
     """
     require_seeds(maps)
     pairs = list(combinations(maps, 2))
-    norms: list[Matrix] = [np.empty((0, len(maps)))]
-    between: list[Matrix] = [np.empty((0, len(pairs)))]
+    n, n_seeds = _n_images(maps), {name: int(one.shape[0]) for name, one in maps.items()}
+    within, between = np.empty((n, len(maps))), np.empty((n, len(pairs)))
+    defined = np.empty((n, len(maps)), dtype=bool)
     for place, chunk in seed_chunks(maps, size_px):
-        mean = {name: one.mean(dim=1) for name, one in chunk.items()}
-        products = np.empty((place.stop - place.start, len(pairs)))
+        for column, one in enumerate(chunk.values()):
+            within[place, column] = over_different_seeds(one, one, size_px).cpu().numpy()
+            defined[place, column] = one.isfinite().flatten(1).all(dim=1).cpu().numpy()
         for column, (a, b) in enumerate(pairs):
-            products[:, column] = product(mean[a], mean[b], size_px).cpu().numpy()
-        between.append(products)
-        norms.append(
-            np.stack([product(m, m, size_px).cpu().numpy() for m in mean.values()], axis=1)
-        )
-    n_seeds = {name: int(one.shape[0]) for name, one in maps.items()}
-    norm, seeds = np.concatenate(norms), np.array(list(n_seeds.values()), dtype=float)
-    # Maps of one norm: what the squared norm of their mean exceeds 1 / S by is their cosines'.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        within = np.where(seeds > 1, (seeds * norm - 1) / (seeds - 1), np.nan)
-    return SeedCosines(n_seeds, within, np.concatenate(between), np.isfinite(norm))
+            between[place, column] = over_different_seeds(chunk[a], chunk[b], size_px).cpu().numpy()
+    within[:, [seeds < 2 for seeds in n_seeds.values()]] = np.nan
+    return SeedCosines(n_seeds, within, between, defined)
 
 
 def seed_chunks(
@@ -99,7 +104,7 @@ def seed_chunks(
 
     With `index`, of those images alone; the slice then counts along `index`.
     """
-    n = next((int(one.shape[1]) for one in maps.values()), 0) if index is None else len(index)
+    n = _n_images(maps) if index is None else len(index)
     for start in range(0, n, IMAGES_AT_ONCE):
         place = slice(start, min(start + IMAGES_AT_ONCE, n))
         images = place if index is None else index[place]
@@ -114,6 +119,19 @@ def product(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torch.Tensor:
     gram_y = gram(a.shape[-2], b.shape[-2], size_px).to(a.device)
     gram_x = gram(a.shape[-1], b.shape[-1], size_px).to(a.device)
     return ((gram_y.mT @ a @ gram_x) * b).sum(dim=(-2, -1))
+
+
+def over_different_seeds(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torch.Tensor:
+    """Mean product of (M, S, h, w) and (M, T, h', w') maps over seeds s and t != s: (M,).
+
+    Where neither has a second seed, over the one of each.
+    """
+    every = product(a.sum(dim=1), b.sum(dim=1), size_px)
+    common = min(a.shape[1], b.shape[1])
+    n = a.shape[1] * b.shape[1] - common
+    if n == 0:
+        return every
+    return (every - product(a[:, :common], b[:, :common], size_px).sum(dim=1)) / n
 
 
 def seed_cosines(maps_a: Any, maps_b: Any, size_px: int = 224) -> Matrix:
@@ -153,6 +171,10 @@ def require_seeds(maps: Mapping[str, Any]) -> None:
             f"expected maps of the same images for every backbone, got {images} images; "
             "explain the same images with each"
         )
+
+
+def _n_images(maps: Mapping[str, Any]) -> int:
+    return next((int(one.shape[1]) for one in maps.values()), 0)
 
 
 def _standardised(maps: Any, size_px: int) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aisthesis.agreement.bootstrap import percentile_intervals, resample_counts
 from aisthesis.agreement.seeds import (
     SeedCosines,
-    product,
+    over_different_seeds,
     require_seeds,
     seed_chunks,
     single_seed_cosines,
@@ -43,21 +43,22 @@ def variance_components(
     r"""Split the variance of z-scored maps into what is common and what is not.
 
     Every map is z-scored over its pixels, so its variance over them is 1. The value of image i,
-    backbone b and seed s at a pixel is modelled with random effects, seeds nested in backbones,
+    backbone b and seed s at a pixel is modelled with crossed random effects,
 
     ``z_ibs = mu + image_i + backbone_b + (image x backbone)_ib + seed_ibs``
 
-    and each component's variance, averaged over pixels, is a share of that 1: ``shared`` is the
-    mean square of mu, the map common to all images and backbones (a centre bias); ``image`` what
-    all backbones see in an image beyond it; ``backbone`` what a backbone shows in every image;
-    ``image x backbone`` what one backbone alone sees in an image; ``seed`` all that changes with
-    the head's seed. Estimates are those of the expected mean squares. For a balanced design they
-    are differences of mean cosines between maps of single seeds:
+    (`seed` being all effects that a seed takes part in), and each component's variance, averaged
+    over pixels, is a share of that 1: ``shared`` is the mean square of mu, the map common to all
+    images and backbones (a centre bias); ``image`` what all backbones see in an image beyond it;
+    ``backbone`` what a backbone shows in every image; ``image x backbone`` what one backbone alone
+    sees in an image; ``seed`` all that changes with the head's seed. Estimates are those of the
+    expected mean squares. For a balanced design they are differences of mean cosines between maps
+    of single seeds:
 
     - C1: same image, same backbone, different seeds (reliability)
-    - C2: same image, different backbones (agreement)
+    - C2: same image, different backbones, different seeds (agreement)
     - C3: different images, same backbone, different seeds
-    - C4: different images, different backbones (chance level)
+    - C4: different images, different backbones, different seeds (chance level)
 
     ``shared = C4``, ``image = C2 - C4``, ``backbone = C3 - C4``,
     ``image x backbone = C1 - C2 - C3 + C4``, ``seed = 1 - C1``. They sum to one. Being unbiased,
@@ -82,8 +83,8 @@ def variance_components(
         ``component, share, low, high`` (95 % percentile bootstrap over images; backbones and
         seeds are taken as they are), ``n`` (images). NaN where not identifiable: `seed` needs two
         seeds, `shared` and `image` two backbones and images, the others both. With one seed a
-        further row holds what it cannot tell apart. Linear in N; each image's maps are read once
-        per batch of draws.
+        further row holds what it cannot tell apart, and what the backbones share through that
+        seed counts as ``shared`` or ``image``. Linear in N; maps are read once per batch of draws.
 
     References
     ----------
@@ -123,14 +124,20 @@ def _row_mean(values: Matrix) -> Matrix:
     return values.mean(axis=1) if values.shape[1] else np.full(len(values), np.nan)
 
 
-def _batches(maps: Mapping[str, Any], n: int, seed: int, n_boot: int) -> list[Matrix]:
-    """Counts of the draws, in batches whose summed maps are not too large."""
+def _batches(maps: Mapping[str, Any], n: int, seed: int, n_boot: int) -> Iterator[Matrix]:
+    """Counts of the draws, in batches that neither themselves nor as summed maps are too large."""
     cells = sum(int(one.shape[0]) * int(np.prod(one.shape[2:])) for one in maps.values())
-    most = max(1, BYTES_AT_ONCE // (8 * max(cells, 1)))
-    # A draw holds an image seldom more than ten times: a byte a count is enough.
-    counts = [part.astype(np.uint8) for part in resample_counts(n, n_boot, seed)]
-    whole = np.concatenate([np.empty((0, n), dtype=np.uint8), *counts])
-    return [whole[start : start + most] for start in range(0, n_boot, most)]
+    most = max(1, BYTES_AT_ONCE // (8 * max(cells, n, 1)))
+    held: list[Matrix] = []
+    for part in resample_counts(n, n_boot, seed):
+        for start in range(0, len(part), most):
+            piece = part[start : start + most]
+            if held and sum(map(len, held)) + len(piece) > most:
+                yield np.concatenate(held)
+                held = []
+            held.append(piece)
+    if held:
+        yield np.concatenate(held)
 
 
 def _shares(
@@ -160,9 +167,8 @@ def _summed_products(
 ) -> tuple[Matrix, Matrix]:
     """Sum over all two images of a draw of their cosine: same backbone, other backbone.
 
-    The sum of products is the product of the sums, so the images are gone through once. Within a
-    backbone the mean is over different seeds. Both are (draws,), averaged over backbones and over
-    pairs of them.
+    The sum of products is the product of the sums, so the images are gone through once. Both are
+    (draws,), averaged over different seeds, and over backbones or pairs of them.
     """
     sums = {
         name: torch.zeros(
@@ -175,17 +181,12 @@ def _summed_products(
         for name, one in chunk.items():
             sums[name] += torch.tensordot(weights, one.cpu(), dims=1)
     unknown = torch.full((len(counts),), torch.nan, dtype=torch.double)
-    within = [_different_seeds(one, size_px) for one in sums.values()] or [unknown]
-    means = {name: one.mean(dim=1) for name, one in sums.items()}
-    between = [product(means[a], means[b], size_px) for a, b in combinations(means, 2)] or [unknown]
-    return torch.stack(within).mean(dim=0).numpy(), torch.stack(between).mean(dim=0).numpy()
-
-
-def _different_seeds(sums: torch.Tensor, size_px: int) -> torch.Tensor:
-    """Mean product of (draws, S, h, w) sums over pairs of different seeds; NaN with one seed."""
-    seeds = sums.shape[1]
-    if seeds < 2:
-        return torch.full((len(sums),), torch.nan, dtype=torch.double)
-    total = sums.sum(dim=1)
-    own = product(sums, sums, size_px).sum(dim=1)
-    return (product(total, total, size_px) - own) / (seeds * (seeds - 1))
+    within = [
+        over_different_seeds(one, one, size_px) if one.shape[1] > 1 else unknown
+        for one in sums.values()
+    ]
+    between = [over_different_seeds(a, b, size_px) for a, b in combinations(sums.values(), 2)]
+    same_backbone, other_backbone = (
+        torch.stack(one or [unknown]).mean(dim=0).numpy() for one in (within, between)
+    )
+    return same_backbone, other_backbone

@@ -17,8 +17,7 @@ from aisthesis.agreement import (
     variance_components,
 )
 from aisthesis.agreement.chance import sampled
-from aisthesis.agreement.metrics import metrics_named
-from aisthesis.agreement.reliability import COSINE_FAMILY
+from aisthesis.agreement.metrics import METRICS, metrics_named
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator
 from aisthesis.pipeline.stored import StoredMaps
@@ -84,9 +83,9 @@ def infer(datasets: Mapping[str, xr.Dataset], config: StudyConfig, narrator: Nar
 
 def _by_cost(config: StudyConfig) -> tuple[list[str], list[str]]:
     """Names of the study's metrics: those that the cosine gives, and those of pixels."""
-    names = [one.name for one in metrics_named(config.metrics)]
-    cheap = [name for name in names if name in COSINE_FAMILY]
-    return cheap, [name for name in names if name not in COSINE_FAMILY]
+    wanted = metrics_named(config.metrics)
+    cheap = [one.name for one in wanted if one.of_cosine is not None]
+    return cheap, [one.name for one in wanted if one.of_cosine is None]
 
 
 def _chance(datasets: Mapping[str, xr.Dataset], kind: str, config: StudyConfig) -> pd.DataFrame:
@@ -126,7 +125,7 @@ def _with_reliability(
         names = {"backbone": f"backbone_{side}", "mean": f"reliability_{side}"}
         own = stable.rename(columns=names)[["metric", *names.values()]]
         table = table.merge(own, on=["metric", f"backbone_{side}"], how="left")
-    correlation = table["metric"].isin(["cosine", "pearson"])
+    correlation = table["metric"].map(lambda name: METRICS[name].disattenuates).astype(bool)
     found = table[_PAIR].merge(corrected, on=_PAIR, how="left")
     for name in ("single_seed", *_DISATTENUATED):
         table[name] = found[name].where(correlation)
