@@ -65,7 +65,7 @@ def draw_matrices(views: Sequence[Matrix]) -> Figure:
     if any(np.isfinite(matrix.own).any() for matrix in views):
         notes.append("diagonal: reliability of the average over seeds")
     if any(matrix.doubtful for matrix in views):
-        notes.append("° not above chance (p ≥ 0.05, corrected)")
+        notes.append("° not shown to be better than chance (p ≥ 0.05, corrected)")
     title = f"{kind} maps, {views[0].words.title}"
     figure.suptitle(
         title + (f"\n{'; '.join(notes)}" if notes else ""), fontsize=9, x=0.01, ha="left"
@@ -106,8 +106,9 @@ def _draw_tree(axes: Axes, tree: Tree) -> None:
         axes.plot([join.at, join.at], list(join.y_children), color=POINT, lw=1.3)
         if np.isfinite(join.support) and len(join.members) < len(tree.leaves):
             axes.annotate(
-                f"{100 * join.support:.0f}%", (join.at, join.y), (3, 0), va="center",
+                f"{100 * join.support:.0f}%", (join.at, join.y), (4, 0), va="center",
                 textcoords="offset points", fontsize=7, color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             )  # fmt: skip
     axes.set_yticks(range(len(tree.leaves)), tree.leaves)
     for label in axes.get_yticklabels():

@@ -101,7 +101,7 @@ def draw_dot_charts(charts: Sequence[DotChart]) -> Figure:
         for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8,
+        handles.values(), handles.keys(), loc="outside lower center", ncols=2, fontsize=8,
         frameon=False,
     )  # fmt: skip
     return figure

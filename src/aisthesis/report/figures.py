@@ -43,8 +43,7 @@ def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> None:
         buffer = io.BytesIO()
         with mpl.rc_context(_STYLE):
             figure.savefig(
-                buffer, format=kind, dpi=DPI, facecolor="white", bbox_inches="tight",
-                metadata=metadata,
+                buffer, format=kind, dpi=DPI, facecolor="white", metadata=metadata,
             )  # fmt: skip
         _write(path.with_name(f"{path.name}.{kind}"), buffer.getvalue())
     write_csv(path.with_name(f"{path.name}.csv"), data)

@@ -87,8 +87,9 @@ def _of_agreement(part: AgreementPart) -> dict[str, Drawing]:
         found[f"distribution_{one.kind}_{one.metric}"] = _drawing(
             draw_distribution, distribution_table, one
         )
-    for ruler in part.yardsticks:
-        found[f"yardsticks_{ruler.kind}_{ruler.metric}"] = _dots([ruler.chart])
+    for kind in dict.fromkeys(ruler.kind for ruler in part.yardsticks):
+        charts = [ruler.chart for ruler in part.yardsticks if ruler.kind == kind]
+        found[f"yardsticks_{kind}"] = _dots(charts)
     for kind in dict.fromkeys(tree.kind for tree in part.trees):
         trees = [tree for tree in part.trees if tree.kind == kind]
         found[f"dendrogram_{kind}"] = _drawing(draw_trees, tree_table, trees)

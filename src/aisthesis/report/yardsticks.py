@@ -104,6 +104,6 @@ def yardsticks(
     if not names - {"others"}:
         return None
     unit = describe(metric).title
-    title = f"{capitalised(KIND_NAMES.get(kind, kind))} maps"
+    title = f"{capitalised(KIND_NAMES.get(kind, kind))} maps, {unit}"
     chart = dot_chart(title, unit, SERIES, rows, reference=0.0)
     return Yardsticks(kind, metric, chart)
