@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.agreement.bootstrap import percentile_intervals, resample_counts
+from aisthesis.agreement.parallel import one_thread_an_operation
 from aisthesis.agreement.seeds import (
     SeedCosines,
     over_different_seeds,
@@ -162,6 +163,7 @@ def _shares(
     return result
 
 
+@one_thread_an_operation()
 def _summed_products(
     maps: Mapping[str, Any], complete: NDArray[np.intp], counts: NDArray[Any], size_px: int
 ) -> tuple[Matrix, Matrix]:

@@ -32,7 +32,7 @@ from aisthesis.pipeline.stored import StoredMaps
 __all__ = ["agree_backbones", "agree_key", "mapped_labels"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 3
+_CODE = 4
 
 
 def mapped_labels(folder: StudyFolder, config: StudyConfig) -> list[str]:
