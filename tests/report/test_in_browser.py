@@ -371,7 +371,7 @@ def test_cells_tell_what_they_know_to_pointer_and_keys(page, full_study):
     cells.nth(1).hover()
     told = readout.text_content()
     assert told.startswith(f"{row['backbone_a']} and {row['backbone_b']}: {mean}, 95% interval")
-    assert "chance 0.05 (0.01 to 0.09)" in told
+    assert "chance 0.05 (95% of random pairings 0.01 to 0.09)" in told
     assert "corrected" in told
     page.mouse.move(0, 0)
     assert readout.text_content() == resting

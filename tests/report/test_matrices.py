@@ -82,7 +82,8 @@ def test_cells_tell_chance_and_reliability_and_the_disattenuated_view_its_own():
     raw, corrected = matrices(inferred, own, ["cosine"], ["a", "b", "c"])[:2]
     assert (raw.view, corrected.view) == ("raw", "disattenuated")
     assert raw.rows[0][1].line == (
-        "a and b: 0.500, 95% interval 0.400 to 0.600; chance 0.10 (0.00 to 0.20); "
+        "a and b: 0.500, 95% interval 0.400 to 0.600; chance 0.10 (95% of random pairings 0.00 "
+        "to 0.20); "
         "p < 0.001, corrected < 0.001; 3 images; 1 undefined"
     )
     assert not raw.rows[0][1].doubtful
@@ -95,6 +96,10 @@ def test_cells_tell_chance_and_reliability_and_the_disattenuated_view_its_own():
     assert "reliabilities 0.80 and 0.50" in corrected.rows[0][1].line
     assert corrected.rows[0][2].line == "a and c: undefined"
     assert corrected.rows[0][0] is None
+    assert raw.own_words == "reliability: what averages over as many other seeds would agree to"
+    assert corrected.own_words == ""
+    single = matrices(inferred, own.drop(columns="stepped_up"), ["cosine"], ["a", "b"])[0]
+    assert single.own_words == "reliability: agreement between single seeds"
     assert corrected.scale == raw.scale == Scale(-1.0, 1.0, True)
 
 

@@ -190,7 +190,7 @@ def test_the_side_of_the_error_explains_only_what_it_explains():
     apart = np.where(same, 0.5, -0.4) + rng.normal(0, 0.1, 80)
     said = observe_residual_side(per_image(apart, apart), predictions(residuals))
     assert "on the same side of the human rating on 75% of the images" in said
-    assert "so part of the disagreement is the side of the error" in said
+    assert "part of the disagreement is the side of the error" in said
     unrelated = 0.3 + rng.normal(0, 0.1, 80)
     said = observe_residual_side(per_image(unrelated, unrelated), predictions(residuals))
     assert "not shown to explain the disagreement" in said
@@ -208,6 +208,7 @@ def test_the_level_of_agreement_has_an_interval_over_images_of_the_mean_over_pai
     half = 1.96 * values.std() / np.sqrt(200)
     low, high = (f"{values.mean() + sign * half:.2f}" for sign in (-1, 1))
     assert f"of 0.30 (95% interval {low} to {high}; 3 pairs from 0.10 to 0.50)" in said
+    assert said.startswith("The maps agree strongly: on the same image the AIS maps")
     assert f"their evidence maps of 0.60 (95% interval {low} to {high})." in said
 
 
@@ -247,8 +248,8 @@ def test_noise_is_said_with_what_is_left_without_it():
                            "share": [-0.01, 0.6, 0.41], "low": [-0.03, 0.5, 0.3],
                            "high": [0.02, 0.7, 0.5]})  # fmt: skip
     said = observe_noise(table, reliability(0.5, 0.7, 0.9), shares)
-    assert "0% (−3 to 2) is what all networks see in an image, 60% (50 to 70) what one" in said
-    assert "and 41% (30 to 50) the seed." in said
+    assert said.startswith("Of the variance of evidence maps 60% (50 to 70) is what one network")
+    assert "41% (30 to 50) comes with the seed of its training and 0% (−3 to 2) is what" in said
 
 
 def facts(consensus: np.ndarray, rating: np.ndarray, error: np.ndarray) -> pd.DataFrame:

@@ -62,8 +62,8 @@ def draw_matrices(views: Sequence[Matrix]) -> Figure:
         _draw_matrix(figure, axes, matrix)
     kind = capitalised(KIND_NAMES.get(views[0].kind, views[0].kind))
     notes = []
-    if any(np.isfinite(matrix.own).any() for matrix in views):
-        notes.append("diagonal: reliability of the average over seeds")
+    if views[0].own_words:
+        notes.append(f"diagonal: {views[0].own_words}")
     if any(matrix.doubtful for matrix in views):
         notes.append("° not shown to be better than chance (p ≥ 0.05, corrected)")
     title = f"{kind} maps, {views[0].words.title}"

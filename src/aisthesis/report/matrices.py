@@ -83,7 +83,9 @@ class Matrix:
     values, low, high : numpy.ndarray
         label × label, symmetric, NaN on the diagonal and where undefined.
     own : numpy.ndarray
-        (label,) reliability of each backbone's average over seeds; NaN where not known.
+        (label,) reliability of each backbone; NaN where not known.
+    own_averaged : bool
+        Whether `own` is that of the average over seeds, as the pairs are, and not of single seeds.
     rows : list of list of Cell or None
         The same as cells; None on a diagonal that holds nothing.
     """
@@ -98,12 +100,17 @@ class Matrix:
     low: np.ndarray
     high: np.ndarray
     own: np.ndarray
+    own_averaged: bool
     rows: list[list[Cell | None]]
 
     @property
-    def own_known(self) -> bool:
-        """Whether the diagonal holds anything."""
-        return bool(np.isfinite(self.own).any())
+    def own_words(self) -> str:
+        """What the diagonal holds; empty where it holds nothing."""
+        if not np.isfinite(self.own).any():
+            return ""
+        if self.own_averaged:
+            return "reliability: what averages over as many other seeds would agree to"
+        return "reliability: agreement between single seeds"
 
     @property
     def doubtful(self) -> bool:
@@ -204,9 +211,10 @@ def _matrix(
         pair_matrix(agreement, kind, metric, labels, column) for column in (VIEWS[view], low, high)
     )
     diagonal = np.array([own_value(own[a]) if a in own else np.nan for a in labels])
+    averaged = any(np.isfinite(of(row, "stepped_up")) for row in own.values())
     return Matrix(
         kind, metric, view, describe(metric), labels, scale, values, low_end, high_end, diagonal,
-        cells,
+        averaged, cells,
     )  # fmt: skip
 
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import pandas as pd
 
+from aisthesis.agreement.metrics import METRICS
 from aisthesis.report.methods_inference import (
     SPEARMAN_BROWN,
     inference_references,
     inference_text,
 )
+from aisthesis.report.metricnames import describe
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import metric_names
-from aisthesis.report.wording import and_list, ceiling_interval, count, number, span
+from aisthesis.report.wording import and_list, ceiling_interval, count, count_word, number, span
 
 __all__ = ["methods_text", "references"]
 
@@ -128,8 +130,9 @@ def _data(provenance: dict[str, Any]) -> str:
 
 def _heads(provenance: dict[str, Any], config: dict[str, Any], labels: list[str]) -> str:
     splits, fit = provenance.get("splits", {}), config.get("fit", {})
+    networks = "network was" if len(labels) == 1 else "networks were"
     text = (
-        f"{count(len(labels), 'network was', 'networks were')} used as frozen feature extractors "
+        f"{count_word(len(labels))} {networks} used as frozen feature extractors "
         "in evaluation mode. The embedding, standardised by the mean and SD of the training "
         "images, feeds a head of one hidden layer"
     )
@@ -171,17 +174,16 @@ def _maps(provenance: dict[str, Any]) -> str:
 def _agreement(metrics: list[str]) -> str:
     text = (
         "The maps of every pair of networks were compared image by image "
-        f"({and_list(metrics)}), and summarised over images with 95% bootstrap intervals of "
-        "the mean."
+        f"by {'; '.join(_metric(name) for name in metrics)}. Values are summarised over images "
+        "with 95% bootstrap intervals (BCa) of the mean."
     )
-    if "mse" in metrics:
-        text += " On z-scored maps MSE equals 2(1 − cosine)."
-    if "emd" in metrics:
-        text += (
-            " EMD is the one-dimensional Wasserstein distance between pixel values, "
-            "blind to where they lie."
-        )
     return text
+
+
+def _metric(name: str) -> str:
+    """Name a metric with its formula."""
+    formula = METRICS[name].formula if name in METRICS else ""
+    return describe(name).title + (f" ({formula})" if formula else "")
 
 
 def references(record: StudyRecord) -> list[str]:

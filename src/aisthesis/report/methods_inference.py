@@ -77,8 +77,8 @@ def inference_text(record: StudyRecord) -> str:
         )
     if _has(record, "disattenuated"):
         said.append(
-            "Disattenuated agreement is the mean agreement between maps of single seeds of two "
-            "networks over the root of the product of their reliabilities, with bootstrap "
+            "Disattenuated agreement is the mean agreement between maps of single, different seeds "
+            "of two networks over the root of the product of their reliabilities, with bootstrap "
             "intervals over images of the whole ratio."
         )
     if record.baselines["mean"].notna().any():

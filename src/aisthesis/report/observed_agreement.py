@@ -8,7 +8,7 @@ from aisthesis.agreement.bootstrap import mean_intervals
 from aisthesis.report.metricnames import describe
 from aisthesis.report.pair_words import SIGNIFICANT, of
 from aisthesis.report.selection import map_kinds, metric_names
-from aisthesis.report.wording import KIND_NAMES, count, number, percent, span
+from aisthesis.report.wording import KIND_NAMES, and_list, count, number, percent, span
 
 __all__ = ["main_metric", "observe_chance", "observe_level", "observe_noise"]
 
@@ -59,10 +59,19 @@ def observe_level(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | Non
         return None
     what = "mean cosine" if metric == "cosine" else f"mean {describe(metric).title}"
     (first, value), *rest = parts
-    said = f"On the same image the {first} maps of two networks have a {what} of {value}"
+    on = f"The maps {agreement_word(agreement)}: on" if metric == "cosine" else "On"
+    said = f"{on} the same image the {first} maps of two networks have a {what} of {value}"
     said += "".join(f", their {kind} maps of {other}" for kind, other in rest)
     chance = observe_chance(agreement, metric)
     return f"{said}. {chance}" if chance else f"{said}."
+
+
+def agreement_word(agreement: pd.DataFrame) -> str:
+    """Put the higher mean cosine of both kinds of maps into a word, as one would a correlation."""
+    rows = agreement[agreement["metric"] == "cosine"]
+    mean = float(rows.groupby("map")["mean"].mean().max())
+    steps = ((0.1, "hardly agree"), (0.3, "agree weakly"), (0.6, "agree moderately"))
+    return next((word for limit, word in steps if mean < limit), "agree strongly")
 
 
 def observe_chance(agreement: pd.DataFrame, metric: str) -> str | None:
@@ -118,12 +127,12 @@ def observe_noise(
         )
     least, most = number(own.min()), number(own.max())
     between = least if least == most else f"{least} to {most}"
-    said = (
-        f"Trained from another seed, the same network agrees with itself to a cosine of {between} "
-        f"between {KIND_NAMES.get(kind, kind)} maps{_freed(agreement, kind)}"
-    )
+    name = KIND_NAMES.get(kind, kind)
     shares = _shares(variance, kind)
-    return f"{said} {shares}" if shares else said
+    return (
+        f"{shares + ' ' if shares else ''}Trained from another seed, the same network agrees with "
+        f"itself to a cosine of {between} between {name} maps{_freed(agreement, kind)}"
+    )
 
 
 def _freed(agreement: pd.DataFrame, kind: str) -> str:
@@ -157,11 +166,14 @@ def _shares(variance: pd.DataFrame, kind: str) -> str | None:
         interval = span(100 * of(row, "low"), 100 * of(row, "high"), 0)
         return percent(max(of(row, "share"), 0.0)) + (f" ({interval})" if interval else "")
 
-    return (
-        f"Of the variance of the maps {share('image')} is what all networks see in an image, "
-        f"{share('image x backbone')} what one network alone sees in it, and {share('seed')} the "
-        "seed."
-    )
+    words = {
+        "image": "is what all networks see in an image",
+        "image x backbone": "is what one network alone sees in it",
+        "seed": "comes with the seed of its training",
+    }
+    ranked = sorted(words, key=lambda name: -of(by_name[name], "share"))
+    listed = and_list([f"{share(name)} {words[name]}" for name in ranked])
+    return f"Of the variance of {KIND_NAMES.get(kind, kind)} maps {listed}."
 
 
 def strongest_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> list[str]:

@@ -29,9 +29,10 @@ def not_above_chance(row: Row) -> bool:
     return bool(np.isfinite(p) and p >= SIGNIFICANT)
 
 
-def _with_span(row: Row, column: str) -> str:
-    interval = span(of(row, f"{column}_low"), of(row, f"{column}_high"))
-    return number(of(row, column)) + (f" ({interval})" if interval else "")
+def _chance(row: Row) -> str:
+    interval = span(of(row, "chance_low"), of(row, "chance_high"))
+    said = number(of(row, "chance"))
+    return f"{said} (95% of random pairings {interval})" if interval else said
 
 
 def pair_line(row: Row, view: str) -> str:
@@ -65,7 +66,7 @@ def pair_line(row: Row, view: str) -> str:
     else:
         said = [f"{name}: {measured}"]
         if np.isfinite(of(row, "chance")):
-            said.append(f"chance {_with_span(row, 'chance')}")
+            said.append(f"chance {_chance(row)}")
         if np.isfinite(of(row, "p")):
             p = of(row, "p_corrected")
             extra = f", corrected {p_value(p)}" if np.isfinite(p) else ""

@@ -119,18 +119,13 @@ def _same_side(values: pd.DataFrame, n_boot: int) -> str | None:
         start += f" (pairs: {least} to {most})" if least != most else ""
     if values["same"].nunique() < 2 or values["image"].nunique() < 2:
         return f"{start}."
-    on_same, on_other = (
-        values.loc[values["same"] == side, "value"].mean() for side in (True, False)
-    )
+    on_same, on_other = (values.loc[values["same"] == s, "value"].mean() for s in (True, False))
     low, high = _difference_of_sides(values, n_boot)
-    said = (
-        f"{start}; there their AIS maps have a mean cosine of {number(on_same)}, where they err on "
-        f"opposite sides of {number(on_other)} (difference {number(on_same - on_other)}, 95% "
-        f"interval {span(low, high)})"
+    found = (
+        f"There their AIS maps have a mean cosine of {number(on_same)}, where they err on opposite "
+        f"sides of {number(on_other)} (difference {number(on_same - on_other)}, 95% interval "
+        f"{span(low, high)}): "
     )
     if low > 0:
-        return (
-            f"{said}, so part of the disagreement is the side of the error, not the place of the "
-            "evidence."
-        )
-    return f"{said}, so the side of the error is not shown to explain the disagreement."
+        return f"{start}. {found}part of the disagreement is the side of the error, not the place."
+    return f"{start}. {found}the side is not shown to explain the disagreement."

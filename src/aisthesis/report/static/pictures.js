@@ -55,7 +55,7 @@
         place(frame, box);
         picture.append(frame);
       });
-      return figure(picture, crops.length ? "photograph, with what the networks saw" : "photograph", image.rating === null ? "" : `rated ${say(image.rating, 1)}`);
+      return figure(picture, crops.length ? "photograph and crop" : "photograph", image.rating === null ? "" : `rated ${say(image.rating, 1)}`);
     };
 
     /** Standardised pixels over the pale photograph, or a picture that says there are none. */
