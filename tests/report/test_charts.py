@@ -10,6 +10,7 @@ from scipy.cluster.hierarchy import linkage
 from aisthesis.report.dendrogram import dendrogram
 from aisthesis.report.distribution import distribution
 from aisthesis.report.dots import Mark, dot_chart, tick_text
+from aisthesis.report.score_chart import score_chart
 from aisthesis.report.variance import variance_parts
 from aisthesis.report.yardsticks import yardsticks
 
@@ -137,6 +138,23 @@ def test_a_dot_chart_holds_its_marks_and_its_reference():
     assert chart.words(chart.rows[0][1]) == "Y 0.70 (0.60 to 0.80); X 0.90"
     assert chart.table()["mean"].tolist() == [0.7, 0.9]
     assert [tick_text(v) for v in (0.0, -0.5, 0.25, 2.0)] == ["0", "−0.5", "0.25", "2"]
+
+
+def test_scores_stand_beside_the_ceiling():
+    row = {"split": "test", "n": 20, "seed": "mean", "plcc_low": 0.5, "plcc_high": 0.7}
+    scores = pd.DataFrame([
+        {**row, "backbone": "a", "head": "mlp", "plcc": 0.6},
+        {**row, "backbone": "a", "head": "ridge", "plcc": 0.65},
+        {**row, "backbone": "a", "head": "mlp", "plcc": 0.1, "seed": "0"},
+        {**row, "backbone": "b", "head": "mlp", "plcc": NAN},
+    ])  # fmt: skip
+    chart = score_chart(scores, ["a", "b"], {"correlation": 0.93})
+    assert [(label, [m.mean for m in marks]) for label, marks in chart.rows] == [("a", [0.6, 0.65])]
+    assert chart.reference == 0.93
+    assert chart.high > 0.93
+    assert "noise ceiling 0.93" in chart.unit
+    assert np.isnan(score_chart(scores, ["a"], None).reference)
+    assert score_chart(scores, ["b"], None) is None
 
 
 def test_variance_is_said_in_words_and_undefined_components_are_left_out():

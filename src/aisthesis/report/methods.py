@@ -183,7 +183,10 @@ def _agreement(metrics: list[str]) -> str:
 def _metric(name: str) -> str:
     """Name a metric with its formula."""
     formula = METRICS[name].formula if name in METRICS else ""
-    return describe(name).title + (f" ({formula})" if formula else "")
+    title = describe(name).title
+    if not title.startswith(("Pearson", "Spearman")):
+        title = title[:1].lower() + title[1:]
+    return title + (f" ({formula})" if formula else "")
 
 
 def references(record: StudyRecord) -> list[str]:

@@ -168,7 +168,7 @@ def _shares(variance: pd.DataFrame, kind: str) -> str | None:
 
     words = {
         "image": "is what all networks see in an image",
-        "image x backbone": "is what one network alone sees in it",
+        "image x backbone": "is what one network alone sees in an image",
         "seed": "comes with the seed of its training",
     }
     ranked = sorted(words, key=lambda name: -of(by_name[name], "share"))

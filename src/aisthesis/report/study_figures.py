@@ -36,7 +36,7 @@ ENDINGS = (".png", ".svg", ".csv")
 #: How the names of the report's figures begin; other files of the folder are not its to remove.
 NAMES = (
     "agreement", "dendrogram", "distribution", "examples", "localisation", "predictions",
-    "variance", "yardsticks",
+    "scores", "variance", "yardsticks",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ class FigureList:
     """What is to be drawn besides agreement, gathered while the page is put together."""
 
     predictions: tuple[Axis, list[Panel]] | None = None
+    scores: DotChart | None = None
     examples: list[tuple[ExamplePage, dict[str, BackboneMaps]]] = field(default_factory=list)
     places: list[DotChart] = field(default_factory=list)
 
@@ -116,6 +117,8 @@ def _of_images(drawn: FigureList) -> dict[str, Drawing]:
             partial(draw_predictions, axis, panels),
             partial(prediction_table, panels),
         )
+    if drawn.scores is not None:
+        found["scores"] = _dots([drawn.scores])
     for page, maps in drawn.examples:
         found[f"examples_{page.kind}"] = (
             partial(draw_examples, page.rows, list(maps), page.name),

@@ -25,6 +25,7 @@ from aisthesis.report.photographs import Photographs, PhotographStore, Placement
 from aisthesis.report.planted_pictures import planted_pictures
 from aisthesis.report.record import StudyRecord, read_study_record
 from aisthesis.report.scatter import scatter_panels
+from aisthesis.report.score_chart import score_chart
 from aisthesis.report.sections import ExamplePage, example_page, planted_page, versions_line
 from aisthesis.report.selection import (
     averaged_predictions,
@@ -83,7 +84,7 @@ def write_report(
     part = agreement_part(record)
     drawn = FigureList()
     content = _overview(record, facts, averaged)
-    content |= _prediction(record, drawn)
+    content |= _prediction(record, content["ceiling"], drawn)
     content |= _agreement(record, part, content["observations"])
     content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator)
     content |= _localisation(record, shown, drawn)
@@ -150,14 +151,18 @@ def _overview(
     }  # fmt: skip
 
 
-def _prediction(record: StudyRecord, drawn: FigureList) -> dict[str, Any]:
+def _prediction(
+    record: StudyRecord, ceiling: dict[str, Any] | None, drawn: FigureList
+) -> dict[str, Any]:
     headline = headline_scores(record.scores)
     axis, panels = scatter_panels(record.predictions, record.scores, headline, record.backbones)
     drawn.predictions = (axis, panels)
+    drawn.scores = score_chart(record.scores, record.backbones, ceiling)
     return {
         "split": evaluated_split(record.scores),
         "score_names": [words for name, words in SCORE_NAMES.items() if name in record.scores],
         "scores": score_rows(record.scores, record.backbones),
+        "score_chart": drawn.scores,
         "axis": axis,
         "panels": panels,
     }
