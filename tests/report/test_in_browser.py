@@ -229,6 +229,16 @@ def test_signs_and_opacity_change_the_colours(page):
     assert ink(page)["alpha"] == 0
 
 
+def test_numbers_have_a_real_minus_and_no_negative_zero(page):
+    said = page.evaluate(
+        """() => {
+            const {say} = aisthesis.pictures(null, null);
+            return [say(-0.001), say(-0.5), say(0.126), say(null), say(-12.34, 1)];
+        }"""
+    )
+    assert said == ["0.00", "−0.50", "0.13", "–", "−12.3"]
+
+
 def test_flat_maps_are_not_drawn(page):
     show_browser(page)
     page.locator("[data-strip] button").nth(2).click()

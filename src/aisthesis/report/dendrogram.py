@@ -128,7 +128,9 @@ def dendrogram(clusters: pd.DataFrame, kind: str, metric: str) -> Tree | None:
     joins = _joins(merges, children, {name: k for k, name in enumerate(leaves)})
     longest = max(join.at for join in joins)
     end = longest * 1.12 if longest > 0 else 1.0
-    ticks = [float(t) for t in MaxNLocator(5).tick_values(0, end) if 0 <= t <= end]
+    ticks = [
+        float(t) for t in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, end) if 0 <= t <= end
+    ]
     return Tree(kind, metric, leaves, joins, ticks, end)
 
 

@@ -159,7 +159,11 @@ def distribution(
     ]
     about = describe(metric)
     strips.sort(key=lambda strip: -strip.mean if about.higher_is_alike else strip.mean)
-    ticks = [float(t) for t in MaxNLocator(6).tick_values(low, high) if low <= t <= high]
+    ticks = [
+        float(t)
+        for t in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
+        if low <= t <= high
+    ]
     return Distribution(kind, metric, about, low, high, ticks, strips)
 
 

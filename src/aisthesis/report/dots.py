@@ -106,7 +106,11 @@ def dot_chart(
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     margin = 0.05 * (high - low) or 0.5
     low, high = low - margin, high + margin
-    ticks = [float(t) for t in MaxNLocator(6).tick_values(low, high) if low <= t <= high]
+    ticks = [
+        float(t)
+        for t in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
+        if low <= t <= high
+    ]
     present = {m.name for m in marks}
     named = {name: words for name, words in series.items() if name in present}
     return DotChart(title, unit, named, low, high, ticks, reference, rows)

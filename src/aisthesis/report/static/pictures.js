@@ -7,8 +7,12 @@
     if (text !== undefined) made.textContent = text;
     return made;
   };
-  const say = (value, digits = 2) =>
-    value === null ? "–" : value.toFixed(digits).replace("-", "\u2212");
+  /** A number with a real minus sign and no negative zero. */
+  const say = (value, digits = 2) => {
+    if (value === null) return "–";
+    const text = Math.abs(value).toFixed(digits);
+    return value < 0 && Number(text) !== 0 ? `\u2212${text}` : text;
+  };
 
   const place = (box, crop) => {
     const [left, top, width, height] = crop || [0, 0, 1, 1];
