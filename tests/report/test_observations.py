@@ -268,7 +268,8 @@ def test_what_divides_the_networks_is_named_only_if_the_interval_shows_it():
     said = observe_dividing(facts(-np.abs(error) + 0.1 * noise, rating, error), "ais")
     assert "AIS maps agree less on images whose rating is predicted badly" in said
     said = observe_dividing(facts(noise, rating, error), "evidence")
-    assert said.startswith("No kind of image is shown to divide them: rating, extremeness")
+    assert said.startswith("No kind of image is shown to divide them: the rank correlations of")
+    assert said.endswith("and every interval includes zero.")
     assert observe_dividing(facts(noise, rating, error).iloc[:19], "ais") is None
     table = facts(noise, rating, error).assign(same_rating_other_evidence=np.arange(100) / 100)
     said = observe_dividing(table, "ais")

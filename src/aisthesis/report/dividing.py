@@ -105,12 +105,11 @@ def observe_dividing(facts: pd.DataFrame, kind: str) -> str | None:
         said = f"The {maps} agree less on images {and_list(parts)}."
     else:
         ends = [number(pick(r[0] for r in found.values())) for pick in (min, max)]
-        between = ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
+        between = f"is {ends[0]}" if len(found) == 1 else f"run from {ends[0]} to {ends[1]}"
         said = (
-            f"No kind of image is shown to divide them: {and_list(list(found))} "
-            f"{'goes' if len(found) == 1 else 'do not go'} "
-            f"{'not ' if len(found) == 1 else ''}with how far {maps} agree "
-            f"(rank correlation {between})."
+            f"No kind of image is shown to divide them: the rank correlation{'s' * (len(found) > 1)} "
+            f"of {and_list(list(found))} with how far {maps} agree {between}, and every interval "
+            "includes zero."
         )
     other = _same_rating_other_evidence(facts)
     return f"{said} {other}" if other else said
