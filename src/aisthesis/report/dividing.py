@@ -107,8 +107,8 @@ def observe_dividing(facts: pd.DataFrame, kind: str) -> str | None:
         ends = [number(pick(r[0] for r in found.values())) for pick in (min, max)]
         between = f"is {ends[0]}" if len(found) == 1 else f"run from {ends[0]} to {ends[1]}"
         said = (
-            f"No kind of image is shown to divide them: the rank correlation{'s' * (len(found) > 1)} "
-            f"of {and_list(list(found))} with how far {maps} agree {between}, and every interval "
+            "No kind of image is shown to divide them: the rank "
+            f"correlation{'s' if len(found) > 1 else ''} of {and_list(list(found))} with how far {maps} agree {between}, and every interval "
             "includes zero."
         )
     other = _same_rating_other_evidence(facts)
