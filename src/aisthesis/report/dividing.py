@@ -108,8 +108,8 @@ def observe_dividing(facts: pd.DataFrame, kind: str) -> str | None:
         between = f"is {ends[0]}" if len(found) == 1 else f"run from {ends[0]} to {ends[1]}"
         said = (
             "No kind of image is shown to divide them: the rank "
-            f"correlation{'s' if len(found) > 1 else ''} of {and_list(list(found))} with how far {maps} agree {between}, and every interval "
-            "includes zero."
+            f"correlation{'s' if len(found) > 1 else ''} of {and_list(list(found))} with how far "
+            f"{maps} agree {between}, and every interval includes zero."
         )
     other = _same_rating_other_evidence(facts)
     return f"{said} {other}" if other else said
