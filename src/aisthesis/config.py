@@ -26,6 +26,7 @@ __all__ = [
     "BackboneConfig",
     "Columns",
     "ExplainingConfig",
+    "FaithfulnessConfig",
     "FitConfig",
     "StudyConfig",
     "read_study_file",
@@ -72,6 +73,21 @@ class ExplainingConfig(_Section):
     occlusion_px: int = Field(32, ge=1, le=4096)
     multiscale_px: tuple[int, ...] = Field((3, 17, 65), min_length=1)
     stride_px: float | None = Field(None, gt=0, le=4096)
+
+
+class FaithfulnessConfig(_Section):
+    """Whether maps are true to the network: how many images are asked, and how."""
+
+    images: int | None = Field(None, ge=0, le=100_000)
+    steps: int = Field(10, ge=2, le=1000)
+    cell_px: int = Field(16, ge=1, le=512)
+    squares: int = Field(50, ge=0, le=100_000)
+    baselines: tuple[Literal["blur", "mean", "noisy_linear"], ...] = (
+        "blur",
+        "mean",
+        "noisy_linear",
+    )
+    cascade_images: int = Field(4, ge=0, le=100_000)
 
 
 class BackboneConfig(_Section):
@@ -122,6 +138,8 @@ class StudyConfig(_Section):
     inference_images: int = Field(16, ge=2, le=100_000)
     fit: FitConfig = FitConfig()
     explaining: ExplainingConfig = ExplainingConfig()
+    faithfulness: FaithfulnessConfig = FaithfulnessConfig()
+    ensemble: bool = False
 
     @field_validator("explainers")
     @classmethod
@@ -143,6 +161,12 @@ class StudyConfig(_Section):
         if twice:
             raise ValueError(
                 f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
+            )
+        barred = [label for label in labels if "|" in label]
+        if barred:
+            raise ValueError(
+                f"the label {barred[0]!r} holds `|`, which separates labels in clusters.csv; "
+                "leave it out"
             )
         return self
 
@@ -214,6 +238,7 @@ def _keys_beside(place: list[str]) -> list[str]:
         "columns": Columns,
         "fit": FitConfig,
         "explaining": ExplainingConfig,
+        "faithfulness": FaithfulnessConfig,
         "backbones": BackboneConfig,
     }
     section = sections.get(place[0] if len(place) > 1 else "", StudyConfig)

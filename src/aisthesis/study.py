@@ -25,6 +25,7 @@ from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.columns import TABLES
 from aisthesis.pipeline.explain import explain_backbones, explained_images
 from aisthesis.pipeline.explainers import explain_by_others
+from aisthesis.pipeline.faithfulness import faithfulness_key, measure_faithfulness
 from aisthesis.pipeline.fit import fit_backbones, fit_key
 from aisthesis.pipeline.inputs import Inputs, read_inputs
 from aisthesis.pipeline.localise import localise_backbones, localise_key
@@ -160,6 +161,11 @@ class Study:
             key = localise_key(folder, self.config)
             self._once("localise", key, [folder.localisation], localise_backbones)
 
+        asked = faithfulness_key(folder, self.config)
+        if asked is not None:
+            files = [folder.faithfulness, folder.cascade]
+            self._once("faithfulness", asked, files, measure_faithfulness, inputs)
+
     def _once(
         self, stage: str, key: str, files: Sequence[Path], work: Callable[..., None], *rest: Any
     ) -> None:
@@ -172,9 +178,7 @@ class Study:
         self._finish(stage, key, started)
 
     def _report(self, inputs: Inputs, fitted: str) -> None:
-        started = time.perf_counter()
-        write_report(self.folder.root, progress=self._narrator)
-        self._finish("report", "", started)
+        self.report()
 
     def _finish(self, stage: str, key: str, started: float) -> None:
         seconds = round(time.perf_counter() - started, 2)
@@ -256,9 +260,19 @@ class Study:
             narrator=self._narrator,
         )
 
-    def report(self) -> Path:
-        """Write the report from what the folder holds and give its path."""
-        return write_report(self.folder.root, progress=self._narrator)
+    def report(self, photographs: Literal["auto", "inline", "folder"] = "auto") -> Path:
+        """Write the report from what the folder holds and give its path.
+
+        Parameters
+        ----------
+        photographs : {"auto", "inline", "folder"}
+            Whether the image browser's photographs lie inside the page or as files beside it, in
+            `report-photographs/`; `auto` keeps them inside while they take less than about 20 MB.
+        """
+        started = time.perf_counter()
+        page = write_report(self.folder.root, progress=self._narrator, photographs=photographs)
+        self._finish("report", "", started)
+        return page
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -299,6 +313,11 @@ class Study:
     def clusters(self) -> pd.DataFrame:
         """`clusters.csv`: a row per merge of the backbones' hierarchical clustering."""
         return self._table(self.folder.clusters, "agree")
+
+    @property
+    def faithfulness(self) -> pd.DataFrame:
+        """`faithfulness.csv`: whether each method's maps are true to their network."""
+        return self._table(self.folder.faithfulness, "agree")
 
     @property
     def methods(self) -> pd.DataFrame:

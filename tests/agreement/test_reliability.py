@@ -180,6 +180,16 @@ def test_a_single_seed_or_no_reliability_gives_nan():
     assert row[["disattenuated", "disattenuated_low", "disattenuated_high"]].isna().all()
 
 
+def test_a_reliability_that_may_be_nothing_leaves_no_interval():
+    maps = simulated(n=12, seeds=2, common=0.0, own=0.25, noise=1.0, side=5, seed=3)
+    row = disattenuated(maps, size_px=5).iloc[0]
+    cosines = single_seed_cosines(maps, size_px=5).within
+    drawn = np.random.default_rng(0).integers(0, 12, size=(2000, 12))
+    assert 0.05 < np.mean((cosines[drawn].mean(axis=1) <= 0).any(axis=1)) < 0.95
+    assert np.isfinite(row["disattenuated"])
+    assert row[["disattenuated_low", "disattenuated_high"]].isna().all()
+
+
 def test_flat_maps_are_left_out_and_counted():
     maps = simulated(n=6, seeds=2)
     maps["a"][1, 3] = 2.0

@@ -145,3 +145,41 @@ def test_explain_makes_maps_by_any_method(explained, planted):
     assert maps.attrs["method"] == "occlusion"
     with pytest.raises(RequestError, match="did you mean occlusion"):
         ais.explain(backbone, head, planted.images, method="occlude")
+
+
+def test_faithfulness_ensembles_and_the_section_of_the_report(make_study, planted, tmp_path):
+    pytest.importorskip("captum")
+    study = make_study(
+        tmp_path / "s",
+        explainers=["grad_cam", "random", "centre_prior"],
+        ensemble=True,
+        metrics=["cosine"],
+        masks=planted.root / "masks",
+        faithfulness={"images": 4, "steps": 4, "cell_px": 32, "squares": 8,
+                      "baselines": ("blur",), "cascade_images": 2},
+    ).run()  # fmt: skip
+    table = pd.read_csv(study.folder.faithfulness)
+    on_pixels = table[table["baseline"] == "blur"]
+    assert {*BASE, "grad_cam", "random", "centre", "activation"} == set(on_pixels["method"])
+    assert {"deletion_positive", "road", "infidelity"} <= set(on_pixels["measure"])
+    assert {"channels_positive", "channels_error"} <= set(table["measure"])
+    assert (table["n"] + table["n_undefined"] == 4).all()
+    cascade = pd.read_csv(study.folder.cascade)
+    intact = cascade[(cascade["stage"] == 0) & (cascade["metric"] == "cosine")]
+    assert np.allclose(intact.loc[intact["method"] != "centre_prior", "mean"], 1, atol=1e-4)
+    last = cascade[(cascade["stage"] == cascade["stage"].max()) & (cascade["metric"] == "cosine")]
+    assert (last.loc[last["method"] == "grad_cam", "mean"] < 0.9).all()
+    scores = study.scores
+    assert {"ensemble", "ensemble_stacking"} <= set(scores["backbone"])
+    predictions = study.predictions
+    mean = predictions[predictions["seed"] == "mean"].pivot(
+        index="image", columns="backbone", values="prediction"
+    )
+    members = [backbone.label for backbone in study.config.backbones]
+    assert np.allclose(mean["ensemble"], mean[members].mean(axis=1), atol=1e-6)
+    weights = study.folder.provenance()["ensemble"]
+    stacked = mean[members] @ weights["stacking_weights"] + weights["stacking_intercept"]
+    assert np.allclose(mean["ensemble_stacking"], stacked, atol=1e-3)
+    page = study.folder.report.read_text(encoding="utf-8")
+    assert "is any of them true to the network?" in page
+    assert "Grad-CAM</dt>" in page

@@ -15,7 +15,7 @@ from scipy.stats import false_discovery_control
 
 from aisthesis.agreement.linear import cross_cosine
 from aisthesis.agreement.metrics import Metric, metric, metrics_named
-from aisthesis.agreement.parallel import in_threads
+from aisthesis.agreement.parallel import in_threads, one_thread_an_operation
 from aisthesis.agreement.stack import MapStack
 from aisthesis.errors import RequestError
 
@@ -123,6 +123,7 @@ def chance_level(
     return table
 
 
+@one_thread_an_operation()
 def _chosen_stacks(
     maps: Mapping[str, Any], size_px: int, max_images: int, seed: int
 ) -> dict[str, MapStack]:

@@ -19,6 +19,9 @@ __all__ = ["disattenuated", "reliability", "spearman_brown"]
 
 Matrix = NDArray[np.float64]
 
+#: Share of draws without a corrected value above which there is no interval: one of its tails.
+MOST_UNDEFINED = 0.025
+
 
 def reliability(
     maps: Mapping[str, Any],
@@ -116,8 +119,9 @@ def disattenuated(
     DataFrame
         ``backbone_a, backbone_b, single_seed`` (r_ab), ``reliability_a, reliability_b`` (r_aa,
         r_bb), ``disattenuated, disattenuated_low, disattenuated_high`` (95 % percentile bootstrap
-        over images), ``disattenuated_n``. NaN where a reliability is unknown, zero or negative.
-        Chance in the estimates can carry the corrected value beyond 1.
+        over images), ``disattenuated_n``. NaN where a reliability is unknown, zero or negative;
+        the interval also where it is so in more than 2.5 % of the draws. Chance in the estimates
+        can carry the corrected value beyond 1.
 
     References
     ----------
@@ -132,11 +136,14 @@ def disattenuated(
         both = [cosines.between[:, column], *(cosines.within[:, place[one]] for one in (a, b))]
         terms = np.stack(both, axis=1)
         terms[~np.isfinite(terms).all(axis=1)] = np.nan
-        interval = percentile_intervals(_corrected(resampled_means(terms, seed, n_boot))[:, None])
+        drawn = _corrected(resampled_means(terms, seed, n_boot))
+        interval = percentile_intervals(drawn[:, None])
         n = int(np.isfinite(terms[:, 0]).sum())
         means = _mean(terms)
         value = _corrected(means[None])[0]
-        usable = np.isfinite(value) and n > 1
+        # Draws without a value may belong to either tail, which then cannot be found.
+        found = len(drawn) > 0 and np.mean(np.isnan(drawn)) <= MOST_UNDEFINED
+        usable = np.isfinite(value) and n > 1 and found
         rows.append(
             {
                 "backbone_a": a,

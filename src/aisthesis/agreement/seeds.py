@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.agreement.linear import gram
+from aisthesis.agreement.parallel import one_thread_an_operation
 from aisthesis.agreement.stack import MapStack
 from aisthesis.errors import RequestError
 
@@ -63,6 +64,7 @@ class SeedCosines:
         return list(combinations(self.n_seeds, 2))
 
 
+@one_thread_an_operation()
 def single_seed_cosines(maps: Mapping[str, Any], size_px: int = 224) -> SeedCosines:
     """Compare the maps of single seeds, within and between backbones, a few images at a time.
 
@@ -134,6 +136,7 @@ def over_different_seeds(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torc
     return (every - product(a[:, :common], b[:, :common], size_px).sum(dim=1)) / n
 
 
+@one_thread_an_operation()
 def seed_cosines(maps_a: Any, maps_b: Any, size_px: int = 224) -> Matrix:
     """Cosine of z-scored maps for every seed of one stack with every seed of another.
 

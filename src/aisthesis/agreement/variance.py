@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.agreement.bootstrap import percentile_intervals, resample_counts
+from aisthesis.agreement.parallel import one_thread_an_operation
 from aisthesis.agreement.seeds import (
     SeedCosines,
     over_different_seeds,
@@ -124,14 +125,20 @@ def _row_mean(values: Matrix) -> Matrix:
     return values.mean(axis=1) if values.shape[1] else np.full(len(values), np.nan)
 
 
-def _batches(maps: Mapping[str, Any], n: int, seed: int, n_boot: int) -> list[Matrix]:
-    """Counts of the draws, in batches whose summed maps are not too large."""
+def _batches(maps: Mapping[str, Any], n: int, seed: int, n_boot: int) -> Iterator[Matrix]:
+    """Counts of the draws, in batches that neither themselves nor as summed maps are too large."""
     cells = sum(int(one.shape[0]) * int(np.prod(one.shape[2:])) for one in maps.values())
-    most = max(1, BYTES_AT_ONCE // (8 * max(cells, 1)))
-    # A draw holds an image seldom more than ten times: a byte a count is enough.
-    counts = [part.astype(np.uint8) for part in resample_counts(n, n_boot, seed)]
-    whole = np.concatenate([np.empty((0, n), dtype=np.uint8), *counts])
-    return [whole[start : start + most] for start in range(0, n_boot, most)]
+    most = max(1, BYTES_AT_ONCE // (8 * max(cells, n, 1)))
+    held: list[Matrix] = []
+    for part in resample_counts(n, n_boot, seed):
+        for start in range(0, len(part), most):
+            piece = part[start : start + most]
+            if held and sum(map(len, held)) + len(piece) > most:
+                yield np.concatenate(held)
+                held = []
+            held.append(piece)
+    if held:
+        yield np.concatenate(held)
 
 
 def _shares(
@@ -156,6 +163,7 @@ def _shares(
     return result
 
 
+@one_thread_an_operation()
 def _summed_products(
     maps: Mapping[str, Any], complete: NDArray[np.intp], counts: NDArray[Any], size_px: int
 ) -> tuple[Matrix, Matrix]:

@@ -28,6 +28,7 @@ _NOT_THE_STUDY = (
     "inference_images",
     "explainers",
     "explaining",
+    "faithfulness",
     "title",
 )
 
@@ -65,6 +66,7 @@ class StudyFolder:
         self.localisation = root / "localisation.csv"
         self.methods = root / "methods.csv"
         self.faithfulness = root / "faithfulness.csv"
+        self.cascade = root / "cascade.csv"
         self.figures = root / "figures"
         self.report = root / "report.html"
         self.cache = root / "cache"

@@ -34,7 +34,7 @@ from aisthesis.pipeline.stored import StoredMaps
 __all__ = ["agree_backbones", "agree_key", "mapped_labels"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 4
+_CODE = 5
 
 Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 

@@ -16,6 +16,7 @@ from aisthesis.study import Study
 __all__ = ["demo_study"]
 
 _SEEDS = 3
+_ASKED = 8  # images whose maps are tested for faithfulness
 
 
 def demo_study(
@@ -51,6 +52,9 @@ def demo_study(
             "title": "Glowing blossoms raise the rating, dark shatters lower it",
             "seeds": _SEEDS,
             "explainers": [*BASE, *explainers],
+            "ensemble": bool(explainers),
+            # Every image is asked some thousand times.
+            "faithfulness": {"images": _ASKED if explainers else 0},
             "seed": seed,
             # Few images make few steps an epoch: the default rate would take its time.
             "fit": {"learning_rate": 1e-3},

@@ -17,6 +17,7 @@ from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, wri
 from aisthesis.heads import FitOptions, embed_images, evaluate, fit_mlp, fit_ridge, save_head
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
+from aisthesis.pipeline.ensemble import Member, ensemble_predictions
 from aisthesis.pipeline.inputs import Inputs
 
 __all__ = ["embedding_cache", "fit_backbones", "fit_key"]
@@ -31,7 +32,8 @@ def fit_key(config: StudyConfig, inputs: Inputs) -> str:
         _CODE,
         inputs.digest,
         config.model_dump(
-            mode="json", include={"backbones", "seeds", "seed", "test", "validation", "fit"}
+            mode="json",
+            include={"backbones", "seeds", "seed", "test", "validation", "fit", "ensemble"},
         ),
     )
 
@@ -47,6 +49,7 @@ def fit_backbones(
 ) -> None:
     """Fit all heads of a study and write `heads/`, `predictions.csv` and `scores.csv`."""
     predictions, scores = [], []
+    members: dict[str, Member] = {}
     with told_plainly(folder.heads):
         folder.heads.mkdir(exist_ok=True)
         folder.cache.mkdir(exist_ok=True)
@@ -60,9 +63,14 @@ def fit_backbones(
         fitted = _fit_heads(folder, config, inputs, asked, embeddings, narrator)
         predictions.append(_prediction_rows(inputs, asked.label, fitted["mlp"]))
         scores.append(_score_rows(config, inputs, asked.label, fitted))
+        members[asked.label] = Member(embeddings, fitted["mlp"])
         record = {asked.label: _record(backbone, asked, time.perf_counter() - started)}
         folder.record(backbones=record)
         del backbone
+    if config.ensemble and len(members) > 1:
+        for label, values in ensemble_predictions(folder, config, inputs, members, narrator):
+            predictions.append(_prediction_rows(inputs, label, values))
+            scores.append(_score_rows(config, inputs, label, {"mlp": values}))
     write_csv(folder.predictions, pd.concat(predictions, ignore_index=True))
     write_csv(folder.scores, pd.concat(scores, ignore_index=True))
 

@@ -42,12 +42,15 @@ class StoredMaps:
         return result
 
     def _block(self, number: int) -> NDArray[np.float64]:
-        """Average one chunk of the store, which is decompressed as a whole in any case."""
         if number not in self._blocks:
             while len(self._blocks) >= _BLOCKS_KEPT:
                 self._blocks.pop(next(iter(self._blocks)))
-            start = number * IMAGES_A_CHUNK
-            read = self._maps.isel(image=slice(start, start + IMAGES_A_CHUNK))
-            values = read.values.astype(np.float64)
-            self._blocks[number] = values.mean(0) if "seed" in read.dims else values
+            self._blocks[number] = self._read(number)
         return self._blocks[number]
+
+    def _read(self, number: int) -> NDArray[np.float64]:
+        """Average one chunk of the store, which is decompressed as a whole in any case."""
+        start = number * IMAGES_A_CHUNK
+        read = self._maps.isel(image=slice(start, start + IMAGES_A_CHUNK))
+        values = read.values.astype(np.float64)
+        return values.mean(0) if "seed" in read.dims else values

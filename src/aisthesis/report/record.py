@@ -12,12 +12,24 @@ from typing import Any
 import pandas as pd
 
 from aisthesis.errors import RequestError
-from aisthesis.report.stored_maps import BackboneMaps, read_backbone_maps
+from aisthesis.report.stored_maps import KINDS, BackboneMaps, read_backbone_maps
 
 __all__ = ["StudyRecord", "read_study_record"]
 
 REQUIRED = ("study.toml", "predictions.csv", "scores.csv", "provenance.json")
-_AS_TEXT = {"image": str, "backbone": str, "backbone_a": str, "backbone_b": str, "seed": str}
+_TEXT_COLUMNS = (
+    "image", "backbone", "backbone_a", "backbone_b", "seed", "map", "metric", "left", "right",
+    "members", "component",
+)  # fmt: skip
+_AS_TEXT = dict.fromkeys(_TEXT_COLUMNS, str)
+#: What the page needs of each table of inference.
+INFERENCE = {
+    "reliability": ("map", "metric", "backbone", "mean"),
+    "baselines": ("map", "metric", "backbone", "mean"),
+    "variance": ("map", "component", "share"),
+    "clusters": ("map", "metric", "members", "distance"),
+    "images": ("image", "map", "metric"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,12 @@ class StudyRecord:
         The tables of the same names; `seed` is text (`"0"`, `"mean"`).
     agreement, agreement_images, localisation : pandas.DataFrame
         The tables of the same names; empty where the study has none.
+    reliability, baselines, variance, clusters, images : pandas.DataFrame
+        The tables of inference of the same names; empty where the study has none, or one of an
+        older make.
+    between, methods, faithfulness, cascade : pandas.DataFrame
+        `agreement.csv` for all kinds of maps (`agreement` and the tables of inference hold AIS
+        and evidence alone), and the tables of the same names; empty where the study has none.
     maps : dict of str to BackboneMaps
         Maps per backbone label, in the order of `backbones`.
     """
@@ -48,6 +66,15 @@ class StudyRecord:
     agreement: pd.DataFrame
     agreement_images: pd.DataFrame
     localisation: pd.DataFrame
+    reliability: pd.DataFrame
+    baselines: pd.DataFrame
+    variance: pd.DataFrame
+    clusters: pd.DataFrame
+    images: pd.DataFrame
+    between: pd.DataFrame
+    methods: pd.DataFrame
+    faithfulness: pd.DataFrame
+    cascade: pd.DataFrame
     maps: dict[str, BackboneMaps]
 
     @property
@@ -103,6 +130,18 @@ def _table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> p
     return table
 
 
+def _inference_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a table of inference; one that lacks what the page needs is of another make: empty."""
+    table = _table(path, (), optional=True)
+    usable = all(name in table.columns for name in columns)
+    return _base_kinds(table) if usable else pd.DataFrame(columns=list(columns))
+
+
+def _base_kinds(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of AIS and evidence maps: other explainers have a section of their own."""
+    return table[table["map"].isin(KINDS)].reset_index(drop=True)
+
+
 def read_study_record(path: Path) -> StudyRecord:
     """Read everything the report needs from a study folder.
 
@@ -133,6 +172,8 @@ def read_study_record(path: Path) -> StudyRecord:
         )
     keys = ("map", "metric", "backbone_a", "backbone_b")
     provenance = _parsed(path / "provenance.json", json.loads)
+    between = _table(path / "agreement.csv", (*keys, "mean", "n"), optional=True)
+    per_image = _table(path / "agreement_images.csv", ("image", *keys, "value"), optional=True)
     return StudyRecord(
         path=path,
         config=_parsed(path / "study.toml", tomllib.loads),
@@ -142,10 +183,16 @@ def read_study_record(path: Path) -> StudyRecord:
             ("image", "backbone", "seed", "split", "rating", "prediction"),
         ),
         scores=_table(path / "scores.csv", ("backbone", "head", "seed", "split", "n")),
-        agreement=_table(path / "agreement.csv", (*keys, "mean", "n"), optional=True),
-        agreement_images=_table(
-            path / "agreement_images.csv", ("image", *keys, "value"), optional=True
-        ),
+        agreement=_base_kinds(between),
+        agreement_images=_base_kinds(per_image),
+        between=between,
+        methods=_table(path / "methods.csv", (), optional=True),
+        faithfulness=_table(path / "faithfulness.csv", (), optional=True),
+        cascade=_table(path / "cascade.csv", (), optional=True),
         localisation=_table(path / "localisation.csv", (), optional=True),
+        **{
+            name: _inference_table(path / f"{name}.csv", columns)
+            for name, columns in INFERENCE.items()
+        },
         maps=read_backbone_maps(path / "maps.zarr", list(provenance.get("backbones", {}))),
     )
