@@ -173,8 +173,9 @@ def _demo(options: argparse.Namespace) -> None:
     from aisthesis.engine import Terminal
     from aisthesis.pipeline.demo import demo_study
 
-    # Threads that wait for one another cost networks this small more than they bring.
-    torch.set_num_threads(1)
+    # Threads that wait for one another cost networks this small more than they bring, but for
+    # the large batches of masked images.
+    torch.set_num_threads(min(2, torch.get_num_threads()) if options.explainers else 1)
     study = demo_study(
         options.out,
         n=options.n,

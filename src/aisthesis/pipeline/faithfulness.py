@@ -45,7 +45,7 @@ _CODE = 1
 #: Images that are asked where the study file does not say and compares explainers.
 DEFAULT_IMAGES = 32
 _CASCADE_STAGES = 5
-_CASCADE_PASSES = 250.0  # explainers that cost more an image are left out of the cascade
+_CASCADE_PASSES = 100.0  # explainers that cost more an image are left out of the cascade
 _UNSIGNED = ("centre", "centre_prior", "activation")
 
 

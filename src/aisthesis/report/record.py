@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,11 @@ class StudyRecord:
     variance: pd.DataFrame
     clusters: pd.DataFrame
     images: pd.DataFrame
-    between: pd.DataFrame
-    methods: pd.DataFrame
-    faithfulness: pd.DataFrame
-    cascade: pd.DataFrame
     maps: dict[str, BackboneMaps]
+    between: pd.DataFrame = field(default_factory=pd.DataFrame)
+    methods: pd.DataFrame = field(default_factory=pd.DataFrame)
+    faithfulness: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cascade: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def backbones(self) -> list[str]:
