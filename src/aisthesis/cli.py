@@ -85,7 +85,7 @@ def _add_demo(commands: Any) -> None:
     command.add_argument(
         "--out", type=Path, default=Path("aisthesis-demo"), help="folder (default: %(default)s)"
     )
-    command.add_argument("--n", type=int, default=160, help="images (default: %(default)s)")
+    command.add_argument("--n", type=int, help="images (default: 160, with --explainers 100)")
     command.add_argument("--seed", type=int, default=7, help="of everything random (default: 7)")
     command.add_argument(
         "--explainers", default="", help="comma-separated explainers beside AIS, or all"
@@ -173,12 +173,11 @@ def _demo(options: argparse.Namespace) -> None:
     from aisthesis.engine import Terminal
     from aisthesis.pipeline.demo import demo_study
 
-    # Threads that wait for one another cost networks this small more than they bring, but for
-    # the large batches of masked images.
-    torch.set_num_threads(min(2, torch.get_num_threads()) if options.explainers else 1)
+    # Threads that wait for one another cost networks this small more than they bring.
+    torch.set_num_threads(1)
     study = demo_study(
         options.out,
-        n=options.n,
+        n=options.n or (100 if options.explainers else 160),
         seed=options.seed,
         narrator=Terminal(),
         explainers=_names(options.explainers),

@@ -18,9 +18,9 @@ __all__ = ["demo_study"]
 _SEEDS = 3
 #: Coarser than a study's defaults, so that all explainers are done in minutes.
 _OPTIONS = {
-    "explaining": {"cells": 28, "integration_steps": 8, "lime_samples": 40,
-                   "lime_superpixels": 20, "stride_px": 32},
-    "faithfulness": {"images": 8, "steps": 5, "cell_px": 28, "squares": 20, "cascade_images": 2},
+    "explaining": {"cells": 28, "integration_steps": 6, "lime_samples": 30,
+                   "lime_superpixels": 16, "stride_px": 40},
+    "faithfulness": {"images": 4, "steps": 5, "cell_px": 28, "squares": 20, "cascade_images": 2},
 }  # fmt: skip
 
 
