@@ -16,12 +16,11 @@ __all__ = ["impute_linearly"]
 Array = NDArray[np.float64]
 
 BESIDE, DIAGONAL = 1 / 6, 1 / 12  # weights of the eight neighbours; they sum to one
-TOLERANCE = 1e-6  # of the residual, relative to the right-hand side
 BLOCK_PX = 4  # of the coarse system that speeds the solution up
 SMOOTHING = 0.7
 
 
-def impute_linearly(image: Array, missing: NDArray[np.bool_]) -> Array:
+def impute_linearly(image: Array, missing: NDArray[np.bool_], *, tolerance: float = 1e-6) -> Array:
     """Replace missing pixels so that each is the weighted mean of its eight neighbours.
 
     Pixels beside and above weigh 1/6, diagonal ones 1/12; at the image's border the weights of the
@@ -35,6 +34,8 @@ def impute_linearly(image: Array, missing: NDArray[np.bool_]) -> Array:
         Shape (C, H, W).
     missing : ndarray
         Shape (H, W), bool.
+    tolerance : float
+        Of the residual of the system, relative to its right-hand side.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def impute_linearly(image: Array, missing: NDArray[np.bool_]) -> Array:
     known = rows[:, ~hidden] @ filled.reshape(len(filled), -1)[:, ~hidden].T  # (M, C)
     solve = _preconditioner(system, block[hidden])
     for channel, right in enumerate(known.T):
-        solution, status = cg(system, right, rtol=TOLERANCE, M=solve)
+        solution, status = cg(system, right, rtol=tolerance, M=solve)
         if status:
             raise AisthesisError(f"noisy linear imputation did not converge (status {status})")
         filled[channel][missing] = solution
