@@ -96,6 +96,7 @@ class StudyConfig(_Section):
     batch_size: int = Field(8, ge=1, le=4096)
     weights_dir: Path | None = None
     masks: Path | None = None
+    randomised: int = Field(3, ge=0, le=1000)
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
     fit: FitConfig = FitConfig()
 

@@ -144,15 +144,15 @@ class Study:
             agree_backbones(folder, self.config, self._narrator)
             self._finish("agree", key, started)
         if self.config.masks is not None:
-            self._localise()
+            self._localise(inputs)
 
-    def _localise(self) -> None:
+    def _localise(self, inputs: Inputs) -> None:
         key = localise_key(self.folder, self.config)
         if self.folder.is_done("localise", key, [self.folder.localisation]):
             self._narrator.say("localise: already done")
             return
         started = time.perf_counter()
-        localise_backbones(self.folder, self.config, self._narrator)
+        localise_backbones(self.folder, self.config, inputs, self._narrator)
         self._finish("localise", key, started)
 
     def _report(self, inputs: Inputs, fitted: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
@@ -11,21 +12,26 @@ from aisthesis.engine.maps_store import group_key, open_maps
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
 from aisthesis.pipeline.agree import mapped_labels
+from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.randomised import KINDS, randomised_maps
 
 __all__ = ["localise_backbones", "localise_key"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
+_CODE = 2
 
 
 def localise_key(folder: StudyFolder, config: StudyConfig) -> str:
     """Digest of all that the stage's result depends on, but for the masks' bytes."""
     maps = [(b.label, group_key(folder.maps, b.label)) for b in config.backbones]
-    return digest_of(_CODE, maps, str(config.masks), config.bootstrap, config.seed)
+    options = (config.bootstrap, config.seed, config.randomised)
+    return digest_of(_CODE, maps, str(config.masks), *options)
 
 
-def localise_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narrator) -> None:
-    """Score every backbone's maps against the masks and write `localisation.csv`.
+def localise_backbones(
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
+) -> None:
+    """Score every backbone's maps, and their controls, against the masks; `localisation.csv`.
 
     The masks are in `raising/` and `lowering/` of the study's `masks` folder, one an image.
 
@@ -37,32 +43,38 @@ def localise_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narra
     if config.masks is None:
         return
     labels = mapped_labels(folder, config)
+    asked = {backbone.label: backbone for backbone in config.backbones}
     records = folder.provenance()["backbones"]
     tables = []
-    with narrator.steps("localisation", len(labels)) as advance:
-        for label in labels:
-            with open_maps(folder.maps, label) as dataset:
-                names = [str(name) for name in dataset["image"].values]
-                maps = {
-                    kind: dataset[kind].values.astype(np.float64).mean(0)
-                    for kind in ("ais", "evidence")
-                }
-                maps["activation"] = dataset["activation"].values
-            transform = Transform(**records[label]["transform"])
-            raising, lowering = (
-                load_masks(config.masks / side, names, transform)
-                for side in ("raising", "lowering")
+    for label in labels:
+        names, maps = _stored_maps(folder, label)
+        transform = Transform(**records[label]["transform"])
+        raising, lowering = (
+            load_masks(config.masks / side, names, transform) for side in ("raising", "lowering")
+        )
+        n_steps = len(names) * config.randomised + 1
+        with narrator.steps(f"{label}: maps against masks", n_steps) as advance:
+            randomised = randomised_maps(folder, config, inputs, asked[label], names, advance)
+            table = localisation_table(
+                label,
+                maps,
+                raising,
+                lowering,
+                randomised=randomised,
+                n_resamples=config.bootstrap,
+                seed=config.seed,
             )
-            tables.append(
-                localisation_table(
-                    label,
-                    maps,
-                    raising,
-                    lowering,
-                    n_resamples=config.bootstrap,
-                    seed=config.seed,
-                )
-            )
+            tables.append(table)
             advance(1)
     if tables:
         write_csv(folder.localisation, pd.concat(tables, ignore_index=True))
+
+
+def _stored_maps(
+    folder: StudyFolder, label: str
+) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
+    """Names of the explained images; their maps averaged over seeds, and the activation."""
+    with open_maps(folder.maps, label) as dataset:
+        names = [str(name) for name in dataset["image"].values]
+        maps = {kind: dataset[kind].values.astype(np.float64).mean(0) for kind in KINDS}
+        return names, maps | {"activation": dataset["activation"].values}
