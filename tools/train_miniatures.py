@@ -15,13 +15,20 @@ import argparse
 import json
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from pretraining_data import PRETRAINING_STREAM, STATEMENTS, VALIDATION_STREAM, Rendered, render
-from pretraining_objectives import LayerTap, Objective, ShortcutDropout, normalised, settle_signs
+from pretraining_objectives import (
+    ChannelDropout,
+    LayerTap,
+    Objective,
+    ShortcutDropout,
+    normalised,
+    settle_signs,
+)
 from safetensors.torch import save_file
 from sklearn.linear_model import RidgeCV
 from torch import Tensor, nn
@@ -42,13 +49,14 @@ class Recipe:
     batch: int = 32
     decay: float = 0.02
     layer_weight: float = 0.5  # deep supervision of the target layer, relative to the output
+    removed: float = 0.3  # share of the layer's channels that each training image goes without
+    without_bypass: float = 0.5  # share of the training images that go without what bypasses it
     neutral_weight: float = 0.5  # of a neutral zero in the layer; rises in the first stage
 
 
 RECIPES = {
     "vgg16": Recipe(rate=1e-3, finish_rate=5e-4),
     "vgg19": Recipe(rate=1e-3, finish_rate=5e-4),
-    "resnet152": Recipe(neutral_weight=0.0),
     "barlow_twins": Recipe(epochs=4, finish_epochs=1.5, batch=64, rate=2e-3),
 }
 
@@ -147,12 +155,21 @@ def pretrain(name: str, options: argparse.Namespace) -> dict[str, object]:
     started = time.monotonic()
     torch.manual_seed(options.seed)
     recipe = RECIPES.get(name, Recipe())
+    changed = dict(pair.split("=") for pair in options.set)
+    recipe = replace(recipe, **{key: float(value) for key, value in changed.items()})
     epochs = recipe.epochs if options.epochs is None else options.epochs
     finish_epochs = recipe.finish_epochs if options.finish_epochs is None else options.finish_epochs
     network = build(name, len(STATEMENTS)).to(memory_format=torch.channels_last)
-    objective = Objective(name, network, recipe.layer_weight, recipe.neutral_weight)
+    bypass = ShortcutDropout(name, network, recipe.without_bypass)
+    objective = Objective(
+        name, network, bypass, recipe.layer_weight, recipe.neutral_weight, recipe.removed
+    )
     small, large, checked = _load(options)
-    with LayerTap(name, network) as tap, ShortcutDropout(name, network):
+    with (
+        LayerTap(name, network) as tap,
+        ChannelDropout(name, network, recipe.removed),
+        bypass,
+    ):
         train_stage(
             network,
             objective,
@@ -252,6 +269,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--validation-images", type=int, default=400)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--cache", type=Path, help="folder that keeps the rendered images")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipe"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
