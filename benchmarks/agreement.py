@@ -2,7 +2,9 @@
 
 Run `python benchmarks/agreement.py [--threads 2]`; it writes results/agreement.json and .md.
 The loop takes every pair and image in turn with scikit-image, SciPy and scikit-learn; it may be
-timed on a sample of the images (`--loop-images`), and is then scaled to all of them.
+timed on a sample of the images (`--loop-images`), and is then scaled to all of them. The whole
+stage (both kinds of maps, five seeds, comparison, bootstrap, chance level, reliability, variance,
+clusters) is timed on a study folder on disk, which it reads a few images at a time.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import time
 from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,10 @@ from sklearn.metrics import mean_squared_error
 from sklearn.metrics.pairwise import cosine_similarity
 
 from aisthesis.agreement import ORIGINAL_METRICS, pair_values, summarise
+from aisthesis.config import study_config
+from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.engine.maps_store import IMAGES_A_CHUNK, MapsWriter
+from aisthesis.pipeline.agree import agree_backbones
 
 RESULTS = Path(__file__).parent / "results"
 NATIVE_SIDE = {
@@ -140,6 +147,60 @@ def growth(sizes: list[int], threads: int) -> list[dict[str, Any]]:
     return results
 
 
+def store_maps(root: str, n: int, seeds: int) -> None:
+    """Write the maps and predictions of a made-up study, a few images at a time."""
+    folder = StudyFolder(Path(root))
+    names = [f"{i:05d}.png" for i in range(n)]
+    tables = []
+    for number, (label, side) in enumerate(NATIVE_SIDE.items()):
+        rng = np.random.default_rng(number)
+        where = {"seed": list(range(seeds)), "image": names}
+        with MapsWriter(folder.maps, label, where, {"key": label}) as writer:
+            for start in range(0, n, IMAGES_A_CHUNK):
+                size = min(IMAGES_A_CHUNK, n - start)
+                common = rng.normal(size=(1, size, side, side))
+                maps = common + rng.normal(size=(seeds, size, side, side))
+                activation = rng.normal(size=(size, side, side))
+                writer.write(start, {"ais": maps, "evidence": -maps, "activation": activation})
+        values = {"prediction": rng.normal(size=n), "rating": 0.0}
+        tables += [
+            pd.DataFrame({"image": names, "backbone": label, "seed": seed, **values})
+            for seed in range(seeds)
+        ]
+    pd.concat(tables).to_csv(folder.predictions, index=False)
+
+
+def one_stage(root: str, n: int, metrics: tuple[str, ...], threads: int) -> dict[str, Any]:
+    """Time and peak memory of the whole stage on stored maps, in a fresh process."""
+    torch.set_num_threads(threads)
+    labels = [{"name": "vgg16", "label": label} for label in NATIVE_SIDE]
+    keys = {"images": "i", "ratings": "r", "out": root, "backbones": labels, "metrics": metrics}
+    config = study_config(keys, Path(root), "benchmark")
+    before, start = peak_rss_mib(), time.perf_counter()
+    agree_backbones(StudyFolder(Path(root)), config, Narrator())
+    return {
+        "images": n,
+        "metrics": list(metrics),
+        "stage_s": time.perf_counter() - start,
+        "peak_rss_mib": peak_rss_mib(),
+        "peak_rss_before_mib": before,
+    }
+
+
+def stages(sizes: list[int], threads: int, seeds: int = 5) -> list[dict[str, Any]]:
+    context = multiprocessing.get_context("spawn")
+    results = []
+    for n in sizes:
+        with TemporaryDirectory() as root:
+            with context.Pool(1) as pool:
+                pool.apply(store_maps, (root, n, seeds))
+            for metrics in (("cosine", "mse"), ORIGINAL_METRICS)[: 1 if n > 1000 else 2]:
+                with context.Pool(1) as pool:
+                    results.append(pool.apply(one_stage, (root, n, metrics, threads)))
+                print(json.dumps(results[-1]), flush=True)
+    return results
+
+
 def as_markdown(report: dict[str, Any]) -> str:
     loop, machine = report["against_loop"], report["machine"]
     lines = [
@@ -164,6 +225,18 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"| {row['ms_per_image']:.2f} | {row['summarise_s']:.2f} | {row['peak_rss_mib']:.0f} "
         f"| {row['maps_mib'] + row['table_mib']:.0f} |"
         for row in report["growth"]
+    ]
+    lines += [
+        "",
+        "The whole stage on stored maps of five seeds, AIS and evidence, with its inference:",
+        "",
+        "| images | metrics | stage, s | peak RSS, MiB | of it before the stage, MiB |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['images']} | {', '.join(row['metrics'])} | {row['stage_s']:.1f} "
+        f"| {row['peak_rss_mib']:.0f} | {row['peak_rss_before_mib']:.0f} |"
+        for row in report["stages"]
     ]
     return "\n".join(lines) + "\n"
 
@@ -194,6 +267,7 @@ def main() -> None:
         },
         "against_loop": loop,
         "growth": growth(options.sizes, options.threads),
+        "stages": stages(options.sizes, options.threads),
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "agreement.json").write_text(json.dumps(report, indent=1) + "\n")

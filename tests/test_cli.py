@@ -114,6 +114,17 @@ def test_a_run_from_options_ends_in_a_report_and_prints_its_path(photos, tmp_pat
         assert main([stage, str(out)]) == 0
 
 
+def test_the_report_alone_puts_photographs_where_it_is_told(run, tmp_path, capsys) -> None:
+    assert run()[0] == 0
+    out = tmp_path / "out"
+    assert not (out / "report-photographs").exists()
+    assert main(["report", str(out), "--photographs", "folder"]) == 0
+    assert capsys.readouterr().out.strip() == str(out / "report.html")
+    assert list((out / "report-photographs").glob("*.jpg"))
+    assert main(["report", str(out), "--photographs", "elsewhere"]) == 2
+    assert "--photographs" in capsys.readouterr().err
+
+
 def test_no_such_folder(run, photos, tmp_path) -> None:
     assert run("--images", str(tmp_path / "nowhere"))[0] == 2
     assert "nowhere" in run("--images", str(tmp_path / "nowhere"))[1]

@@ -52,6 +52,7 @@ def test_local_weights_are_relative_to_the_file_and_words_are_not_paths() -> Non
         ({"explain": "some"}, "`explain`: .*'test' or 'all', but 'some' was given"),
         ({"backbones": ["vgg16", "vgg16"]}, "vgg16 appear more than once; give each its own"),
         ({"backbones": ["a:b", "a_b"]}, "appear more than once"),
+        ({"backbones": [{"name": "vgg16", "label": "a|b"}]}, "separates labels in clusters.csv"),
         ({"backbones": [{"layer": "x"}]}, r"`backbones.0.name` is missing"),
     ],
 )

@@ -64,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     for stage, what in _STAGES.items():
         command = commands.add_parser(stage, help=what, description=what)
         command.add_argument("study", type=Path, help="a study folder, or a study file")
+        if stage == "report":
+            command.add_argument(
+                "--photographs",
+                choices=["auto", "inline", "folder"],
+                default="auto",
+                help="the image browser's photographs: inside the page, or as files in a folder "
+                "beside it (default: inside while they take less than about 20 MB)",
+            )
         command.set_defaults(command=_run_stage, stage=stage)
     _add_predict(commands)
     _add_backbones(commands)
@@ -257,8 +265,12 @@ def _open(path: Path) -> Study:
 
 def _run_stage(options: argparse.Namespace) -> None:
     study = _open(options.study)
+    if options.stage == "report":
+        study.run(until="agree")
+        print(study.report(photographs=options.photographs))
+        return
     study.run(until=options.stage)
-    print(study.folder.report if options.stage == "report" else study.folder.root)
+    print(study.folder.root)
 
 
 def _predict(options: argparse.Namespace) -> None:

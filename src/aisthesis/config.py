@@ -98,6 +98,7 @@ class StudyConfig(_Section):
     masks: Path | None = None
     randomised: int = Field(3, ge=0, le=1000)
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
+    inference_images: int = Field(16, ge=2, le=100_000)
     fit: FitConfig = FitConfig()
 
     @model_validator(mode="before")
@@ -115,6 +116,12 @@ class StudyConfig(_Section):
         if twice:
             raise ValueError(
                 f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
+            )
+        barred = [label for label in labels if "|" in label]
+        if barred:
+            raise ValueError(
+                f"the label {barred[0]!r} holds `|`, which separates labels in clusters.csv; "
+                "leave it out"
             )
         return self
 

@@ -21,6 +21,7 @@ from aisthesis.engine.maps_store import open_maps
 from aisthesis.errors import RequestError
 from aisthesis.pipeline.agree import agree_backbones, agree_key, mapped_labels
 from aisthesis.pipeline.catalogue import check_request
+from aisthesis.pipeline.columns import TABLES
 from aisthesis.pipeline.explain import explain_backbones, explained_images
 from aisthesis.pipeline.fit import fit_backbones, fit_key
 from aisthesis.pipeline.inputs import Inputs, read_inputs
@@ -137,7 +138,7 @@ class Study:
     def _agree(self, inputs: Inputs, fitted: str) -> None:
         folder = self.folder
         key = agree_key(folder, self.config)
-        if folder.is_done("agree", key, [folder.agreement, folder.agreement_images]):
+        if folder.is_done("agree", key, [getattr(folder, name) for name in TABLES]):
             self._narrator.say("agree: already done")
         else:
             started = time.perf_counter()
@@ -156,9 +157,7 @@ class Study:
         self._finish("localise", key, started)
 
     def _report(self, inputs: Inputs, fitted: str) -> None:
-        started = time.perf_counter()
-        write_report(self.folder.root, progress=self._narrator)
-        self._finish("report", "", started)
+        self.report()
 
     def _finish(self, stage: str, key: str, started: float) -> None:
         seconds = round(time.perf_counter() - started, 2)
@@ -240,9 +239,19 @@ class Study:
             narrator=self._narrator,
         )
 
-    def report(self) -> Path:
-        """Write the report from what the folder holds and give its path."""
-        return write_report(self.folder.root, progress=self._narrator)
+    def report(self, photographs: Literal["auto", "inline", "folder"] = "auto") -> Path:
+        """Write the report from what the folder holds and give its path.
+
+        Parameters
+        ----------
+        photographs : {"auto", "inline", "folder"}
+            Whether the image browser's photographs lie inside the page or as files beside it, in
+            `report-photographs/`; `auto` keeps them inside while they take less than about 20 MB.
+        """
+        started = time.perf_counter()
+        page = write_report(self.folder.root, progress=self._narrator, photographs=photographs)
+        self._finish("report", "", started)
+        return page
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -258,6 +267,36 @@ class Study:
     def agreement(self) -> pd.DataFrame:
         """`agreement.csv`: a row per kind of map, metric and pair of backbones."""
         return self._table(self.folder.agreement, "agree")
+
+    @property
+    def agreement_images(self) -> pd.DataFrame:
+        """`agreement_images.csv`: a row per image, kind of map, metric and pair of backbones."""
+        return self._table(self.folder.agreement_images, "agree")
+
+    @property
+    def reliability(self) -> pd.DataFrame:
+        """`reliability.csv`: agreement of each backbone with itself across seeds."""
+        return self._table(self.folder.reliability, "agree")
+
+    @property
+    def baselines(self) -> pd.DataFrame:
+        """`baselines.csv`: agreement of each backbone's maps with its layer's mean activation."""
+        return self._table(self.folder.baselines, "agree")
+
+    @property
+    def variance(self) -> pd.DataFrame:
+        """`variance.csv`: shares of the maps' variance between images, backbones and seeds."""
+        return self._table(self.folder.variance, "agree")
+
+    @property
+    def clusters(self) -> pd.DataFrame:
+        """`clusters.csv`: a row per merge of the backbones' hierarchical clustering."""
+        return self._table(self.folder.clusters, "agree")
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """`images.csv`: consensus, controversy and predictions, image by image."""
+        return self._table(self.folder.images, "agree")
 
     @property
     def maps(self) -> Maps:

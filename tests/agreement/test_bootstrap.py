@@ -58,5 +58,11 @@ def test_fewer_than_two_values_have_none():
     values[0, 1] = 1.0
     assert np.isnan(mean_intervals(values)).all()
     assert np.isnan(mean_intervals(np.empty((0, 2)))).all()
-    with pytest.raises(RequestError, match="at least one bootstrap draw"):
-        mean_intervals(values, n_boot=0)
+    with pytest.raises(RequestError, match="number of bootstrap draws, got -1"):
+        mean_intervals(values, n_boot=-1)
+
+
+def test_no_draws_leave_every_interval_undefined():
+    low, high = mean_intervals(np.random.default_rng(0).normal(size=(9, 2)), n_boot=0)
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()

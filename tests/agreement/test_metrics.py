@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,9 +15,10 @@ from scipy.stats import pearsonr, spearmanr, wasserstein_distance
 from skimage.metrics import structural_similarity
 from sklearn.metrics.pairwise import cosine_similarity
 
-from aisthesis.agreement import METRICS, ORIGINAL_METRICS, MapStack, metric
+from aisthesis.agreement import METRICS, ORIGINAL_METRICS, MapStack, metric, metric_table
 from aisthesis.errors import RequestError
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 FAST = [name for name in METRICS if name != "spatial_emd"]
 
 
@@ -188,6 +192,30 @@ def test_metrics_state_what_they_are():
         assert one.low < one.high
         for words in (one.label, one.formula, one.blind_to, one.undefined_when):
             assert len(words) > 5
+
+
+def test_the_table_of_metrics_has_all_that_a_reader_is_told():
+    table = metric_table().set_index("name")
+    assert list(table.index) == list(METRICS)
+    assert table.loc["emd", "direction"] == "lower"
+    assert "place" in table.loc["emd", "blind_to"]
+    assert table.notna().all().all()
+
+
+def test_the_documented_metrics_are_those_of_the_data():
+    script = runpy.run_path(str(REPOSITORY / "tools" / "describe_metrics.py"))
+    written = (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert written == script["as_markdown"](), "run tools/describe_metrics.py"
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_functions_of_the_cosine_are_its_values(name):
+    one = metric(name)
+    assert one.needs_pixels == (one.of_cosine is None)
+    if one.of_cosine is not None:
+        a, b = MapStack.of(random_maps(5, 14, 14, 1)), MapStack.of(random_maps(5, 7, 7, 2))
+        cosine = metric("cosine")(a, b).numpy()
+        np.testing.assert_allclose(one(a, b), one.of_cosine(cosine), atol=1e-12)
 
 
 def test_an_unknown_metric_names_the_nearest():

@@ -37,6 +37,8 @@ class Recipe:
     skipped: Sequence[str] = ()
     noise_ceiling: bool = True
     localisation: bool = False
+    inference: bool = True  # the tables that studies of an older make lack
+    photo_px: int = 360  # longer side of the photographs
     missing: Sequence[str] = field(default=())  # names of files of the folder to leave out
     rng_seed: int = 0
 
@@ -185,8 +187,63 @@ def _agreement(
     return per_image, pd.DataFrame(summary)
 
 
+def _add_chance(summary: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns of inference: every third pair is not above chance."""
+    n = len(summary)
+    cosine = summary["metric"] == "cosine"
+    doubtful = np.arange(n) % 3 == 2
+    corrected = (summary["mean"] / 0.8).where(cosine)
+    return summary.assign(
+        chance=0.05, chance_low=0.01, chance_high=0.09, p=np.where(doubtful, 0.2, 0.0001),
+        p_corrected=np.where(doubtful, 0.21, 0.0003),
+        reliability_a=np.where(cosine, 0.8, np.nan), reliability_b=np.where(cosine, 0.8, np.nan),
+        disattenuated=corrected, disattenuated_low=corrected - 0.1,
+        disattenuated_high=corrected + 0.1,
+    )  # fmt: skip
+
+
+def _merges(labels: list[str]) -> list[dict[str, Any]]:
+    """Join the backbones one after the other: a chain."""
+    return [
+        {"step": k, "left": "|".join(labels[:k]), "right": labels[k],
+         "members": "|".join(labels[: k + 1]), "distance": 0.3 + 0.2 * k, "support": 0.7}
+        for k in range(1, len(labels))
+    ]  # fmt: skip
+
+
+def _inference(
+    labels: list[str], per_image: pd.DataFrame, predictions: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Give the tables of inference, with values that are easy to recognise."""
+    kinds = ("ais", "evidence")
+    both = [(kind, label) for kind in kinds for label in labels]
+    reliability = [{"map": kind, "metric": "cosine", "backbone": label, "mean": 0.8, "low": 0.7,
+                    "high": 0.9, "n": 12, "n_seeds": 2, "stepped_up": 0.889}
+                   for kind, label in both]  # fmt: skip
+    baselines = [{"map": kind, "metric": "cosine", "backbone": label, "mean": 0.15, "low": 0.1,
+                  "high": 0.2, "n": 12, "n_undefined": 0} for kind, label in both]  # fmt: skip
+    shares = {"shared": 0.04, "image": 0.3, "backbone": 0.01, "image x backbone": 0.4, "seed": 0.25}
+    variance = [{"map": kind, "component": name, "share": v, "low": v - 0.02, "high": v + 0.03,
+                 "n": 12} for kind in kinds for name, v in shares.items()]  # fmt: skip
+    clusters = [{"map": kind, "metric": "cosine", **merge}
+                for kind in kinds for merge in _merges(labels)]  # fmt: skip
+    keys = ["image", "map", "metric"]
+    images = per_image.groupby(keys, sort=False)["value"].agg(["mean", "std", "count"])
+    images = images.set_axis(["consensus", "controversy", "n_pairs"], axis=1).reset_index()
+    facts = predictions[predictions["seed"] == "mean"].groupby("image").agg(
+        rating=("rating", "first"), prediction=("prediction", "mean"),
+        prediction_sd=("prediction", "std"))  # fmt: skip
+    images = images.merge(facts.reset_index(), on="image", how="left")
+    images["same_rating_other_evidence"] = (np.arange(len(images)) % 10) / 10
+    return {"reliability": pd.DataFrame(reliability), "baselines": pd.DataFrame(baselines),
+            "variance": pd.DataFrame(variance), "clusters": pd.DataFrame(clusters),
+            "images": images}  # fmt: skip
+
+
 def _localisation(recipe: Recipe, labels: list[str]) -> pd.DataFrame:
-    levels = [("ais", "either", 0.71), ("evidence", "raising", 0.85), ("centre", "raising", 0.6)]
+    levels = [("ais", "either", 0.71), ("evidence", "raising", 0.85), ("centre", "raising", 0.6),
+              ("evidence", "lowering", 0.3), ("random_weights", "raising", 0.52),
+              ("another<kind>", "raising", 0.55)]  # fmt: skip
     rows = []
     for label, (kind, side, level) in itertools.product(labels, levels):
         for score in ("auc", "mass", "pointing"):
@@ -197,12 +254,30 @@ def _localisation(recipe: Recipe, labels: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _masks(root: Path, table: pd.DataFrame) -> Path:
+    """Put a square of raising evidence to the left, of lowering evidence to the right."""
+    folder = root / "masks"
+    for side, left in (("raising", 0.3), ("lowering", 0.6)):
+        (folder / side).mkdir(parents=True)
+        for k, row in enumerate(table.to_dict("records")):
+            mask = Image.new("L", (row["w"], row["h"]))
+            if k % 3 != 1:
+                box = [left * row["w"], 0.4 * row["h"], (left + 0.1) * row["w"], 0.6 * row["h"]]
+                ImageDraw.Draw(mask).rectangle(box, fill=255)
+            path = (folder / side / row["image"]).with_suffix(".png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mask.save(path)
+    return folder
+
+
 def _provenance(recipe: Recipe, images: Path, table: pd.DataFrame) -> dict[str, Any]:
     kind = "random" if recipe.random_weights else "official"
     backbones = {
         label: {
             "network": f"torchvision {label}", "layer": "features.28", "map_shape": [512, 14, 14],
             "embedding": 4096, "input_px": 224, "parameters": 138_357_544,
+            "transform": {"resize_px": 256, "crop_px": 224, "mean": [0.5] * 3, "std": [0.2] * 3,
+                          "interpolation": "bilinear"},
             "weights": {"kind": kind, "source": f"{label}-397923af.pth", "sha256": "397923af" * 8},
             "ablation": {"plan": "block of columns of the first fully connected layer",
                          "forward_passes": 1.0},
@@ -239,7 +314,9 @@ def fabricate(root: Path, recipe: Recipe) -> Path:
     study.mkdir()
     n = recipe.n_test + recipe.n_train
     names = [*ODD_NAMES, *(f"photo_{k:03d}.jpg" for k in range(max(n - len(ODD_NAMES), 0)))][:n]
-    sizes = [((360, 240), (240, 360), (300, 300))[k % 3] for k in range(n)]
+    px = recipe.photo_px
+    shapes = ((px, px * 2 // 3), (px * 2 // 3, px), (px * 5 // 6, px * 5 // 6))
+    sizes = [shapes[k % 3] for k in range(n)]
     for name, size in zip(names, sizes, strict=True):
         _photograph(rng, photos / name, size)
     table = pd.DataFrame({
@@ -247,18 +324,24 @@ def fabricate(root: Path, recipe: Recipe) -> Path:
         "split": ["test"] * recipe.n_test + ["train"] * recipe.n_train,
         "rating": rng.uniform(10, 90, n).round(1)})  # fmt: skip
     test = table[table["split"] == "test"]
-    _predictions(recipe, table, rng).to_csv(study / "predictions.csv", index=False)
+    predictions = _predictions(recipe, table, rng)
+    predictions.to_csv(study / "predictions.csv", index=False)
     _scores(recipe, rng).to_csv(study / "scores.csv", index=False)
     means = _maps(recipe, test, study, rng)
     if len(means) > 1:
         per_image, summary = _agreement(means, test, rng)
+        if recipe.inference:
+            summary = _add_chance(summary)
+            for name, found in _inference(list(means), per_image, predictions).items():
+                found.to_csv(study / f"{name}.csv", index=False)
         per_image.to_csv(study / "agreement_images.csv", index=False)
         summary.to_csv(study / "agreement.csv", index=False)
     if recipe.localisation:
         _localisation(recipe, list(means)).to_csv(study / "localisation.csv", index=False)
     provenance = json.dumps(_provenance(recipe, photos, table), indent=1)
     (study / "provenance.json").write_text(provenance, encoding="utf-8")
-    config = {"images": str(photos), "ratings": "ratings.csv", "out": str(study),
+    masks = {"masks": str(_masks(root, table))} if recipe.localisation else {}
+    config = {"images": str(photos), **masks, "ratings": "ratings.csv", "out": str(study),
               "seeds": recipe.seeds, "explain": "test",
               "backbones": [{"name": b, "label": b, "layer": "features.28"}
                             for b in recipe.labels]}  # fmt: skip

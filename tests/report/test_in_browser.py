@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from aisthesis.maps import upsample, z_score
+from aisthesis.maps import signed_rgba, upsample, z_score
+from aisthesis.report import write_report
+from aisthesis.report.overlays import LIMIT_SD
 from aisthesis.report.record import read_study_record
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -50,6 +53,23 @@ def page(chromium: Any, full_study: Path) -> Iterator[Any]:
     page.close()
 
 
+def z_scores(values: np.ndarray) -> np.ndarray:
+    return z_score(upsample(torch.from_numpy(values).double(), 224))[0].numpy()
+
+
+def show_browser(page: Any) -> None:
+    page.locator(".viewer").scroll_into_view_if_needed()
+    page.locator(".browser canvas").first.wait_for()
+
+
+def browser_data(page: Any) -> dict[str, Any]:
+    return page.evaluate("JSON.parse(document.getElementById('browser-data').textContent)")
+
+
+def names_in_strip(page: Any) -> list[str]:
+    return [b.get_attribute("title") for b in page.locator("[data-strip] button").all()]
+
+
 def name_shown(page: Any) -> str:
     return page.locator("[data-name]").text_content()
 
@@ -76,14 +96,22 @@ def ink(page: Any, canvas: int = 0) -> dict[str, int]:
 
 
 def test_names_are_text_and_the_page_is_one_request(page):
+    show_browser(page)
     assert name_shown(page) == "<script>alert('x')</script>&\".jpg"
     assert len([url for url in page.requests if url.startswith("file:")]) == 1
     assert page.locator("[data-pictures] figure").count() == 4
 
 
+def test_nothing_is_drawn_before_it_is_near_the_view(page):
+    assert page.locator(".browser canvas").count() == 0
+    assert page.locator("[data-strip] button").count() == 0
+    show_browser(page)
+    assert page.locator(".browser canvas").count() == 3
+    assert page.locator("[data-strip] button").count() == 6
+
+
 def test_keys_buttons_and_strip_move_through_the_images(page):
-    page.locator("#browser").scroll_into_view_if_needed()
-    page.locator(".viewer").scroll_into_view_if_needed()
+    show_browser(page)
     first = name_shown(page)
     page.keyboard.press("ArrowRight")
     second = name_shown(page)
@@ -96,21 +124,85 @@ def test_keys_buttons_and_strip_move_through_the_images(page):
     assert page.locator("[data-place]").text_content() == "6 of 6"
     page.keyboard.press("ArrowRight")
     assert page.locator("[data-place]").text_content() == "6 of 6"
+    page.keyboard.press("Home")
+    assert name_shown(page) == first
+    page.keyboard.press("End")
+    assert page.locator("[data-place]").text_content() == "6 of 6"
 
 
-def test_sorting_by_every_key_orders_the_images(page, full_study):
-    data = page.evaluate("JSON.parse(document.getElementById('browser-data').textContent)")
-    by_name = {image["name"]: image for image in data["images"]}
-    for option in ("rating:-1", "rating:1", "error:-1", "consensus:-1", "controversy:-1"):
+def test_letters_change_what_is_shown_but_not_while_typing(page):
+    show_browser(page)
+    page.locator("[name=next]").focus()
+    page.keyboard.press("k")
+    assert page.locator("[name=kind][value=evidence]").is_checked()
+    page.keyboard.press("s")
+    assert page.locator("[name=sign][value=positive]").is_checked()
+    page.keyboard.press("l")
+    assert page.locator("[data-pictures] figure").count() == 4
+    assert page.locator("[data-two]").is_visible()
+    page.locator("[name=find]").focus()
+    page.keyboard.type("k")
+    assert page.locator("[name=kind][value=evidence]").is_checked()
+
+
+@pytest.mark.parametrize("kind", ["ais", "evidence"])
+def test_sorting_by_every_key_orders_the_images(page, kind):
+    show_browser(page)
+    by_name = {image["name"]: image for image in browser_data(page)["images"]}
+    page.locator(f"[name=kind][value={kind}]").check(force=True)
+    options = page.locator("[name=sort] option").evaluate_all("all => all.map(o => o.value)")
+    assert len(options) == 10
+    for option in options[1:]:
         page.locator("[name=sort]").select_option(option)
-        names = [b.get_attribute("title") for b in page.locator("[data-strip] button").all()]
         key, direction = option.split(":")
-        values = [by_name[name][key] for name in names if by_name[name][key] is not None]
+        facts = [by_name[name][key] for name in names_in_strip(page)]
+        facts = [fact[kind] if isinstance(fact, dict) else fact for fact in facts]
+        values = [fact for fact in facts if fact is not None]
         assert values == sorted(values, reverse=direction == "-1")
-        assert len(names) == 6
+        assert facts[: len(values)] == values, "those not known come last"
+        assert len(facts) == 6
+
+
+@pytest.mark.parametrize("key", ["rating", "error", "consensus", "controversy"])
+def test_filters_keep_the_images_between_the_sliders(page, key):
+    show_browser(page)
+    page.locator(".filters summary").click()
+    facts = {image["name"]: image[key] for image in browser_data(page)["images"]}
+    known = {n: v["ais"] if isinstance(v, dict) else v for n, v in facts.items()}
+    known = {name: value for name, value in known.items() if value is not None}
+    low, high = min(known.values()), max(known.values())
+    page.locator(f"[name={key}-from]").fill("40")
+    cut = low + 0.4 * (high - low)
+    assert set(names_in_strip(page)) == {name for name, v in known.items() if v >= cut}
+    page.locator(f"[name={key}-to]").fill("80")
+    end = low + 0.8 * (high - low)
+    left = {name for name, v in known.items() if cut <= v <= end}
+    assert set(names_in_strip(page)) == left
+    assert " to " in page.locator(f"[data-range={key}] output").text_content()
+    page.locator("[name=reset]").click()
+    assert len(names_in_strip(page)) == 6
+
+
+def test_images_with_the_same_rating_but_other_maps_can_be_picked(page):
+    show_browser(page)
+    page.locator(".filters summary").click()
+    images = browser_data(page)["images"]
+    marked = [image["name"] for image in images if (image["divided"]["ais"] or 0) >= 0.8]
+    assert 0 < len(marked) < 6
+    page.locator("[name=marked]").check()
+    assert names_in_strip(page) == marked
+    assert "same rating, other map" in page.locator("[data-facts]").text_content()
+
+
+def test_examples_open_in_the_browser(page):
+    button = page.locator("[data-open]").nth(1)
+    wanted = button.get_attribute("data-open")
+    button.click()
+    assert name_shown(page) == wanted
 
 
 def test_finding_by_name_filters_and_can_find_nothing(page):
+    show_browser(page)
     page.locator("[name=find]").fill("KŮŇ")
     assert page.locator("[data-strip] button").count() == 1
     assert "kůň" in name_shown(page)
@@ -122,66 +214,205 @@ def test_finding_by_name_filters_and_can_find_nothing(page):
 
 
 def test_signs_and_opacity_change_the_colours(page):
+    show_browser(page)
     both = ink(page)
     assert both["red"] > 0
     assert both["blue"] > 0
-    page.locator("[name=sign][value=positive]").check()
+    page.locator("[name=sign][value=positive]").check(force=True)
     assert ink(page)["blue"] == 0
-    page.locator("[name=sign][value=negative]").check()
+    page.locator("[name=sign][value=negative]").check(force=True)
     assert ink(page)["red"] == 0
-    page.locator("[name=sign][value=both]").check()
+    page.locator("[name=sign][value=both]").check(force=True)
     page.locator("[name=opacity]").fill("0.3")
     assert 0 < ink(page)["alpha"] < 0.6 * both["alpha"]
     page.locator("[name=opacity]").fill("0")
     assert ink(page)["alpha"] == 0
 
 
+def test_numbers_have_a_real_minus_and_no_negative_zero(page):
+    said = page.evaluate(
+        """() => {
+            const {say} = aisthesis.pictures(null, null);
+            return [say(-0.001), say(-0.5), say(0.126), say(null), say(-12.34, 1)];
+        }"""
+    )
+    assert said == ["0.00", "−0.50", "0.13", "–", "−12.3"]
+
+
 def test_flat_maps_are_not_drawn(page):
+    show_browser(page)
     page.locator("[data-strip] button").nth(2).click()
     assert page.locator("[data-pictures] canvas").count() == 2
     assert "no map, or a flat one" in page.locator("[data-pictures]").inner_text()
 
 
-def test_difference_of_two_maps(page):
-    page.locator("[name=minuend]").select_option(label="vgg16")
-    assert page.locator("[data-pictures] figure").count() == 5
+def test_two_maps_side_by_side_and_their_difference(page):
+    show_browser(page)
+    assert not page.locator("[data-two]").is_visible()
+    page.locator("[name=layout][value=two]").check(force=True)
+    assert page.locator("[data-pictures] figure").count() == 4
+    titles = page.locator("[data-pictures] figcaption").all_inner_texts()
+    assert titles[3].startswith("vgg16 − vgg19")
+    assert ink(page, 2)["alpha"] > 0
     page.locator("[name=subtrahend]").select_option(label="vgg16")
-    assert ink(page, 3)["alpha"] == 0
+    assert ink(page, 2)["alpha"] == 0
+    page.locator("[name=subtrahend]").select_option(label="resnet152")
+    assert page.locator("[data-pictures] figcaption").nth(2).inner_text().startswith("resnet152")
 
 
-def test_the_browser_computes_the_z_scores_of_the_method(page, full_study):
+def test_the_difference_is_that_of_the_z_scores(page, full_study):
+    show_browser(page)
+    record = read_study_record(full_study)
+    name = record.explained[1]
+    one, other = (record.maps[label].get("ais", name) for label in ("vgg16", "resnet152"))
+    expected = z_scores(one) - z_scores(other)
+    pixels = page.evaluate(
+        """() => {
+            const text = document.getElementById("browser-data").textContent;
+            const store = aisthesis.store(JSON.parse(text));
+            const [a, , b] = store.maps(1, "ais").map((map) => aisthesis.standardised(map, "mean"));
+            return [...a.map((value, k) => value - b[k])];
+        }"""
+    )
+    np.testing.assert_allclose(np.reshape(pixels, (224, 224)), expected, atol=2e-3)
+
+
+def test_the_colours_are_those_of_the_figures(page):
+    # No value lies where two colours are equally near, so that rounding has no say.
+    drawn = np.random.default_rng(0).normal(0, 2, 2000)
+    values = np.concatenate([drawn, [0.0, -0.0, 3.0, -3.0, 9.0, -9.0, 1e-9]])
+    for sign in ("both", "positive", "negative"):
+        pixels = page.evaluate(
+            """([values, sign]) => {
+                const data = JSON.parse(document.getElementById("browser-data").textContent);
+                const into = new Uint8ClampedArray(4 * values.length);
+                const look = {limit: data.limit, anchors: data.anchors, opacity: 0.7, sign};
+                return [...aisthesis.colour(values, into, look)];
+            }""",
+            [values.tolist(), sign],
+        )
+        shown = {"both": np.abs(values) >= 0, "positive": values >= 0, "negative": values <= 0}[
+            sign
+        ]
+        expected = signed_rgba(values[None], LIMIT_SD, opacity=0.7, fade=True)[0]
+        found = np.reshape(pixels, (-1, 4))
+        np.testing.assert_array_equal(found[shown], expected[shown])
+        assert (found[~shown] == 0).all()
+
+
+def test_maps_have_words_for_whoever_does_not_see_them(page, full_study):
+    show_browser(page)
+    record = read_study_record(full_study)
+    z = z_scores(record.maps["vgg16"].get("ais", record.explained[0]))
+    y, x = np.unravel_index(z.argmax(), z.shape)
+    places = [["upper left", "top", "upper right"], ["left", "centre", "right"],
+              ["lower left", "bottom", "lower right"]]  # fmt: skip
+    words = page.locator(".browser canvas").first.get_attribute("aria-label")
+    assert words.startswith("AIS map of vgg16 over <script>")
+    assert f"highest at the {places[3 * y // 224][3 * x // 224]}," in words
+
+
+@pytest.mark.parametrize("kind", ["ais", "evidence"])
+def test_the_browser_computes_the_z_scores_of_the_method(page, full_study, kind):
     record = read_study_record(full_study)
     name = record.explained[1]
     for position, stack in enumerate(record.maps.values()):
         pixels = page.evaluate(
-            """([image, position]) => {
-                const data = JSON.parse(document.getElementById("browser-data").textContent);
-                return [...aisthesis.standardised(data.images[image].maps.ais[position], "mean")];
+            """([image, position, kind]) => {
+                const text = document.getElementById("browser-data").textContent;
+            const store = aisthesis.store(JSON.parse(text));
+                return [...aisthesis.standardised(store.maps(image, kind)[position], "mean")];
             }""",
-            [1, position],
+            [1, position, kind],
         )
-        values = torch.from_numpy(stack.get("ais", name)).double()
-        expected, _ = z_score(upsample(values, 224))
+        expected = z_scores(stack.get(kind, name))
         np.testing.assert_allclose(np.reshape(pixels, (224, 224)), expected, atol=1e-3)
 
 
 def test_maps_lie_on_the_crop_of_the_photograph(page):
+    show_browser(page)
     box = page.locator("[data-pictures] .picture").nth(1).bounding_box()
     drawn = page.locator("[data-pictures] canvas").first.bounding_box()
-    # The first photograph has 360 × 240 px; the network saw 210 × 210 px of its middle.
-    assert drawn["width"] / box["width"] == pytest.approx(210 / 360, abs=0.01)
-    assert drawn["height"] / box["height"] == pytest.approx(210 / 240, abs=0.01)
+    frame = page.locator("[data-pictures] .crop").first.bounding_box()
+    for found in (drawn, frame):
+        # The first photograph has 360 × 240 px; the network saw 210 × 210 px of its middle.
+        assert found["width"] / box["width"] == pytest.approx(210 / 360, abs=0.01)
+        assert found["height"] / box["height"] == pytest.approx(210 / 240, abs=0.01)
     assert (drawn["x"] - box["x"]) / box["width"] == pytest.approx(75 / 360, abs=0.01)
 
 
-def test_tabs_switch_between_kinds_of_maps(page):
-    tabs = page.locator("#agreement [role=tab]")
-    assert page.locator("#agreement-ais").is_visible()
-    tabs.nth(1).click()
-    assert page.locator("#agreement-evidence").is_visible()
-    assert not page.locator("#agreement-ais").is_visible()
-    tabs.nth(1).press("ArrowLeft")
-    assert page.locator("#agreement-ais").is_visible()
+def choose(page: Any, switch: str, value: str) -> None:
+    page.locator(f"[data-switch={switch}][value={value}]").first.check(force=True)
+
+
+def matrices_shown(page: Any) -> list[str]:
+    found = page.locator(".matrices figure.panel").all()
+    return [figure.get_attribute("id") for figure in found if figure.is_visible()]
+
+
+def test_switches_choose_map_metric_and_view_for_the_whole_section(page):
+    assert matrices_shown(page) == ["matrix-ais-cosine-raw"]
+    choose(page, "kind", "evidence")
+    choose(page, "view", "disattenuated")
+    assert matrices_shown(page) == ["matrix-evidence-cosine-disattenuated"]
+    choose(page, "metric", "ssim")
+    assert matrices_shown(page) == []
+    assert page.locator(".matrices [data-otherwise]").is_visible()
+    choose(page, "view", "raw")
+    assert matrices_shown(page) == ["matrix-evidence-ssim-raw"]
+    strips = page.locator(".strips-figure").all()
+    shown = [s.get_attribute("data-metric") for s in strips if s.is_visible()]
+    assert shown == ["ssim"]
+    assert page.locator(".tree").first.is_hidden()
+    choose(page, "metric", "cosine")
+    assert page.locator(".tree[data-kind=evidence]").is_visible()
+    choose(page, "kind", "ais")
+    tables = page.locator(".matrices details").all()
+    assert [t.get_attribute("data-kind") for t in tables if t.is_visible()] == ["ais"]
+
+
+def test_cells_tell_what_they_know_to_pointer_and_keys(page, full_study):
+    row = pd.read_csv(full_study / "agreement.csv").iloc[0]
+    mean = f"{row['mean']:.3f}".replace("-", "−")
+    figure = page.locator("#matrix-ais-cosine-raw")
+    readout = figure.locator("[data-readout]")
+    resting = readout.text_content()
+    cells = figure.locator("td[data-line]")
+    cells.nth(1).hover()
+    told = readout.text_content()
+    assert told.startswith(f"{row['backbone_a']} and {row['backbone_b']}: {mean}, 95% interval")
+    assert "chance 0.05 (95% of random pairings 0.01 to 0.09)" in told
+    assert "corrected" in told
+    page.mouse.move(0, 0)
+    assert readout.text_content() == resting
+    assert figure.locator("td[tabindex='0']").count() == 1
+    cells.nth(0).focus()
+    assert "with itself across seeds" in readout.text_content()
+    page.keyboard.press("ArrowRight")
+    assert readout.text_content() == told
+    page.keyboard.press("ArrowDown")
+    assert "with itself" in readout.text_content()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    assert readout.text_content() == told, "there is nothing above the first row"
+    assert figure.locator("td[tabindex='0']").count() == 1
+
+
+def test_switches_and_summaries_are_reached_by_keyboard_with_a_visible_focus(page):
+    page.locator("[data-switch=kind]").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert matrices_shown(page) == ["matrix-evidence-cosine-raw"]
+    outline = page.locator("[data-switch=kind]:checked + span").first.evaluate(
+        "e => getComputedStyle(e).outlineStyle"
+    )
+    assert outline == "solid"
+
+
+def test_examples_switch_between_kinds_of_maps(page):
+    assert page.locator("#examples-ais").is_visible()
+    page.locator("[name=example-kind][value=evidence]").check(force=True)
+    assert page.locator("#examples-evidence").is_visible()
+    assert not page.locator("#examples-ais").is_visible()
 
 
 def test_themes_follow_the_system_and_the_button(page):
@@ -196,13 +427,75 @@ def test_themes_follow_the_system_and_the_button(page):
     assert ground() == light
 
 
-def test_the_page_fits_a_phone(page):
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_fits_a_phone(page, theme):
+    page.emulate_media(color_scheme=theme)
     page.set_viewport_size({"width": 360, "height": 740})
+    show_browser(page)
+    page.locator(".filters summary").click()
+    page.locator("[name=layout][value=two]").check(force=True)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_print_shows_all_tabs_and_no_browser(page):
+def test_print_shows_every_matrix_and_no_browser(page):
     page.emulate_media(media="print")
-    assert page.locator("#agreement-evidence").is_visible()
-    assert page.locator("#agreement-ais").is_visible()
+    for kind in ("ais", "evidence"):
+        for metric in ("cosine", "ssim", "emd", "mse"):
+            assert page.locator(f"#matrix-{kind}-{metric}-raw").is_visible()
+    assert page.locator("#matrix-ais-cosine-disattenuated").is_visible()
+    assert page.locator("#examples-evidence").is_visible()
     assert not page.locator("#browser").is_visible()
+    assert not page.locator("#agreement .switches").is_visible()
+
+
+def test_every_control_has_a_name_and_every_picture_words(page):
+    show_browser(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select")]
+            .filter((one) => !one.labels?.length && !one.ariaLabel && !one.textContent.trim())
+            .map((one) => one.outerHTML)"""
+    )
+    assert nameless == []
+    silent = page.evaluate(
+        """() => [...document.querySelectorAll("canvas, [role=img]")]
+            .filter((one) => !one.ariaLabel).map((one) => one.outerHTML)"""
+    )
+    assert silent == []
+    handlers = page.evaluate(
+        """() => [...document.querySelectorAll("*")].filter((one) =>
+            [...one.attributes].some((a) => a.name.startsWith("on"))).length"""
+    )
+    assert handlers == 0
+
+
+def test_without_javascript_everything_but_the_browser_is_there(chromium, full_study):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((full_study / "report.html").as_uri())
+    for kind in ("ais", "evidence"):
+        assert page.locator(f"#matrix-{kind}-mse-raw").is_visible()
+        assert page.locator(f"#examples-{kind}").is_visible()
+    assert not page.locator("#agreement .switches").is_visible()
+    assert page.locator("#browser noscript").count() == 1
+    context.close()
+
+
+def test_photographs_beside_the_page_are_found_and_nothing_else_is_asked_for(chromium, make_study):
+    study = make_study(labels=["vgg16", "vgg19"], n_test=4, n_train=0, seeds=1)
+    write_report(study, photographs="folder")
+    page = chromium.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((study / "report.html").as_uri())
+    show_browser(page)
+    page.wait_for_function(
+        "[...document.querySelectorAll('[data-pictures] img')].every((img) => img.naturalWidth > 0)"
+    )
+    files = [url for url in asked if not url.startswith("data:")]
+    folder = study.as_uri()
+    assert all(url.startswith(folder) for url in files)
+    assert {url.rsplit("/", 1)[1] for url in files} == {
+        "report.html", *(f"{k:05d}.jpg" for k in range(4))
+    }  # fmt: skip
+    page.close()

@@ -5,20 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
+from aisthesis.report.dividing import observe_dividing, rank_correlation
+from aisthesis.report.examples import image_facts
 from aisthesis.report.observations import (
     observe,
     observe_ceiling,
-    observe_chance,
     observe_emd,
     observe_mse_identity,
     observe_pairs,
     observe_prediction,
     observe_ridge,
 )
+from aisthesis.report.observed_agreement import observe_chance, observe_level, observe_noise
 from aisthesis.report.residual_side import observe_residual_side
 
 PAIRS = [("a", "b"), ("a", "c"), ("b", "c")]
+#: Of a bivariate normal with Pearson's r = .6: 6 / pi * arcsin(r / 2).
+TRUE_SPEARMAN = 6 / np.pi * np.arcsin(0.3)
 NO_IMAGES = pd.DataFrame(columns=["image", "map", "metric", "backbone_a", "backbone_b", "value"])
 
 
@@ -48,8 +53,15 @@ def test_a_best_predictor_is_named_only_if_its_interval_is_clear_of_all_others()
     assert "overlaps with that of a." in open_question
 
 
+def test_rivals_are_named_only_where_they_are_few():
+    many = observe_prediction(scores(a=(0.7, 0.6, 0.8), b=(0.6, 0.5, 0.7), c=(0.6, 0.5, 0.7)))
+    assert "every other network’s interval overlaps with its own" in many
+    few = observe_prediction(scores(a=(0.7, 0.6, 0.8), b=(0.6, 0.5, 0.7), c=(0.3, 0.2, 0.4)))
+    assert "overlaps with that of b." in few
+
+
 def test_prediction_that_may_be_chance_is_called_so():
-    assert "No backbone is shown to predict" in observe_prediction(scores(a=(0.2, -0.1, 0.5)))
+    assert "No network is shown to predict" in observe_prediction(scores(a=(0.2, -0.1, 0.5)))
 
 
 def test_one_backbone_is_neither_best_nor_worst():
@@ -62,7 +74,7 @@ def test_undefined_and_missing_intervals_claim_nothing():
     nan = float("nan")
     assert "nothing can be said" in observe_prediction(scores(a=(nan, nan, nan)))
     said = observe_prediction(scores(a=(0.6, nan, nan), b=(0.5, nan, nan)))
-    assert "no backbone can be called the best" in said
+    assert "no network can be called the best" in said
 
 
 def test_the_averaged_prediction_is_reported_and_not_a_single_seed():
@@ -73,13 +85,13 @@ def test_the_averaged_prediction_is_reported_and_not_a_single_seed():
 
 @pytest.mark.parametrize(
     ("plcc", "words"),
-    [(0.45, "is 50% of it"), (0.95, "lies above that"), (-0.1, "no backbone correlates")],
+    [(0.45, "is 50% of it"), (0.95, "lies above that"), (-0.1, "no network correlates")],
 )
 def test_ceiling_is_set_against_the_highest_plcc(plcc, words):
     ceiling = {"reliability": 0.81, "low": 0.7, "high": 0.9, "correlation": 0.9, "r2": 0.81}
     said = observe_ceiling(scores(a=(plcc, plcc - 0.1, plcc + 0.1)), ceiling)
     assert words in said
-    assert "reliability 0.81, 0.70 to 0.90" in said
+    assert "allows a correlation of 0.90" in said
 
 
 def test_no_ceiling_no_sentence():
@@ -94,7 +106,7 @@ def test_ridge_is_named_where_it_is_ahead():
     assert "neither is shown to be better" in said
     clear = ridge.assign(srcc_low=0.65)
     assert "do not overlap for a" in observe_ridge(pd.concat([mlp, clear]))
-    assert "On every backbone the MLP head" in observe_ridge(
+    assert "On every network the MLP head" in observe_ridge(
         pd.concat([mlp, ridge[ridge["backbone"] == "b"]])
     )
     assert observe_ridge(mlp) is None
@@ -149,47 +161,137 @@ def per_image(ais: np.ndarray, evidence: np.ndarray) -> pd.DataFrame:
     ])  # fmt: skip
 
 
+def predictions(residuals: dict[str, np.ndarray]) -> pd.DataFrame:
+    return pd.concat([
+        pd.DataFrame({"image": [f"{k}" for k in range(len(r))], "backbone": name, "rating": 50.0,
+                      "prediction": 50.0 + r})
+        for name, r in residuals.items()
+    ])  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("shift", "words"),
-    [(0.3, "agree better on where the evidence is"), (-0.3, "agree less on the evidence"),
-     (0.0, "not distinguishable from zero")],
+    [(0.3, "agree better by 0.30"), (-0.3, "agree less by 0.30"),
+     (0.0, "do not agree better or worse than can be told")],
 )  # fmt: skip
 def test_ais_against_evidence_says_what_the_interval_says(shift, words):
     rng = np.random.default_rng(0)
     ais = rng.normal(0.2, 0.1, 60)
-    evidence = ais + shift + rng.normal(0, 0.1, 60) - (0 if shift else 0.005)
-    table = pd.concat([
-        agreement("cosine", "ais", [ais.mean()]), agreement("cosine", "evidence", [evidence.mean()])
-    ])  # fmt: skip
-    (said,) = observe_residual_side(table, per_image(ais, evidence))
-    assert words in said
+    noise = rng.normal(0, 0.1, 60)
+    evidence = ais + shift + noise - noise.mean() + (0 if shift else 0.001)
+    unknown = predictions({"a": np.full(60, np.nan), "b": np.full(60, np.nan)})
+    assert words in observe_residual_side(per_image(ais, evidence), unknown)
 
 
 def test_the_side_of_the_error_explains_only_what_it_explains():
-    table = agreement("cosine", "ais", [0.1, 0.2, 0.3]).assign(
-        same_side_share=[0.6, 0.7, 0.8], same_side_mean=[0.3, 0.4, 0.5]
-    )
-    (said,) = observe_residual_side(table, NO_IMAGES)
-    assert "70% (pairs: 60% to 80%)" in said
-    assert "0.40 instead of 0.20" in said
-    (said,) = observe_residual_side(table.assign(same_side_mean=0.1), NO_IMAGES)
-    assert "does not explain the disagreement" in said
-    (said,) = observe_residual_side(table.assign(same_side_mean=[0.9, 0.1, 0.2]), NO_IMAGES)
-    assert "does not explain the disagreement" in said
+    rng = np.random.default_rng(1)
+    same = np.arange(80) % 4 != 0
+    residuals = {"a": np.ones(80), "b": np.where(same, 2.0, -2.0)}
+    apart = np.where(same, 0.5, -0.4) + rng.normal(0, 0.1, 80)
+    said = observe_residual_side(per_image(apart, apart), predictions(residuals))
+    assert "on the same side of the human rating on 75% of the images" in said
+    assert "part of the disagreement is the side of the error" in said
+    unrelated = 0.3 + rng.normal(0, 0.1, 80)
+    said = observe_residual_side(per_image(unrelated, unrelated), predictions(residuals))
+    assert "not shown to explain the disagreement" in said
+    never = predictions({"a": np.ones(80), "b": np.ones(80)})
+    assert "on 100% of the images." in observe_residual_side(per_image(apart, apart), never)
+
+
+def test_the_level_of_agreement_has_an_interval_over_images_of_the_mean_over_pairs():
+    rng = np.random.default_rng(2)
+    values = rng.normal(0.4, 0.1, 200)
+    table = pd.concat([
+        agreement("cosine", "ais", [0.1, 0.5, 0.3]), agreement("cosine", "evidence", [0.6])
+    ])  # fmt: skip
+    said = observe_level(table, per_image(values, values))
+    half = 1.96 * values.std() / np.sqrt(200)
+    low, high = (f"{values.mean() + sign * half:.2f}" for sign in (-1, 1))
+    assert f"of 0.30 (95% interval {low} to {high}; 3 pairs from 0.10 to 0.50)" in said
+    assert said.startswith("The maps agree strongly: on the same image the AIS maps")
+    assert f"their evidence maps of 0.60 (95% interval {low} to {high})." in said
 
 
 def test_chance_counts_corrected_p_values():
     table = agreement("cosine", "ais", [0.1, 0.2, 0.3]).assign(
-        chance=0.05, p_adjusted=[0.2, 0.01, 0.04]
+        chance=0.05, p_corrected=[0.2, 0.01, 0.04]
     )
-    assert "2 of 3 pairs agree better" in observe_chance(table, "ais")
-    assert observe_chance(table.drop(columns="chance"), "ais") is None
+    assert "have 0.05; 2 of the 3 pairs agree better" in observe_chance(table, "cosine")
+    assert "1 of the 3 pairs agrees" in observe_chance(
+        table.assign(p_corrected=[0.2, 0.01, 0.4]), "cosine"
+    )
+    assert "no pair agrees" in observe_chance(table.assign(p_corrected=0.5), "cosine")
+    assert "every pair agrees" in observe_chance(table.assign(p_corrected=0.01), "cosine")
+    assert observe_chance(table.drop(columns="chance"), "cosine") is None
+
+
+def reliability(*means: float) -> pd.DataFrame:
+    names = list("abc")[: len(means)]
+    columns = {"map": "evidence", "metric": "cosine", "backbone": names, "mean": means}
+    return pd.DataFrame(columns)
+
+
+NO_VARIANCE = pd.DataFrame(columns=["map", "component", "share"])
+
+
+def test_noise_is_said_with_what_is_left_without_it():
+    table = agreement("cosine", "evidence", [0.1, 0.2, 0.3]).assign(
+        disattenuated=[0.2, 0.4, 0.9], disattenuated_high=[0.3, 0.5, 1.1]
+    )
+    said = observe_noise(table, reliability(0.5, 0.7, 0.9), NO_VARIANCE)
+    assert "to a cosine of 0.50 to 0.90 between evidence maps" in said
+    assert "would agree to 0.50 on average, and 2 of the 3 pairs’ intervals end below 1" in said
+    nan = float("nan")
+    assert "from one seed only" in observe_noise(table, reliability(nan, nan, nan), NO_VARIANCE)
+    assert observe_noise(table, reliability().iloc[:0], NO_VARIANCE) is None
+    shares = pd.DataFrame({"map": "evidence", "component": ["image", "image x backbone", "seed"],
+                           "share": [-0.01, 0.6, 0.41], "low": [-0.03, 0.5, 0.3],
+                           "high": [0.02, 0.7, 0.5]})  # fmt: skip
+    said = observe_noise(table, reliability(0.5, 0.7, 0.9), shares)
+    assert said.startswith("Of the variance of evidence maps 60% (50 to 70) is what one network")
+    assert "41% (30 to 50) comes with the seed of its training and 0% (−3 to 2) is what" in said
+
+
+def facts(consensus: np.ndarray, rating: np.ndarray, error: np.ndarray) -> pd.DataFrame:
+    names = [f"{k}" for k in range(len(rating))]
+    averaged = pd.DataFrame({"image": names, "backbone": "a", "split": "test", "rating": rating,
+                             "prediction": rating + error})  # fmt: skip
+    return image_facts(names, averaged, pd.DataFrame({"consensus": consensus}, index=names))
+
+
+def test_what_divides_the_networks_is_named_only_if_the_interval_shows_it():
+    rng = np.random.default_rng(3)
+    rating, error, noise = rng.uniform(10, 90, 100), rng.normal(0, 5, 100), rng.normal(0, 1, 100)
+    said = observe_dividing(facts(0.02 * rating + 0.1 * noise, rating, error), "evidence")
+    assert said.startswith("The evidence maps agree less on images that people rate low (rank")
+    assert "98% interval" in said
+    said = observe_dividing(facts(-np.abs(error) + 0.1 * noise, rating, error), "ais")
+    assert "AIS maps agree less on images whose rating is predicted badly" in said
+    said = observe_dividing(facts(noise, rating, error), "evidence")
+    assert said.startswith("No kind of image is shown to divide them: the rank correlations of")
+    assert said.endswith("and every interval includes zero.")
+    assert observe_dividing(facts(noise, rating, error).iloc[:19], "ais") is None
+    table = facts(noise, rating, error).assign(same_rating_other_evidence=np.arange(100) / 100)
+    said = observe_dividing(table, "ais")
+    assert "20 of 100 images are both in the fifth" in said
+    assert "(4 expected by chance)" in said
+
+
+def test_rank_correlation_is_scipys_and_its_interval_covers_as_often_as_it_claims():
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(60):
+        x = rng.normal(size=80)
+        y = 0.6 * x + 0.8 * rng.normal(size=80)
+        rho, low, high = rank_correlation(x, y, 0.95)
+        assert rho == pytest.approx(spearmanr(x, y).statistic)
+        covered += low <= TRUE_SPEARMAN <= high
+    assert 51 <= covered <= 60
 
 
 def test_without_agreement_only_prediction_is_spoken_of():
-    empty = agreement("cosine", "ais", [])
     empty = pd.DataFrame(columns=["map", "metric", "backbone_a", "backbone_b", "mean", "n"])
     found = observe(scores(a=(0.6, 0.5, 0.7)), empty, NO_IMAGES)
-    assert len(found.headline) == 1
+    assert [answer.title for answer in found.headline] == ["How well they predict"]
     assert found.agreement == {}
     assert found.metrics == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,10 @@ import torch
 from PIL import Image
 
 from aisthesis.maps import upsample, z_score
-from aisthesis.report.browser_data import encode_map, images_that_fit
-from aisthesis.report.examples import choose_examples, image_facts, spread_over_ratings
+from aisthesis.report.browser_data import encode_map
+from aisthesis.report.examples import choose_examples, image_facts
 from aisthesis.report.overlays import colour_bar_css, lay_over, map_moments
-from aisthesis.report.photographs import Photographs
+from aisthesis.report.photographs import Photographs, PhotographStore
 from aisthesis.report.stored_maps import BackboneMaps, CropBox, differing_crops
 
 
@@ -85,18 +86,54 @@ def test_constant_maps_are_flat():
 
 def test_an_encoded_map_is_the_map():
     values = np.random.default_rng(0).normal(0, 5, (6, 9)).astype(np.float32)
-    code = encode_map(values)
-    steps = np.frombuffer(base64.b64decode(code["data"]), "<i2").reshape(code["h"], code["w"])
-    np.testing.assert_allclose(steps * code["unit"], values, atol=np.abs(values).max() / 60000)
+    code, (unit, mean, sd) = encode_map(values)
+    steps = np.frombuffer(code, "<i2").reshape(6, 9)
+    np.testing.assert_allclose(steps * unit, values, atol=np.abs(values).max() / 60000)
+    moments = map_moments(values)
+    assert (mean, sd) == pytest.approx((moments.mean, moments.sd), rel=1e-6)
+    assert encode_map(np.full((3, 3), 2.0, np.float32))[1][2] == 0.0
 
 
-def test_large_maps_leave_room_for_fewer_images():
-    def stack(side: int) -> BackboneMaps:
-        return BackboneMaps("a", ("x",), {"ais": np.zeros((1, side, side), np.float32)}, (None,))
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(3):
+        noise = rng.integers(0, 255, (500, 900, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"<{k}>.png")
+    return Photographs(folder)
 
-    assert images_that_fit({"a": stack(14)}) == 150
-    assert images_that_fit({"a": stack(500)}) < 60
-    assert images_that_fit({"a": stack(5000)}) == 1
+
+NAMES = ["<0>.png", "<1>.png", "<2>.png"]
+
+
+def test_photographs_lie_inside_or_beside_the_page(photos, tmp_path, monkeypatch):
+    inline = PhotographStore(photos, NAMES, tmp_path, "inline").put(NAMES[0])
+    assert inline.address == "inline"
+    with Image.open(io.BytesIO(base64.b64decode(inline.base64))) as image:
+        assert max(image.size) == 400
+    beside = PhotographStore(photos, NAMES, tmp_path, "folder")
+    stored = [beside.put(name) for name in [*NAMES, "gone.png"]]
+    assert [one.address for one in stored] == [
+        "report-photographs/00000.jpg", "report-photographs/00001.jpg",
+        "report-photographs/00002.jpg", None,
+    ]  # fmt: skip
+    assert all(one.base64 == "" for one in stored)
+    with Image.open(tmp_path / stored[2].address) as image:
+        assert max(image.size) == 640
+    PhotographStore(photos, NAMES, tmp_path, "inline")
+    assert not (tmp_path / "report-photographs").exists(), "stale photographs stay behind"
+
+
+def test_photographs_go_beside_the_page_where_they_would_make_it_heavy(
+    photos, tmp_path, monkeypatch
+):
+    assert PhotographStore(photos, NAMES, tmp_path, "auto").inline
+    size = len(PhotographStore(photos, NAMES, tmp_path, "inline").put(NAMES[0]).base64)
+    monkeypatch.setattr("aisthesis.report.photographs.MOST_INLINE_BYTES", 2.5 * size)
+    assert not PhotographStore(photos, NAMES, tmp_path, "auto").inline
+    assert PhotographStore(photos, NAMES, tmp_path, "inline").inline
 
 
 def facts_of(n: int) -> pd.DataFrame:
@@ -113,8 +150,8 @@ def test_examples_are_chosen_by_their_rules_and_once():
     chosen = choose_examples(facts)
     by_rule = {example.why: example.image for example in chosen}
     assert len({example.image for example in chosen}) == len(chosen) == 6
-    assert by_rule["highest consensus between AIS maps"] == facts["consensus"].idxmax()
-    assert by_rule["lowest consensus between AIS maps"] == facts["consensus"].idxmin()
+    assert by_rule["networks agree most (AIS maps)"] == facts["consensus"].idxmax()
+    assert by_rule["networks agree least (AIS maps)"] == facts["consensus"].idxmin()
     others = facts.drop([chosen[0].image, chosen[1].image])
     assert by_rule["highest human rating"] == others["rating"].idxmax()
 
@@ -129,17 +166,6 @@ def test_images_without_any_fact_are_chosen_in_order():
     averaged = pd.DataFrame(columns=["image", "backbone", "split", "rating", "prediction"])
     facts = image_facts(["x", "y"], averaged, pd.DataFrame(columns=["consensus", "controversy"]))
     assert [example.image for example in choose_examples(facts)] == ["x", "y"]
-
-
-def test_a_sample_spreads_over_ratings_and_keeps_the_examples():
-    facts = facts_of(500)
-    names = spread_over_ratings(facts, 50, always=["i123", "i456"])
-    assert len(names) == 50
-    assert {"i123", "i456"} <= set(names)
-    assert names == sorted(names)
-    gaps = np.diff(np.sort(facts.loc[names, "rating"]))
-    assert gaps.max() < 6
-    assert spread_over_ratings(facts.iloc[:40], 50) == list(facts.index[:40])
 
 
 def test_photographs_that_cannot_be_shown_are_named(tmp_path):

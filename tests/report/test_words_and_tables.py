@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from aisthesis.report.cautions import cautions
-from aisthesis.report.known_places import draw_known_places, known_places
+from aisthesis.report.known_places import known_places, place_charts
 from aisthesis.report.methods import methods_text, references
+from aisthesis.report.record import INFERENCE, StudyRecord
 from aisthesis.report.selection import averaged_predictions, evaluated_split, headline_scores
 from aisthesis.report.tables import any_table, network_rows, split_rows
 from aisthesis.report.wording import and_list, count, estimate, number, percent
@@ -103,17 +106,64 @@ def test_networks_table_survives_missing_facts():
     assert split_rows({}) == []
 
 
+def record_of(provenance, **tables) -> StudyRecord:
+    """Give a record that holds nothing but what is named."""
+    empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in INFERENCE.items()}
+    pairs = pd.DataFrame(columns=["map", "metric", "mean"])
+    named = provenance if provenance.get("backbones") else {**provenance, "backbones": {"a": {}}}
+    values = {"predictions": pd.DataFrame({"backbone": []}),
+              "scores": pd.DataFrame({"backbone": []}), "agreement": pairs,
+              "agreement_images": EMPTY, "localisation": EMPTY, **empty, **tables}  # fmt: skip
+    return StudyRecord(path=Path(), config={}, provenance=named, maps={}, **values)
+
+
+def test_methods_name_the_statistics_that_the_study_holds():
+    agreement = pd.DataFrame(
+        {
+            "map": ["ais"],
+            "metric": ["cosine"],
+            "mean": [0.1],
+            "chance": [0.0],
+            "p": [0.01],
+            "p_corrected": [0.02],
+            "disattenuated": [0.2],
+        }
+    )
+    one = {"map": ["ais"], "metric": ["cosine"]}
+    record = record_of(
+        {}, agreement=agreement,
+        reliability=pd.DataFrame({**one, "backbone": ["a"], "mean": [0.5], "stepped_up": [0.7]}),
+        baselines=pd.DataFrame({**one, "backbone": ["a"], "mean": [0.5]}),
+        variance=pd.DataFrame({"map": ["ais"], "component": ["image"], "share": [0.5]}),
+        clusters=pd.DataFrame({**one, "members": ["a|b"], "distance": [0.5]}),
+        localisation=pd.DataFrame({"map": ["ais"], "control": ["random_weights"]}),
+    )  # fmt: skip
+    text, works = " ".join(methods_text(record)), " ".join(references(record))
+    for words in ("level of chance", "random pairings", "Benjamini and Hochberg", "Spearman–Brown",
+                  "Disattenuated", "mean of its layer’s activations", "random effects",
+                  "average linkage", "with random weights"):  # fmt: skip
+        assert words in text, words
+    for author in ("Benjamini, Y.", "Phipson, B.", "Spearman, C.", "Cornfield", "Sokal",
+                   "Felsenstein"):  # fmt: skip
+        assert author in works, author
+    plain = record_of({}, agreement=agreement[["map", "metric", "mean"]])
+    assert "chance" not in " ".join(methods_text(plain))
+    assert "Benjamini" not in " ".join(references(plain))
+
+
 def test_methods_claim_only_what_is_recorded():
-    text = " ".join(methods_text({}, {}, ["a"], []))
+    text = " ".join(methods_text(record_of({})))
     assert "None" not in text
     assert "MSE equals" not in text
     assert "reliability" not in text
-    alone = methods_text({"backbones": {"a": {"predicts_only": True}}}, {}, ["a"], [])
+    alone = methods_text(record_of({"backbones": {"a": {"predicts_only": True}}}))
     assert not any("heatmap" in paragraph for paragraph in alone)
 
 
 def test_references_follow_the_networks():
-    found = " ".join(references({}, ["vgg16", "barlow_twins"], ["ssim"]))
+    agreement = pd.DataFrame({"map": ["ais"], "metric": ["ssim"], "mean": [0.1]})
+    record = record_of({"backbones": {"vgg16": {}, "barlow_twins": {}}}, agreement=agreement)
+    found = " ".join(references(record))
     assert "Simonyan" in found
     assert "Zbontar" in found
     assert "He, K." in found
@@ -132,18 +182,37 @@ def places(**differences: tuple[float, float]) -> pd.DataFrame:
 
 
 def test_known_places_are_better_than_the_centre_only_if_the_interval_says_so():
-    (said,) = known_places(places(a=(0.1, 0.2), b=(0.05, 0.3))).sentences
-    assert "clearly better than a map that only knows the centre for every backbone" in said
-    (said,) = known_places(places(a=(0.1, 0.2), b=(-0.05, 0.3), c=(-0.3, -0.1))).sentences
-    assert "clearly better than a map that only knows the centre for a," in said
-    assert "clearly worse than a map that only knows the centre for b" not in said
-    assert "not distinguishable from a map that only knows the centre for b" in said
-    assert said.count("for c") == 1
+    said = known_places(places(a=(0.1, 0.2), b=(0.05, 0.3))).sentences[0]
+    assert "against a map that knows only the centre that is better for every network" in said
+    said = known_places(places(a=(0.1, 0.2), b=(-0.05, 0.3), c=(-0.3, -0.1))).sentences[0]
+    assert "that is better for a, worse for c and not distinguishable for b." in said
+
+
+def test_maps_that_point_away_are_called_wrong_and_agreement_no_proof():
+    table = places(a=(0.1, 0.2), b=(0.1, 0.2))
+    wrong = table[table["control"] == "none"].assign(side="lowering", low=0.1, high=[0.4, 0.6])
+    pairs = pd.DataFrame({"map": ["evidence"], "metric": ["cosine"], "backbone_a": ["a"],
+                          "backbone_b": ["b"], "mean": [0.7]})  # fmt: skip
+    said = known_places(pd.concat([table, wrong]), pairs).sentences
+    assert "a points away from evidence that lowers the rating" in said[1]
+    assert "both find the evidence" in said[2]
+    table.loc[(table["backbone"] == "b") & (table["control"] == "none"), "low"] = 0.4
+    assert "agreement is no proof of being right" in known_places(table, pairs).sentences[-1]
+    assert known_places(table).sentences[1:] == []
+
+
+def test_kinds_of_maps_that_are_not_known_are_drawn_under_their_names():
+    table = places(a=(0.1, 0.2))
+    other = table[table["control"] == "none"].assign(map="grad_cam")
+    control = other.assign(map="random_weights", mean=0.5)
+    (chart,) = place_charts(pd.concat([table, control, other])).values()
+    assert list(chart.series.values()) == ["evidence map", "map of random weights", "grad cam"]
+    assert chart.across(0.5) == pytest.approx(50, abs=1)
 
 
 def test_localisation_tables_of_another_shape_are_shown_as_they_are():
     found = known_places(pd.DataFrame({"map": ["x"], "auc": [0.25]}))
     assert found.sentences == []
     assert found.rows[0][1].text == "0.250"
-    assert draw_known_places(pd.DataFrame({"map": ["x"], "auc": [0.25]})) is None
+    assert place_charts(pd.DataFrame({"map": ["x"], "auc": [0.25]})) == {}
     assert known_places(pd.DataFrame()) is None

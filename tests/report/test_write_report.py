@@ -15,8 +15,13 @@ from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.report import write_report
 from aisthesis.report.record import read_study_record
 
-FIGURES = ["agreement_ais", "agreement_evidence", "examples_ais", "examples_evidence",
-           "localisation", "predictions"]  # fmt: skip
+KINDS, METRICS = ("ais", "evidence"), ("cosine", "ssim", "emd", "mse")
+FIGURES = sorted([
+    "predictions", "scores", "variance", "localisation",
+    *(f"{name}_{kind}" for name in ("examples", "dendrogram", "yardsticks") for kind in KINDS),
+    *(f"{name}_{kind}_{metric}" for name in ("agreement", "distribution")
+      for kind in KINDS for metric in METRICS),
+])  # fmt: skip
 
 
 class Tags(HTMLParser):
@@ -47,12 +52,53 @@ def parse(study: Path) -> tuple[Tags, str]:
     return tags, re.sub(r"\s+", " ", " ".join(tags.text))
 
 
-def test_page_and_figures_are_there_and_nothing_half_written(full_study):
-    assert sorted(path.stem for path in (full_study / "figures").glob("*.png")) == FIGURES
-    for path in (full_study / "figures").iterdir():
+def test_every_figure_is_there_as_png_svg_and_csv_and_nothing_half_written(full_study):
+    figures = full_study / "figures"
+    for ending in ("png", "svg", "csv"):
+        assert sorted(path.stem for path in figures.glob(f"*.{ending}")) == FIGURES, ending
+    assert len(list(figures.iterdir())) == 3 * len(FIGURES)
+    for path in figures.glob("*.png"):
         with Image.open(path) as image:
-            assert image.info["dpi"][0] >= 150
+            assert image.info["dpi"][0] == pytest.approx(300, abs=0.1)
+    for path in figures.glob("*.svg"):
+        text = path.read_text(encoding="utf-8")
+        assert "<text" not in text, "letters are outlines, so that no font can be missing"
+        assert "font-family" not in text
     assert not [p for p in full_study.rglob("*") if "partial" in p.name or "tmp" in p.suffix]
+
+
+def test_the_data_behind_each_figure_are_those_of_the_tables(full_study):
+    figures = full_study / "figures"
+    agreement = pd.read_csv(full_study / "agreement.csv")
+    drawn = pd.read_csv(figures / "agreement_ais_cosine.csv")
+    raw = drawn[(drawn["view"] == "raw") & (drawn["backbone_a"] != drawn["backbone_b"])]
+    known = agreement[(agreement["map"] == "ais") & (agreement["metric"] == "cosine")]
+    assert sorted(raw["value"]) == pytest.approx(sorted(known["mean"]))
+    corrected = drawn[drawn["view"] == "disattenuated"].dropna(subset=["value"])
+    assert sorted(corrected["value"]) == pytest.approx(sorted(known["disattenuated"]))
+    dots = pd.read_csv(figures / "distribution_ais_cosine.csv")
+    per_image = pd.read_csv(full_study / "agreement_images.csv")
+    per_image = per_image[(per_image["map"] == "ais") & (per_image["metric"] == "cosine")]
+    assert sorted(dots["value"]) == pytest.approx(sorted(per_image["value"].dropna()))
+    variance = pd.read_csv(figures / "variance.csv")
+    assert sorted(variance["share"]) == sorted(pd.read_csv(full_study / "variance.csv")["share"])
+    places = pd.read_csv(figures / "localisation.csv")
+    assert {"evidence", "random_weights", "another<kind>"} <= set(places["compared"])
+    joins = pd.read_csv(figures / "dendrogram_evidence.csv")
+    assert joins["members"].tolist() == ["vgg16|vgg19", "vgg16|vgg19|resnet152"]
+    examples = pd.read_csv(figures / "examples_ais.csv")
+    assert len(examples["image"].unique()) == 6
+
+
+def test_figures_of_an_earlier_report_go(make_study):
+    study = make_study(labels=["vgg16"], n_test=1, n_train=0, seeds=1)
+    (study / "figures").mkdir()
+    (study / "figures" / "agreement_old.png").write_bytes(b"")
+    (study / "figures" / "mine.png").write_bytes(b"")
+    write_report(study)
+    left = {path.name for path in (study / "figures").iterdir()}
+    assert "agreement_old.png" not in left
+    assert "mine.png" in left
 
 
 def test_page_holds_every_part(full_study):
@@ -63,7 +109,10 @@ def test_page_holds_every_part(full_study):
     assert parts <= ids
     for words in ("Random weights", "1 image skipped", "Flat maps", "undefined values",
                   "Noise ceiling of the ratings", "MSE says nothing that cosine does not",
-                  "torch 2.15.0", "arXiv:2409.16292", "features. 28"):  # fmt: skip
+                  "torch 2.15.0", "arXiv:2409.16292", "features. 28", "How far their maps agree",
+                  "How much is noise", "Side or place", "Where the evidence is known",
+                  "freed of seed noise", "Who belongs together", "Where the variance of the maps",
+                  "Benjamini, Y.", "What was planted"):  # fmt: skip
         assert words in text, words
 
 
@@ -93,7 +142,8 @@ def test_every_picture_has_a_text_alternative(full_study):
     pictures = [attributes for tag, attributes in tags.tags if tag == "img"]
     assert pictures
     assert all(picture.get("alt") for picture in pictures)
-    assert all(a.get("aria-label") for tag, a in tags.tags if tag == "svg")
+    drawings = [a for tag, a in tags.tags if tag == "svg" or a.get("role") == "img"]
+    assert all(a.get("aria-label") or a.get("aria-hidden") == "true" for a in drawings)
 
 
 def test_numbers_on_the_page_are_those_of_the_tables(full_study):
@@ -148,21 +198,57 @@ def test_photographs_that_are_gone_are_named(make_study):
     assert "photograph not available" in text
 
 
-def test_large_studies_are_sampled_and_say_so(make_study, monkeypatch):
-    monkeypatch.setattr("aisthesis.report.write.MOST_BROWSED", 4)
-    study = make_study(labels=["vgg16"], n_test=8, n_train=0, seeds=1)
+def test_a_study_of_an_older_make_has_its_report_without_inference(make_study):
+    study = make_study(n_test=4, n_train=2, inference=False)
+    write_report(study)
+    tags, text = parse(study)
+    ids = {attributes.get("id") for _, attributes in tags.tags}
+    assert {"matrix-ais-cosine-raw", "matrix-evidence-mse-raw"} <= ids
+    for words in ("freed of seed noise,", "Who belongs together", "What to hold it against",
+                  "Benjamini", "How much is noise"):  # fmt: skip
+        assert words not in text, words
+    assert "Behind each mean: every image" in text
+    assert not (study / "figures" / "variance.png").exists()
+
+
+def test_tables_of_another_make_are_left_out(make_study):
+    study = make_study(n_test=2, n_train=1)
+    for name in ("reliability", "baselines", "variance", "clusters", "images"):
+        (study / f"{name}.csv").write_text("something,else\n1,2\n", encoding="utf-8")
+    write_report(study)
+    _, text = parse(study)
+    assert "Who belongs together" not in text
+
+
+def test_every_explained_image_is_in_the_browser_and_progress_is_told(make_study):
+    study = make_study(labels=["vgg16", "vgg19"], n_test=8, n_train=0, seeds=1)
+    told = {}
 
     class Counting(Narrator):
-        total = 0
-
         def steps(self, label, total):
-            Counting.total = total
+            told[label] = total
             return super().steps(label, total)
 
     write_report(study, progress=Counting())
-    _, text = parse(study)
-    assert "4 of the 8 explained images" in text
-    assert Counting.total == 4
+    tags, text = parse(study)
+    assert "All 8 explained images" in text
+    ids = [attributes.get("id") or "" for _, attributes in tags.tags]
+    assert sum(name.startswith("maps-") for name in ids) == 8
+    assert sum(name.startswith("photograph-") for name in ids) == 8
+    assert told["report: images"] == 8
+    assert told["report: figures"] > 0
+
+
+def test_photographs_beside_the_page(make_study):
+    study = make_study(labels=["vgg16"], n_test=4, n_train=0, seeds=1)
+    write_report(study, photographs="folder")
+    files = sorted(path.name for path in (study / "report-photographs").iterdir())
+    assert files == [f"{k:05d}.jpg" for k in range(4)]
+    page = (study / "report.html").read_text(encoding="utf-8")
+    assert "report-photographs/00003.jpg" in page
+    assert 'id="photograph-0"' not in page
+    with pytest.raises(RequestError, match=r"auto, inline or folder, got 'elsewhere'"):
+        write_report(study, photographs="elsewhere")
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):

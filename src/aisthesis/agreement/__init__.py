@@ -5,13 +5,17 @@ from __future__ import annotations
 from aisthesis.agreement.baseline import activation_baseline
 from aisthesis.agreement.bootstrap import mean_intervals
 from aisthesis.agreement.chance import chance_level, cross_values
-from aisthesis.agreement.metrics import METRICS, ORIGINAL_METRICS, Metric, metric
+from aisthesis.agreement.clusters import cluster_backbones
+from aisthesis.agreement.images import consensus, same_rating_other_evidence
+from aisthesis.agreement.metrics import METRICS, ORIGINAL_METRICS, Metric, metric, metric_table
 from aisthesis.agreement.pairs import agree, pair_values
-from aisthesis.agreement.reliability import disattenuated, reliability, seed_cosines
+from aisthesis.agreement.reliability import disattenuated, reliability
+from aisthesis.agreement.seeds import seed_cosines, single_seed_cosines
 from aisthesis.agreement.side import same_side
 from aisthesis.agreement.stack import MapStack
 from aisthesis.agreement.summary import summarise
 from aisthesis.agreement.transport import spatial_emd
+from aisthesis.agreement.variance import variance_components
 
 __all__ = [
     "METRICS",
@@ -21,14 +25,20 @@ __all__ = [
     "activation_baseline",
     "agree",
     "chance_level",
+    "cluster_backbones",
+    "consensus",
     "cross_values",
     "disattenuated",
     "mean_intervals",
     "metric",
+    "metric_table",
     "pair_values",
     "reliability",
+    "same_rating_other_evidence",
     "same_side",
     "seed_cosines",
+    "single_seed_cosines",
     "spatial_emd",
     "summarise",
+    "variance_components",
 ]

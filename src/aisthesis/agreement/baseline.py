@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aisthesis.agreement.metrics import metrics_named
-from aisthesis.agreement.pairs import stacks_of
+from aisthesis.agreement.pairs import compare
 from aisthesis.errors import RequestError
 
-__all__ = ["activation_baseline"]
+__all__ = ["activation_baseline", "baseline_table"]
 
 
 def activation_baseline(
@@ -46,30 +47,25 @@ def activation_baseline(
             f"expected the mean activations of every backbone, those of {', '.join(missing)} are "
             "missing; give them under the same name as the maps"
         )
-    wanted = metrics_named(metrics)
-    tables = []
-    for backbone, one in maps.items():
-        both = {"importance": one, "activation": activations[backbone]}
-        for start, stacks in stacks_of(both, size_px):
-            images = start + np.arange(len(stacks["importance"]))
-            for order, metric in enumerate(wanted):
-                value = metric(stacks["importance"], stacks["activation"]).cpu().numpy()
-                tables.append(
-                    pd.DataFrame(
-                        {
-                            "image": images,
-                            "metric": metric.name,
-                            "backbone": backbone,
-                            "value": value,
-                            "order": order,
-                        }
-                    )
-                )
-    if not tables:
-        return pd.DataFrame(columns=["image", "metric", "backbone", "value"])
-    table = pd.concat(tables, ignore_index=True)
-    position = table["backbone"].map({name: place for place, name in enumerate(maps)})
-    table = table.assign(position=position).sort_values(
-        ["position", "image", "order"], kind="stable", ignore_index=True
+    names = [one.name for one in metrics_named(metrics)]
+    both = {("map", name): one for name, one in maps.items()}
+    both |= {("activation", name): activations[name] for name in maps}
+    pairs = [(("map", name), ("activation", name)) for name in maps]
+    return baseline_table(compare(both, pairs, names, size_px), names, list(maps))
+
+
+def baseline_table(
+    values: NDArray[np.float64], metrics: Sequence[str], backbones: Sequence[str]
+) -> pd.DataFrame:
+    """Put (N, metrics, backbones) values into the long table of `activation_baseline`."""
+    backbone, image, metric = (
+        axis.ravel() for axis in np.indices(values.transpose(2, 0, 1).shape, dtype=np.int32)
     )
-    return table.drop(columns=["position", "order"])
+    return pd.DataFrame(
+        {
+            "image": image.astype(np.int64),
+            "metric": np.array(metrics, dtype=object)[metric],
+            "backbone": np.array(backbones, dtype=object)[backbone],
+            "value": values.transpose(2, 0, 1).ravel(),
+        }
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,13 @@ from scipy.special import ndtr, ndtri
 
 from aisthesis.errors import RequestError
 
-__all__ = ["Intervals", "mean_intervals", "percentile_intervals", "resampled_means"]
+__all__ = [
+    "Intervals",
+    "mean_intervals",
+    "percentile_intervals",
+    "resample_counts",
+    "resampled_means",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -38,31 +45,40 @@ def resampled_means(values: Matrix, seed: int, n_boot: int) -> Matrix:
     seed
         Seed of the draws.
     n_boot
-        Number of draws.
+        Number of draws; 0 for none, which leaves every interval undefined.
 
     Returns
     -------
     ndarray
         (n_boot, K); NaN where a draw holds no defined value of the column.
     """
-    if n_boot < 1:
-        raise RequestError(f"expected at least one bootstrap draw, got {n_boot}")
     n, k = values.shape
-    if n == 0:
-        return np.full((n_boot, k), np.nan)
     defined = np.isfinite(values)
     filled = np.where(defined, values, 0.0)
-    rng = np.random.default_rng(seed)
-    step = max(1, DRAWS_AT_ONCE // n)
-    parts = []
-    for start in range(0, n_boot, step):
-        draws = min(step, n_boot - start)
-        chosen = rng.integers(0, n, size=(draws, n)) + n * np.arange(draws)[:, None]
-        counts = np.bincount(chosen.ravel(), minlength=draws * n).reshape(draws, n).astype(float)
+    parts = [np.empty((0, k))]
+    for counts in resample_counts(n, n_boot, seed):
         weight = counts @ defined.astype(float)
         with np.errstate(invalid="ignore"):
             parts.append(np.where(weight > 0, counts @ filled / weight, np.nan))
     return np.concatenate(parts)
+
+
+def resample_counts(n: int, n_boot: int, seed: int) -> Iterator[Matrix]:
+    """Give (draws, n) counts of how often each draw of n images holds each image, some at a time.
+
+    The draws depend on `n` and `seed` alone, so every statistic of a study sees the same ones.
+    """
+    if n_boot < 0:
+        raise RequestError(f"expected a number of bootstrap draws, got {n_boot}; give 0 or more")
+    rng = np.random.default_rng(seed)
+    step = max(1, DRAWS_AT_ONCE // max(n, 1))
+    for start in range(0, n_boot, step):
+        draws = min(step, n_boot - start)
+        if n == 0:
+            yield np.empty((draws, 0))
+            continue
+        chosen = rng.integers(0, n, size=(draws, n)) + n * np.arange(draws)[:, None]
+        yield np.bincount(chosen.ravel(), minlength=draws * n).reshape(draws, n).astype(float)
 
 
 def percentile_intervals(resampled: Matrix, level: float = 0.95) -> Intervals:
@@ -95,7 +111,7 @@ def mean_intervals(
     Returns
     -------
     Intervals
-        K lower and K upper ends; NaN where fewer than two values are defined.
+        K lower and K upper ends; NaN where fewer than two values are defined or nothing is drawn.
 
     References
     ----------
@@ -108,7 +124,7 @@ def mean_intervals(
     tails = ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
     for column in range(values.shape[1]):
         sample = values[np.isfinite(values[:, column]), column]
-        if sample.size < 2:
+        if sample.size < 2 or not len(resampled):
             continue
         draws = resampled[np.isfinite(resampled[:, column]), column]
         low[column], high[column] = np.quantile(draws, _bca_levels(sample, draws, tails))

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from torch import Tensor
 
 from aisthesis.agreement.linear import cosine, mse, pearson
@@ -16,7 +19,7 @@ from aisthesis.agreement.structure import ssim, ssim_gaussian
 from aisthesis.agreement.transport import spatial_emd
 from aisthesis.errors import RequestError, nearest, or_list
 
-__all__ = ["METRICS", "ORIGINAL_METRICS", "Metric", "metric", "metrics_named"]
+__all__ = ["METRICS", "ORIGINAL_METRICS", "Metric", "metric", "metric_table", "metrics_named"]
 
 _NO_Z_SCORES = "either map is flat or holds a value that is not finite, so it has no z-scores"
 
@@ -45,6 +48,11 @@ class Metric:
         One of the four of the original description.
     needs_pixels
         Computed on the pixels; otherwise on the small maps alone, exactly and far faster.
+    of_cosine
+        The value as a function of the cosine of the two maps, where it is one: chance levels and
+        reliabilities then need no pixel either.
+    disattenuates
+        The correction for attenuation holds for it.
     """
 
     name: str
@@ -58,6 +66,8 @@ class Metric:
     compute: Callable[[MapStack, MapStack], Tensor]
     original: bool = False
     needs_pixels: bool = True
+    of_cosine: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+    disattenuates: bool = False
 
     def __call__(self, a: MapStack, b: MapStack) -> Tensor:
         """Agreement of the maps of `a` and `b`, image by image: (N,) float64, NaN if undefined."""
@@ -84,6 +94,8 @@ _ALL = (
         compute=cosine,
         needs_pixels=False,
         original=True,
+        of_cosine=lambda cosines: cosines,
+        disattenuates=True,
     ),
     Metric(
         name="ssim",
@@ -124,6 +136,7 @@ _ALL = (
         compute=mse,
         needs_pixels=False,
         original=True,
+        of_cosine=lambda cosines: 2 * (1 - cosines),
     ),
     Metric(
         name="pearson",
@@ -136,6 +149,8 @@ _ALL = (
         undefined_when=_NO_Z_SCORES,
         compute=pearson,
         needs_pixels=False,
+        of_cosine=lambda cosines: cosines,
+        disattenuates=True,
     ),
     Metric(
         name="spearman",
@@ -211,6 +226,17 @@ def metric(name: str) -> Metric:
     likely = nearest(name, METRICS)
     remedy = f"did you mean {or_list(likely)}?" if likely else f"take {or_list(METRICS)}"
     raise RequestError(f"there is no agreement metric {name!r}; {remedy}")
+
+
+def metric_table() -> pd.DataFrame:
+    """Give what is known of each metric: one row each, columns as the attributes of `Metric`.
+
+    Columns ``name, label, direction, low, high, formula, blind_to, undefined_when, original``.
+    """
+    told = ("formula", "blind_to", "undefined_when", "original")
+    columns = ["name", "label", "direction", "low", "high", *told]
+    rows = [{name: getattr(one, name) for name in columns} for one in METRICS.values()]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def metrics_named(names: Iterable[str]) -> list[Metric]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import combinations
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,9 @@ from aisthesis.agreement.parallel import in_threads
 from aisthesis.agreement.stack import MapStack
 from aisthesis.errors import RequestError
 
-__all__ = ["agree", "pair_values", "stacks_of"]
+__all__ = ["agree", "compare", "pair_table", "pair_values"]
+
+Key = TypeVar("Key", bound=Hashable)
 
 #: Pixels of one backbone's maps held at a time; on the CPU few enough for its cache.
 PIXELS_AT_ONCE = {"cpu": 4 * 224 * 224, "other": 256 * 224 * 224}
@@ -66,12 +68,49 @@ def pair_values(
         same number of images.
     """
     wanted = metrics_named(metrics)
-    n_images = _common_length(maps)
+    _require_two(maps)
     pairs = list(combinations(maps, 2))
+    values = compare(maps, pairs, metrics, size_px, progress, device)
+    return pair_table(values, [one.name for one in wanted], pairs)
+
+
+def compare(
+    maps: Mapping[Key, Any],
+    pairs: Sequence[tuple[Key, Key]],
+    metrics: Sequence[str] = ORIGINAL_METRICS,
+    size_px: int = 224,
+    progress: Callable[[int, int], None] | None = None,
+    device: torch.device | str | None = None,
+) -> NDArray[np.float64]:
+    """Compare chosen pairs of stacks, image by image, deriving what a metric needs of each once.
+
+    Parameters
+    ----------
+    maps
+        (N, h, w) maps of the same N images by any key: kind of map and backbone, say.
+    pairs
+        The keys of the two stacks of each comparison.
+    metrics, size_px, progress, device
+        As in `pair_values`.
+
+    Returns
+    -------
+    ndarray
+        (N, metrics, pairs) float64; NaN where undefined.
+
+    Raises
+    ------
+    RequestError
+        If a metric is unknown or the stacks do not hold the same number of images.
+    """
+    wanted = metrics_named(metrics)
+    n_images = _common_length(maps)
     values = np.empty((n_images, len(wanted), len(pairs)))
+    if not pairs:
+        return values
     reading = Lock()
 
-    def compare(chunk: slice) -> None:
+    def work(chunk: slice) -> None:
         with reading:  # not every lazy array can be read by several threads
             stacks = _stacks(maps, chunk, size_px, device)
         values[chunk] = _values_of_chunk(stacks, wanted, pairs)
@@ -79,10 +118,10 @@ def pair_values(
     on_cpu = torch.device(device or _device_of(maps)).type == "cpu"
     at_once = _images_at_once(on_cpu, size_px, any(one.needs_pixels for one in wanted))
     chunks = _chunks(n_images, at_once)
-    for chunk in in_threads(compare, chunks) if on_cpu else _in_turn(compare, chunks):
+    for chunk in in_threads(work, chunks) if on_cpu else _in_turn(work, chunks):
         if progress is not None:
             progress(chunk.stop, n_images)
-    return _long_table(values, [one.name for one in wanted], pairs)
+    return values
 
 
 def agree(
@@ -113,16 +152,6 @@ def agree(
     return pd.DataFrame({"image": table["image"].unique(), **columns})
 
 
-def stacks_of(
-    maps: Mapping[str, Any], size_px: int, device: torch.device | str | None = None
-) -> Iterator[tuple[int, dict[str, MapStack]]]:
-    """Give stacks of the backbones' maps, a few images at a time, and the first image's number."""
-    on_cpu = torch.device(device or _device_of(maps)).type == "cpu"
-    at_once = _images_at_once(on_cpu, size_px, needs_pixels=True)
-    for chunk in _chunks(_common_length(maps), at_once):
-        yield chunk.start, _stacks(maps, chunk, size_px, device)
-
-
 def _images_at_once(on_cpu: bool, size_px: int, needs_pixels: bool) -> int:
     if not isinstance(size_px, int) or size_px < 1:
         raise RequestError(f"expected size_px as a positive whole number, got {size_px!r}")
@@ -137,8 +166,8 @@ def _chunks(n_images: int, at_once: int) -> list[slice]:
 
 
 def _stacks(
-    maps: Mapping[str, Any], chunk: slice, size_px: int, device: torch.device | str | None
-) -> dict[str, MapStack]:
+    maps: Mapping[Key, Any], chunk: slice, size_px: int, device: torch.device | str | None
+) -> dict[Key, MapStack]:
     return {name: MapStack.of(one[chunk], size_px, device) for name, one in maps.items()}
 
 
@@ -149,7 +178,9 @@ def _in_turn(work: Callable[[slice], None], chunks: Sequence[slice]) -> Iterator
 
 
 def _values_of_chunk(
-    stacks: Mapping[str, MapStack], metrics: Sequence[Metric], pairs: Sequence[tuple[str, str]]
+    stacks: Mapping[Key, MapStack],
+    metrics: Sequence[Metric],
+    pairs: Sequence[tuple[Key, Key]],
 ) -> NDArray[np.float64]:
     """(images, metrics, pairs) values of a few images."""
     rows = [
@@ -160,14 +191,17 @@ def _values_of_chunk(
     return result
 
 
-def _long_table(
+def pair_table(
     values: NDArray[np.float64], metrics: Sequence[str], pairs: Sequence[tuple[str, str]]
 ) -> pd.DataFrame:
+    """Put (N, metrics, pairs) values into the long table of `pair_values`."""
     image, one, pair = (axis.ravel() for axis in np.indices(values.shape, dtype=np.int32))
     first, second = ([names[side] for names in pairs] for side in (0, 1))
     backbones = list(dict.fromkeys([*first, *second]))
     place = {name: position for position, name in enumerate(backbones)}
-    codes_a, codes_b = (np.array([place[name] for name in side]) for side in (first, second))
+    codes_a, codes_b = (
+        np.array([place[name] for name in side], dtype=np.intp) for side in (first, second)
+    )
     return pd.DataFrame(
         {
             "image": image.astype(np.int64),
@@ -179,12 +213,15 @@ def _long_table(
     )
 
 
-def _common_length(maps: Mapping[str, Any]) -> int:
+def _require_two(maps: Mapping[str, Any]) -> None:
     if len(maps) < 2:
         raise RequestError(
             f"expected maps of at least two backbones to compare, got {len(maps)}; "
             "explain another backbone"
         )
+
+
+def _common_length(maps: Mapping[Key, Any]) -> int:
     lengths = {name: int(one.shape[0]) for name, one in maps.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name}: {length}" for name, length in lengths.items())
@@ -192,9 +229,9 @@ def _common_length(maps: Mapping[str, Any]) -> int:
             f"expected maps of the same images for every backbone, got {said}; "
             "explain the same images with each"
         )
-    return next(iter(lengths.values()))
+    return next(iter(lengths.values()), 0)
 
 
-def _device_of(maps: Mapping[str, Any]) -> torch.device:
+def _device_of(maps: Mapping[Key, Any]) -> torch.device:
     one = next(iter(maps.values()))
     return one.device if isinstance(one, torch.Tensor) else torch.device("cpu")

@@ -2,112 +2,155 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from aisthesis.agreement.bootstrap import mean_intervals, percentile_intervals, resampled_means
-from aisthesis.agreement.linear import gram
-from aisthesis.agreement.stack import MapStack
-from aisthesis.errors import RequestError
+from aisthesis.agreement.metrics import metrics_named
+from aisthesis.agreement.pairs import compare
+from aisthesis.agreement.seeds import SeedCosines, require_seeds, single_seed_cosines
 
-__all__ = ["disattenuated", "reliability", "seed_cosines"]
-
-#: Images whose maps of every seed are standardised together.
-IMAGES_AT_ONCE = 256
+__all__ = ["disattenuated", "reliability", "spearman_brown"]
 
 Matrix = NDArray[np.float64]
 
+#: Share of draws without a corrected value above which there is no interval: one of its tails.
+MOST_UNDEFINED = 0.025
+
 
 def reliability(
-    maps: Mapping[str, Any], size_px: int = 224, seed: int = 0, n_boot: int = 2000
+    maps: Mapping[str, Any],
+    metrics: Sequence[str] = ("cosine",),
+    size_px: int = 224,
+    seed: int = 0,
+    n_boot: int = 2000,
+    cosines: SeedCosines | None = None,
 ) -> pd.DataFrame:
-    """Mean cosine between a backbone's maps of the same image by heads of different seeds.
+    """Compare each backbone's maps of the same image by heads of different seeds.
 
     Parameters
     ----------
     maps
         (S, N, h, w) maps by backbone, one per seed and image.
+    metrics
+        Names out of `METRICS`. Cosine, Pearson and MSE cost next to nothing; any other metric is
+        computed on the pixels, S (S - 1) / 2 times per backbone and image.
     size_px
         Side of the pixel grid on which maps are z-scored and compared.
     seed, n_boot
         Seed and number of the bootstrap's draws of images.
+    cosines
+        As `single_seed_cosines` gives them, where they are already there.
 
     Returns
     -------
     DataFrame
-        ``backbone, reliability, reliability_low, reliability_high`` (95 % over images),
-        ``n`` (images on which it is defined), ``n_seeds``. NaN with a single seed.
+        ``metric, backbone, mean`` (over images, of the mean over pairs of seeds), ``low, high``
+        (95 % BCa bootstrap over images), ``n`` (images on which it is defined), ``n_seeds``,
+        ``stepped_up``: for cosine and Pearson, what the reliability of maps averaged over the S
+        seeds would be, S r / (1 + (S - 1) r). NaN with a single seed.
+
+    References
+    ----------
+    Spearman (1910), "Correlation calculated from faulty data", British Journal of Psychology 3(3),
+    271-295. Brown (1910), "Some experimental results in the correlation of mental abilities",
+    British Journal of Psychology 3(3), 296-322.
     """
-    _require_seeds(maps)
-    within = np.stack([_mean_cosines(one, one, size_px) for one in maps.values()], axis=1)
-    intervals = mean_intervals(within, seed, n_boot)
-    return pd.DataFrame(
-        {
+    require_seeds(maps)
+    wanted = metrics_named(metrics)
+    values = _between_seeds(maps, [one.name for one in wanted if one.of_cosine is None], size_px)
+    if len(values) < len(wanted):
+        cosines = single_seed_cosines(maps, size_px) if cosines is None else cosines
+        within = cosines.within
+        values |= {one.name: one.of_cosine(within) for one in wanted if one.of_cosine is not None}
+    n_seeds = np.array([int(one.shape[0]) for one in maps.values()])
+    tables = []
+    for metric in wanted:
+        by_image = values[metric.name]
+        intervals = mean_intervals(by_image, seed, n_boot)
+        mean = _mean(by_image)
+        table = {
+            "metric": metric.name,
             "backbone": list(maps),
-            "reliability": _mean(within),
-            "reliability_low": intervals.low,
-            "reliability_high": intervals.high,
-            "n": np.isfinite(within).sum(axis=0),
-            "n_seeds": [int(one.shape[0]) for one in maps.values()],
+            "mean": mean,
+            "low": intervals.low,
+            "high": intervals.high,
+            "n": np.isfinite(by_image).sum(axis=0),
+            "n_seeds": n_seeds,
+            "stepped_up": spearman_brown(mean, n_seeds) if metric.disattenuates else np.nan,
         }
-    )
+        tables.append(pd.DataFrame(table))
+    return pd.concat(tables, ignore_index=True)
+
+
+def spearman_brown(single: Matrix, n: Matrix) -> Matrix:
+    """Reliability of the average of `n` equally reliable measurements; NaN below zero."""
+    positive = np.where(single > 0, single, np.nan)
+    stepped_up: Matrix = n * positive / (1 + (n - 1) * positive)
+    return stepped_up
 
 
 def disattenuated(
-    maps: Mapping[str, Any], size_px: int = 224, seed: int = 0, n_boot: int = 2000
+    maps: Mapping[str, Any],
+    size_px: int = 224,
+    seed: int = 0,
+    n_boot: int = 2000,
+    cosines: SeedCosines | None = None,
 ) -> pd.DataFrame:
     """Cosine agreement of every pair, corrected for what different seeds change in each.
 
-    ``r_ab / sqrt(r_aa * r_bb)``, all three means of cosines between maps of *single* seeds: r_ab
-    over all seeds of a with all of b, r_aa and r_bb over different seeds of one backbone. Maps
-    averaged over seeds are more reliable than that, so their agreement must not be put into this
-    formula.
+    ``r_ab / sqrt(r_aa * r_bb)``, all three means of cosines between maps of *single*, different
+    seeds: r_ab of a with b, r_aa and r_bb of one backbone with itself. Maps averaged over seeds are
+    more reliable than that, so their agreement must not be put into this formula.
 
     Parameters
     ----------
-    maps, size_px, seed, n_boot
-        As in `reliability`; the same images for every backbone, at least two backbones. An image
-        with an undefined map in either backbone is left out of all three means.
+    maps, size_px, seed, n_boot, cosines
+        As in `reliability`; at least two backbones. An image with an undefined map in either
+        backbone is left out of all three means.
 
     Returns
     -------
     DataFrame
-        ``backbone_a, backbone_b, single_seed`` (r_ab), ``disattenuated, disattenuated_low,
-        disattenuated_high`` (95 % percentile bootstrap over images), ``disattenuated_n``. NaN
-        where a reliability is unknown, zero or negative. Chance in the estimates can carry the
-        corrected value beyond 1.
+        ``backbone_a, backbone_b, single_seed`` (r_ab), ``reliability_a, reliability_b`` (r_aa,
+        r_bb), ``disattenuated, disattenuated_low, disattenuated_high`` (95 % percentile bootstrap
+        over images), ``disattenuated_n``. NaN where a reliability is unknown, zero or negative;
+        the interval also where it is so in more than 2.5 % of the draws. Chance in the estimates
+        can carry the corrected value beyond 1.
 
     References
     ----------
     Spearman (1904), "The proof and measurement of association between two things", American
     Journal of Psychology 15(1), 72-101.
     """
-    _require_seeds(maps)
-    if len(maps) < 2 or len({int(one.shape[1]) for one in maps.values()}) != 1:
-        raise RequestError(
-            "expected maps of the same images for at least two backbones, got "
-            f"{ {name: int(one.shape[1]) for name, one in maps.items()} } images"
-        )
-    within = {name: _mean_cosines(one, one, size_px) for name, one in maps.items()}
+    require_seeds(maps)
+    cosines = single_seed_cosines(maps, size_px) if cosines is None else cosines
+    place = {name: column for column, name in enumerate(cosines.backbones)}
     rows = []
-    for a, b in combinations(maps, 2):
-        terms = np.stack([_mean_cosines(maps[a], maps[b], size_px), within[a], within[b]], axis=1)
+    for column, (a, b) in enumerate(cosines.pairs):
+        both = [cosines.between[:, column], *(cosines.within[:, place[one]] for one in (a, b))]
+        terms = np.stack(both, axis=1)
         terms[~np.isfinite(terms).all(axis=1)] = np.nan
-        interval = percentile_intervals(_corrected(resampled_means(terms, seed, n_boot))[:, None])
+        drawn = _corrected(resampled_means(terms, seed, n_boot))
+        interval = percentile_intervals(drawn[:, None])
         n = int(np.isfinite(terms[:, 0]).sum())
-        value = _corrected(_mean(terms)[None])[0]
-        usable = np.isfinite(value) and n > 1
+        means = _mean(terms)
+        value = _corrected(means[None])[0]
+        # Draws without a value may belong to either tail, which then cannot be found.
+        found = len(drawn) > 0 and np.mean(np.isnan(drawn)) <= MOST_UNDEFINED
+        usable = np.isfinite(value) and n > 1 and found
         rows.append(
             {
                 "backbone_a": a,
                 "backbone_b": b,
-                "single_seed": _mean(terms)[0],
+                "single_seed": _mean(cosines.between[:, [column]])[0] if n == 0 else means[0],
+                "reliability_a": means[1],
+                "reliability_b": means[2],
                 "disattenuated": value,
                 "disattenuated_low": interval.low[0] if usable else np.nan,
                 "disattenuated_high": interval.high[0] if usable else np.nan,
@@ -117,53 +160,20 @@ def disattenuated(
     return pd.DataFrame(rows)
 
 
-def seed_cosines(maps_a: Any, maps_b: Any, size_px: int = 224) -> Matrix:
-    """Cosine of z-scored maps for every seed of one stack with every seed of another.
-
-    Parameters
-    ----------
-    maps_a, maps_b
-        (S, N, h, w) and (T, N, h', w') maps of the same N images.
-    size_px
-        Side of the pixel grid.
-
-    Returns
-    -------
-    ndarray
-        (N, S, T) float64; NaN where a map is flat or not finite.
-    """
-    n = int(maps_a.shape[1])
-    parts = [np.empty((0, int(maps_a.shape[0]), int(maps_b.shape[0])))]
-    for start in range(0, n, IMAGES_AT_ONCE):
-        chunk = slice(start, start + IMAGES_AT_ONCE)
-        a, b = _standardised(maps_a[:, chunk], size_px), _standardised(maps_b[:, chunk], size_px)
-        gram_y = gram(a.shape[2], b.shape[2], size_px).to(a.device)
-        gram_x = gram(a.shape[3], b.shape[3], size_px).to(a.device)
-        onto_b = (gram_y.mT @ a @ gram_x).flatten(2)  # (N, S, h' w')
-        parts.append((onto_b @ b.flatten(2).mT).clamp(-1, 1).cpu().numpy())
-    return np.concatenate(parts)
-
-
-def _standardised(maps: Any, size_px: int) -> torch.Tensor:
-    """(N, S, h, w) maps of mean 0 and SD 1 on the pixel grid; NaN where undefined."""
-    seeds, n = int(maps.shape[0]), int(maps.shape[1])
-    stack = MapStack.of(maps.reshape(seeds * n, *maps.shape[2:]), size_px)
-    small = stack.small.masked_fill(stack.undefined[:, None, None], float("nan"))
-    return small.reshape(seeds, n, *stack.native_size).transpose(0, 1)
-
-
-def _mean_cosines(maps_a: Any, maps_b: Any, size_px: int) -> Matrix:
-    """(N,) mean over pairs of seeds; over different seeds where both are the same backbone."""
-    cosines = seed_cosines(maps_a, maps_b, size_px)
-    seeds = cosines.shape[1]
-    if maps_a is not maps_b:
-        mean: Matrix = cosines.mean(axis=(1, 2))
-        return mean
-    if seeds < 2:
-        return np.full(len(cosines), np.nan)
-    upper = np.triu_indices(seeds, k=1)
-    different: Matrix = cosines[:, upper[0], upper[1]].mean(axis=1)
-    return different
+def _between_seeds(
+    maps: Mapping[str, Any], metrics: Sequence[str], size_px: int
+) -> dict[str, Matrix]:
+    """(N, backbones) mean over pairs of seeds, by metric; NaN where one of them is undefined."""
+    if not metrics:
+        return {}
+    columns = []
+    for one in maps.values():
+        seeds = range(int(one.shape[0]))
+        stacks, pairs = {seed: one[seed] for seed in seeds}, list(combinations(seeds, 2))
+        values = compare(stacks, pairs, metrics, size_px)  # (N, metrics, pairs of seeds)
+        columns.append(values.mean(axis=2) if pairs else np.full(values.shape[:2], np.nan))
+    by_metric = np.stack(columns, axis=2).transpose(1, 0, 2)
+    return dict(zip(metrics, by_metric, strict=True))
 
 
 def _corrected(means: Matrix) -> Matrix:
@@ -181,12 +191,3 @@ def _mean(values: Matrix) -> Matrix:
     with np.errstate(invalid="ignore"):
         mean: Matrix = np.where(defined, values, 0.0).sum(axis=0) / defined.sum(axis=0)
     return mean
-
-
-def _require_seeds(maps: Mapping[str, Any]) -> None:
-    wrong = {name: tuple(one.shape) for name, one in maps.items() if len(one.shape) != 4}
-    if wrong:
-        raise RequestError(
-            f"expected maps of shape (seeds, N, h, w) for each backbone, got {wrong}; "
-            "give the maps of the single seeds, not their average"
-        )

@@ -101,8 +101,11 @@ class MapStack:
         """Give the z-scored maps on the pixel grid: (N, size_px, size_px), float32."""
         return self.once(_pixels)
 
-    def take(self, index: Tensor) -> MapStack:
-        """Give the images at `index` (M,), with what has been derived for them so far."""
+    def take(self, index: Tensor | slice) -> MapStack:
+        """Give the images at `index` (M,), with what has been derived for them so far.
+
+        A slice copies nothing.
+        """
         derived = {
             build: tuple(part[index] for part in value)
             if isinstance(value, tuple)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -36,13 +36,14 @@ def told_plainly(path: Path) -> Iterator[None]:
         raise kind(f"cannot write {path}: {reason}") from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole: under a temporary name, flushed to the disk, then renamed."""
+@contextmanager
+def _whole(path: Path) -> Iterator[TextIO]:
+    """Open a file under a temporary name; once written, flush it to the disk and rename it."""
     partial = path.with_name(f".{path.name}.partial")
     with told_plainly(path):
         try:
             with partial.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
@@ -50,9 +51,16 @@ def write_text(path: Path, text: str) -> None:
             partial.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole: under a temporary name, flushed to the disk, then renamed."""
+    with _whole(path) as file:
+        file.write(text)
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table with nine significant digits; an undefined value is an empty cell."""
-    write_text(path, table.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+    with _whole(path) as file:
+        table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -25,6 +25,7 @@ _NOT_THE_STUDY = (
     "metrics",
     "masks",
     "bootstrap",
+    "inference_images",
     "title",
 )
 
@@ -54,6 +55,11 @@ class StudyFolder:
         self.maps = root / "maps.zarr"
         self.agreement = root / "agreement.csv"
         self.agreement_images = root / "agreement_images.csv"
+        self.reliability = root / "reliability.csv"
+        self.baselines = root / "baselines.csv"
+        self.variance = root / "variance.csv"
+        self.clusters = root / "clusters.csv"
+        self.images = root / "images.csv"
         self.localisation = root / "localisation.csv"
         self.figures = root / "figures"
         self.report = root / "report.html"

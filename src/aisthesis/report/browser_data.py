@@ -1,132 +1,193 @@
-"""What the page needs to browse images: small maps, thumbnails and facts, as JSON."""
+"""What the page needs to browse images: facts as JSON, maps and photographs as blobs."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from aisthesis.maps import DIVERGING_ANCHORS
-from aisthesis.report.overlays import LIMIT_SD, OPACITY, map_moments
-from aisthesis.report.photographs import Photographs
-from aisthesis.report.selection import prediction_lookup
+from aisthesis.report.dividing import DIVIDED_FROM
+from aisthesis.report.overlays import GRID_PX, LIMIT_SD, OPACITY, map_moments
+from aisthesis.report.photographs import PhotographStore
+from aisthesis.report.selection import DIVIDED, prediction_lookup
 from aisthesis.report.stored_maps import KINDS, BackboneMaps
 
-__all__ = ["browser_payload", "encode_map", "images_that_fit"]
+__all__ = ["Blob", "BrowserContent", "browser_content", "encode_map"]
 
-BUDGET_BYTES = 20_000_000
-THUMBNAIL_BYTES = 22_000  # a typical 320 px JPEG in base64
-
-
-def images_that_fit(maps: dict[str, BackboneMaps], most: int = 150) -> int:
-    """Say how many images can be embedded, at most `most`, within about 20 MB of page."""
-    cells = sum(
-        stack.kinds[kind].shape[1] * stack.kinds[kind].shape[2]
-        for stack in maps.values()
-        for kind in stack.kinds
-    )
-    per_image = THUMBNAIL_BYTES + cells * 2 * 4 / 3
-    return max(1, min(most, int(BUDGET_BYTES / per_image)))
+FULL_SCALE = 32767  # of a 16-bit integer
 
 
-def encode_map(values: np.ndarray) -> dict[str, Any]:
-    """Encode a finite map (y × x) as 16-bit integers in base64, with what the page needs of it.
+@dataclass(frozen=True)
+class Blob:
+    """What is heavy about one image, in base64; the page decodes it when it is looked at.
+
+    Attributes
+    ----------
+    maps : str
+        Little-endian int16, row by row: every map of the image, kind by kind and within a kind
+        backbone by backbone; a missing map takes no room.
+    photograph : str
+        JPEG; empty where the photograph lies in a file or is not available.
+    """
+
+    maps: str
+    photograph: str
+
+
+@dataclass(frozen=True)
+class BrowserContent:
+    """Everything the image browser shows.
+
+    Attributes
+    ----------
+    data : dict
+        JSON-like, without NaN.
+    blobs : list of Blob
+        One an image, in the order of `data["images"]`.
+    """
+
+    data: dict[str, Any]
+    blobs: list[Blob]
+
+
+def encode_map(values: np.ndarray) -> tuple[bytes, list[float]]:
+    """Encode a finite map (y × x) as 16-bit integers, with what the page needs of it.
 
     Returns
     -------
-    dict
-        `h`, `w`; `data` (little-endian int16, row by row); `unit`, the value of one step;
-        `mean` and `sd` over the pixel grid; `flat`.
+    bytes
+        Little-endian int16, row by row.
+    list of float
+        The value of one step; mean and SD over the pixel grid, SD 0 for a flat map.
     """
     largest = float(np.abs(values).max())
-    unit = largest / 32767 or 1.0
+    unit = largest / FULL_SCALE or 1.0
     steps = np.rint(values.astype(np.float64) / unit).astype("<i2")
     moments = map_moments(values)
-    return {
-        "h": int(values.shape[0]),
-        "w": int(values.shape[1]),
-        "data": base64.b64encode(steps.tobytes()).decode("ascii"),
-        "unit": unit,
-        "mean": moments.mean,
-        "sd": moments.sd,
-        "flat": moments.flat,
-    }
+    # Seven digits keep the z-scores exact to what the 16 bits hold.
+    facts = [unit, moments.mean, 0.0 if moments.flat else moments.sd]
+    return steps.tobytes(), [float(f"{value:.7g}") for value in facts]
 
 
 def _number(value: Any) -> float | None:
     return None if value is None or not np.isfinite(value) else round(float(value), 4)
 
 
-def _one_image(
-    name: str,
-    facts: dict[Hashable, Any],
-    predictions: dict[tuple[str, str], float],
-    maps: dict[str, BackboneMaps],
-    photographs: Photographs,
-) -> dict[str, Any]:
-    found = {
-        kind: [None if (m := stack.get(kind, name)) is None else encode_map(m)
-               for stack in maps.values()]
-        for kind in KINDS
-    }  # fmt: skip
-    crops = [stack.crop(name) for stack in maps.values()]
-    sizes = [(crop.width_px, crop.height_px) for crop in crops if crop is not None]
+def _maps_of(
+    name: str, maps: dict[str, BackboneMaps], kinds: Sequence[str]
+) -> tuple[str, dict[str, list[list[float] | None]]]:
+    parts: list[bytes] = []
+    facts: dict[str, list[list[float] | None]] = {}
+    for kind in kinds:
+        facts[kind] = []
+        for stack in maps.values():
+            values = stack.get(kind, name)
+            if values is None:
+                facts[kind].append(None)
+            else:
+                encoded, own = encode_map(values)
+                parts.append(encoded)
+                facts[kind].append(own)
+    return base64.b64encode(b"".join(parts)).decode("ascii"), facts
+
+
+def _crops_of(name: str, maps: dict[str, BackboneMaps]) -> list[list[float] | None]:
+    """Give the crop of every backbone, or a single one where all are the same."""
+    crops = [
+        None if (crop := stack.crop(name)) is None else [round(f, 4) for f in crop.fractions]
+        for stack in maps.values()
+    ]
+    return crops[:1] if all(crop == crops[0] for crop in crops) else crops
+
+
+def _size_of(name: str, maps: dict[str, BackboneMaps]) -> list[float] | None:
+    crops = (stack.crop(name) for stack in maps.values())
+    crop = next((crop for crop in crops if crop is not None), None)
+    return None if crop is None else [crop.width_px, crop.height_px]
+
+
+def _shapes(maps: dict[str, BackboneMaps]) -> list[list[int]]:
+    return [list(next(iter(stack.kinds.values())).shape[1:]) for stack in maps.values()]
+
+
+def _facts_of(facts: dict[str, dict[Hashable, dict[Hashable, Any]]], name: str) -> dict[str, Any]:
+    """Give what is known of an image: once, or by kind of map where it depends on it."""
+    by_kind = {kind: table[name] for kind, table in facts.items()}
+    one = next(iter(by_kind.values()))
+    split = one["split"]
     return {
-        "name": name,
-        "split": str(facts["split"]) if pd.notna(facts["split"]) else "",
-        "thumbnail": photographs.thumbnail_uri(name),
-        "size": sizes[0] if sizes else None,
-        "crops": [crop.fractions if crop else None for crop in crops],
-        "predictions": [_number(predictions.get((name, label), np.nan)) for label in maps],
-        "maps": found,
-        **{key: _number(facts[key]) for key in ("rating", "error", "consensus", "controversy")},
+        "split": str(split) if pd.notna(split) else "",
+        **{key: _number(one[key]) for key in ("rating", "error")},
+        **{
+            key: {kind: _number(own[key]) for kind, own in by_kind.items()}
+            for key in ("consensus", "controversy")
+        },
+        "divided": {kind: _number(own[DIVIDED]) for kind, own in by_kind.items()},
     }
 
 
-def browser_payload(
+def browser_content(
     names: Sequence[str],
-    facts: pd.DataFrame,
+    facts: dict[str, pd.DataFrame],
     averaged: pd.DataFrame,
     maps: dict[str, BackboneMaps],
-    photographs: Photographs,
+    store: PhotographStore,
     advance: Callable[[int], None] = lambda n: None,
-) -> dict[str, Any]:
+) -> BrowserContent:
     """Gather everything the image browser shows.
 
     Parameters
     ----------
     names : sequence of str
         The images, in the order of the study.
-    facts : pandas.DataFrame
-        Ratings, errors and consensus, as `image_facts` gives them.
+    facts : dict of str to pandas.DataFrame
+        By kind of map, as `image_facts` gives it.
     averaged : pandas.DataFrame
         Predictions, one row per image and backbone.
     maps : dict of str to BackboneMaps
         The maps by backbone.
-    photographs : Photographs
-        Where the thumbnails come from.
+    store : PhotographStore
+        Where the photographs go: into the page or beside it.
     advance : callable, optional
         Told after each image.
 
     Returns
     -------
-    dict
-        JSON-like, without NaN.
+    BrowserContent
+        Facts and blobs.
     """
+    kinds = [kind for kind in KINDS if any(kind in stack.kinds for stack in maps.values())]
     predictions = prediction_lookup(averaged)
-    images = []
-    by_name = facts.to_dict("index")
+    by_kind = {kind: facts[kind].to_dict("index") for kind in kinds}
+    images, blobs = [], []
     for name in names:
-        images.append(_one_image(name, by_name[name], predictions, maps, photographs))
+        encoded, moments = _maps_of(name, maps, kinds)
+        photograph = store.put(name)
+        images.append({
+            "name": name,
+            "photograph": photograph.address,
+            "size": _size_of(name, maps),
+            "crops": _crops_of(name, maps),
+            "predictions": [_number(predictions.get((name, label), np.nan)) for label in maps],
+            "maps": moments,
+            **_facts_of(by_kind, name),
+        })  # fmt: skip
+        blobs.append(Blob(encoded, photograph.base64))
         advance(1)
-    return {
+    data = {
+        "grid": GRID_PX,
         "limit": LIMIT_SD,
         "opacity": OPACITY,
         "anchors": DIVERGING_ANCHORS,
         "backbones": list(maps),
-        "kinds": [kind for kind in KINDS if any(kind in m.kinds for m in maps.values())],
+        "shapes": _shapes(maps),
+        "kinds": kinds,
+        "dividedFrom": DIVIDED_FROM,
         "images": images,
     }
+    return BrowserContent(data, blobs)

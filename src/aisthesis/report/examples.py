@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-__all__ = ["Example", "choose_examples", "image_facts", "spread_over_ratings"]
+from aisthesis.report.selection import DIVIDED
+
+__all__ = ["HIGHEST_RATED", "Example", "choose_examples", "image_facts"]
+
+HIGHEST_RATED = "highest human rating"
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,14 @@ def image_facts(
     averaged : pandas.DataFrame
         One row per image and backbone, as `averaged_predictions` gives it.
     consensus : pandas.DataFrame
-        Columns `consensus` and `controversy` by image; may be empty.
+        By image, as `image_consensus` gives it for one kind of map; may be empty.
 
     Returns
     -------
     pandas.DataFrame
         One row for each of `images`, in their order: `rating`, `split`, `error` (mean over
         backbones of |prediction − rating|), `consensus` and `controversy` (mean and SD over pairs
-        of the AIS maps' cosine); NaN where unknown.
+        of the maps' agreement) and `same_rating_other_evidence` (0 to 1); NaN where unknown.
     """
     rows = averaged.assign(error=(averaged["prediction"] - averaged["rating"]).abs())
     grouped = rows.groupby("image", sort=False)
@@ -46,7 +50,7 @@ def image_facts(
         rating=("rating", "first"), split=("split", "first"), error=("error", "mean")
     )
     table = table.join(consensus, how="left").reindex(list(images))
-    for column in ("rating", "error", "consensus", "controversy"):
+    for column in ("rating", "error", "consensus", "controversy", DIVIDED):
         values = table[column] if column in table else pd.Series(np.nan, index=table.index)
         table[column] = pd.to_numeric(values, errors="coerce")
     return table
@@ -77,9 +81,9 @@ def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
     centre = (len(by_rating) - 1) / 2
     from_centre = sorted(range(len(by_rating)), key=lambda k: abs(k - centre))
     rules = [
-        ("highest consensus between AIS maps", _ranking(facts, "consensus", ascending=False)),
-        ("lowest consensus between AIS maps", _ranking(facts, "consensus", ascending=True)),
-        ("highest human rating", by_rating[::-1]),
+        ("networks agree most (AIS maps)", _ranking(facts, "consensus", ascending=False)),
+        ("networks agree least (AIS maps)", _ranking(facts, "consensus", ascending=True)),
+        (HIGHEST_RATED, by_rating[::-1]),
         ("lowest human rating", by_rating),
         ("median human rating", [by_rating[k] for k in from_centre]),
         ("largest prediction error", _ranking(facts, "error", ascending=False)),
@@ -94,19 +98,3 @@ def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
             if free is not None and len(chosen) < most and not fallback:
                 chosen[free] = why
     return [Example(name, why) for name, why in chosen.items()]
-
-
-def spread_over_ratings(facts: pd.DataFrame, most: int, always: Sequence[str] = ()) -> list[str]:
-    """Choose at most `most` images at even steps along the ratings, `always` among them.
-
-    The result keeps the study's order; unrated images come after the rated ones in the steps.
-    """
-    names = [str(name) for name in facts.index]
-    if len(names) <= most:
-        return names
-    kept = list(dict.fromkeys(always))[:most]
-    ranked = facts["rating"].sort_values(kind="stable", na_position="last").index
-    rest = [str(name) for name in ranked if name not in set(kept)]
-    steps = np.linspace(0, len(rest) - 1, most - len(kept)).round().astype(int)
-    chosen = {*kept, *(rest[k] for k in np.unique(steps))}
-    return [name for name in names if name in chosen]

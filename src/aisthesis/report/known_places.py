@@ -1,4 +1,4 @@
-"""Maps against evidence whose place is known: table, figure and what they say."""
+"""Maps against evidence whose place is known: tables, charts and what they say."""
 
 from __future__ import annotations
 
@@ -6,27 +6,41 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from aisthesis.report.figures import INK, QUIET, quiet_frame
+from aisthesis.report.dots import DotChart, Mark, dot_chart
+from aisthesis.report.observed_agreement import strongest_pairs
+from aisthesis.report.pair_words import Row, of
 from aisthesis.report.tables import Value, any_table
-from aisthesis.report.wording import KIND_NAMES, and_list, estimate, number, number_or_dash, span
+from aisthesis.report.wording import (
+    KIND_NAMES,
+    and_list,
+    capitalised,
+    estimate,
+    number,
+    number_or_dash,
+    span,
+)
 
-__all__ = ["KnownPlaces", "draw_known_places", "known_places"]
+__all__ = ["KnownPlaces", "known_places", "observe_agreeing_pair", "observe_found", "place_charts"]
 
 _NEEDED = {"backbone", "map", "side", "score", "control", "mean", "low", "high"}
 _SCORES = {"auc": "Pixel AUC", "mass": "Mass inside", "pointing": "Pointing game"}
 #: The side on which each kind of map has a natural reading.
 _NATURAL = {"evidence": "raising", "ais": "either"}
+#: Kinds of maps and controls in the order of their marks; others follow under their own names.
 _MAPS = {
-    "evidence": ("evidence", "#2166ac", "o"),
-    "ais": ("AIS", "#b2182b", "D"),
-    "activation": ("activation", "#d98b1f", "s"),
-    "centre": ("centre prior", "#6f7780", "^"),
-    "random_weights": ("random weights", "#9970ab", "v"),
+    "evidence": "evidence map",
+    "ais": "AIS map",
+    "activation": "mean activation",
+    "centre": "centre prior",
+    "random_weights": "map of random weights",
 }
-_SIDE_WORDS = {"raising": "evidence that raises the rating", "either": "evidence of either sign"}
+_UNSHOWN = ("uniform",)  # half everywhere, by construction
+_SIDE_WORDS = {
+    "raising": "evidence that raises the rating",
+    "lowering": "evidence that lowers the rating",
+    "either": "evidence of either sign",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ class KnownPlaces:
     all_rows: list[list[Value]]
 
 
-def known_places(table: pd.DataFrame) -> KnownPlaces | None:
+def known_places(table: pd.DataFrame, agreement: pd.DataFrame | None = None) -> KnownPlaces | None:
     """Read `localisation.csv`; None where the study has none.
 
     Parameters
@@ -58,6 +72,8 @@ def known_places(table: pd.DataFrame) -> KnownPlaces | None:
     table : pandas.DataFrame
         With the columns that `aisthesis.faithfulness` writes, or any others, which are then
         shown as they are.
+    agreement : pandas.DataFrame, optional
+        `agreement.csv`, for what agreement says about being right.
 
     Returns
     -------
@@ -69,16 +85,72 @@ def known_places(table: pd.DataFrame) -> KnownPlaces | None:
     all_header, all_rows = any_table(table)
     if not set(table.columns) >= _NEEDED:
         return KnownPlaces([], all_header, all_rows, [], [])
-    sentences = [_sentence(table, kind) for kind in _NATURAL]
+    if agreement is None:
+        agreement = pd.DataFrame(columns=["map", "metric", "mean"])
+    sentences = [
+        *(_sentence(table, kind) for kind in _NATURAL),
+        observe_wrong(table),
+        observe_agreeing_pair(table, agreement),
+    ]
     header, rows = _main_table(table)
     said = [text for text in sentences if text]
     return KnownPlaces(said, header, rows, all_header, all_rows)
 
 
+def observe_found(table: pd.DataFrame) -> str | None:
+    """Give the sentence on evidence maps that belongs to the answer."""
+    return _sentence(table, "evidence") if set(table.columns) >= _NEEDED else None
+
+
+def observe_wrong(table: pd.DataFrame) -> str | None:
+    """Name the backbones whose evidence maps point away from the evidence."""
+    found = {
+        side: _side_rows(table, "evidence", side, "auc").query("high < 0.5").index
+        for side in ("raising", "lowering")
+    }
+    parts = [
+        f"{and_list([str(b) for b in names])} {'points' if len(names) == 1 else 'point'} away "
+        f"from {_SIDE_WORDS[side]}"
+        for side, names in found.items()
+        if len(names)
+    ]
+    if not parts:
+        return None
+    return (
+        f"Some evidence maps are wrong, not only vague: {and_list(parts)} (pixel AUC below 0.50 "
+        "with all of its interval)."
+    )
+
+
+def observe_agreeing_pair(table: pd.DataFrame, agreement: pd.DataFrame) -> str | None:
+    """Set the strongest agreement beside how well both of the pair find the evidence."""
+    pair = strongest_pairs(agreement, "evidence", "cosine")
+    found = _pick(table, "evidence", "auc")
+    if len(pair) != 2 or not set(pair) <= set(found.index):
+        return None
+    by_name = found.to_dict("index")
+    aucs, lows = ([float(by_name[name][end]) for name in pair] for end in ("mean", "low"))
+    said = (
+        f"The two networks whose evidence maps agree most, {pair[0]} and {pair[1]}, have pixel "
+        f"AUCs of {number(aucs[0])} and {number(aucs[1])}"
+    )
+    if min(lows) > 0.5:
+        return f"{said}: here those who agree both find the evidence."
+    return f"{said}: agreement is no proof of being right."
+
+
 def _pick(table: pd.DataFrame, kind: str, score: str, control: str = "none") -> pd.DataFrame:
-    rows = table[(table["map"] == kind) & (table["side"] == _NATURAL[kind])]
+    """Rows of the side on which this kind of map has a natural reading, by backbone."""
+    return _side_rows(table, kind, _NATURAL[kind], score, control)
+
+
+def _side_rows(
+    table: pd.DataFrame, kind: str, side: str, score: str, control: str = "none"
+) -> pd.DataFrame:
+    rows = table[(table["map"] == kind) & (table["side"] == side)]
     rows = rows[(rows["score"] == score) & (rows["control"] == control)]
-    return rows.dropna(subset=["mean"]).set_index("backbone", drop=False).rename_axis(None)
+    rows = rows.dropna(subset=["mean"]).drop_duplicates("backbone")
+    return rows.set_index("backbone", drop=False).rename_axis(None)
 
 
 def _sentence(table: pd.DataFrame, kind: str) -> str | None:
@@ -89,7 +161,7 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
     ranked = found.sort_values("mean", kind="stable").to_dict("records")
     worst, best = ranked[0], ranked[-1]
     name, where = KIND_NAMES[kind], _SIDE_WORDS[_NATURAL[kind]]
-    start = f"{name[0].upper()}{name[1:]} maps find {where} with a pixel AUC of "
+    start = f"{capitalised(name)} maps find {where} with a pixel AUC of "
     if len(found) == 1:
         start += estimate(best["mean"], best["low"], best["high"]) + f" ({best['backbone']})"
     else:
@@ -104,15 +176,15 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
     worse = [str(name) for name, high in above["high"].items() if high < 0]
     open_ = [str(name) for name in above.index if name not in (*better, *worse)]
     verdicts = [
-        f"{words} for {'every backbone' if len(names) == len(above) > 1 else and_list(names)}"
+        f"{words} for {'every network' if len(names) == len(above) > 1 else and_list(names)}"
         for names, words in (
-            (better, "clearly better than a map that only knows the centre"),
-            (worse, "clearly worse than a map that only knows the centre"),
-            (open_, "not distinguishable from a map that only knows the centre"),
+            (better, "better"),
+            (worse, "worse"),
+            (open_, "not distinguishable"),
         )
         if names
     ]
-    return f"{start}; that is {and_list(verdicts)}."
+    return f"{start}; against a map that knows only the centre that is {and_list(verdicts)}."
 
 
 def _main_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
@@ -138,48 +210,31 @@ def _cell(
     return Value(number_or_dash(found["mean"]), span(found["low"], found["high"]))
 
 
-def draw_known_places(table: pd.DataFrame) -> Figure | None:
-    """Draw the pixel AUC of every kind of map, its controls beside it; None without such scores."""
+def place_charts(table: pd.DataFrame) -> dict[str, DotChart]:
+    """Lay out the pixel AUC of every kind of map, its controls beside it, by side.
+
+    Empty where the table has no such scores.
+    """
     if not set(table.columns) >= _NEEDED:
-        return None
+        return {}
     rows = table[(table["score"] == "auc") & (table["control"] == "none")].dropna(subset=["mean"])
-    sides = [side for side in _SIDE_WORDS if (rows["side"] == side).any()]
-    if not sides:
-        return None
-    backbones = list(dict.fromkeys(rows["backbone"]))
-    size = (4.6 * len(sides) + 1.2, 1.5 + 0.62 * len(backbones))
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(1, len(sides), squeeze=False, sharey=True)
-    for axes, side in zip(grid[0], sides, strict=True):
-        _draw_side(axes, rows[rows["side"] == side], backbones)
-        axes.set_title(f"Where is {_SIDE_WORDS[side]}?", fontsize=9, loc="left")
-    handles = {
-        text: handle
-        for axes in grid[0]
-        for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=8,
-        frameon=False,
-    )  # fmt: skip
-    return figure
+    rows = rows[~rows["map"].isin(_UNSHOWN)]
+    found = {}
+    for side, words in _SIDE_WORDS.items():
+        own = rows[rows["side"] == side]
+        marks = [
+            (str(backbone), [_mark(row) for row in part.to_dict("records")])
+            for backbone, part in own.groupby("backbone", sort=False)
+        ]
+        if marks:
+            others = [str(name) for name in dict.fromkeys(own["map"]) if name not in _MAPS]
+            series = {**_MAPS, **{name: name.replace("_", " ") for name in others}}
+            title = f"Finding {words}"
+            found[side] = dot_chart(
+                title, "pixel AUC (0.5 is chance)", series, marks, reference=0.5, ends=(0.0, 1.0)
+            )
+    return found
 
 
-def _draw_side(axes: Axes, rows: pd.DataFrame, backbones: list[str]) -> None:
-    present = [name for name in _MAPS if (rows["map"] == name).any()]
-    for k, name in enumerate(present):
-        words, colour, marker = _MAPS[name]
-        own = rows[rows["map"] == name]
-        offset = 0.13 * (k - (len(present) - 1) / 2)
-        places = np.array([backbones.index(b) for b in own["backbone"]]) + offset
-        axes.hlines(places, own["low"], own["high"], color=colour, lw=1.1)
-        axes.plot(own["mean"], places, marker, color=colour, ms=4.5, label=words)
-    axes.axvline(0.5, color=QUIET, lw=0.8, ls="--")
-    axes.set_yticks(range(len(backbones)), backbones)
-    axes.set_ylim(len(backbones) - 0.5, -0.5)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
-    axes.set_xlabel("pixel AUC (0.5 is chance)", fontsize=8, color=INK)
-    axes.grid(axis="x", color="#e4e7ea", lw=0.6)
-    axes.set_axisbelow(True)
-    quiet_frame(axes)
+def _mark(row: Row) -> Mark:
+    return Mark(str(row["map"]), of(row, "mean"), of(row, "low"), of(row, "high"))

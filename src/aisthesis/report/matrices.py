@@ -9,10 +9,24 @@ import pandas as pd
 
 from aisthesis.maps import DIVERGING_ANCHORS
 from aisthesis.report.metricnames import MetricWords, describe
+from aisthesis.report.pair_words import Row, not_above_chance, of, pair_line, self_line
 from aisthesis.report.selection import map_kinds, pair_matrix
-from aisthesis.report.wording import number_or_dash, span
+from aisthesis.report.wording import number_or_dash
 
-__all__ = ["Cell", "Matrix", "Scale", "cell_colour", "ink_on", "matrices", "scale_of"]
+__all__ = [
+    "Cell",
+    "Matrix",
+    "Scale",
+    "cell_colour",
+    "ink_on",
+    "matrices",
+    "own_value",
+    "scale_of",
+    "views_of",
+]
+
+#: The column of `agreement.csv` that each view shows.
+VIEWS = {"raw": "mean", "disattenuated": "disattenuated"}
 
 #: Light to middle green-blue, for unsigned values: evenly darker steps that dark numbers stand on.
 SEQUENTIAL_ANCHORS = (
@@ -36,41 +50,82 @@ class Scale:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a matrix, ready to be shown."""
+    """One cell of a matrix, ready to be shown.
+
+    Attributes
+    ----------
+    text, line
+        Its number, and all that is known of the pair in one line.
+    background, ink
+        CSS colours.
+    doubtful
+        The value is not shown to be above chance.
+    own
+        On the diagonal: a backbone with itself.
+    """
 
     text: str
-    title: str
-    background: str
-    ink: str
+    line: str
+    background: str = "transparent"
+    ink: str = "inherit"
+    doubtful: bool = False
+    own: bool = False
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """The pairwise means of one metric on one kind of map.
+    """The pairwise values of one metric on one kind of map.
 
     Attributes
     ----------
-    values : numpy.ndarray
+    view : {"raw", "disattenuated"}
+        As measured, or freed of what other seeds change.
+    values, low, high : numpy.ndarray
         label × label, symmetric, NaN on the diagonal and where undefined.
+    own : numpy.ndarray
+        (label,) reliability of each backbone; NaN where not known.
+    own_averaged : bool
+        Whether `own` is that of the average over seeds, as the pairs are, and not of single seeds.
     rows : list of list of Cell or None
-        The same as cells; None on the diagonal.
+        The same as cells; None on a diagonal that holds nothing.
     """
 
     kind: str
     metric: str
+    view: str
     words: MetricWords
     labels: list[str]
     scale: Scale
     values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    own: np.ndarray
+    own_averaged: bool
     rows: list[list[Cell | None]]
+
+    @property
+    def own_words(self) -> str:
+        """What the diagonal holds; empty where it holds nothing."""
+        if not np.isfinite(self.own).any():
+            return ""
+        if self.own_averaged:
+            return "reliability: what averages over as many other seeds would agree to"
+        return "reliability: agreement between single seeds"
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether some cell is not shown to be above chance."""
+        return any(cell is not None and cell.doubtful for row in self.rows for cell in row)
 
 
 def scale_of(agreement: pd.DataFrame, metric: str) -> Scale:
-    """Span the colours over all pairs and kinds of maps, so that matrices can be compared."""
-    values = agreement.loc[agreement["metric"] == metric, "mean"].dropna().to_numpy(dtype=float)
+    """Span the colours over all pairs, maps and views, so that matrices can be compared."""
+    rows = agreement[agreement["metric"] == metric]
+    shown = [rows[column] for column in VIEWS.values() if column in rows.columns]
+    values = pd.concat(shown).dropna().to_numpy(dtype=float)
     values = values[np.isfinite(values)]
     if describe(metric).signed:
-        limit = float(np.abs(values).max()) if len(values) else 0.0
+        limit = min(float(np.abs(values).max()), 1.0) if len(values) else 0.0
         return Scale(-max(limit, 0.1), max(limit, 0.1), True)
     top = float(values.max()) if len(values) else 0.0
     # From half the largest at most: below that, all cells of a usual study would be dark.
@@ -103,48 +158,102 @@ def ink_on(background: Colour) -> str:
     return "#000000" if light / 0.05 >= 1.05 / light else "#ffffff"
 
 
-def _cell(value: float, interval: str, pair: str, scale: Scale) -> Cell:
-    if not np.isfinite(value):
-        return Cell(number_or_dash(value), f"{pair}: undefined", "transparent", "inherit")
+def _cell(row: Row | None, pair: str, view: str, scale: Scale) -> Cell:
+    value = float("nan") if row is None else of(row, VIEWS[view])
+    if row is None or not np.isfinite(value):
+        return Cell(number_or_dash(value), f"{pair}: undefined")
     colour = cell_colour(value, scale)
-    title = f"{pair}: {number_or_dash(value, 3)}" + (f" ({interval})" if interval else "")
-    return Cell(number_or_dash(value), title, "rgb({} {} {})".format(*colour), ink_on(colour))
-
-
-def _matrix(agreement: pd.DataFrame, kind: str, metric: str, labels: list[str]) -> Matrix:
-    scale = scale_of(agreement, metric)
-    values, low, high = (
-        pair_matrix(agreement, kind, metric, labels, column) for column in ("mean", "low", "high")
+    return Cell(
+        number_or_dash(value),
+        pair_line(row, view),
+        "rgb({} {} {})".format(*colour),
+        ink_on(colour),
+        doubtful=view == "raw" and not_above_chance(row),
     )
-    rows: list[list[Cell | None]] = [
+
+
+def _own_cell(row: Row | None) -> Cell | None:
+    if row is None or not np.isfinite(own_value(row)):
+        return None
+    return Cell(number_or_dash(own_value(row)), self_line(row), own=True)
+
+
+def own_value(row: Row) -> float:
+    """Give the reliability that pairs of averaged maps compare to: stepped up where known."""
+    stepped_up = of(row, "stepped_up")
+    return stepped_up if np.isfinite(stepped_up) else of(row, "mean")
+
+
+def _matrix(
+    agreement: pd.DataFrame,
+    reliability: pd.DataFrame,
+    kind: str,
+    metric: str,
+    view: str,
+    labels: list[str],
+) -> Matrix:
+    scale = scale_of(agreement, metric)
+    rows = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
+    by_pair = {
+        frozenset((row["backbone_a"], row["backbone_b"])): row for row in rows.to_dict("records")
+    }
+    own = _own_rows(reliability, kind, metric) if view == "raw" else {}
+    cells: list[list[Cell | None]] = [
         [
-            None if i == j
-            else _cell(values[i, j], span(low[i, j], high[i, j], 3), f"{a} and {b}", scale)
-            for j, b in enumerate(labels)
+            _own_cell(own.get(a)) if a == b
+            else _cell(by_pair.get(frozenset((a, b))), f"{a} and {b}", view, scale)
+            for b in labels
         ]
-        for i, a in enumerate(labels)
+        for a in labels
     ]  # fmt: skip
-    return Matrix(kind, metric, describe(metric), labels, scale, values, rows)
+    low, high = ("low", "high") if view == "raw" else ("disattenuated_low", "disattenuated_high")
+    values, low_end, high_end = (
+        pair_matrix(agreement, kind, metric, labels, column) for column in (VIEWS[view], low, high)
+    )
+    diagonal = np.array([own_value(own[a]) if a in own else np.nan for a in labels])
+    averaged = any(np.isfinite(of(row, "stepped_up")) for row in own.values())
+    return Matrix(
+        kind, metric, view, describe(metric), labels, scale, values, low_end, high_end, diagonal,
+        averaged, cells,
+    )  # fmt: skip
+
+
+def _own_rows(reliability: pd.DataFrame, kind: str, metric: str) -> dict[str, Row]:
+    rows = reliability[(reliability["map"] == kind) & (reliability["metric"] == metric)]
+    return {str(row["backbone"]): row for row in rows.to_dict("records")}
+
+
+def views_of(agreement: pd.DataFrame, kind: str, metric: str) -> list[str]:
+    """Name the views that hold a value: always `raw`, `disattenuated` where it is defined."""
+    rows = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
+    corrected = VIEWS["disattenuated"]
+    has = corrected in rows.columns and rows[corrected].notna().any()
+    return ["raw", "disattenuated"] if has else ["raw"]
 
 
 def matrices(
-    agreement: pd.DataFrame, metrics: list[str], labels: list[str]
-) -> dict[str, list[Matrix]]:
-    """Lay out every metric as a matrix, per kind of map.
+    agreement: pd.DataFrame,
+    reliability: pd.DataFrame,
+    metrics: list[str],
+    labels: list[str],
+) -> list[Matrix]:
+    """Lay out every kind of map, metric and view as a matrix.
 
     Parameters
     ----------
-    agreement : pandas.DataFrame
-        `agreement.csv`.
+    agreement, reliability : pandas.DataFrame
+        `agreement.csv` and `reliability.csv`; the latter may be empty.
     metrics, labels : list of str
         Which metrics and backbones, in which order.
 
     Returns
     -------
-    dict of str to list of Matrix
-        By kind of map, AIS first.
+    list of Matrix
+        By kind of map (AIS first), then metric, then view.
     """
-    return {
-        kind: [_matrix(agreement, kind, metric, labels) for metric in metrics]
+    return [
+        _matrix(agreement, reliability, kind, metric, view, labels)
         for kind in map_kinds(agreement)
-    }
+        for metric in metrics
+        for view in views_of(agreement, kind, metric)
+    ]

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from aisthesis.report.wording import and_list, ceiling_interval, count, number, span
+import pandas as pd
+
+from aisthesis.agreement.metrics import METRICS
+from aisthesis.report.methods_inference import (
+    SPEARMAN_BROWN,
+    inference_references,
+    inference_text,
+)
+from aisthesis.report.metricnames import describe
+from aisthesis.report.record import StudyRecord
+from aisthesis.report.selection import metric_names
+from aisthesis.report.wording import and_list, ceiling_interval, count, count_word, number, span
 
 __all__ = ["methods_text", "references"]
 
@@ -21,10 +32,6 @@ _SSIM = (
     "Wang, Z., Bovik, A. C., Sheikh, H. R., & Simoncelli, E. P. (2004). Image quality assessment: "
     "From error visibility to structural similarity. IEEE Transactions on Image Processing, 13(4), "
     "600–612."
-)
-_RELIABILITY = (
-    "Brown, W. (1910). Some experimental results in the correlation of mental abilities. British "
-    "Journal of Psychology, 3(3), 296–322."
 )
 _NETWORKS = {
     "vgg": "Simonyan, K., & Zisserman, A. (2015). Very deep convolutional networks for large-scale "
@@ -45,29 +52,44 @@ _NETWORKS = {
 }  # fmt: skip
 
 
-def methods_text(
-    provenance: dict[str, Any], config: dict[str, Any], labels: list[str], metrics: list[str]
-) -> list[str]:
+def methods_text(record: StudyRecord) -> list[str]:
     """Write the methods section, one paragraph an item.
 
     Parameters
     ----------
-    provenance, config : dict
-        `provenance.json` and `study.toml`.
-    labels, metrics : list of str
-        The backbones and the metrics of agreement of the study.
+    record : StudyRecord
+        The study.
 
     Returns
     -------
     list of str
         Plain text; a detail the study does not record is not claimed.
     """
+    provenance, config, labels = record.provenance, record.config, record.backbones
+    metrics = metric_names(record.agreement)
     paragraphs = [_data(provenance), _heads(provenance, config, labels)]
     if any(not _facts(provenance, label).get("predicts_only") for label in labels):
         paragraphs.append(_maps(provenance))
     if metrics:
         paragraphs.append(_agreement(metrics))
-    return paragraphs
+        paragraphs.append(inference_text(record))
+    if len(record.localisation):
+        paragraphs.append(_localisation(record.localisation))
+    return [text for text in paragraphs if text]
+
+
+def _localisation(table: pd.DataFrame) -> str:
+    found = set(table["map"]) | set(table.get("control", [])) if "map" in table else set()
+    text = (
+        "Where masks say which pixels hold evidence, a map is scored by the probability that a "
+        "pixel of evidence has a higher value than another (pixel AUC), by the share of its "
+        "positive mass on evidence, and by whether its highest pixel is on evidence (pointing "
+        "game); signed maps are negated where evidence that lowers the rating is sought. The same "
+        "scores of a Gaussian around the centre and of the layer’s mean activation"
+    )
+    if "random_weights" in found:
+        text += ", and of maps of the same network with random weights,"
+    return f"{text} serve as controls on the same images."
 
 
 def _facts(provenance: dict[str, Any], label: str) -> dict[str, Any]:
@@ -108,8 +130,9 @@ def _data(provenance: dict[str, Any]) -> str:
 
 def _heads(provenance: dict[str, Any], config: dict[str, Any], labels: list[str]) -> str:
     splits, fit = provenance.get("splits", {}), config.get("fit", {})
+    networks = "network was" if len(labels) == 1 else "networks were"
     text = (
-        f"{count(len(labels), 'network was', 'networks were')} used as frozen feature extractors "
+        f"{count_word(len(labels))} {networks} used as frozen feature extractors "
         "in evaluation mode. The embedding, standardised by the mean and SD of the training "
         "images, feeds a head of one hidden layer"
     )
@@ -151,21 +174,25 @@ def _maps(provenance: dict[str, Any]) -> str:
 def _agreement(metrics: list[str]) -> str:
     text = (
         "The maps of every pair of networks were compared image by image "
-        f"({and_list(metrics)}), and summarised over images with 95% bootstrap intervals of "
-        "the mean."
+        f"by {'; '.join(_metric(name) for name in metrics)}. Values are summarised over images "
+        "with 95% bootstrap intervals (BCa) of the mean."
     )
-    if "mse" in metrics:
-        text += " On z-scored maps MSE equals 2(1 − cosine)."
-    if "emd" in metrics:
-        text += (
-            " EMD is the one-dimensional Wasserstein distance between pixel values, "
-            "blind to where they lie."
-        )
     return text
 
 
-def references(provenance: dict[str, Any], labels: list[str], metrics: list[str]) -> list[str]:
+def _metric(name: str) -> str:
+    """Name a metric with its formula."""
+    formula = METRICS[name].formula if name in METRICS else ""
+    title = describe(name).title
+    if not title.startswith(("Pearson", "Spearman")):
+        title = title[:1].lower() + title[1:]
+    return title + (f" ({formula})" if formula else "")
+
+
+def references(record: StudyRecord) -> list[str]:
     """List the works that the methods rest on, alphabetically."""
+    provenance, metrics = record.provenance, metric_names(record.agreement)
+    labels = record.backbones
     names = " ".join(
         [*labels, *(str(_facts(provenance, b).get("network")) for b in labels)]
     ).lower()
@@ -175,5 +202,5 @@ def references(provenance: dict[str, Any], labels: list[str], metrics: list[str]
     if "ssim" in metrics:
         found.append(_SSIM)
     if provenance.get("ratings", {}).get("noise_ceiling"):
-        found.append(_RELIABILITY)
-    return sorted(found)
+        found.append(SPEARMAN_BROWN)
+    return sorted({*found, *inference_references(record)})

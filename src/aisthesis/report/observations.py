@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,30 +10,27 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.report.metricnames import describe
+from aisthesis.report.observed_agreement import observe_level, observe_noise
 from aisthesis.report.residual_side import observe_residual_side
 from aisthesis.report.selection import (
     evaluated_split,
     headline_scores,
     map_kinds,
     metric_names,
-    pair_matrix,
 )
 from aisthesis.report.wording import (
-    KIND_NAMES,
     and_list,
-    ceiling_interval,
     count,
     estimate,
     number,
     percent,
-    span,
 )
 
 __all__ = [
+    "Answer",
     "Observations",
     "observe",
     "observe_ceiling",
-    "observe_chance",
     "observe_emd",
     "observe_mse_identity",
     "observe_pairs",
@@ -47,24 +45,32 @@ SPLIT_WORDS = {"test": "held-out test", "validation": "validation", "train": "tr
 
 
 @dataclass(frozen=True)
+class Answer:
+    """One part of the answer: what it is about, and the sentences."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Observations:
     """What the numbers say, by the part of the report that it belongs to.
 
     Attributes
     ----------
-    headline : list of str
-        The answer in a handful of sentences.
+    headline : list of Answer
+        The answer, a sentence or two a topic.
     prediction : list of str
         More on how well the ratings are predicted.
-    agreement : dict of str to list of str
-        Per kind of map, one sentence per metric.
+    agreement : dict of (str, str) to str
+        Per kind of map and metric, which pairs stand out.
     metrics : list of str
         What the metrics cannot tell.
     """
 
-    headline: list[str]
+    headline: list[Answer]
     prediction: list[str]
-    agreement: dict[str, list[str]]
+    agreement: dict[tuple[str, str], str]
     metrics: list[str]
 
 
@@ -102,7 +108,7 @@ def observe_prediction(scores: pd.DataFrame) -> str:
     where = f"on {count(int(best['n']), f'{split} image')}"
     if np.isfinite(best["low"]) and best["low"] <= 0:
         return (
-            f"No backbone is shown to predict the ratings {where}: even the highest rank "
+            f"No network is shown to predict the ratings {where}: even the highest rank "
             f"correlation, {name}’s {said}, has an interval that includes zero."
         )
     if len(table) == 1:
@@ -110,15 +116,20 @@ def observe_prediction(scores: pd.DataFrame) -> str:
     if not np.isfinite(best["low"]):
         return (
             f"The highest rank correlation with the human ratings {where} is {name}’s {said}; "
-            "without an interval no backbone can be called the best."
+            "without an interval no network can be called the best."
         )
     rivals = [
         str(label) for label, row in table.iloc[1:].iterrows() if not row["high"] < best["low"]
     ]
+    if len(rivals) == len(table) - 1 > 1:
+        return (
+            f"No single best predictor can be named {where}: {name} has the highest rank "
+            f"correlation, {said}, but every other network’s interval overlaps with its own."
+        )
     if not rivals:
         return (
             f"{name} predicts the human ratings best {where}: its rank correlation is {said}, "
-            "and every other backbone’s interval ends below it."
+            "and every other network’s interval ends below it."
         )
     return (
         f"No single best predictor can be named {where}: {name} has the highest rank correlation, "
@@ -138,18 +149,15 @@ def observe_ceiling(scores: pd.DataFrame, ceiling: dict[str, Any] | None) -> str
     if table.iloc[0]["n"] < FEWEST_IMAGES:
         return None
     limit, name, plcc = float(ceiling["correlation"]), str(table.index[0]), table["value"].iloc[0]
-    interval = span(*ceiling_interval(ceiling))
-    reliability = number(float(ceiling["reliability"])) + (f", {interval}" if interval else "")
     start = (
-        f"The raters agree with one another well enough for a correlation of {number(limit)} with "
-        f"their mean at most (reliability {reliability}); "
+        f"The raters’ reliability allows a correlation of {number(limit)} with their mean at most; "
     )
     if plcc > limit:
         return f"{start}{name}’s {number(plcc)} lies above that, as chance alone can bring about."
     if plcc <= 0:
-        return f"{start}no backbone correlates with it above zero."
+        return f"{start}no network correlates with it above zero."
     share = percent(plcc / limit)
-    return f"{start}the highest correlation, {name}’s {number(plcc)}, is {share} of it."
+    return f"{start}the highest, {name}’s {number(plcc)}, is {share} of it."
 
 
 def observe_ridge(scores: pd.DataFrame) -> str | None:
@@ -161,10 +169,10 @@ def observe_ridge(scores: pd.DataFrame) -> str | None:
     ahead = [str(b) for b in both if ridge.loc[b, "value"] > mlp.loc[b, "value"]]
     if not ahead:
         return (
-            "On every backbone the MLP head has a higher rank correlation than ridge regression "
+            "On every network the MLP head has a higher rank correlation than ridge regression "
             "on the same embedding."
         )
-    who = "every backbone" if len(ahead) == len(both) else and_list(ahead)
+    who = "every network" if len(ahead) == len(both) else and_list(ahead)
     low, high = ridge["low"].to_dict(), mlp["high"].to_dict()
     clear = [b for b in ahead if low[b] > high[b]]
     decided = (
@@ -208,26 +216,6 @@ def observe_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> str | None
             f"{sentence} The first place is not decided: {count(int(contenders), *others)} with it."
         )
     return sentence
-
-
-def observe_chance(agreement: pd.DataFrame, kind: str) -> str | None:
-    """Count the pairs whose cosine is above what maps of different images give."""
-    if not {"chance", "p_adjusted"} <= set(agreement.columns):
-        return None
-    rows = agreement[(agreement["map"] == kind) & (agreement["metric"] == "cosine")]
-    rows = rows.dropna(subset=["mean", "chance", "p_adjusted"])
-    if rows.empty:
-        return None
-    above = int((rows["p_adjusted"] < 0.05).sum())
-    level = number(float(rows["chance"].mean()))
-    who = (
-        f"{above} of {count(len(rows), 'pair')}" if above else f"none of {count(len(rows), 'pair')}"
-    )
-    return (
-        f"Maps of different images have a mean cosine of {level} (what a shared centre bias "
-        f"gives); {who} {'agrees' if above == 1 else 'agree'} better than that on the same image "
-        "(p < 0.05, corrected over pairs)."
-    )
 
 
 def observe_mse_identity(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | None:
@@ -278,46 +266,15 @@ def observe_emd(agreement: pd.DataFrame) -> str | None:
     )
 
 
-def _level(agreement: pd.DataFrame, kind: str) -> str | None:
-    """Sum up how far backbones agree on where the evidence is."""
-    metric = "cosine" if "cosine" in set(agreement["metric"]) else metric_names(agreement)[0]
-    labels = list(dict.fromkeys([*agreement["backbone_a"], *agreement["backbone_b"]]))
-    matrix = pair_matrix(agreement, kind, metric, labels)
-    values = matrix[np.triu_indices(len(labels), 1)]
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return None
-    about, what = describe(metric), KIND_NAMES.get(kind, kind)
-    low = pair_matrix(agreement, kind, metric, labels, "low")[np.triu_indices(len(labels), 1)]
-    high = pair_matrix(agreement, kind, metric, labels, "high")[np.triu_indices(len(labels), 1)]
-    sentence = f"{about.title} between the {what} maps of two backbones is {number(values.mean())}"
-    if len(values) > 1:
-        sentence += (
-            f" on average over {len(values)} pairs (from {number(values.min())} "
-            f"to {number(values.max())})"
-        )
-    else:
-        sentence = sentence.replace("of two backbones", "of the two backbones")
-    if metric != "cosine" or not np.isfinite([low[0], high[0]]).all():
-        return f"{sentence}."
-    above, below = int((low > 0).sum()), int((high < 0).sum())
-    neither = len(values) - above - below
-    if len(values) == 1:
-        verdict = "above" if above else "below" if below else "not distinguishable from"
-        return f"{sentence}, {verdict} zero (95% interval {span(low[0], high[0])})."
-    counted = [(above, "lies above zero"), (below, "lies below zero"), (neither, "includes zero")]
-    whole = next((words for n, words in counted if n == len(values)), None)
-    if whole:
-        return f"{sentence}; every pair’s 95% interval {whole}."
-    parts = [f"{words} for {n}" for n, words in counted if n]
-    return f"{sentence}; the 95% interval {and_list(parts)} of them."
-
-
 def observe(
     scores: pd.DataFrame,
     agreement: pd.DataFrame,
     per_image: pd.DataFrame,
     ceiling: dict[str, Any] | None = None,
+    reliability: pd.DataFrame | None = None,
+    variance: pd.DataFrame | None = None,
+    averaged: pd.DataFrame | None = None,
+    more: Sequence[tuple[str, str | None]] = (),
 ) -> Observations:
     """Draw every observation from the tables of a study.
 
@@ -327,27 +284,42 @@ def observe(
         `scores.csv`, `agreement.csv` and `agreement_images.csv`; the last two may be empty.
     ceiling : dict, optional
         The noise ceiling, as `provenance.json` holds it.
+    reliability, variance : pandas.DataFrame, optional
+        The tables of these names.
+    averaged : pandas.DataFrame, optional
+        Ratings and predictions, one row per image and backbone.
+    more : sequence of (str, str or None)
+        Further parts of the answer, with their titles.
 
     Returns
     -------
     Observations
         Sentences as plain text; a topic on which the numbers say nothing has none.
     """
-    kinds = map_kinds(agreement)
-    metrics = metric_names(agreement)
-    side = observe_residual_side(agreement, per_image)
-    headline = [observe_prediction(scores), observe_ceiling(scores, ceiling)]
-    headline += [_level(agreement, kind) for kind in kinds[:2]]
-    headline += side
     identity = observe_mse_identity(agreement, per_image)
-    if identity and identity.startswith(MSE_SAYS_NOTHING):
-        metrics = [metric for metric in metrics if metric != "mse"]
-    pairs = {kind: [observe_pairs(agreement, kind, metric) for metric in metrics] for kind in kinds}
-    for kind, said in pairs.items():
-        said.append(observe_chance(agreement, kind))
+    noise = (
+        None
+        if reliability is None or variance is None
+        else observe_noise(agreement, reliability, variance)
+    )
+    predicted = [observe_prediction(scores), observe_ceiling(scores, ceiling)]
+    topics = [
+        ("How well they predict", " ".join(text for text in predicted if text)),
+        ("How far their maps agree", observe_level(agreement, per_image)),
+        ("How much is noise", noise),
+        ("Side or place", None if averaged is None else observe_residual_side(per_image, averaged)),
+        *more,
+    ]
+    kinds, metrics = map_kinds(agreement), metric_names(agreement)
+    pairs = {
+        (kind, metric): said
+        for kind in kinds
+        for metric in metrics
+        if (said := observe_pairs(agreement, kind, metric)) is not None
+    }
     return Observations(
-        headline=[text for text in headline if text],
+        headline=[Answer(title, text) for title, text in topics if text],
         prediction=[text for text in [observe_ridge(scores)] if text],
-        agreement={kind: [text for text in said if text] for kind, said in pairs.items()},
+        agreement=pairs,
         metrics=[text for text in (identity, observe_emd(agreement)) if text],
     )

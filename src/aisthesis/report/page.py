@@ -8,10 +8,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from aisthesis.report.dots import tick_text
+from aisthesis.report.wording import count_word
+
 __all__ = ["render_page"]
 
-_STYLES = ("base.css", "tables.css", "pictures.css", "browser.css")
-_SCRIPTS = ("theme.js", "tabs.js", "colour.js", "browser.js")
+_STYLES = ("base.css", "tables.css", "charts.css", "pictures.css", "browser.css")
+_SCRIPTS = (
+    "theme.js", "switches.js", "matrix.js", "colour.js", "store.js", "order.js", "pictures.js",
+    "strip.js", "browser.js",
+)  # fmt: skip
 
 
 def _static(name: str) -> Markup:
@@ -40,6 +46,7 @@ def render_page(content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"tick_text": tick_text, "count_word": count_word}
     return environment.get_template("report.html.j2").render(
         **content,
         styles=[_static(name) for name in _STYLES],

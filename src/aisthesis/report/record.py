@@ -17,7 +17,19 @@ from aisthesis.report.stored_maps import BackboneMaps, read_backbone_maps
 __all__ = ["StudyRecord", "read_study_record"]
 
 REQUIRED = ("study.toml", "predictions.csv", "scores.csv", "provenance.json")
-_AS_TEXT = {"image": str, "backbone": str, "backbone_a": str, "backbone_b": str, "seed": str}
+_TEXT_COLUMNS = (
+    "image", "backbone", "backbone_a", "backbone_b", "seed", "map", "metric", "left", "right",
+    "members", "component",
+)  # fmt: skip
+_AS_TEXT = dict.fromkeys(_TEXT_COLUMNS, str)
+#: What the page needs of each table of inference.
+INFERENCE = {
+    "reliability": ("map", "metric", "backbone", "mean"),
+    "baselines": ("map", "metric", "backbone", "mean"),
+    "variance": ("map", "component", "share"),
+    "clusters": ("map", "metric", "members", "distance"),
+    "images": ("image", "map", "metric"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,9 @@ class StudyRecord:
         The tables of the same names; `seed` is text (`"0"`, `"mean"`).
     agreement, agreement_images, localisation : pandas.DataFrame
         The tables of the same names; empty where the study has none.
+    reliability, baselines, variance, clusters, images : pandas.DataFrame
+        The tables of inference of the same names; empty where the study has none, or one of an
+        older make.
     maps : dict of str to BackboneMaps
         Maps per backbone label, in the order of `backbones`.
     """
@@ -48,6 +63,11 @@ class StudyRecord:
     agreement: pd.DataFrame
     agreement_images: pd.DataFrame
     localisation: pd.DataFrame
+    reliability: pd.DataFrame
+    baselines: pd.DataFrame
+    variance: pd.DataFrame
+    clusters: pd.DataFrame
+    images: pd.DataFrame
     maps: dict[str, BackboneMaps]
 
     @property
@@ -103,6 +123,13 @@ def _table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> p
     return table
 
 
+def _inference_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a table of inference; one that lacks what the page needs is of another make: empty."""
+    table = _table(path, (), optional=True)
+    usable = all(name in table.columns for name in columns)
+    return table if usable else pd.DataFrame(columns=list(columns))
+
+
 def read_study_record(path: Path) -> StudyRecord:
     """Read everything the report needs from a study folder.
 
@@ -147,5 +174,9 @@ def read_study_record(path: Path) -> StudyRecord:
             path / "agreement_images.csv", ("image", *keys, "value"), optional=True
         ),
         localisation=_table(path / "localisation.csv", (), optional=True),
+        **{
+            name: _inference_table(path / f"{name}.csv", columns)
+            for name, columns in INFERENCE.items()
+        },
         maps=read_backbone_maps(path / "maps.zarr", list(provenance.get("backbones", {}))),
     )

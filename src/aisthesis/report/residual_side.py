@@ -8,104 +8,124 @@ import pandas as pd
 from aisthesis.agreement.bootstrap import mean_intervals
 from aisthesis.report.wording import number, percent, span
 
-__all__ = ["observe_residual_side"]
+__all__ = ["observe_residual_side", "with_sides"]
 
 _PAIR = ["backbone_a", "backbone_b"]
 
 
 def _per_image_difference(per_image: pd.DataFrame) -> np.ndarray:
     """Evidence agreement minus AIS agreement of each image, averaged over pairs, NaN dropped."""
-    rows = per_image[per_image["metric"] == "cosine"].dropna(subset=["value"])
-    wide = rows.pivot_table(index=["image", *_PAIR], columns="map", values="value")
+    wide = per_image.pivot_table(index=["image", *_PAIR], columns="map", values="value")
     if not {"ais", "evidence"} <= set(wide.columns):
         return np.empty(0)
     pairwise = (wide["evidence"] - wide["ais"]).dropna()
     return pairwise.groupby(level="image").mean().to_numpy()
 
 
-def observe_residual_side(agreement: pd.DataFrame, per_image: pd.DataFrame) -> list[str]:
-    """Set AIS against evidence agreement, and say what erring on the same side changes.
+def observe_residual_side(
+    per_image: pd.DataFrame, averaged: pd.DataFrame, n_boot: int = 2000
+) -> str | None:
+    """Say what erring on the same side changes, and set AIS against evidence agreement.
 
     Parameters
     ----------
-    agreement, per_image : pandas.DataFrame
-        `agreement.csv` and `agreement_images.csv`; either may be empty.
+    per_image : pandas.DataFrame
+        `agreement_images.csv`; may be empty.
+    averaged : pandas.DataFrame
+        One row per image and backbone with `rating` and `prediction`.
+    n_boot : int
+        Bootstrap draws of the images.
 
     Returns
     -------
-    list of str
-        Up to two sentences; none where the study lacks what they need.
+    str or None
+        Up to two sentences; None where the study lacks what they need.
     """
-    rows = agreement[agreement["metric"] == "cosine"].dropna(subset=["mean"])
-    wide = rows.pivot_table(index=_PAIR, columns="map", values="mean")
-    sentences = []
-    if {"ais", "evidence"} <= set(wide.columns):
-        both = wide[["ais", "evidence"]].dropna()
-        if len(both):
-            sentences.append(_contrast(both, _per_image_difference(per_image)))
-    same_side = _same_side(rows[rows["map"] == "ais"])
-    return [*sentences, same_side] if same_side else sentences
+    rows = per_image[per_image["metric"] == "cosine"].dropna(subset=["value"])
+    said = [
+        _same_side(with_sides(rows[rows["map"] == "ais"], averaged), n_boot),
+        _contrast(_per_image_difference(rows)),
+    ]
+    return " ".join(text for text in said if text) or None
 
 
-def _contrast(pairs: pd.DataFrame, differences: np.ndarray) -> str:
-    ais, evidence = pairs["ais"].mean(), pairs["evidence"].mean()
-    start = f"Mean cosine is {number(ais)} between AIS and {number(evidence)} between evidence maps"
+def with_sides(values: pd.DataFrame, averaged: pd.DataFrame) -> pd.DataFrame:
+    """Add `same`: whether both of the pair err on the same side of the human rating.
+
+    Rows whose image has no rating or prediction are left out.
+    """
+    residual = averaged["prediction"] - averaged["rating"]
+    keys = pd.MultiIndex.from_frame(averaged[["image", "backbone"]])
+    sides = pd.Series(np.sign(residual.to_numpy(dtype=float)), index=keys)
+    of_a, of_b = (
+        sides.reindex(pd.MultiIndex.from_frame(values[["image", name]])).to_numpy()
+        for name in _PAIR
+    )
+    known = np.isfinite(of_a) & np.isfinite(of_b)
+    return values.assign(same=of_a == of_b)[known]
+
+
+def _difference_of_sides(values: pd.DataFrame, n_boot: int) -> tuple[float, float]:
+    """95% percentile interval over images of same-side minus opposite-side agreement."""
+    sums = np.stack([
+        part.groupby("image")["value"].agg(["sum", "size"]).reindex(values["image"].unique())
+        .fillna(0.0).to_numpy()
+        for part in (values[values["same"]], values[~values["same"]])
+    ])  # fmt: skip
+    n = sums.shape[1]
+    chosen = np.random.default_rng(0).integers(0, n, (n_boot, n))
+    drawn = sums[:, chosen].sum(axis=2)  # (side, draws, sum and size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = drawn[..., 0] / drawn[..., 1]
+    differences = means[0] - means[1]
+    low, high = np.nanquantile(differences, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _contrast(differences: np.ndarray) -> str | None:
+    """Say whether evidence maps, which have no side, agree better than AIS maps."""
     if len(differences) < 2:
-        return f"{start}."
+        return None
     interval = mean_intervals(differences[:, None], seed=0, n_boot=2000)
     low, high = float(interval.low[0]), float(interval.high[0])
     if not np.isfinite([low, high]).all():
-        return f"{start}."
-    said = f"{number(float(differences.mean()))}, 95% interval {span(low, high)} over images"
+        return None
+    mean = float(differences.mean())
+    start = "Evidence maps, which do not know the side,"
+    said = f"{number(abs(mean))} in mean cosine"
     if low > 0:
-        return (
-            f"{start}: backbones agree better on where the evidence is than on whether it helps "
-            f"(difference {said})."
-        )
+        return f"{start} agree better by {said} (95% interval {span(low, high)})."
     if high < 0:
-        return (
-            f"{start}: backbones agree less on the evidence than on its alignment "
-            f"(difference {said})."
-        )
-    return f"{start}; the difference is not distinguishable from zero ({said})."
-
-
-def _same_side(ais: pd.DataFrame) -> str | None:
-    """Say how often pairs err on the same side, and how well they agree there."""
-    needed = ["same_side_share", "same_side_mean", "mean"]
-    if any(column not in ais.columns for column in needed):
-        return None
-    ais = ais.dropna(subset=needed)
-    if ais.empty:
-        return None
-    share, on_same, overall = (
-        ais["same_side_share"],
-        ais["same_side_mean"].mean(),
-        ais["mean"].mean(),
-    )
-    if len(ais) == 1:
-        who, how_often = "The two backbones err", percent(share.iloc[0])
-    else:
-        who = "Two backbones err"
-        least, most = percent(share.min()), percent(share.max())
-        how_often = percent(share.mean()) + (
-            f" (pairs: {least} to {most})" if least != most else ""
-        )
-    start = (
-        f"{who} on the same side of the human rating on {how_often} of the images; on those alone "
-    )
-    higher = int((ais["same_side_mean"] > ais["mean"]).sum())
-    if on_same > overall and higher > len(ais) / 2:
-        pairs = f" (higher for {higher} of {len(ais)} pairs)" if len(ais) > 1 else ""
-        return (
-            f"{start}their AIS maps have a mean cosine of {number(on_same)} instead of "
-            f"{number(overall)}{pairs}, so part of the disagreement is the side of the error, "
-            "not the place."
-        )
-    no_better = (
-        f"agree better in only {higher} of {len(ais)} pairs" if higher else "agree no better"
-    )
+        return f"{start} agree less by {said} (95% interval {span(-high, -low)})."
     return (
-        f"{start}their AIS maps {no_better} (mean cosine {number(on_same)} against "
-        f"{number(overall)}), so the side of the error does not explain the disagreement."
+        f"{start} do not agree better or worse than can be told from chance "
+        f"(difference {number(mean)}, 95% interval {span(low, high)})."
     )
+
+
+def _same_side(values: pd.DataFrame, n_boot: int) -> str | None:
+    """Say how often pairs err on the same side, and how much more they agree there."""
+    if values.empty:
+        return None
+    pairs = values.groupby(_PAIR, sort=False)["same"].mean()
+    share = percent(float(values["same"].mean()))
+    if len(pairs) == 1:
+        start = (
+            f"The two networks err on the same side of the human rating on {share} of the images"
+        )
+    else:
+        start = f"Two networks err on the same side of the human rating on {share} of the images"
+        least, most = percent(pairs.min()), percent(pairs.max())
+        start += f" (pairs: {least} to {most})" if least != most else ""
+    if values["same"].nunique() < 2 or values["image"].nunique() < 2:
+        return f"{start}."
+    on_same, on_other = (values.loc[values["same"] == s, "value"].mean() for s in (True, False))
+    low, high = _difference_of_sides(values, n_boot)
+    found = (
+        f"There their AIS maps have a mean cosine of {number(on_same)}, where they err on opposite "
+        f"sides of {number(on_other)} (difference {number(on_same - on_other)}, 95% interval "
+        f"{span(low, high)}): "
+    )
+    if low > 0:
+        return f"{start}. {found}part of the disagreement is the side of the error, not the place."
+    return f"{start}. {found}the side is not shown to explain the disagreement."

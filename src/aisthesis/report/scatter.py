@@ -39,6 +39,7 @@ class Axis:
 class Point:
     """One image: its ratings, their places, and what a pointer over it reads."""
 
+    name: str
     human: float
     predicted: float
     x: float
@@ -94,7 +95,7 @@ def scatter_panels(
         own = rows[rows["backbone"] == label]
         points = [
             Point(
-                y, p, axis.place(y), round(SIDE - axis.place(p), 2),
+                str(name), y, p, axis.place(y), round(SIDE - axis.place(p), 2),
                 f"{name}: rated {number(y, 1)}, predicted {number(p, 1)}",
             )
             for name, y, p in zip(own["image"], own["rating"], own["prediction"], strict=True)

@@ -11,15 +11,16 @@ import pandas as pd
 from PIL import Image
 
 from aisthesis.report.examples import Example
-from aisthesis.report.figures import ExampleRow
+from aisthesis.report.figure_pictures import ExampleRow
 from aisthesis.report.overlays import lay_over, map_moments
 from aisthesis.report.photographs import Photographs, jpeg_data_uri
+from aisthesis.report.planted_pictures import Planted
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import prediction_lookup
 from aisthesis.report.stored_maps import CropBox
-from aisthesis.report.wording import KIND_NAMES, number, number_or_dash
+from aisthesis.report.wording import KIND_NAMES, count, number, number_or_dash, percent
 
-__all__ = ["ExamplePage", "example_page", "versions_line"]
+__all__ = ["ExamplePage", "example_page", "planted_page", "versions_line"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,33 @@ def example_page(
             ExampleRow(f"rated {rating}" if rating else "not rated", small, pictures)
         )
     return ExamplePage(kind, KIND_NAMES[kind], cards, figure_rows)
+
+
+def planted_page(planted: Planted) -> dict[str, Any]:
+    """Put what was planted into words and pictures for the page."""
+    said = (
+        f"Of {count(planted.n, 'explained image')}, {planted.n_raising:,} hold evidence that "
+        f"raises the rating and {planted.n_lowering:,} evidence that lowers it"
+    )
+    if np.isfinite(planted.area):
+        said += f"; where there is raising evidence it covers {percent(planted.area)} on average"
+    cards = [
+        {
+            "name": image.name,
+            "why": image.why,
+            "uri": jpeg_data_uri(image.picture),
+            "panels": [
+                {
+                    "label": one.label,
+                    "uri": None if one.picture is None else jpeg_data_uri(one.picture),
+                    "auc": number_or_dash(one.auc),
+                }
+                for one in image.maps
+            ],
+        }
+        for image in planted.images
+    ]
+    return {"sentence": f"{said}.", "cards": cards}
 
 
 def versions_line(provenance: dict[str, Any]) -> list[str]:

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from aisthesis.report.metricnames import describe
+
 __all__ = [
+    "DIVIDED",
     "MAIN_METRICS",
     "averaged_predictions",
+    "consensus_metric",
     "evaluated_split",
     "headline_scores",
     "image_consensus",
@@ -19,6 +23,8 @@ __all__ = [
     "prediction_lookup",
 ]
 
+#: Column of `images.csv`: how far the networks agree on the rating but not on the map, 0 to 1.
+DIVIDED = "same_rating_other_evidence"
 MAIN_METRICS = ("cosine", "ssim", "emd", "mse")
 _SPLITS = ("test", "validation", "train")
 
@@ -92,15 +98,39 @@ def pair_matrix(
     return matrix
 
 
+def consensus_metric(agreement: pd.DataFrame) -> str:
+    """Name the metric that consensus is spoken of in: cosine, or else the first that fits.
+
+    A metric fits if a higher value means more alike.
+    """
+    found = [m for m in metric_names(agreement) if describe(m).higher_is_alike]
+    return "cosine" if "cosine" in found or not found else found[0]
+
+
 def image_consensus(
-    agreement_images: pd.DataFrame, kind: str, metric: str = "cosine"
+    per_image: pd.DataFrame, images: pd.DataFrame, kind: str, metric: str = "cosine"
 ) -> pd.DataFrame:
     """Give each image's `consensus` (mean over pairs) and `controversy` (SD over pairs).
 
-    The index is the image's name; images without a defined value are left out.
+    Parameters
+    ----------
+    per_image, images : pandas.DataFrame
+        `agreement_images.csv`, and `images.csv`, which is empty in studies of an older make:
+        there both are computed from the former.
+    kind, metric : str
+        Which of its rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The index is the image's name; images without a defined value are left out. With
+        `images.csv` also how far they agree on the rating but not on the map.
     """
-    rows = agreement_images[
-        (agreement_images["map"] == kind) & (agreement_images["metric"] == metric)
-    ]
+    told = images[(images["map"] == kind) & (images["metric"] == metric)]
+    if len(told) and {"consensus", "controversy"} <= set(told.columns):
+        table = told.drop_duplicates("image").set_index("image")
+        wanted = ["consensus", "controversy", DIVIDED]
+        return table.reindex(columns=wanted).dropna(subset=["consensus"])
+    rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
     values = rows.dropna(subset=["value"]).groupby("image", sort=False)["value"]
     return pd.DataFrame({"consensus": values.mean(), "controversy": values.std(ddof=0)})

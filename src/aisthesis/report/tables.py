@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from aisthesis.report.metricnames import describe
 from aisthesis.report.selection import headline_scores
 from aisthesis.report.wording import count, number_or_dash, span
 
@@ -22,7 +21,8 @@ _PAIR_EXTRAS = {
     "same_side_share": "Same side",
     "same_side_mean": "Mean, same side",
     "chance": "Chance level",
-    "p_adjusted": "p, corrected",
+    "p": "p",
+    "p_corrected": "p, corrected",
     "disattenuated": "Disattenuated",
 }  # fmt: skip
 
@@ -140,19 +140,20 @@ def _score(row: dict[Any, Any], name: str) -> Value:
     return Value(number_or_dash(float(row[name])), interval)
 
 
-def pair_rows(agreement: pd.DataFrame, kind: str) -> tuple[list[str], list[list[Value]]]:
-    """List every pair and metric of one kind of map, with all that was computed for it."""
-    rows = agreement[agreement["map"] == kind]
+def pair_rows(
+    agreement: pd.DataFrame, kind: str, metric: str
+) -> tuple[list[str], list[list[Value]]]:
+    """List every pair of one kind of map and metric, with all that was computed for it."""
+    rows = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
     extras = {
         column: words
         for column, words in _PAIR_EXTRAS.items()
         if column in rows and rows[column].notna().any()
     }
-    header = ["Metric", "Pair", "Mean", "SD", "Median", "Min", "Max", "n", "Undefined"]
+    header = ["Pair", "Mean", "SD", "Median", "Min", "Max", "n", "Undefined"]
     table = []
     for _, row in rows.iterrows():
         cells = [
-            Value(describe(str(row["metric"])).title, numeric=False),
             Value(f"{row['backbone_a']} – {row['backbone_b']}", numeric=False),
             Value(
                 number_or_dash(float(row["mean"]), 3),

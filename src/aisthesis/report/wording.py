@@ -10,11 +10,14 @@ __all__ = [
     "KIND_NAMES",
     "and_list",
     "as_number",
+    "capitalised",
     "ceiling_interval",
     "count",
+    "count_word",
     "estimate",
     "number",
     "number_or_dash",
+    "p_value",
     "percent",
     "span",
 ]
@@ -22,6 +25,11 @@ __all__ = [
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 KIND_NAMES = {"ais": "AIS", "evidence": "evidence"}
+
+
+def capitalised(text: str) -> str:
+    """Begin a sentence with `text`, the rest of it as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def as_number(value: Any) -> float:
@@ -49,6 +57,11 @@ def number_or_dash(value: float, digits: int = 2) -> str:
     return number(value, digits) if math.isfinite(value) else DASH
 
 
+def p_value(p: float) -> str:
+    """Say a p value with its relation: `= 0.012`, `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"= {number(p, 3)}"
+
+
 def span(low: float, high: float, digits: int = 2) -> str:
     """Say an interval: `0.12 to 0.34`, or nothing if it is not known."""
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -71,6 +84,12 @@ def percent(share: float) -> str:
 def count(n: int, one: str, many: str | None = None) -> str:
     """Say a number of things: `1 image`, `1,200 images`."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def count_word(n: int) -> str:
+    """Begin a sentence with a number: a word up to ten, figures from there on."""
+    words = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"]
+    return words[n] if 0 <= n < len(words) else f"{n:,}"
 
 
 def and_list(items: Sequence[str], most: int = 8) -> str:

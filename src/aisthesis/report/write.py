@@ -1,4 +1,4 @@
-"""Write the report of a study: figures, and one page that holds everything."""
+"""Write the report of a study: figures with their data, and one page that holds everything."""
 
 from __future__ import annotations
 
@@ -9,102 +9,118 @@ import pandas as pd
 
 from aisthesis.engine.files import write_text
 from aisthesis.engine.progress import Narrator
-from aisthesis.report import figures
-from aisthesis.report.browser_data import browser_payload, images_that_fit
+from aisthesis.errors import RequestError, or_list
+from aisthesis.report.agreement_part import AgreementPart, agreement_part
+from aisthesis.report.browser_data import browser_content
 from aisthesis.report.cautions import cautions
-from aisthesis.report.examples import choose_examples, image_facts, spread_over_ratings
-from aisthesis.report.known_places import draw_known_places, known_places
-from aisthesis.report.matrices import Matrix, matrices
+from aisthesis.report.dividing import observe_dividing
+from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_facts
+from aisthesis.report.known_places import known_places, observe_found, place_charts
 from aisthesis.report.methods import methods_text, references
-from aisthesis.report.observations import observe
+from aisthesis.report.metricnames import describe
+from aisthesis.report.observations import Observations, observe
 from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
 from aisthesis.report.page import render_page
-from aisthesis.report.photographs import Photographs, png_data_uri
+from aisthesis.report.photographs import Photographs, PhotographStore, Placement
+from aisthesis.report.planted_pictures import planted_pictures
 from aisthesis.report.record import StudyRecord, read_study_record
 from aisthesis.report.scatter import scatter_panels
-from aisthesis.report.sections import (
-    ExamplePage,
-    example_page,
-    versions_line,
-)
+from aisthesis.report.score_chart import score_chart
+from aisthesis.report.sections import ExamplePage, example_page, planted_page, versions_line
 from aisthesis.report.selection import (
     averaged_predictions,
+    consensus_metric,
     evaluated_split,
     headline_scores,
     image_consensus,
-    map_kinds,
-    metric_names,
 )
 from aisthesis.report.stored_maps import KINDS, differing_crops
-from aisthesis.report.tables import (
-    SCORE_NAMES,
-    network_rows,
-    pair_rows,
-    score_rows,
-    split_rows,
-)
-from aisthesis.report.wording import KIND_NAMES
+from aisthesis.report.study_figures import FigureList, draw_all
+from aisthesis.report.tables import SCORE_NAMES, network_rows, score_rows, split_rows
 
-__all__ = ["write_report"]
+__all__ = ["PLACEMENTS", "write_report"]
 
-MOST_BROWSED = 150
+PLACEMENTS = ("auto", "inline", "folder")
 
 
-def write_report(study_dir: Path, *, progress: Narrator | None = None) -> Path:
-    """Write `figures/*.png` and `report.html` of a study, from its folder and its photographs.
+def write_report(
+    study_dir: Path, *, progress: Narrator | None = None, photographs: Placement = "auto"
+) -> Path:
+    """Write `figures/` and `report.html` of a study, from its folder and its photographs.
 
     Parameters
     ----------
     study_dir : Path
-        A study folder. Maps, agreement and localisation may be missing; the report says so.
-        Photographs that are not there any more are named, and their maps shown on white.
+        A study folder. Maps, agreement, inference and localisation may be missing; the report
+        says so, or leaves the part out. Photographs that are not there any more are named, and
+        their maps shown on white.
     progress : Narrator, optional
         Told how far the work is.
+    photographs : {"auto", "inline", "folder"}
+        Put the image browser's photographs into the page, or as files into
+        `report-photographs/` beside it; `auto` keeps them in the page while they take less than
+        about 20 MB.
 
     Returns
     -------
     Path
-        `report.html`, one file that asks for nothing outside itself.
+        `report.html`, which asks for nothing outside the study folder, and with inline
+        photographs for nothing outside itself.
 
     Raises
     ------
     RequestError
-        If `study_dir` holds no finished study.
+        If `study_dir` holds no finished study, or `photographs` is none of the three.
     AisthesisError
         If the report cannot be written.
     """
+    if photographs not in PLACEMENTS:
+        raise RequestError(f"expected photographs to be {or_list(PLACEMENTS)}, got {photographs!r}")
     narrator = progress or Narrator()
     record = read_study_record(Path(study_dir))
-    photographs = Photographs(record.images_dir)
+    shown = Photographs(record.images_dir)
     averaged = averaged_predictions(record.predictions)
-    consensus = image_consensus(record.agreement_images, "ais")
-    facts = image_facts(record.explained, averaged, consensus)
-    content = _overview(record)
-    content |= _prediction(record)
-    content |= _agreement(record)
-    content |= _pictures(record, facts, averaged, photographs, narrator)
-    content |= _localisation(record)
+    facts = _facts_by_kind(record, averaged)
+    part = agreement_part(record)
+    drawn = FigureList()
+    content = _overview(record, facts, averaged)
+    content |= _prediction(record, content["ceiling"], drawn)
+    content |= _agreement(record, part, content["observations"])
+    content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator)
+    content |= _localisation(record, shown, drawn)
     content["cautions"] = cautions(
         record.provenance,
         record.agreement,
-        photographs.unreadable,
+        shown.unreadable,
         differing_crops(record.maps) if len(record.agreement) else [],
     )
+    draw_all(record.path / "figures", part, drawn, narrator)
     page = record.path / "report.html"
     write_text(page, render_page(content))
     return page
 
 
-def _figure_path(record: StudyRecord, name: str) -> Path:
-    return record.path / "figures" / f"{name}.png"
+def _facts_by_kind(record: StudyRecord, averaged: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Give what is known of each explained image, by kind of map."""
+    metric = consensus_metric(record.agreement)
+    return {
+        kind: image_facts(
+            record.explained,
+            averaged,
+            image_consensus(record.agreement_images, record.images, kind, metric),
+        )
+        for kind in KINDS
+    }
 
 
-def _overview(record: StudyRecord) -> dict[str, Any]:
+def _overview(
+    record: StudyRecord, facts: dict[str, pd.DataFrame], averaged: pd.DataFrame
+) -> dict[str, Any]:
     provenance, labels = record.provenance, record.backbones
-    metrics = metric_names(record.agreement)
     ceiling = (provenance.get("ratings") or {}).get("noise_ceiling")
     if ceiling and ceiling.get("correlation") is None:  # too few raters to tell
         ceiling = None
+    kind = "evidence" if (record.agreement["map"] == "evidence").any() else "ais"
     return {
         "study_name": record.config.get("title") or record.path.resolve().name,
         "provenance": provenance,
@@ -112,13 +128,20 @@ def _overview(record: StudyRecord) -> dict[str, Any]:
         "labels": labels,
         "explained_n": len(record.explained),
         "observations": observe(
-            record.scores, record.agreement, record.agreement_images, ceiling
+            record.scores, record.agreement, record.agreement_images, ceiling,
+            record.reliability,
+            record.variance,
+            averaged,
+            [
+                ("What divides them", observe_dividing(facts[kind], kind)),
+                ("Where the evidence is known", observe_found(record.localisation)),
+            ],
         ),
         "ceiling": ceiling,
         "networks": network_rows(provenance, labels),
         "splits": split_rows(provenance),
-        "methods": methods_text(provenance, record.config, labels, metrics),
-        "references": references(provenance, labels, metrics),
+        "methods": methods_text(record),
+        "references": references(record),
         "versions": versions_line(provenance),
         "stages": {
             name: float(facts["seconds"])
@@ -128,74 +151,84 @@ def _overview(record: StudyRecord) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _prediction(record: StudyRecord) -> dict[str, Any]:
+def _prediction(
+    record: StudyRecord, ceiling: dict[str, Any] | None, drawn: FigureList
+) -> dict[str, Any]:
     headline = headline_scores(record.scores)
     axis, panels = scatter_panels(record.predictions, record.scores, headline, record.backbones)
-    if panels:
-        figure = figures.draw_predictions(axis, panels)
-        figures.save_figure(figure, _figure_path(record, "predictions"))
+    drawn.predictions = (axis, panels)
+    drawn.scores = score_chart(record.scores, record.backbones, ceiling)
     return {
         "split": evaluated_split(record.scores),
         "score_names": [words for name, words in SCORE_NAMES.items() if name in record.scores],
         "scores": score_rows(record.scores, record.backbones),
+        "score_chart": drawn.scores,
         "axis": axis,
         "panels": panels,
     }
 
 
-def _agreement(record: StudyRecord) -> dict[str, Any]:
-    table = record.agreement
-    compared = set(table["backbone_a"]) | set(table["backbone_b"])
-    labels = [label for label in record.backbones if label in compared]
-    by_kind = matrices(table, metric_names(table), labels)
-    for kind, found in by_kind.items():
-        figures.save_figure(figures.draw_matrices(found), _figure_path(record, f"agreement_{kind}"))
+def _agreement(
+    record: StudyRecord, part: AgreementPart, observations: Observations
+) -> dict[str, Any]:
+    metric = consensus_metric(record.agreement)
     return {
-        "agreement": [_agreement_panel(table, kind, by_kind[kind]) for kind in map_kinds(table)],
+        "agreement": part if part.panels else None,
+        "pair_words": observations.agreement,
         "mapped": list(record.maps),
+        "consensus_metric": metric if metric == "cosine" else describe(metric).title,
     }
-
-
-def _agreement_panel(table: pd.DataFrame, kind: str, found: list[Matrix]) -> dict[str, Any]:
-    header, rows = pair_rows(table, kind)
-    name = KIND_NAMES.get(kind, kind)
-    return {"kind": kind, "name": name, "matrices": found, "header": header, "rows": rows}
 
 
 def _pictures(
     record: StudyRecord,
-    facts: pd.DataFrame,
+    facts: dict[str, pd.DataFrame],
     averaged: pd.DataFrame,
     photographs: Photographs,
+    drawn: FigureList,
+    placement: Placement,
     narrator: Narrator,
 ) -> dict[str, Any]:
+    bar = {"colour_bar_gradient": colour_bar_css(), "limit": LIMIT_SD}
     if not record.maps:
-        return {"examples": [], "browser": None, "colour_bar_gradient": "", "limit": LIMIT_SD}
-    chosen = choose_examples(facts)
+        return {"examples": [], "hero": None, "browser": None, "blobs": [], **bar}
+    chosen = choose_examples(facts["ais"])
     kinds = [kind for kind in KINDS if any(kind in stack.kinds for stack in record.maps.values())]
-    pages: list[ExamplePage] = []
-    for kind in kinds:
-        page = example_page(record, chosen, facts, averaged, photographs, kind)
-        figure = figures.draw_examples(page.rows, list(record.maps), page.name)
-        figures.save_figure(figure, _figure_path(record, f"examples_{kind}"))
-        pages.append(page)
-    most = images_that_fit(record.maps, MOST_BROWSED)
-    names = spread_over_ratings(facts, most, [example.image for example in chosen])
-    with narrator.steps("report", len(names)) as advance:
-        payload = browser_payload(names, facts, averaged, record.maps, photographs, advance)
+    pages = [
+        example_page(record, chosen, facts[kind], averaged, photographs, kind) for kind in kinds
+    ]
+    drawn.examples = [(page, record.maps) for page in pages]
+    names = record.explained
+    store = PhotographStore(photographs, names, record.path, placement)
+    with narrator.steps("report: images", len(names)) as advance:
+        content = browser_content(names, facts, averaged, record.maps, store, advance)
     return {
         "examples": pages,
-        "browser": payload,
-        "colour_bar_gradient": colour_bar_css(),
-        "limit": LIMIT_SD,
+        "hero": _hero(pages),
+        "browser": content.data,
+        "blobs": content.blobs,
+        **bar,
     }
 
 
-def _localisation(record: StudyRecord) -> dict[str, Any]:
-    section = known_places(record.localisation)
+def _hero(pages: list[ExamplePage]) -> dict[str, Any] | None:
+    """Choose what the top of the page shows: the image rated highest, in evidence maps."""
+    page = pages[-1]
+    card = next((card for card in page.cards if card["why"] == HIGHEST_RATED), None)
+    return None if card is None else {"card": card, "name": page.name, "kind": page.kind}
+
+
+def _localisation(
+    record: StudyRecord, photographs: Photographs, drawn: FigureList
+) -> dict[str, Any]:
+    section = known_places(record.localisation, record.agreement)
     if section is None:
         return {"localisation": None}
-    figure, uri = draw_known_places(record.localisation), None
-    if figure is not None:
-        uri = png_data_uri(figures.save_figure(figure, _figure_path(record, "localisation")))
-    return {"localisation": section, "localisation_uri": uri}
+    charts = place_charts(record.localisation)
+    planted = planted_pictures(record, photographs)
+    drawn.places = list(charts.values())
+    return {
+        "localisation": section,
+        "place_charts": charts,
+        "planted": None if planted is None else planted_page(planted),
+    }

@@ -1,131 +1,60 @@
 "use strict";
-// The image browser. Everything that comes from the study is set as text, never as markup.
-(() => {
+// The image browser: controls, keys, and what they change. Nothing is drawn before it is near the view.
+document.addEventListener("DOMContentLoaded", () => {
   const holder = document.querySelector("[data-browser]");
   if (!holder) return;
   const data = JSON.parse(document.getElementById("browser-data").textContent);
+  const store = aisthesis.store(data);
+  const pictures = aisthesis.pictures(data, store);
+  const { say } = pictures;
   const find = (selector) => holder.querySelector(selector);
   const control = (name) => find(`[name="${name}"]`);
   const chosen = (name) => find(`[name="${name}"]:checked`)?.value;
-  const state = { order: data.images.map((_, k) => k), at: 0 };
+  const state = { order: [], at: 0, started: false };
+  const RANGED = ["rating", "error", "consensus", "controversy"];
+  const DIVIDED = { key: "divided", from: data.dividedFrom, to: 1 };
+  const strip = aisthesis.strip(find("[data-strip]"), data, store, pictures, (index) => go(state.order.indexOf(index)));
 
-  const element = (tag, className, text) => {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
-  const say = (value, digits = 2) =>
-    value === null ? "–" : value.toFixed(digits).replace("-", "\u2212");
+  const look = () => ({
+    kind: chosen("kind"),
+    name: chosen("kind") === "ais" ? "AIS" : chosen("kind"),
+    sign: chosen("sign"),
+    zero: chosen("zero"),
+    opacity: Number(control("opacity").value),
+    layout: chosen("layout") ?? "all",
+    two: [Number(control("minuend")?.value), Number(control("subtrahend")?.value)],
+  });
 
-  const place = (box, crop) => {
-    const [left, top, width, height] = crop || [0, 0, 1, 1];
-    Object.assign(box.style, {
-      left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * width}%`, height: `${100 * height}%`,
-    });
-  };
+  const divided = (image) => (aisthesis.fact(image, "divided", chosen("kind")) ?? 0) >= data.dividedFrom;
 
-  const photograph = (image, className) => {
-    const picture = element("div", "picture");
-    if (!image.thumbnail) {
-      picture.classList.add("empty");
-      return picture;
-    }
-    const img = element("img", className);
-    img.src = image.thumbnail;
-    img.alt = "";
-    picture.append(img);
-    return picture;
-  };
-
-  const figure = (picture, title, note) => {
-    const made = element("figure");
-    const caption = element("figcaption", "", title);
-    if (note) caption.append(element("small", "", note));
-    made.append(picture, caption);
-    return made;
-  };
-
-  const original = (image) => {
-    const picture = photograph(image, "");
-    if (image.thumbnail) picture.querySelector("img").alt = `Photograph ${image.name}`;
-    const crop = image.crops.find((box) => box);
-    if (crop && image.thumbnail) {
-      const frame = element("span", "crop");
-      place(frame, crop);
-      picture.append(frame);
-    }
-    return figure(picture, "photograph", image.rating === null ? "" : `rated ${say(image.rating, 1)}`);
-  };
-
-  const overlay = (image, pixels, crop, title, note) => {
-    if (!pixels) {
-      const picture = element("div", "picture");
-      picture.append(element("span", "absent", "no map, or a flat one"));
-      return figure(picture, title, note);
-    }
-    const picture = photograph(image, "ground");
-    const box = image.thumbnail ? crop : null;
-    if (image.thumbnail) picture.append(element("span", "veil"));
-    if (box) {
-      const outside = element("span", "outside");
-      place(outside, box);
-      picture.append(outside);
-    }
-    const canvas = element("canvas");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `Map of ${title} over ${image.name}`);
-    place(canvas, box);
-    aisthesis.paint(canvas, pixels, {
-      limit: data.limit, anchors: data.anchors,
-      opacity: Number(control("opacity").value), sign: chosen("sign"),
-    });
-    picture.append(canvas);
-    return figure(picture, title, note);
-  };
-
-  const difference = (image, maps) => {
-    const first = control("minuend");
-    if (!first || first.value === "") return null;
-    const [a, b] = [Number(first.value), Number(control("subtrahend").value)];
-    const [one, other] = [a, b].map((k) => aisthesis.standardised(maps[k], chosen("zero")));
-    const pixels = one && other ? one.map((value, k) => value - other[k]) : null;
-    return overlay(image, pixels, image.crops[a], `${data.backbones[a]} \u2212 ${data.backbones[b]}`, "difference of the two maps");
+  const facts = (image) => {
+    const fact = (key) => aisthesis.fact(image, key, chosen("kind"));
+    const words = { error: "prediction error", consensus: "consensus", controversy: "controversy" };
+    return [
+      image.rating === null ? "no human rating" : `human rating ${say(image.rating, 1)}`,
+      ...Object.keys(words).filter((key) => fact(key) !== null)
+        .map((key) => `${words[key]} ${say(fact(key), key === "error" ? 1 : 2)}`),
+      image.split ? `${image.split} image` : "",
+      divided(image) ? "same rating, other map" : "",
+    ].filter(Boolean).join(" \u00b7 ");
   };
 
   const show = () => {
     const none = state.order.length === 0;
     find("[data-none]").hidden = !none;
     find(".viewer").hidden = none;
-    if (none) return;
-    const image = data.images[state.order[state.at]];
-    const maps = image.maps[chosen("kind")];
+    const two = find("[data-two]");
+    if (two) two.hidden = look().layout !== "two";
+    if (none || !state.started) return;
+    const index = state.order[state.at];
+    const image = data.images[index];
     find("[data-name]").textContent = image.name;
     find("[data-place]").textContent = `${state.at + 1} of ${state.order.length}`;
-    find("[data-facts]").textContent = [
-      image.rating === null ? "no human rating" : `human rating ${say(image.rating, 1)}`,
-      image.error === null ? "" : `prediction error ${say(image.error, 1)}`,
-      image.consensus === null ? "" : `consensus ${say(image.consensus)}`,
-      image.controversy === null ? "" : `controversy ${say(image.controversy)}`,
-      image.split ? `${image.split} image` : "",
-    ].filter(Boolean).join(" \u00b7 ");
-    const panels = data.backbones.map((label, k) => {
-      const pixels = aisthesis.standardised(maps[k], chosen("zero"));
-      const prediction = image.predictions[k];
-      const note = prediction === null ? "" : `predicts ${say(prediction, 1)}`;
-      return overlay(image, pixels, image.crops[k], label, note);
-    });
-    const contrast = difference(image, maps);
-    find("[data-pictures]").replaceChildren(original(image), ...panels, ...(contrast ? [contrast] : []));
-    mark();
-  };
-
-  const mark = () => {
-    const strip = find("[data-strip]");
-    strip.querySelectorAll("[aria-current]").forEach((button) => button.removeAttribute("aria-current"));
-    const button = strip.children[state.at];
-    button.setAttribute("aria-current", "true");
-    strip.scrollTo({ left: button.offsetLeft - strip.offsetLeft - strip.clientWidth / 2 + button.offsetWidth / 2 });
+    find("[data-facts]").textContent = facts(image);
+    const drawn = find("[data-pictures]");
+    drawn.classList.toggle("two", look().layout === "two");
+    drawn.replaceChildren(...pictures.figures(index, look()));
+    strip.mark(index);
   };
 
   const go = (to) => {
@@ -134,41 +63,58 @@
     show();
   };
 
-  const fillStrip = () => {
-    const buttons = state.order.map((index, k) => {
-      const image = data.images[index];
-      const button = element("button");
-      button.type = "button";
-      button.title = image.name;
-      const mini = element(image.thumbnail ? "img" : "span", "mini");
-      if (image.thumbnail) {
-        mini.loading = "lazy";
-        mini.decoding = "async";
-        mini.src = image.thumbnail;
-        mini.alt = image.name;
-      }
-      button.append(mini, say(image.rating, 1));
-      button.addEventListener("click", () => go(k));
-      return button;
-    });
-    find("[data-strip]").replaceChildren(...buttons);
+  /** Bounds of a fact over all images, and the part of them that the sliders choose. */
+  const bounds = (key) => {
+    const values = data.images.map((image) => aisthesis.fact(image, key, chosen("kind"))).filter((v) => v !== null);
+    return values.length ? [Math.min(...values), Math.max(...values)] : null;
+  };
+  const range = (key) => {
+    const ends = bounds(key);
+    const holderOf = find(`[data-range="${key}"]`);
+    holderOf.hidden = !ends || ends[0] === ends[1];
+    if (holderOf.hidden) return null;
+    const share = (end) => Number(control(`${key}-${end}`).value) / 100;
+    const at = (part) => ends[0] + part * (ends[1] - ends[0]);
+    const [from, to] = [at(share("from")), at(share("to"))];
+    holderOf.querySelector("output").textContent = `${say(from)} to ${say(to)}`;
+    if (share("from") === 0 && share("to") === 1) return null;
+    // The ends themselves are in, whatever rounding says.
+    return { key, from: share("from") === 0 ? -Infinity : from, to: share("to") === 1 ? Infinity : to };
   };
 
-  const arrange = () => {
-    const [key, direction] = control("sort").value.split(":");
-    const wanted = control("find").value.toLowerCase();
-    const order = data.images.map((_, k) => k).filter((k) => data.images[k].name.toLowerCase().includes(wanted));
-    if (key !== "study") {
-      const value = (k) => data.images[k][key];
-      order.sort((a, b) => {
-        if (value(a) === null || value(b) === null) return (value(a) === null) - (value(b) === null);
-        return Number(direction) * (value(a) - value(b));
-      });
-    }
-    state.order = order;
-    state.at = 0;
-    fillStrip();
+  const arrange = (keep) => {
+    const before = keep ? state.order[state.at] : undefined;
+    state.order = aisthesis.order(data.images, {
+      sort: control("sort").value,
+      kind: chosen("kind"),
+      find: control("find").value,
+      ranges: [...RANGED.map(range).filter(Boolean), ...(control("marked").checked ? [DIVIDED] : [])],
+    });
+    state.at = Math.max(0, state.order.indexOf(before));
+    const marked = data.images.filter(divided).length;
+    find("[data-marked-field]").hidden = marked === 0 && !control("marked").checked;
+    find("[data-marked-count]").textContent = marked;
+    if (state.started) strip.fill(state.order);
     show();
+  };
+
+  const reset = () => {
+    control("find").value = "";
+    control("marked").checked = false;
+    RANGED.forEach((key) => { control(`${key}-from`).value = 0; control(`${key}-to`).value = 100; });
+    arrange(true);
+  };
+
+  const start = () => {
+    if (state.started) return;
+    state.started = true;
+    arrange(true);
+  };
+
+  const cycle = (name) => {
+    const choices = [...holder.querySelectorAll(`[name="${name}"]`)];
+    const next = choices[(choices.findIndex((input) => input.checked) + 1) % choices.length];
+    if (next) next.click();
   };
 
   const inView = () => {
@@ -177,19 +123,41 @@
   };
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || !inView()) return;
-    if (event.target.closest("input, select, textarea, [role=tab]")) return;
-    const to = { ArrowLeft: state.at - 1, ArrowRight: state.at + 1 }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    go(to);
+    const typing = event.target.closest('input[type="search"], select, textarea');
+    const to = { ArrowLeft: state.at - 1, ArrowRight: state.at + 1, Home: 0, End: state.order.length - 1 }[event.key];
+    if (to !== undefined && !event.target.closest("input, select, textarea, summary")) {
+      event.preventDefault();
+      go(to);
+    }
+    const name = { k: "kind", s: "sign", l: "layout" }[event.key.toLowerCase()];
+    if (name && !typing && holder.contains(event.target)) cycle(name);
   });
 
   control("previous").addEventListener("click", () => go(state.at - 1));
   control("next").addEventListener("click", () => go(state.at + 1));
+  control("reset").addEventListener("click", reset);
   holder.addEventListener("input", (event) => {
-    if (event.target.name === "sort" || event.target.name === "find") arrange();
-    else show();
+    const looks = ["sign", "zero", "opacity", "layout", "minuend", "subtrahend"];
+    if (looks.includes(event.target.name)) show();
+    else arrange(event.target.name === "kind");
   });
+  document.querySelectorAll("[data-open]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      start();
+      reset();
+      go(state.order.findIndex((index) => data.images[index].name === button.dataset.open));
+      holder.scrollIntoView({ block: "start" });
+      control("next").focus({ preventScroll: true });
+    });
+  });
+
+  RANGED.forEach((key) => { control(`${key}-from`).value = 0; control(`${key}-to`).value = 100; });
   holder.hidden = false;
-  arrange();
-})();
+  arrange(false);
+  new IntersectionObserver((entries, watcher) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watcher.disconnect();
+    start();
+  }, { rootMargin: "800px" }).observe(holder);
+});

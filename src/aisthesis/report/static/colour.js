@@ -3,14 +3,6 @@
 const aisthesis = (() => {
   const GRID = 224;
 
-  const decode = (map) => {
-    if (map.values) return map.values;
-    const bytes = Uint8Array.from(atob(map.data), (c) => c.charCodeAt(0));
-    const view = new DataView(bytes.buffer);
-    map.values = Float64Array.from({ length: map.h * map.w }, (_, k) => view.getInt16(2 * k, true) * map.unit);
-    return map.values;
-  };
-
   // Half-pixel centres, edges repeated: [left cell, right cell, share of the right one].
   const axis = (cells) =>
     Array.from({ length: GRID }, (_, k) => {
@@ -19,44 +11,64 @@ const aisthesis = (() => {
       return [left, Math.min(left + 1, cells - 1), place - left];
     });
 
-  /** Standardised pixels of a map, or null where it has none. */
+  /** Standardised pixels of a map, row by row, or null where it has none. */
   const standardised = (map, zero) => {
-    if (!map || map.flat || !(map.sd > 0)) return null;
-    const values = decode(map);
+    if (!map || !(map.sd > 0)) return null;
+    const { values, w } = map;
     const rows = axis(map.h);
-    const columns = axis(map.w);
+    const columns = axis(w);
     const centre = zero === "mean" ? map.mean : 0;
     const out = new Float64Array(GRID * GRID);
-    rows.forEach(([top, bottom, down], y) => {
-      columns.forEach(([left, right, across], x) => {
-        const above = values[top * map.w + left] * (1 - across) + values[top * map.w + right] * across;
-        const below = values[bottom * map.w + left] * (1 - across) + values[bottom * map.w + right] * across;
+    for (let y = 0; y < GRID; y += 1) {
+      const [top, bottom, down] = rows[y];
+      for (let x = 0; x < GRID; x += 1) {
+        const [left, right, across] = columns[x];
+        const above = values[top * w + left] * (1 - across) + values[top * w + right] * across;
+        const below = values[bottom * w + left] * (1 - across) + values[bottom * w + right] * across;
         out[y * GRID + x] = (above * (1 - down) + below * down - centre) / map.sd;
-      });
-    });
+      }
+    }
     return out;
   };
 
-  const colourAt = (anchors, strength) => {
-    const place = ((strength + 1) / 2) * (anchors.length - 1);
-    const left = Math.min(Math.floor(place), anchors.length - 2);
-    const share = place - left;
-    return [0, 1, 2].map((c) => anchors[left][c] * (1 - share) + anchors[left + 1][c] * share);
+  /** Write the colour of each pixel: alpha grows with strength, so zero lets the photograph through. */
+  const colour = (pixels, into, { limit, anchors, opacity, sign }) => {
+    const last = anchors.length - 2;
+    for (let k = 0; k < pixels.length; k += 1) {
+      const strength = Math.min(1, Math.max(-1, pixels[k] / limit));
+      if ((sign === "positive" && strength < 0) || (sign === "negative" && strength > 0)) continue;
+      const place = ((strength + 1) / 2) * (last + 1);
+      const left = Math.min(Math.floor(place), last);
+      const share = place - left;
+      for (let c = 0; c < 3; c += 1) {
+        into[4 * k + c] = anchors[left][c] * (1 - share) + anchors[left + 1][c] * share;
+      }
+      into[4 * k + 3] = 255 * opacity * Math.abs(strength);
+    }
+    return into;
   };
 
-  /** Paint standardised pixels: alpha grows with strength, so zero lets the photograph through. */
-  const paint = (canvas, pixels, { limit, anchors, opacity, sign }) => {
+  const paint = (canvas, pixels, options) => {
     canvas.width = canvas.height = GRID;
     const context = canvas.getContext("2d");
     const image = context.createImageData(GRID, GRID);
-    pixels.forEach((value, k) => {
-      const strength = Math.min(1, Math.max(-1, value / limit));
-      if ((sign === "positive" && strength < 0) || (sign === "negative" && strength > 0)) return;
-      const [red, green, blue] = colourAt(anchors, strength);
-      image.data.set([red, green, blue, 255 * opacity * Math.abs(strength)], 4 * k);
-    });
+    colour(pixels, image.data, options);
     context.putImageData(image, 0, 0);
   };
 
-  return { GRID, standardised, paint, colourAt };
+  const PLACES = [["upper left", "top", "upper right"], ["left", "centre", "right"], ["lower left", "bottom", "lower right"]];
+
+  /** Say where the pixels are highest and lowest, for whoever does not see them. */
+  const words = (pixels) => {
+    let [most, least] = [0, 0];
+    for (let k = 1; k < pixels.length; k += 1) {
+      if (pixels[k] > pixels[most]) most = k;
+      if (pixels[k] < pixels[least]) least = k;
+    }
+    const third = (place) => Math.floor((3 * place) / GRID);
+    const where = (k) => PLACES[third(Math.floor(k / GRID))][third(k % GRID)];
+    return `highest at the ${where(most)}, lowest at the ${where(least)}`;
+  };
+
+  return { GRID, standardised, colour, paint, words };
 })();

@@ -2,6 +2,7 @@
 // The reader's choice of theme outlives the page where the browser lets it.
 (() => {
   const root = document.documentElement;
+  root.classList.add("js");
   const button = document.querySelector("[data-theme-toggle]");
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const remembered = () => {

@@ -1,0 +1,128 @@
+"""Hierarchical clustering of the backbones, and how far each cluster can be trusted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import linkage
+
+from aisthesis.agreement.bootstrap import resampled_means
+from aisthesis.agreement.metrics import metric
+from aisthesis.agreement.summary import by_image
+from aisthesis.errors import RequestError
+
+__all__ = ["cluster_backbones"]
+
+_PAIR = ["backbone_a", "backbone_b"]
+_COLUMNS = ["step", "left", "right", "members", "distance", "support"]
+Cluster = frozenset[int]
+
+
+def cluster_backbones(values: pd.DataFrame, seed: int = 0, n_boot: int = 1000) -> pd.DataFrame:
+    """Join the backbones whose maps agree most, step by step (average linkage).
+
+    The distance of two backbones is one minus their mean agreement over images, or the mean itself
+    where the metric is a distance; that of two clusters the mean over their pairs of backbones.
+
+    Parameters
+    ----------
+    values
+        As `pair_values` gives it. Every column but ``image, backbone_a, backbone_b, value`` tells
+        groups apart (``map``, ``metric``); each group is clustered on its own.
+    seed, n_boot
+        Seed and number of the bootstrap's draws of images.
+
+    Returns
+    -------
+    DataFrame
+        The group columns, then ``step`` (1 is the first merge), ``left, right`` (members of the two
+        clusters merged, separated by ``|``; the one with the earlier backbone is left),
+        ``members`` (of both together), ``distance`` and ``support``: the share of draws of images
+        in whose clustering the same members form a cluster, whatever their order inside. The last
+        merge holds every backbone, so its support is 1 by construction. No rows for a group in
+        which some pair agrees on no image.
+
+    References
+    ----------
+    Sokal & Michener (1958), "A statistical method for evaluating systematic relationships",
+    University of Kansas Science Bulletin 38, 1409-1438. Felsenstein (1985), "Confidence limits on
+    phylogenies: an approach using the bootstrap", Evolution 39(4), 783-791.
+    """
+    missing = [name for name in (*_PAIR, "metric") if name not in values]
+    if missing:
+        raise RequestError(
+            f"expected a table of agreement with the columns {', '.join([*_PAIR, 'metric'])}, "
+            f"{' and '.join(missing)} is missing; give what pair_values returns"
+        )
+    groups, matrix, _ = by_image(values)
+    keys = [str(name) for name in groups if name not in _PAIR]
+    tables = []
+    for _, rows in groups.groupby(keys, sort=False):
+        columns = rows.index.to_numpy()
+        merges = _merges_with_support(rows, matrix[:, columns], seed, n_boot)
+        tables.append(merges.assign(**{key: rows[key].iloc[0] for key in keys})[[*keys, *_COLUMNS]])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=keys + _COLUMNS)
+
+
+def _merges_with_support(
+    rows: pd.DataFrame, matrix: NDArray[np.float64], seed: int, n_boot: int
+) -> pd.DataFrame:
+    backbones = list(dict.fromkeys([*rows["backbone_a"], *rows["backbone_b"]]))
+    order = _condensed_order(rows, backbones)
+    higher = metric(rows["metric"].iloc[0]).direction == "higher"
+    defined = np.isfinite(matrix)
+    if not defined.any(axis=0).all():
+        return pd.DataFrame(columns=_COLUMNS)
+    mean = np.where(defined, matrix, 0).sum(axis=0) / defined.sum(axis=0)
+    drawn = resampled_means(matrix, seed, n_boot)
+    mean, drawn = (1 - one[..., order] if higher else one[..., order] for one in (mean, drawn))
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    found = Counter(cluster for one in drawn for *_, cluster, _ in _merges(one))
+
+    def told(cluster: Cluster) -> str:
+        return "|".join(backbones[member] for member in sorted(cluster))
+
+    merges: list[dict[str, Any]] = [
+        {
+            "step": step,
+            "left": told(left),
+            "right": told(right),
+            "members": told(cluster),
+            "distance": distance,
+            "support": found[cluster] / len(drawn) if len(drawn) else np.nan,
+        }
+        for step, (left, right, cluster, distance) in enumerate(_merges(mean), start=1)
+    ]
+    return pd.DataFrame(merges, columns=_COLUMNS)
+
+
+def _condensed_order(rows: pd.DataFrame, backbones: list[str]) -> NDArray[np.intp]:
+    """Place of each pair of backbones, in SciPy's order of a condensed matrix, among the rows."""
+    place = {
+        frozenset(pair): position
+        for position, pair in enumerate(rows[_PAIR].itertuples(index=False, name=None))
+    }
+    wanted = [frozenset((a, b)) for i, a in enumerate(backbones) for b in backbones[i + 1 :]]
+    absent = [pair for pair in wanted if pair not in place]
+    if absent:
+        raise RequestError(
+            f"expected the agreement of every pair of backbones, that of "
+            f"{' and '.join(sorted(absent[0]))} is missing; give what pair_values returns"
+        )
+    return np.array([place[pair] for pair in wanted])
+
+
+def _merges(distances: NDArray[np.float64]) -> list[tuple[Cluster, Cluster, Cluster, float]]:
+    """Clusters merged at each step, the one with the earlier backbone first, and how far apart."""
+    tree = linkage(distances, method="average")
+    clusters = [frozenset((leaf,)) for leaf in range(len(tree) + 1)]
+    merges = []
+    for first, second, distance, _ in tree.tolist():
+        left, right = sorted((clusters[int(first)], clusters[int(second)]), key=min)
+        clusters.append(left | right)
+        merges.append((left, right, left | right, distance))
+    return merges

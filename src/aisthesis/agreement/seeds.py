@@ -1,0 +1,189 @@
+"""Cosines between maps by single seeds: within a backbone and between two, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aisthesis.agreement.linear import gram
+from aisthesis.agreement.parallel import one_thread_an_operation
+from aisthesis.agreement.stack import MapStack
+from aisthesis.errors import RequestError
+
+__all__ = [
+    "SeedCosines",
+    "over_different_seeds",
+    "require_seeds",
+    "seed_chunks",
+    "seed_cosines",
+    "single_seed_cosines",
+]
+
+#: Images whose maps of every seed are standardised together.
+IMAGES_AT_ONCE = 128
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SeedCosines:
+    """Mean cosines between single seeds' maps of one image.
+
+    Attributes
+    ----------
+    n_seeds
+        Number of seeds by backbone, in the backbones' order.
+    within
+        (N, backbones) mean over pairs of different seeds of one backbone; NaN with one seed.
+    between
+        (N, pairs) mean over seeds of one backbone with different seeds of the other; pairs in the
+        order of `itertools.combinations`. NaN where any of the maps is undefined.
+    defined
+        (N, backbones) bool: the maps of all seeds have z-scores.
+    """
+
+    n_seeds: Mapping[str, int]
+    within: Matrix
+    between: Matrix
+    defined: NDArray[np.bool_]
+
+    @property
+    def backbones(self) -> list[str]:
+        """Names of the backbones, in order."""
+        return list(self.n_seeds)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Names of the backbones of each pair, in order."""
+        return list(combinations(self.n_seeds, 2))
+
+
+@one_thread_an_operation()
+def single_seed_cosines(maps: Mapping[str, Any], size_px: int = 224) -> SeedCosines:
+    """Compare the maps of single seeds, within and between backbones, a few images at a time.
+
+    Seed number s of two backbones may share what is not the backbones' (a study draws the same
+    training images for it; two layers of one network even have the same head), which would pass
+    for agreement. So only different seeds are compared, unless each has one alone.
+
+    Parameters
+    ----------
+    maps
+        (S, N, h, w) maps of the same N images by backbone; S, h and w may differ.
+    size_px
+        Side of the pixel grid on which maps are z-scored and compared.
+
+    Raises
+    ------
+    RequestError
+        If the maps have no seed axis or are of different images.
+    """
+    require_seeds(maps)
+    pairs = list(combinations(maps, 2))
+    n, n_seeds = _n_images(maps), {name: int(one.shape[0]) for name, one in maps.items()}
+    within, between = np.empty((n, len(maps))), np.empty((n, len(pairs)))
+    defined = np.empty((n, len(maps)), dtype=bool)
+    for place, chunk in seed_chunks(maps, size_px):
+        for column, one in enumerate(chunk.values()):
+            within[place, column] = over_different_seeds(one, one, size_px).cpu().numpy()
+            defined[place, column] = one.isfinite().flatten(1).all(dim=1).cpu().numpy()
+        for column, (a, b) in enumerate(pairs):
+            between[place, column] = over_different_seeds(chunk[a], chunk[b], size_px).cpu().numpy()
+    within[:, [seeds < 2 for seeds in n_seeds.values()]] = np.nan
+    return SeedCosines(n_seeds, within, between, defined)
+
+
+def seed_chunks(
+    maps: Mapping[str, Any], size_px: int, index: NDArray[np.intp] | None = None
+) -> Iterator[tuple[slice, dict[str, torch.Tensor]]]:
+    """Give (images, S, h, w) standardised maps of every backbone, a few images at a time.
+
+    With `index`, of those images alone; the slice then counts along `index`.
+    """
+    n = _n_images(maps) if index is None else len(index)
+    for start in range(0, n, IMAGES_AT_ONCE):
+        place = slice(start, min(start + IMAGES_AT_ONCE, n))
+        images = place if index is None else index[place]
+        yield place, {name: _standardised(one[:, images], size_px) for name, one in maps.items()}
+
+
+def product(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torch.Tensor:
+    """Mean over pixels of the product of upsampled maps, (..., h, w) each: (...).
+
+    With both standardised that is their cosine.
+    """
+    gram_y = gram(a.shape[-2], b.shape[-2], size_px).to(a.device)
+    gram_x = gram(a.shape[-1], b.shape[-1], size_px).to(a.device)
+    return ((gram_y.mT @ a @ gram_x) * b).sum(dim=(-2, -1))
+
+
+def over_different_seeds(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torch.Tensor:
+    """Mean product of (M, S, h, w) and (M, T, h', w') maps over seeds s and t != s: (M,).
+
+    Where neither has a second seed, over the one of each.
+    """
+    every = product(a.sum(dim=1), b.sum(dim=1), size_px)
+    common = min(a.shape[1], b.shape[1])
+    n = a.shape[1] * b.shape[1] - common
+    if n == 0:
+        return every
+    return (every - product(a[:, :common], b[:, :common], size_px).sum(dim=1)) / n
+
+
+@one_thread_an_operation()
+def seed_cosines(maps_a: Any, maps_b: Any, size_px: int = 224) -> Matrix:
+    """Cosine of z-scored maps for every seed of one stack with every seed of another.
+
+    Parameters
+    ----------
+    maps_a, maps_b
+        (S, N, h, w) and (T, N, h', w') maps of the same N images.
+    size_px
+        Side of the pixel grid.
+
+    Returns
+    -------
+    ndarray
+        (N, S, T) float64; NaN where a map is flat or not finite.
+    """
+    parts = [np.empty((0, int(maps_a.shape[0]), int(maps_b.shape[0])))]
+    for _, chunk in seed_chunks({"a": maps_a, "b": maps_b}, size_px):
+        a, b = chunk["a"], chunk["b"]
+        cosines = product(a[:, :, None], b[:, None], size_px)
+        parts.append(cosines.clamp(-1, 1).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def require_seeds(maps: Mapping[str, Any]) -> None:
+    """Refuse maps that have no seed axis or are not of the same images."""
+    wrong = {name: tuple(one.shape) for name, one in maps.items() if len(one.shape) != 4}
+    if wrong:
+        raise RequestError(
+            f"expected maps of shape (seeds, N, h, w) for each backbone, got {wrong}; "
+            "give the maps of the single seeds, not their average"
+        )
+    images = {name: int(one.shape[1]) for name, one in maps.items()}
+    if len(set(images.values())) > 1:
+        raise RequestError(
+            f"expected maps of the same images for every backbone, got {images} images; "
+            "explain the same images with each"
+        )
+
+
+def _n_images(maps: Mapping[str, Any]) -> int:
+    return next((int(one.shape[1]) for one in maps.values()), 0)
+
+
+def _standardised(maps: Any, size_px: int) -> torch.Tensor:
+    """(N, S, h, w) maps of mean 0 and SD 1 on the pixel grid; NaN where undefined."""
+    seeds, n = int(maps.shape[0]), int(maps.shape[1])
+    maps = maps if isinstance(maps, torch.Tensor) else np.asarray(maps)
+    stack = MapStack.of(maps.reshape(seeds * n, *maps.shape[2:]), size_px)
+    small = stack.small.masked_fill(stack.undefined[:, None, None], float("nan"))
+    return small.reshape(seeds, n, *stack.native_size).transpose(0, 1)

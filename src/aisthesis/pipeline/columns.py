@@ -1,0 +1,36 @@
+"""Columns of the agreement tables: people's scripts read them, so none is ever renamed."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+__all__ = ["TABLES", "in_columns"]
+
+#: Every table of the stage (an attribute of `StudyFolder`) and its columns, in order.
+TABLES = {
+    name: tuple(columns.split())
+    for name, columns in {
+        "agreement_images": "image map metric backbone_a backbone_b value",
+        "agreement": (
+            "map metric backbone_a backbone_b mean std median min max n n_undefined low high "
+            "same_side_share same_side_n same_side_mean same_side_low same_side_high "
+            "chance chance_low chance_high p p_corrected chance_n "
+            "reliability_a reliability_b single_seed "
+            "disattenuated disattenuated_low disattenuated_high"
+        ),
+        "reliability": "map metric backbone mean low high n n_seeds stepped_up",
+        "baselines": "map metric backbone mean low high n n_undefined",
+        "variance": "map component share low high n",
+        "clusters": "map metric step left right members distance support",
+        "images": (
+            "image map metric consensus controversy n_pairs rating prediction prediction_sd "
+            "same_rating_other_evidence"
+        ),
+    }.items()
+}
+
+
+def in_columns(name: str, table: pd.DataFrame | None) -> pd.DataFrame:
+    """Give the table its columns in order; no rows where there is none."""
+    columns = list(TABLES[name])
+    return pd.DataFrame(columns=columns) if table is None else table.reindex(columns=columns)

@@ -1,0 +1,134 @@
+"""Chance level, reliability and components of variance of a study's stored maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from aisthesis.agreement import (
+    chance_level,
+    disattenuated,
+    reliability,
+    single_seed_cosines,
+    variance_components,
+)
+from aisthesis.agreement.chance import sampled
+from aisthesis.agreement.metrics import METRICS, metrics_named
+from aisthesis.config import StudyConfig
+from aisthesis.engine import Narrator
+from aisthesis.pipeline.stored import StoredMaps
+
+__all__ = ["MAP_KINDS", "MOST_IMAGES", "N_PERMUTATIONS", "Inferred", "infer"]
+
+MAP_KINDS = ("ais", "evidence")
+#: Random pairings of the images for the chance level and p.
+N_PERMUTATIONS = 9999
+#: Images, at random where there are more, whose every two maps are compared by the cosine.
+MOST_IMAGES = 500
+
+_PAIR = ["backbone_a", "backbone_b"]
+_DISATTENUATED = ("disattenuated", "disattenuated_low", "disattenuated_high")
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """Columns for the table of pairs, and the tables that stand on their own."""
+
+    pairs: pd.DataFrame
+    others: dict[str, pd.DataFrame]
+
+
+def infer(datasets: Mapping[str, xr.Dataset], config: StudyConfig, narrator: Narrator) -> Inferred:
+    """Infer from the stored maps what the agreement of the backbones is worth.
+
+    Parameters
+    ----------
+    datasets
+        Stored maps by backbone, at least one.
+    config
+        Metrics, bootstrap draws, seed, and how many images metrics of pixels are inferred from.
+    narrator
+        Told each step.
+    """
+    pairs, reliabilities, variances = [], [], []
+    for kind in MAP_KINDS:
+        with narrator.steps(f"{kind}: chance, reliability, variance", 4) as advance:
+            single = {label: one[kind] for label, one in datasets.items()}
+            cosines = single_seed_cosines(single)
+            advance(1)
+            draws: dict[str, Any] = {"seed": config.seed, "n_boot": config.bootstrap}
+            variance = variance_components(single, cosines=cosines, **draws)
+            advance(1)
+            stable = _reliability(single, config, cosines=cosines, **draws)
+            advance(1)
+            if len(datasets) > 1:
+                corrected = disattenuated(single, cosines=cosines, **draws)
+                both = _with_reliability(_chance(datasets, kind, config), stable, corrected)
+                pairs.append(both.assign(map=kind))
+            advance(1)
+        reliabilities.append(stable.assign(map=kind))
+        variances.append(variance.assign(map=kind))
+    return Inferred(
+        pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(),
+        {
+            "reliability": pd.concat(reliabilities, ignore_index=True),
+            "variance": pd.concat(variances, ignore_index=True),
+        },
+    )
+
+
+def _by_cost(config: StudyConfig) -> tuple[list[str], list[str]]:
+    """Names of the study's metrics: those that the cosine gives, and those of pixels."""
+    wanted = metrics_named(config.metrics)
+    cheap = [one.name for one in wanted if one.of_cosine is not None]
+    return cheap, [one.name for one in wanted if one.of_cosine is None]
+
+
+def _chance(datasets: Mapping[str, xr.Dataset], kind: str, config: StudyConfig) -> pd.DataFrame:
+    maps = {label: StoredMaps(one[kind]) for label, one in datasets.items()}
+    tables = [
+        chance_level(maps, names, n_permutations=N_PERMUTATIONS, max_images=most, seed=config.seed)
+        for names, most in zip(
+            _by_cost(config), (MOST_IMAGES, config.inference_images), strict=True
+        )
+        if names
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _reliability(
+    single: Mapping[str, xr.DataArray], config: StudyConfig, **options: Any
+) -> pd.DataFrame:
+    cheap, on_pixels = _by_cost(config)
+    tables = [reliability(single, cheap, **options)] if cheap else []
+    if on_pixels:
+        n = next(iter(single.values())).sizes["image"]
+        chosen = sampled(n, config.inference_images, config.seed)
+        few = {label: one[:, chosen].values for label, one in single.items()}
+        options.pop("cosines")
+        tables.append(reliability(few, on_pixels, **options))
+    order = {one.name: place for place, one in enumerate(metrics_named(config.metrics))}
+    table = pd.concat(tables)
+    return table.sort_values("metric", key=lambda x: x.map(order), kind="stable", ignore_index=True)
+
+
+def _with_reliability(
+    chance: pd.DataFrame, stable: pd.DataFrame, corrected: pd.DataFrame
+) -> pd.DataFrame:
+    """Join reliabilities to the pairs; the correction for them holds for correlations alone."""
+    table = chance
+    for side in ("a", "b"):
+        names = {"backbone": f"backbone_{side}", "mean": f"reliability_{side}"}
+        own = stable.rename(columns=names)[["metric", *names.values()]]
+        table = table.merge(own, on=["metric", f"backbone_{side}"], how="left")
+    correlation = table["metric"].map(lambda name: METRICS[name].disattenuates).astype(bool)
+    found = table[_PAIR].merge(corrected, on=_PAIR, how="left")
+    for name in ("single_seed", *_DISATTENUATED):
+        table[name] = found[name].where(correlation)
+    for name in ("reliability_a", "reliability_b"):
+        table[name] = table[name].mask(correlation & found[name].notna(), found[name])
+    return table

@@ -1,0 +1,194 @@
+"""Photographs with the known evidence outlined: what was planted, and what each backbone saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+from aisthesis.errors import AisthesisError
+from aisthesis.faithfulness import load_masks, pixel_auc
+from aisthesis.images import Transform
+from aisthesis.maps import upsample
+from aisthesis.report.overlays import lay_over
+from aisthesis.report.photographs import Photographs
+from aisthesis.report.record import StudyRecord
+from aisthesis.report.stored_maps import BackboneMaps, CropBox
+
+__all__ = ["Planted", "PlantedImage", "PlantedMap", "planted_pictures"]
+
+CHOOSING_PX = 56  # side of the grid on which images are ranked
+SIDE_PX = 300
+KIND = "evidence"  # the kind of map whose sign says whether it raises the rating
+
+
+@dataclass(frozen=True)
+class PlantedMap:
+    """One backbone's map with the evidence outlined; AUC is NaN where it is not defined."""
+
+    label: str
+    picture: Image.Image | None
+    auc: float
+
+
+@dataclass(frozen=True)
+class PlantedImage:
+    """One image, why it was chosen, and every backbone's map of it."""
+
+    name: str
+    why: str
+    picture: Image.Image
+    maps: list[PlantedMap]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What was planted.
+
+    Attributes
+    ----------
+    n : int
+        Images with masks.
+    n_raising, n_lowering : int
+        Images with evidence of that sign.
+    area : float
+        Mean share of the crop that raising evidence covers, where there is some.
+    images : list of PlantedImage
+        Those on which it is found best, middling and worst.
+    """
+
+    n: int
+    n_raising: int
+    n_lowering: int
+    area: float
+    images: list[PlantedImage]
+
+
+def planted_pictures(record: StudyRecord, photographs: Photographs) -> Planted | None:
+    """Outline the known evidence on three images, chosen by how well the maps find it.
+
+    Parameters
+    ----------
+    record : StudyRecord
+        A study; one without masks or evidence maps gives None, as do masks that are not there
+        any more.
+    photographs : Photographs
+        The photographs.
+    """
+    folder = record.config.get("masks")
+    stacks = {b: stack for b, stack in record.maps.items() if KIND in stack.kinds}
+    if not folder or not stacks or not Path(folder).is_dir():
+        return None
+    names = list(next(iter(stacks.values())).images)
+    try:
+        transforms = {b: _transform(record.provenance, b) for b in stacks}
+        sides = [
+            load_masks(Path(folder) / side, names, next(iter(transforms.values())))
+            for side in ("raising", "lowering")
+        ]
+    except (AisthesisError, KeyError, TypeError):
+        return None
+    raising, lowering = sides
+    present = raising.any((1, 2))
+    chosen = _choose(names, stacks, raising)
+    return Planted(
+        len(names),
+        int(present.sum()),
+        int(lowering.any((1, 2)).sum()),
+        float(raising[present].mean()) if present.any() else float("nan"),
+        [_one(name, why, stacks, photographs, raising[k], lowering[k]) for k, name, why in chosen],
+    )
+
+
+def _transform(provenance: dict[str, Any], label: str) -> Transform:
+    return Transform(**provenance["backbones"][label]["transform"])
+
+
+def _aucs(stack: BackboneMaps, names: list[str], masks: np.ndarray) -> np.ndarray:
+    """Pixel AUC of a backbone's maps on the masks' grid: (N,), NaN where not defined."""
+    found = np.full(len(names), np.nan)
+    for k, name in enumerate(names):
+        values = stack.get(KIND, name)
+        if values is not None and masks[k].any():
+            pixels = upsample(torch.from_numpy(values[None]).double(), masks.shape[1:])
+            found[k] = pixel_auc(pixels.numpy(), masks[k][None])[0]
+    return found
+
+
+def _choose(
+    names: list[str], stacks: dict[str, BackboneMaps], raising: np.ndarray
+) -> list[tuple[int, str, str]]:
+    step = max(1, raising.shape[1] // CHOOSING_PX)
+    coarse = raising[:, ::step, ::step]
+    aucs = np.stack([_aucs(stack, names, coarse) for stack in stacks.values()])
+    known = np.flatnonzero(np.isfinite(aucs).any(axis=0))
+    if not len(known):
+        return []
+    mean = np.nanmean(aucs[:, known], axis=0)
+    order = known[np.argsort(-mean, kind="stable")]
+    places = {
+        0: "found best",
+        len(order) // 2: "found middling well",
+        len(order) - 1: "found worst",
+    }
+    return [(int(order[k]), names[order[k]], why) for k, why in places.items()]
+
+
+def _one(
+    name: str,
+    why: str,
+    stacks: dict[str, BackboneMaps],
+    photographs: Photographs,
+    raising: np.ndarray,
+    lowering: np.ndarray,
+) -> PlantedImage:
+    photo = photographs.get(name)
+    crop = next(iter(stacks.values())).crop(name)
+    maps = []
+    for label, stack in stacks.items():
+        values = stack.get(KIND, name)
+        picture = None
+        if values is not None:
+            laid = lay_over(photo, values, stack.crop(name), SIDE_PX)
+            picture = outlined(laid, crop if photo else None, raising, lowering)
+        auc = float(_aucs(stack, [name], raising[None])[0])
+        maps.append(PlantedMap(label, picture, auc))
+    ground = photo.convert("RGB") if photo else Image.new("RGB", (SIDE_PX, SIDE_PX), "white")
+    scale = SIDE_PX / max(ground.size)
+    ground = ground.resize(
+        (round(ground.width * scale), round(ground.height * scale)), Image.Resampling.LANCZOS
+    )
+    return PlantedImage(
+        name, why, outlined(ground, crop if photo else None, raising, lowering), maps
+    )
+
+
+def outlined(
+    picture: Image.Image, crop: CropBox | None, raising: np.ndarray, lowering: np.ndarray
+) -> Image.Image:
+    """Draw the edges of the masks, which cover the crop: raising solid, lowering dotted.
+
+    Both are black within white, so that they stand out from every colour of a map.
+    """
+    x, y, w, h = crop.fractions if crop else (0.0, 0.0, 1.0, 1.0)
+    box = (round(x * picture.width), round(y * picture.height))
+    size = (max(1, round(w * picture.width)), max(1, round(h * picture.height)))
+    pixels = np.asarray(picture).copy()
+    part = pixels[box[1] : box[1] + size[1], box[0] : box[0] + size[0]]
+    rows, columns = np.indices(part.shape[:2])
+    dots = (rows + columns) // 4 % 2 == 0
+    for mask, shown in ((raising, np.ones_like(dots)), (lowering, dots)):
+        inside = Image.fromarray(mask.astype(np.uint8) * 255).resize(
+            size, Image.Resampling.BILINEAR
+        )
+        inside = inside.point(lambda v: 255 * (v > 127))
+        grown = [np.asarray(inside.filter(ImageFilter.MaxFilter(k))) > 0 for k in (1, 5, 7)]
+        halo = (grown[2] & ~grown[0])[: part.shape[0], : part.shape[1]]
+        line = (grown[1] & ~grown[0])[: part.shape[0], : part.shape[1]]
+        part[halo & shown] = 255
+        part[line & shown] = 20
+    return Image.fromarray(pixels)

@@ -1,0 +1,116 @@
+"use strict";
+// Pictures of one image: the photograph with its crop, and maps over it. Names are set as text only.
+(() => {
+  const element = (tag, className, text) => {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+  /** A number with a real minus sign and no negative zero. */
+  const say = (value, digits = 2) => {
+    if (value === null) return "–";
+    const text = Math.abs(value).toFixed(digits);
+    return value < 0 && Number(text) !== 0 ? `\u2212${text}` : text;
+  };
+
+  const place = (box, crop) => {
+    const [left, top, width, height] = crop || [0, 0, 1, 1];
+    Object.assign(box.style, {
+      left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * width}%`, height: `${100 * height}%`,
+    });
+  };
+
+  const figure = (picture, title, note) => {
+    const made = element("figure");
+    const caption = element("figcaption", "", title);
+    if (note) caption.append(element("small", "", note));
+    made.append(picture, caption);
+    return made;
+  };
+
+  aisthesis.pictures = (data, store) => {
+    const photograph = (index, className, alt) => {
+      const { size } = data.images[index];
+      const address = store.photograph(index);
+      const picture = element("div", "picture");
+      if (size) picture.style.aspectRatio = `${size[0]} / ${size[1]}`;
+      if (!address) {
+        picture.classList.add("empty");
+        picture.style.aspectRatio = "1";
+        return picture;
+      }
+      const img = element("img", className);
+      img.src = address;
+      img.alt = alt;
+      picture.append(img);
+      return picture;
+    };
+
+    /** The photograph, with a frame around what the networks saw. */
+    const original = (index) => {
+      const image = data.images[index];
+      const picture = photograph(index, "", `Photograph ${image.name}`);
+      if (!image.photograph) picture.append(element("span", "absent", "photograph not available"));
+      const crops = image.photograph ? image.crops.filter((box) => box) : [];
+      const different = new Map(crops.map((box) => [String(box), box]));
+      different.forEach((box) => {
+        const frame = element("span", "crop");
+        place(frame, box);
+        picture.append(frame);
+      });
+      return figure(picture, crops.length ? "photograph and crop" : "photograph", image.rating === null ? "" : `rated ${say(image.rating, 1)}`);
+    };
+
+    /** Standardised pixels over the pale photograph, or a picture that says there are none. */
+    const overlay = (index, pixels, crop, title, note, look) => {
+      const image = data.images[index];
+      if (!pixels) {
+        const picture = element("div", "picture");
+        picture.append(element("span", "absent", "no map, or a flat one"));
+        return figure(picture, title, note);
+      }
+      const picture = photograph(index, "ground", "");
+      const box = image.photograph ? crop : null;
+      if (image.photograph) picture.append(element("span", "veil"));
+      if (box) {
+        const outside = element("span", "outside");
+        place(outside, box);
+        picture.append(outside);
+      }
+      const canvas = element("canvas");
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `${look.name} map of ${title} over ${image.name}: ${aisthesis.words(pixels)}`);
+      place(canvas, box);
+      aisthesis.paint(canvas, pixels, { limit: data.limit, anchors: data.anchors, opacity: look.opacity, sign: look.sign });
+      picture.append(canvas);
+      return figure(picture, title, note);
+    };
+
+    const ofBackbone = (index, k, look) => {
+      const pixels = aisthesis.standardised(store.maps(index, look.kind)[k], look.zero);
+      const prediction = data.images[index].predictions[k];
+      const note = prediction === null ? "" : `predicts ${say(prediction, 1)}`;
+      return overlay(index, pixels, store.crop(index, k), data.backbones[k], note, look);
+    };
+
+    const difference = (index, a, b, look) => {
+      const maps = store.maps(index, look.kind);
+      const [one, other] = [a, b].map((k) => aisthesis.standardised(maps[k], look.zero));
+      const pixels = one && other ? one.map((value, k) => value - other[k]) : null;
+      const title = `${data.backbones[a]} \u2212 ${data.backbones[b]}`;
+      return overlay(index, pixels, store.crop(index, a), title, "difference of the two maps", look);
+    };
+
+    /** All figures of an image, as the controls want them. */
+    const figures = (index, look) => {
+      if (look.layout === "two") {
+        const [a, b] = look.two;
+        return [original(index), ofBackbone(index, a, look), ofBackbone(index, b, look), difference(index, a, b, look)];
+      }
+      return [original(index), ...data.backbones.map((_, k) => ofBackbone(index, k, look))];
+    };
+
+    return { figures, element, say };
+  };
+})();

@@ -1,0 +1,109 @@
+"""What an agreement is to be held against: itself across seeds, activation, chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from aisthesis.agreement.bootstrap import mean_intervals
+from aisthesis.report.dots import DotChart, Mark, dot_chart
+from aisthesis.report.matrices import own_value
+from aisthesis.report.metricnames import describe
+from aisthesis.report.pair_words import of
+from aisthesis.report.wording import KIND_NAMES, capitalised
+
+__all__ = ["SERIES", "Yardsticks", "yardsticks"]
+
+#: Names of the marks in the order of their shapes, and what they stand for.
+SERIES = {
+    "others": "the other networks’ maps",
+    "itself": "its own maps from other seeds",
+    "activation": "its layer’s mean activation",
+    "chance": "others’ maps of other images (chance)",
+}
+
+
+@dataclass(frozen=True)
+class Yardsticks:
+    """The chart of one kind of map and metric."""
+
+    kind: str
+    metric: str
+    chart: DotChart
+
+
+def _one(table: pd.DataFrame, kind: str, metric: str, name: str, label: str) -> list[Mark]:
+    rows = table[(table["map"] == kind) & (table["metric"] == metric)]
+    rows = rows[rows["backbone"] == label]
+    for row in rows.to_dict("records"):
+        # The interval is that of single seeds; it does not belong to the stepped-up value.
+        stepped = name == "itself" and own_value(row) != of(row, "mean")
+        mean = own_value(row) if name == "itself" else of(row, "mean")
+        ends = (np.nan, np.nan) if stepped else (of(row, "low"), of(row, "high"))
+        if np.isfinite(mean):
+            return [Mark(name, mean, *ends)]
+    return []
+
+
+def _others(per_image: pd.DataFrame, label: str) -> list[Mark]:
+    own = per_image[(per_image["backbone_a"] == label) | (per_image["backbone_b"] == label)]
+    values = own.dropna(subset=["value"]).groupby("image", sort=False)["value"].mean().to_numpy()
+    if not len(values):
+        return []
+    interval = mean_intervals(values[:, None], seed=0, n_boot=1000)
+    return [Mark("others", float(values.mean()), float(interval.low[0]), float(interval.high[0]))]
+
+
+def _chance(agreement: pd.DataFrame, label: str) -> list[Mark]:
+    if "chance" not in agreement.columns:
+        return []
+    own = agreement[(agreement["backbone_a"] == label) | (agreement["backbone_b"] == label)]
+    mean = own["chance"].mean()
+    return [Mark("chance", float(mean))] if np.isfinite(mean) else []
+
+
+def yardsticks(
+    agreement: pd.DataFrame,
+    per_image: pd.DataFrame,
+    reliability: pd.DataFrame,
+    baselines: pd.DataFrame,
+    kind: str,
+    metric: str,
+    labels: list[str],
+) -> Yardsticks | None:
+    """Lay out what every backbone's agreement with the others is to be held against.
+
+    Parameters
+    ----------
+    agreement, per_image, reliability, baselines : pandas.DataFrame
+        The tables of these names; any may be empty.
+    kind, metric : str
+        Which maps and metric.
+    labels : list of str
+        The backbones, in order.
+
+    Returns
+    -------
+    Yardsticks or None
+        None where there is nothing to hold the agreement against.
+    """
+    summary = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
+    images = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
+    rows = []
+    for label in labels:
+        marks = [
+            *_chance(summary, label),
+            *_one(baselines, kind, metric, "activation", label),
+            *_others(images, label),
+            *_one(reliability, kind, metric, "itself", label),
+        ]
+        rows.append((label, marks))
+    names = {mark.name for _, marks in rows for mark in marks}
+    if not names - {"others"}:
+        return None
+    unit = describe(metric).title
+    title = f"{capitalised(KIND_NAMES.get(kind, kind))} maps, {unit}"
+    chart = dot_chart(title, unit, SERIES, rows, reference=0.0)
+    return Yardsticks(kind, metric, chart)

@@ -1,0 +1,315 @@
+"""The tables of inference that a run writes, against direct computation on the stored maps."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import false_discovery_control, permutation_test
+from skimage.metrics import structural_similarity
+
+from aisthesis.config import study_config
+from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.engine.maps_store import MapsWriter, open_maps
+from aisthesis.pipeline.agree import agree_backbones, agree_key
+from aisthesis.pipeline.columns import TABLES
+
+KINDS = ("ais", "evidence")
+
+
+def read(folder: StudyFolder) -> dict[str, pd.DataFrame]:
+    return {name: pd.read_csv(getattr(folder, name), dtype={"image": str}) for name in TABLES}
+
+
+def z_pixels(maps) -> np.ndarray:
+    """Upsample with torch and z-score: (..., pixels)."""
+    flat = torch.from_numpy(np.array(maps, dtype=np.float64)).reshape(-1, 1, *maps.shape[-2:])
+    large = torch.nn.functional.interpolate(flat, size=(224, 224), mode="bilinear")
+    pixels = large.reshape(*maps.shape[:-2], -1).numpy()
+    centred = pixels - pixels.mean(axis=-1, keepdims=True)
+    return centred / centred.std(axis=-1, keepdims=True)
+
+
+def cosines(a, b) -> np.ndarray:
+    return a @ np.swapaxes(b, -1, -2) / a.shape[-1]
+
+
+@pytest.fixture(scope="module")
+def stored(study):
+    """Give z-scored pixels by kind and backbone: of every seed, and of the seeds' mean map."""
+    labels = list(study.maps)
+    single, mean, activation = {}, {}, {}
+    for label in labels:
+        with open_maps(study.folder.maps, label) as dataset:
+            names = [str(name) for name in dataset["image"].values]
+            activation[label] = z_pixels(dataset["activation"].values)
+            for kind in KINDS:
+                maps = dataset[kind].values.astype(float)
+                single[kind, label] = z_pixels(maps)
+                mean[kind, label] = z_pixels(maps.mean(0))
+    return labels, names, single, mean, activation
+
+
+@pytest.fixture(scope="module")
+def tables(study):
+    return read(study.folder)
+
+
+def test_the_tables_have_the_columns_of_the_contract(study, tables) -> None:
+    for name, columns in TABLES.items():
+        assert tuple(tables[name]) == columns
+        assert len(tables[name])
+        pd.testing.assert_frame_equal(getattr(study, name), tables[name])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_chance_and_p_are_those_of_every_pairing(stored, tables, kind) -> None:
+    (a, b), names, _, mean, _ = stored
+    rows = tables["agreement"].query("map == @kind").set_index("metric")
+    cross = cosines(mean[kind, a], mean[kind, b])
+    other = ~np.eye(len(names), dtype=bool)
+
+    def mean_agreement(partner):
+        return cross[np.arange(len(names)), partner].mean()
+
+    test = permutation_test(
+        (np.arange(len(names)),),
+        mean_agreement,
+        permutation_type="pairings",
+        n_resamples=10_000,
+        alternative="greater",
+    )
+    cosine, mse = rows.loc["cosine"], rows.loc["mse"]
+    assert cosine["mean"] == pytest.approx(np.diagonal(cross).mean())
+    assert cosine["chance"] == pytest.approx(cross[other].mean())
+    assert cosine["p"] == mse["p"] == pytest.approx(test.pvalue)
+    low, high = np.quantile(test.null_distribution, [0.025, 0.975])
+    assert cosine["chance_low"] == pytest.approx(low)
+    assert cosine["chance_high"] == pytest.approx(high)
+    assert mse["chance"] == pytest.approx(2 * (1 - cross[other].mean()))
+    side = int(np.sqrt(mean[kind, a].shape[-1]))
+    images = {one: mean[kind, one].reshape(-1, side, side) for one in (a, b)}
+    similar = [
+        structural_similarity(x, y, data_range=max(x.max(), y.max()) - min(x.min(), y.min()))
+        for i, x in enumerate(images[a])
+        for j, y in enumerate(images[b])
+        if i != j
+    ]
+    assert rows.loc["ssim", "chance"] == pytest.approx(np.mean(similar), abs=1e-6)
+    assert rows["chance_n"].tolist() == [len(names)] * 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reliability_and_what_it_corrects(stored, tables, kind) -> None:
+    (a, b), _, single, _, _ = stored
+    rows = tables["reliability"].query("map == @kind and metric == 'cosine'")
+    own = {
+        one: (single[kind, one][0] * single[kind, one][1]).mean(axis=-1).mean() for one in (a, b)
+    }
+    between = np.mean([(single[kind, a][s] * single[kind, b][1 - s]).mean(axis=-1) for s in (0, 1)])
+    assert rows.set_index("backbone")["mean"].to_dict() == pytest.approx(own)
+    assert rows["n_seeds"].tolist() == [2, 2]
+    for row in rows.itertuples():
+        expected = 2 * row.mean / (1 + row.mean) if row.mean > 0 else np.nan
+        assert row.stepped_up == pytest.approx(expected, nan_ok=True)
+    pair = tables["agreement"].query("map == @kind").set_index("metric")
+    for metric in ("cosine", "mse", "ssim", "emd"):
+        known = tables["reliability"].query("map == @kind and metric == @metric")
+        assert pair.loc[metric, "reliability_a"] == pytest.approx(known["mean"].iloc[0])
+        assert pair.loc[metric, "reliability_b"] == pytest.approx(known["mean"].iloc[1])
+    cosine = pair.loc["cosine"]
+    assert cosine["single_seed"] == pytest.approx(between)
+    both_positive = own[a] > 0 and own[b] > 0
+    expected = between / np.sqrt(own[a] * own[b]) if both_positive else np.nan
+    assert cosine["disattenuated"] == pytest.approx(expected, nan_ok=True)
+    assert pair.loc[["mse", "ssim", "emd"], "disattenuated"].isna().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_variance_is_that_of_all_cosines(stored, tables, kind) -> None:
+    (a, b), names, single, _, _ = stored
+    n = len(names)
+    every = np.concatenate([single[kind, a], single[kind, b]]).reshape(4 * n, -1)
+    products = cosines(every, every).reshape(2, 2, n, 2, 2, n)  # backbone, seed, image, twice
+    same_image = np.eye(n, dtype=bool)
+    within = [products[x, 0, :, x, 1] for x in (0, 1)]
+    between = [products[0, s, :, 1, 1 - s] for s in (0, 1)]
+    c1, c3 = (np.mean([one[where] for one in within]) for where in (same_image, ~same_image))
+    c2, c4 = (np.mean([one[where] for one in between]) for where in (same_image, ~same_image))
+    expected = {
+        "shared": c4,
+        "image": c2 - c4,
+        "backbone": c3 - c4,
+        "image x backbone": c1 - c2 - c3 + c4,
+        "seed": 1 - c1,
+    }
+    rows = tables["variance"].query("map == @kind").set_index("component")
+    assert rows["share"].to_dict() == pytest.approx(expected)
+    assert (rows["low"] <= rows["high"]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_baselines_are_agreement_with_the_activation(stored, tables, kind) -> None:
+    labels, names, _, mean, activation = stored
+    rows = tables["baselines"].query("map == @kind and metric == 'cosine'").set_index("backbone")
+    for label in labels:
+        expected = (mean[kind, label] * activation[label]).mean(axis=-1).mean()
+        assert rows.loc[label, "mean"] == pytest.approx(expected, abs=1e-7)
+    assert rows["n"].tolist() == [len(names)] * 2
+
+
+def test_images_have_the_means_of_their_pairs_and_predictions(study, stored, tables) -> None:
+    _, names, _, _, _ = stored
+    rows = tables["images"].query("map == 'ais' and metric == 'ssim'").set_index("image")
+    assert rows.index.tolist() == names
+    predictions = study.predictions.query("seed != 'mean'")
+    for name in names:
+        own = predictions[predictions["image"] == name]
+        by_backbone = own.groupby("backbone")["prediction"].mean()
+        assert rows.loc[name, "rating"] == pytest.approx(own["rating"].iloc[0])
+        assert rows.loc[name, "prediction"] == pytest.approx(by_backbone.mean())
+        assert rows.loc[name, "prediction_sd"] == pytest.approx(by_backbone.std())
+        value = tables["agreement_images"].query(
+            "image == @name and map == 'ais' and metric == 'ssim'"
+        )["value"]
+        assert rows.loc[name, "consensus"] == pytest.approx(value.item())
+    assert rows["controversy"].isna().all()  # there is one pair
+    equal, other = rows["prediction_sd"], rows["consensus"]
+    for name in names:
+        shares = (equal >= equal[name]).mean(), (other >= other[name]).mean()
+        assert rows.loc[name, "same_rating_other_evidence"] == pytest.approx(min(shares))
+
+
+def test_two_backbones_make_one_cluster(stored, tables) -> None:
+    labels = stored[0]
+    mean = tables["agreement"].set_index(["map", "metric"])["mean"]
+    for row in tables["clusters"].itertuples():
+        value = mean[row.map, row.metric]
+        expected = 1 - value if row.metric in ("cosine", "ssim") else value
+        assert (row.step, row.members, row.support) == (1, "|".join(labels), 1)
+        assert row.distance == pytest.approx(expected)
+
+
+def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, **keys):
+    """Write maps and predictions as the stages before do, and run the stage on them."""
+    config = study_config(
+        {
+            "images": "i",
+            "ratings": "r",
+            "out": "s",
+            "bootstrap": 30,
+            "backbones": [{"name": "vgg16", "label": one} for one in backbones],
+            **keys,
+        },
+        tmp_path,
+        "test",
+    )
+    folder = StudyFolder(config.out)
+    folder.root.mkdir()
+    rng = np.random.default_rng(0)
+    names = [f"{i:03d}.png" for i in range(n)]
+    seen, predictions = rng.normal(size=(1, n, 7, 7)), []
+    for label in backbones:
+        maps = seen + rng.normal(size=(1, n, 7, 7)) + rng.normal(size=(seeds, n, 7, 7))
+        if label == "a" and n > 2:
+            maps[:, 2] = 0.0
+        arrays = {"ais": maps if rated else maps * np.nan, "evidence": -maps}
+        arrays["activation"] = rng.normal(size=(n, 7, 7))
+        where = {"seed": list(range(seeds)), "image": names}
+        with MapsWriter(folder.maps, label, where, {"key": label}) as writer:
+            writer.write(0, arrays)
+        values = {"prediction": rng.normal(size=n), "rating": 0.0 if rated else np.nan}
+        predictions += [
+            pd.DataFrame({"image": names, "backbone": label, "seed": str(seed), **values})
+            for seed in range(seeds)
+        ]
+    pd.concat(predictions).to_csv(folder.predictions, index=False)
+    agree_backbones(folder, config, Narrator())
+    return folder, config, read(folder)
+
+
+def test_p_is_corrected_over_the_pairs_of_each_map_and_metric(tmp_path) -> None:
+    _, _, tables = stored_study(tmp_path)
+    agreement = tables["agreement"]
+    assert len(agreement) == 2 * 4 * 6
+    for _, rows in agreement.groupby(["map", "metric"]):
+        np.testing.assert_allclose(rows["p_corrected"], false_discovery_control(rows["p"]))
+    assert (agreement.query("metric == 'cosine'")["p"] == 1e-4).all()
+    pairs = list(combinations("abcd", 2))
+    for _, rows in agreement.groupby(["map", "metric"], sort=False):
+        assert list(zip(rows["backbone_a"], rows["backbone_b"], strict=True)) == pairs
+
+
+def test_metrics_of_pixels_are_inferred_from_some_images_of_the_seed(tmp_path) -> None:
+    _, config, tables = stored_study(tmp_path, inference_images=10, metrics=["cosine", "emd"])
+    by_metric = tables["agreement"].query("backbone_a != 'a'").set_index("metric")["chance_n"]
+    assert set(by_metric["cosine"]) == {40}
+    assert set(by_metric["emd"]) == {10}
+    reliability = tables["reliability"].query("backbone != 'a'").set_index("metric")
+    assert set(reliability.loc["cosine", "n"]) == {40}
+    assert set(reliability.loc["emd", "n"]) == {10}
+    assert set(tables["baselines"].query("backbone != 'a'")["n"]) == {40}
+    folder = StudyFolder(config.out)
+    other = config.model_copy(update={"inference_images": 11})
+    assert agree_key(folder, other) != agree_key(folder, config)
+
+
+def test_a_flat_map_is_left_out_and_counted(tmp_path) -> None:
+    _, _, tables = stored_study(tmp_path, metrics=["cosine"])
+    agreement = tables["agreement"].set_index(["map", "backbone_a", "backbone_b"])
+    assert agreement.loc[("ais", "a", "b"), ["n", "n_undefined", "chance_n"]].tolist() == [
+        39,
+        1,
+        39,
+    ]
+    assert agreement.loc[("ais", "b", "c"), "chance_n"] == 40
+    assert set(tables["variance"]["n"]) == {39}
+    images = tables["images"].query("map == 'ais'").set_index("image")["n_pairs"]
+    assert images["002.png"] == 3
+    assert set(images.drop("002.png")) == {6}
+
+
+def test_one_seed_has_no_reliability_but_shares_of_images(tmp_path) -> None:
+    _, _, tables = stored_study(tmp_path, seeds=1)
+    assert tables["reliability"][["mean", "low", "high", "stepped_up"]].isna().all().all()
+    columns = ["reliability_a", "disattenuated", "disattenuated_low", "disattenuated_high"]
+    assert tables["agreement"][columns].isna().all().all()
+    cosine = tables["agreement"].query("metric == 'cosine'")
+    variance = tables["variance"].query("map == 'ais'").set_index("component")["share"]
+    assert variance[["backbone", "image x backbone", "seed"]].isna().all()
+    assert variance[["shared", "image"]].notna().all()
+    assert variance.dropna().sum() == pytest.approx(1)
+    assert cosine["single_seed"].notna().all()
+
+
+def test_images_without_ratings_have_evidence_alone(tmp_path) -> None:
+    _, _, tables = stored_study(tmp_path, rated=False, metrics=["cosine", "ssim"])
+    kinds = tables["agreement"].set_index("map")
+    assert kinds.loc["ais", ["mean", "chance", "p", "p_corrected"]].isna().all().all()
+    assert kinds.loc["evidence", ["mean", "chance", "p", "p_corrected"]].notna().all().all()
+    assert kinds["same_side_share"].isna().all()
+    assert set(tables["clusters"]["map"]) == {"evidence"}
+    assert tables["images"]["rating"].isna().all()
+    assert tables["variance"].query("map == 'ais'")["share"].isna().all()
+
+
+@pytest.mark.parametrize(("backbones", "n"), [("a", 5), ("ab", 1), ("ab", 2), ("b", 1)])
+def test_too_little_gives_empty_cells_and_no_error(tmp_path, backbones, n) -> None:
+    _, _, tables = stored_study(tmp_path, backbones=backbones, n=n, seeds=2)
+    for name, columns in TABLES.items():
+        assert tuple(tables[name]) == columns
+    if len(backbones) == 1:
+        assert all(tables[name].empty for name in ("agreement", "clusters", "images"))
+        variance = tables["variance"].set_index(["map", "component"])["share"]
+        assert variance.dropna().index.tolist() == [("ais", "seed"), ("evidence", "seed")]
+        assert tables["baselines"]["mean"].notna().all()
+
+
+def test_no_draws_give_no_intervals(tmp_path) -> None:
+    _, _, tables = stored_study(tmp_path, backbones="bc", bootstrap=0, metrics=["cosine"])
+    for name in ("agreement", "reliability", "baselines", "variance"):
+        assert tables[name][["low", "high"]].isna().all().all()
+    assert tables["agreement"]["mean"].notna().all()
