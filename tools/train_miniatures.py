@@ -1,7 +1,7 @@
 """Pretrain the miniature backbones on rendered images and save their weights.
 
     python tools/train_miniatures.py --backbone vgg16
-    python tools/train_miniatures.py                    # all six, about 15 minutes on one free core
+    python tools/train_miniatures.py                    # all six, about half an hour on one free core
 
 First many small images (128 px, shapes at their full size), then a finish at 224 px, then the
 BatchNorm statistics are taken anew at 224 px. Five networks learn by classification (which of
@@ -42,22 +42,29 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "src/aisthesis/miniature/weig
 class Recipe:
     """How one network is pretrained; learning rates are the peaks of one cycle."""
 
-    epochs: float = 2.0  # passes over the small images
-    finish_epochs: float = 0.8  # passes over the images of 224 px
+    epochs: float = 3.0  # passes over the small images
+    finish_epochs: float = 2.0  # passes over the images of 224 px
     rate: float = 3e-3
     finish_rate: float = 1e-3
     batch: int = 32
     decay: float = 0.02
-    layer_weight: float = 0.5  # deep supervision of the target layer, relative to the output
+    layer_weight: float = 1.0  # deep supervision of the target layer, relative to the output
     removed: float = 0.3  # share of the layer's channels that each training image goes without
     without_bypass: float = 0.5  # share of the training images that go without what bypasses it
     neutral_weight: float = 0.5  # of a neutral zero in the layer; rises in the first stage
 
 
 RECIPES = {
-    "vgg16": Recipe(rate=1e-3, finish_rate=5e-4),
-    "vgg19": Recipe(rate=1e-3, finish_rate=5e-4),
-    "barlow_twins": Recipe(epochs=4, finish_epochs=1.5, batch=64, rate=2e-3),
+    "vgg16": Recipe(epochs=3, finish_epochs=1.5, rate=1e-3, finish_rate=5e-4),
+    "vgg19": Recipe(epochs=3, finish_epochs=1.5, rate=1e-3, finish_rate=5e-4),
+    "resnet152": Recipe(epochs=8),
+    "densenet161": Recipe(epochs=2, finish_epochs=0.8, layer_weight=0.5),
+    "efficientnet_b3": Recipe(epochs=3, finish_epochs=4),
+    # Without labels, removed channels and a layer that is never negative cost it half of what
+    # its embedding knew of the ratings.
+    "barlow_twins": Recipe(
+        epochs=4, finish_epochs=1.5, batch=64, rate=2e-3, layer_weight=0.5, removed=0.0
+    ),
 }
 
 
