@@ -1,7 +1,7 @@
 """Pretrain the miniature backbones on rendered images and save their weights.
 
     python tools/train_miniatures.py --backbone vgg16
-    python tools/train_miniatures.py                    # all six, about half an hour on one free core
+    python tools/train_miniatures.py       # all six, about half an hour on one free core
 
 First many small images (128 px, shapes at their full size), then a finish at 224 px, then the
 BatchNorm statistics are taken anew at 224 px. Five networks learn by classification (which of
