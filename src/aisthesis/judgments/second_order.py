@@ -177,7 +177,7 @@ def _spread(value: Array, axes: tuple[int, ...]) -> Array:
     return np.expand_dims(value, axes)
 
 
-def _enough(n: Array, axes: tuple[int, ...]) -> Array:
+def _enough(n: Array, axes: tuple[int, ...]) -> NDArray[np.bool_]:
     # Both triangles of a matrix are summed, so each pair is counted twice there.
     return n >= _FEWEST_PAIRS * len(axes)
 
