@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AblationPlan": "aisthesis.importance",
     "AisthesisError": "aisthesis.errors",
+    "Alignment": "aisthesis.alignment",
     "Backbone": "aisthesis.backbones",
     "RatingEnsemble": "aisthesis.heads",
     "RatingModel": "aisthesis.heads",
@@ -30,6 +31,7 @@ _HOME = {
 
 if TYPE_CHECKING:
     from aisthesis.agreement import agree
+    from aisthesis.alignment import Alignment
     from aisthesis.backbones import Backbone
     from aisthesis.errors import AisthesisError, RequestError
     from aisthesis.functions import backbone, explain, fit
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AblationPlan",
     "AisthesisError",
+    "Alignment",
     "Backbone",
     "RatingEnsemble",
     "RatingModel",

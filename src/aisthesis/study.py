@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import torch
 import xarray as xr
 
 from aisthesis import __version__
@@ -18,6 +15,7 @@ from aisthesis.agreement.metrics import metrics_named
 from aisthesis.config import StudyConfig, read_study_file, study_config
 from aisthesis.engine import Narrator, Silent, StudyFolder
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.versions import library_versions, without_nan
 from aisthesis.errors import RequestError
 from aisthesis.pipeline.agree import agree_backbones, agree_key, mapped_labels
 from aisthesis.pipeline.catalogue import check_request
@@ -31,7 +29,6 @@ from aisthesis.report import write_report
 __all__ = ["Maps", "Study"]
 
 _STAGES = ("fit", "explain", "agree", "report")
-_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "scikit-learn", "pillow")
 
 
 class Study:
@@ -170,7 +167,7 @@ class Study:
         rated = inputs.rating[inputs.rated]
         self.folder.record(
             aisthesis=__version__,
-            versions=_versions(),
+            versions=library_versions(),
             images={
                 "folder": str(config.images),
                 "n": len(inputs.names),
@@ -180,7 +177,7 @@ class Study:
                 "file": str(config.ratings),
                 "n_images": len(rated),
                 "n_raters": None if single is None else int(single["rater"].nunique()),
-                "noise_ceiling": _without_nan(ceiling.as_dict()) if ceiling else None,
+                "noise_ceiling": without_nan(ceiling.as_dict()) if ceiling else None,
                 "min": float(rated.min()),
                 "max": float(rated.max()),
             },
@@ -295,18 +292,3 @@ class Maps(Mapping[str, xr.DataArray]):
 
 def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
     return {k: str(v) if isinstance(v, Path) else v for k, v in keys.items() if v is not None}
-
-
-def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: an undefined value is null."""
-    return {k: None if isinstance(v, float) and v != v else v for k, v in values.items()}
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions | {"threads": str(torch.get_num_threads())}

@@ -28,7 +28,7 @@ def read_arrays(path: Path, names: list[str] | None, variable: str | None) -> li
         The file.
     names
         Images in the order of the rows; None if the file holds them itself, in an array of text
-        called `images`, `names`, `stimuli` or `conditions`.
+        called `images`, `names`, `stimuli` or `conditions`; `subjects` may name the subjects.
     variable
         Which array, where the file holds several.
 
@@ -58,16 +58,14 @@ def read_arrays(path: Path, names: list[str] | None, variable: str | None) -> li
     if np.isinf(cube).any():
         raise RequestError(f"{path.name}: expected finite values, or NaN for a missing pair")
     kind = _kind_of(key)
-    single = len(cube) == 1
+    subjects = _texts(arrays.get("subjects"))
+    if subjects is None or len(subjects) != len(cube):
+        subjects = [
+            path.stem if len(cube) == 1 else f"{path.stem}-{k + 1:02d}" for k in range(len(cube))
+        ]
     return [
-        Matrix(
-            tuple(names),
-            matrix.astype(np.float64),
-            path.stem if single else f"{path.stem}-{k + 1:02d}",
-            path.name,
-            kind,
-        )
-        for k, matrix in enumerate(cube)
+        Matrix(tuple(names), matrix.astype(np.float64), subject, path.name, kind)
+        for matrix, subject in zip(cube, subjects, strict=True)
     ]
 
 
@@ -109,11 +107,13 @@ def _load_mat(path: Path) -> dict[str, Any]:
 
 
 def _own_names(arrays: dict[str, Any]) -> list[str] | None:
-    for name in _NAMES:
-        array = arrays.get(name)
-        if array is not None and array.ndim == 1 and all(isinstance(v, str) for v in array):
-            return [str(v).strip() for v in array]
-    return None
+    return next((found for name in _NAMES if (found := _texts(arrays.get(name)))), None)
+
+
+def _texts(array: Any) -> list[str] | None:
+    if array is None or array.ndim != 1 or not all(isinstance(value, str) for value in array):
+        return None
+    return [str(value).strip() for value in array]
 
 
 def _chosen(path: Path, arrays: dict[str, Any], variable: str | None) -> tuple[str, Any]:
