@@ -19,6 +19,7 @@ from aisthesis.engine.files import told_plainly
 from aisthesis.engine.maps_store import group_key, open_maps
 from aisthesis.engine.versions import library_versions, without_nan
 from aisthesis.errors import RequestError
+from aisthesis.importance.similarity import fold_numbers
 from aisthesis.judgments import similarity_ceiling
 from aisthesis.judgments.rsa import is_rdms
 from aisthesis.pipeline.align import Aligned, align_backbone, align_key
@@ -96,6 +97,8 @@ class Alignment:
         """
         check_request(self.config)
         inputs = self.inputs
+        # Too few images for the folds is said before the work, not after it.
+        fold_numbers(len(inputs.names), self.config.folds, 1, self.config.seed)
         self.folder.claim(self.config)
         if self._given is not None:
             self._keep_judgments(inputs)

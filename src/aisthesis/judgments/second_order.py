@@ -17,8 +17,8 @@ Measure = Literal["pearson", "spearman", "cosine", "whitened_cosine"]
 
 MEASURES: tuple[str, ...] = get_args(Measure)
 MEASURE_WORDS = {
-    "pearson": "Pearson's r",
-    "spearman": "Spearman's rho",
+    "pearson": "Pearson’s r",
+    "spearman": "Spearman’s rho",
     "cosine": "cosine",
     "whitened_cosine": "whitened cosine",
 }

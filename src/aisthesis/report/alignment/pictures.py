@@ -93,7 +93,7 @@ class PlanePanel:
 
 
 def plane_panels(record: AlignmentRecord, label: str, thumbnails: Thumbnails) -> list[PlanePanel]:
-    """The images in the plane by people, by all channels and by the retained ones."""
+    """Place the images by people, by all channels and by the retained ones."""
     index = _spread(len(record.images), MOST_IN_PLANE)
     cut = np.ix_(index, index)
     own, (full, kept) = planes(

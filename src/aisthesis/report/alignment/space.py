@@ -39,19 +39,20 @@ def plane(dissimilarity: Array, *, seed: int = 0) -> Array:
 
 
 def planes(human: Array, others: list[Array], *, seed: int = 0) -> tuple[Array, list[Array]]:
-    """The human plane, and others turned, mirrored and scaled to lie on it as well as can be.
+    """The human plane, and others turned and mirrored to lie on it as well as can be.
 
     Returns
     -------
     human : (N, 2)
         Centred, with a sum of squares of one.
     others : list of (N, 2)
-        Procrustes-aligned to it.
+        Procrustes-aligned to it, each of the same size: the Procrustes scale would shrink a plane
+        the more, the less it is like the human one.
     """
     own = plane(human, seed=seed)
-    aligned = [procrustes(own, plane(other, seed=seed))[:2] for other in others]
+    aligned = [procrustes(own, plane(other, seed=seed))[1] for other in others]
     centred = own - own.mean(0)
-    return centred / np.sqrt((centred**2).sum()), [other for _, other in aligned]
+    return _unit(centred), [_unit(other) for other in aligned]
 
 
 def leaf_order(dissimilarity: Array) -> NDArray[np.intp]:
@@ -59,6 +60,10 @@ def leaf_order(dissimilarity: Array) -> NDArray[np.intp]:
     condensed = squareform(_complete(dissimilarity), checks=False)
     tree = linkage(condensed, "average", optimal_ordering=len(dissimilarity) <= 300)
     return np.asarray(leaves_list(tree), dtype=np.intp)
+
+
+def _unit(positions: Array) -> Array:
+    return positions / max(float(np.sqrt((positions**2).sum())), 1e-300)
 
 
 def _complete(dissimilarity: Array) -> Array:

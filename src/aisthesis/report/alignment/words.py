@@ -58,7 +58,7 @@ def _validation(row: pd.Series) -> str:
     change = row["difference"]
     if not np.isfinite(change):
         return "On held-out images the agreement is undefined."
-    interval = span(row["difference_low"], row["difference_high"])
+    interval = span(row["difference_low"], row["difference_high"], 3)
     certain = np.isfinite(row["difference_low"]) and (
         row["difference_low"] > 0 or row["difference_high"] < 0
     )
@@ -69,9 +69,9 @@ def _validation(row: pd.Series) -> str:
     )
     return (
         f"On held-out images, keeping {mean:.0f} of {int(row['n_channels'])} channels on average "
-        f"changes R² from {number(row['r2_full'])} to {number(row['r2_retained'])}: a difference "
-        f"of {number(change, 3)} (95% interval {interval}; p {p_value(row['p'])}), better in "
-        f"{int(row['n_better'])} of {int(row['n_folds'])} folds, {verdict}."
+        f"changes R² from {number(row['r2_full'], 3)} to {number(row['r2_retained'], 3)}: a "
+        f"difference of {number(change, 3)} (95% interval {interval}; p {p_value(row['p'])}), "
+        f"better in {int(row['n_better'])} of {int(row['n_folds'])} folds, {verdict}."
     )
 
 
@@ -80,12 +80,13 @@ def cautions(record: AlignmentRecord, unreadable: dict[str, str]) -> list[dict[s
     found: list[dict[str, Any]] = []
     judged = record.provenance.get("judgments", {})
     if judged.get("inferred"):
+        taken = "similarities" if judged["given_as"] == "similarity" else "dissimilarities"
+        why = judged["inferred"].replace("'", "’")
         found.append(
             {
                 "serious": False,
-                "text": f"The judgments were taken as "
-                f"{'similarities' if judged['given_as'] == 'similarity' else 'dissimilarities'}, "
-                f"because {judged['inferred']}. If that is wrong, say `kind` in the study file.",
+                "text": f"The judgments were taken as {taken}, because {why}. If that is wrong, "
+                "set the key kind in the study file.",
             }
         )
     if judged.get("n_missing"):
@@ -157,13 +158,13 @@ def methods(record: AlignmentRecord) -> list[str]:
         f"channel removed for all images: {_REMOVALS[config['removal']]}. An image's own "
         "importance compares only its row of S with its row of H, with the channel set to zero "
         "for that image alone; the other images keep theirs.",
-        "A heatmap is the mean of the layer’s channels, weighted by their share of the image's "
+        "A heatmap is the mean of the layer’s channels, weighted by their share of the image’s "
         "positive importance. It is shown as z-scores over the image: red above its mean, blue "
         "below it.",
         f"Validation: {folds} folds, {repeats} times. In each, channels are ranked by their AIS on "
         "the training images; the number of channels that maximises the agreement on the training "
         "images is retained; R² is the squared agreement on the pairs of held-out images (with "
-        f"the agreement's sign). For retention, {'; '.join(ways)}. No held-out image takes part in "
+        f"the agreement’s sign). For retention, {'; '.join(ways)}. No held-out image takes part in "
         "ranking or in choosing the number.",
         "Intervals and p values are those of the corrected resampled t test: the folds share "
         "training images, so the variance of the mean is (1/J + n_test/n_train) times that of the "
@@ -171,8 +172,8 @@ def methods(record: AlignmentRecord) -> list[str]:
         "people judged.",
         "The noise ceiling bounds the mean agreement with single subjects: from below by each "
         "subject's agreement with the others' pooled judgments, from above with everybody's.",
-        "Planes: metric multidimensional scaling (SMACOF from a classical start), turned, mirrored "
-        "and scaled onto the human one.",
+        "Planes: metric multidimensional scaling (SMACOF from a classical start), turned and "
+        "mirrored onto the human one (Procrustes) and brought to one size.",
         *[f"{layer}." for layer in layers],
     ]
 
