@@ -18,6 +18,7 @@ _HOME = {
     "RatingEnsemble": "aisthesis.heads",
     "RatingModel": "aisthesis.heads",
     "RequestError": "aisthesis.errors",
+    "RetainedPredictor": "aisthesis.retained",
     "Study": "aisthesis.study",
     "Transform": "aisthesis.images",
     "ablate": "aisthesis.importance",
@@ -26,6 +27,7 @@ _HOME = {
     "backbone": "aisthesis.functions",
     "explain": "aisthesis.functions",
     "fit": "aisthesis.functions",
+    "retain": "aisthesis.retained",
     "retained_output": "aisthesis.importance",
 }
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from aisthesis.heads import RatingEnsemble, RatingModel
     from aisthesis.images import Transform
     from aisthesis.importance import AblationPlan, ablate, ablation_plan, retained_output
+    from aisthesis.retained import RetainedPredictor, retain
     from aisthesis.study import Study
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "RatingEnsemble",
     "RatingModel",
     "RequestError",
+    "RetainedPredictor",
     "Study",
     "Transform",
     "__version__",
@@ -57,6 +61,7 @@ __all__ = [
     "backbone",
     "explain",
     "fit",
+    "retain",
     "retained_output",
 ]
 

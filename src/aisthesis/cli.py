@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aisthesis import __version__
-from aisthesis.cli_similarity import add_align
+from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError
 
 if TYPE_CHECKING:
     from aisthesis.study import Study
 
-__all__ = ["backbone_options", "main", "names_in"]
+__all__ = ["backbone_options", "main", "names_in", "open_study"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_backbones(commands)
     _add_planted(commands)
     add_align(commands)
+    add_retain(commands)
     return parser
 
 
@@ -133,6 +134,9 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("--out", type=Path, required=True, help="CSV to write")
     command.add_argument("--on-error", choices=["stop", "skip"], default="stop")
     command.add_argument("--device", default="auto")
+    command.add_argument(
+        "--retained", action="store_true", help="with the channels that `retain` has kept"
+    )
     command.set_defaults(command=_predict)
 
 
@@ -254,7 +258,8 @@ def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> N
     ]
 
 
-def _open(path: Path) -> Study:
+def open_study(path: Path) -> Study:
+    """Open a study by its file or its folder."""
     from aisthesis.engine import Terminal
     from aisthesis.study import Study
 
@@ -264,14 +269,19 @@ def _open(path: Path) -> Study:
 
 
 def _run_stage(options: argparse.Namespace) -> None:
-    study = _open(options.study)
+    study = open_study(options.study)
     study.run(until=options.stage)
     print(study.folder.report if options.stage == "report" else study.folder.root)
 
 
 def _predict(options: argparse.Namespace) -> None:
-    study = _open(options.study)
-    table = study.predict(options.images, on_error=options.on_error, device=options.device)
+    study = open_study(options.study)
+    table = study.predict(
+        options.images,
+        on_error=options.on_error,
+        device=options.device,
+        retained=options.retained,
+    )
     from aisthesis.engine import write_csv
 
     write_csv(options.out, table)

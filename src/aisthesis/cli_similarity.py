@@ -11,7 +11,7 @@ from typing import Any
 
 from aisthesis.errors import RequestError
 
-__all__ = ["add_align"]
+__all__ = ["add_align", "add_retain"]
 
 
 def add_align(commands: Any) -> None:
@@ -55,6 +55,25 @@ def add_align(commands: Any) -> None:
     add("--on-error", choices=["stop", "skip"], help="a broken image stops the study or is skipped")
     add("--device", help="auto, cpu, cuda, cuda:1, mps (default auto)")
     command.set_defaults(command=_align)
+
+
+def add_retain(commands: Any) -> None:
+    """Add the command `retain`."""
+    what = "keep the channels of a study's heads that matter, and say if they predict better"
+    command = commands.add_parser("retain", help=what, description=what)
+    command.add_argument("study", type=Path, help="a study folder, or a study file")
+    command.add_argument("--folds", type=int, default=4, help="of the validation (default 4)")
+    command.add_argument("--repeats", type=int, default=2, help="of the validation (default 2)")
+    command.set_defaults(command=_retain)
+
+
+def _retain(options: argparse.Namespace) -> None:
+    from aisthesis.cli import open_study
+    from aisthesis.pipeline.retain import retain_files
+
+    study = open_study(options.study)
+    study.retain(folds=options.folds, repeats=options.repeats)
+    print(retain_files(study.folder)["retention"])
 
 
 def _align(options: argparse.Namespace) -> None:

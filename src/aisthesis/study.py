@@ -24,6 +24,7 @@ from aisthesis.pipeline.fit import fit_backbones, fit_key
 from aisthesis.pipeline.inputs import Inputs, read_inputs
 from aisthesis.pipeline.localise import localise_backbones, localise_key
 from aisthesis.pipeline.predict import predict_images
+from aisthesis.pipeline.retain import retain_backbones, retain_files, retain_key
 from aisthesis.report import write_report
 
 __all__ = ["Maps", "Study"]
@@ -205,12 +206,45 @@ class Study:
                 warnings.append(f"{backbone.label}: {weights['warning']}")
         return warnings
 
+    def retain(self, *, folds: int = 4, repeats: int = 2) -> pd.DataFrame:
+        """Keep each head's most important channels and say whether it then predicts better.
+
+        Fits first where that is not done. Writes `retention.csv`, `retention_folds.csv`,
+        `retention_curve.csv`, `retention_channels.csv` and the retained predictors.
+
+        Parameters
+        ----------
+        folds, repeats : int
+            Of the nested cross-validation.
+
+        Returns
+        -------
+        DataFrame
+            `retention.csv`: full against retained PLCC and SRCC on held-out images.
+        """
+        if folds < 2 or repeats < 1:
+            raise RequestError(f"expected at least 2 folds and 1 repeat, got {folds} and {repeats}")
+        self.run(until="fit")
+        files = retain_files(self.folder)
+        key = retain_key(fit_key(self.config, self.inputs), folds, repeats)
+        if self.folder.is_done("retain", key, files.values()):
+            self._narrator.say("retain: already done")
+        else:
+            started = time.perf_counter()
+            retain_backbones(
+                self.folder, self.config, self.inputs, folds=folds, repeats=repeats,
+                narrator=self._narrator,
+            )  # fmt: skip
+            self._finish("retain", key, started)
+        return pd.read_csv(files["retention"])
+
     def predict(
         self,
         images: str | Path,
         *,
         on_error: Literal["stop", "skip"] = "stop",
         device: str = "auto",
+        retained: bool = False,
     ) -> pd.DataFrame:
         """Rate unseen images with the fitted heads.
 
@@ -221,6 +255,8 @@ class Study:
         on_error : {"stop", "skip"}
             What a broken image does.
         device : str
+        retained : bool
+            Whether the predictors that `retain` saved are used.
 
         Returns
         -------
@@ -235,6 +271,7 @@ class Study:
             on_error=on_error,
             device=device,
             narrator=self._narrator,
+            retained=retained,
         )
 
     def report(self) -> Path:
