@@ -64,7 +64,8 @@ def test_sets_and_sizes() -> None:
     many = sizes_to_try(2048)
     assert many[0] == 1
     assert many[-1] == 2048
-    assert len(many) <= 40
+    assert len(many) <= 80
+    assert np.diff(many).max() <= 33
     assert best_set(np.array([1, 2, 3]), np.array([np.nan, 0.5, 0.5])) == 1
 
 

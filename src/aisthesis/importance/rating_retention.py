@@ -71,11 +71,16 @@ def data_set_importance(ratings: Array, output: Array, delta: Array) -> Array:
     return full - correlations(ratings, output[:, None] + delta)
 
 
-def sizes_to_try(channels: int, most: int = 40) -> NDArray[np.intp]:
-    """Numbers of channels to keep: all up to `most`, else spread evenly on a log scale."""
+def sizes_to_try(channels: int, most: int = 64) -> NDArray[np.intp]:
+    """Numbers of channels to keep: all up to `most`, else evenly spread, and denser at the start.
+
+    The best number may be one of few channels or nearly all, so both ends have their steps.
+    """
     if channels <= most:
         return np.arange(1, channels + 1)
-    return np.unique(np.geomspace(1, channels, most).round().astype(np.intp))
+    even = np.linspace(1, channels, most)
+    start = np.geomspace(1, channels / 8, most // 4)
+    return np.unique(np.concatenate([even, start]).round().astype(np.intp))
 
 
 def retained_sets(order: NDArray[np.intp], sizes: NDArray[np.intp]) -> NDArray[np.bool_]:

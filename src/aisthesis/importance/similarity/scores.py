@@ -62,12 +62,17 @@ class AlignmentScores:
 
 def standard_rows(embedding: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Rows centred and of length one, their lengths before, and which are constant."""
-    centred = embedding - embedding.mean(1, keepdims=True)
-    length = np.sqrt((centred**2).sum(1))
-    largest = np.abs(embedding).max(1, initial=0.0)
-    flat = length <= _FLAT * largest * np.sqrt(embedding.shape[1])
+    mean = embedding.mean(1)
+    centred = embedding - mean[:, None]
+    squares = np.einsum("ij,ij->i", centred, centred)
+    length = np.sqrt(squares)
+    # Beside the length of the row as it is: what rounding leaves of a constant is no variation.
+    whole = np.sqrt(squares + embedding.shape[1] * mean**2)
+    flat = length <= _FLAT * whole
     length = np.where(flat, 1.0, length)
-    return np.where(flat[:, None], 0.0, centred / length[:, None]), length, flat
+    centred /= length[:, None]
+    centred[flat] = 0.0
+    return centred, length, flat
 
 
 def dissimilarity_of(embedding: Array) -> Array:
@@ -236,18 +241,23 @@ class _WholeMatrix:
         w = 1.0 / diagonal
         q = np.sqrt(w)
         u, v, uv = q * a, q * b, w * ab
-        s = _form(self.p, q, q) + 2 * self._over_pairs(u, v)
+        once, twice = self._over_pairs(u, v, uv)
+        s = _form(self.p, q, q) + 2 * once
         sh = _form(self.ph, q, q) + 2 * _form(self.h, u, v)
-        squares = _form(self.pp, w, w) + 4 * _form(self.p, q * u, q * v)
-        squares += 2 * (self._over_pairs(u * u, v * v) + self._over_pairs(uv, uv))
+        squares = _form(self.pp, w, w) + 4 * _form(self.p, q * u, q * v) + 2 * twice
         moments = _Moments(self.mask.sum(), s, squares, sh, *self.human)
         return moments.agreement(self.measure, fewest=6)
 
-    def _over_pairs(self, x: Array, y: Array) -> Array:
-        """x'My for the mask M; where it leaves out no pair, M = 11' - I and needs no product."""
-        if self.complete:
-            return x.sum(0) * y.sum(0) - np.einsum("ic,ic->c", x, y)
-        return _form(self.mask, x, y)
+    def _over_pairs(self, u: Array, v: Array, uv: Array) -> tuple[Array, Array]:
+        """u'Mv, and (u²)'M(v²) + (uv)'M(uv), for the mask M.
+
+        Where it leaves out no pair, M = 11' - I and the forms are products of sums.
+        """
+        if not self.complete:
+            return _form(self.mask, u, v), _form(self.mask, u * u, v * v) + _form(self.mask, uv, uv)
+        total = uv.sum(0)
+        squares = _dots(u, u) * _dots(v, v) + total * total - 2 * _dots(uv, uv)
+        return u.sum(0) * v.sum(0) - total, squares
 
 
 class _Rows:
@@ -318,7 +328,12 @@ def _as_slice(index: NDArray[np.intp]) -> slice | NDArray[np.intp]:
 
 def _form(matrix: Array, x: Array, y: Array) -> Array:
     """x'My of each pair of columns, (C,)."""
-    return np.einsum("ic,ic->c", x, matrix @ y)
+    return _dots(x, matrix @ y)
+
+
+def _dots(x: Array, y: Array) -> Array:
+    """Product of each pair of columns, (C,)."""
+    return np.einsum("ic,ic->c", x, y)
 
 
 def _channel_by_channel(
