@@ -154,6 +154,14 @@ class Alignment:
         started = time.perf_counter()
         results = [self._backbone(inputs, number, key) for number in range(len(labels))]
         write_alignment_tables(self.folder, self.config, inputs, results)
+        for _, row in self.agreement.iterrows():
+            self._narrator.say(
+                f"{row['backbone']}: agreement {row['agreement']:.3f}; held-out R² "
+                f"{row['r2_full']:.3f} with all {row['n_channels']} channels, "
+                f"{row['r2_retained']:.3f} with {row['n_retained_mean']:.0f} retained (difference "
+                f"{row['difference']:.3f}, 95% interval {row['difference_low']:.3f} to "
+                f"{row['difference_high']:.3f})"
+            )
         self._finish("align", key, started)
 
     def _backbone(self, inputs: AlignmentInputs, number: int, key: str) -> Aligned:

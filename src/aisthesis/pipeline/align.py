@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from aisthesis.config import BackboneConfig, slug
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import told_plainly
-from aisthesis.errors import RequestError
+from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import batches
 from aisthesis.importance import AblationPlan, ablation_plan
 from aisthesis.importance.similarity import (
@@ -36,6 +38,7 @@ from aisthesis.importance.similarity import (
     retention_sizes,
     validate,
 )
+from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, scratch_bytes
 from aisthesis.pipeline.align_inputs import AlignmentInputs
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
@@ -160,11 +163,12 @@ def _aligned(
     sizes = retention_sizes(embeddings.channels, most)
     order = ranked(scores.data_set)
     everyone = np.arange(embeddings.n)
-    curve = retention_curve(
-        embeddings, human, order, sizes, (everyone,), measure=config.measure, retained=how,
-    )[0]  # fmt: skip
-    kept = order[: best_size(sizes, curve)]
-    with narrator.steps(f"{label}: folds", config.folds * config.repeats) as advance:
+    with narrator.steps(f"{label}: folds", 1 + config.folds * config.repeats) as advance:
+        curve = retention_curve(
+            embeddings, human, order, sizes, (everyone,), measure=config.measure, retained=how,
+        )[0]  # fmt: skip
+        kept = order[: best_size(sizes, curve)]
+        advance(1)
         validation = validate(
             embeddings,
             human,
@@ -214,15 +218,30 @@ def _embeddings(
         return (batch.pixels.to(device) for batch in found)
 
     scratch = folder.cache / f".{name}.scratch.npy"
+    if plan.kind != "channelwise":
+        size = scratch_bytes(plan, len(inputs.names), backbone.embedding_dim)
+        _require_room(folder.cache, size)
     with told_plainly(scratch), torch.no_grad():
         embeddings = collect_embeddings(
             plan, pixels, len(inputs.names), scratch=scratch, advance=advance
         )
-    # An open file stays readable without its name, and goes when nobody reads it any more.
-    scratch.unlink(missing_ok=True)
+    # An open file stays readable without its name, and goes when nobody reads it any more; where
+    # the system does not let go of the name, the next run writes over it.
+    with suppress(PermissionError):
+        scratch.unlink(missing_ok=True)
     if isinstance(embeddings, OwnedEmbeddings):
         _write_owned(folder.cache / f"{name}.npz", embeddings)
     return embeddings
+
+
+def _require_room(where: Path, size: int) -> None:
+    """Refuse before the work what the disk could not hold at its end."""
+    free = shutil.disk_usage(where).free
+    if IN_MEMORY_BYTES < size > free:
+        raise AisthesisError(
+            f"the effects of all channels on all embeddings take {size / 1e9:.1f} GB, but {where} "
+            f"has room for {free / 1e9:.1f} GB; free some, or take fewer images"
+        )
 
 
 def _read_owned(path: Path) -> OwnedEmbeddings | None:

@@ -100,6 +100,7 @@ def retain_backbones(
         tables["curve"].append(_curve(asked.label, heads, found, rated))
         tables["channels"].append(_channels(asked.label, heads, found))
         summary += _summary(asked.label, table)
+        _tell(narrator, summary[-len(_METRICS) :])
         for head, one in zip(heads, found, strict=True):
             if head.seed >= 0:
                 name = folder.head_file(asked.label, head.seed).name
@@ -244,6 +245,18 @@ def _summary(label: str, table: pd.DataFrame) -> list[dict[str, Any]]:
                 row |= {"low": test.low, "high": test.high, "t": test.t, "p": test.p}
             rows.append(row)
     return rows
+
+
+def _tell(narrator: Narrator, rows: list[dict[str, Any]]) -> None:
+    """Say what the folds showed, whichever way it went."""
+    for row in rows:
+        if row["head"] == "fold":
+            narrator.say(
+                f"{row['backbone']}: held-out {row['metric'].upper()} {row['full']:.3f} with all "
+                f"channels, {row['retained']:.3f} with {row['n_retained_mean']:.0f} retained "
+                f"(difference {row['difference']:.3f}, 95% interval {row['low']:.3f} to "
+                f"{row['high']:.3f})"
+            )
 
 
 def _curve(

@@ -13,6 +13,7 @@ from aisthesis.importance.similarity import (
     DenseEmbeddings,
     OwnedEmbeddings,
     alignment_scores,
+    collect,
     collect_embeddings,
     dissimilarity_of,
 )
@@ -143,6 +144,25 @@ def test_kept_channels_are_those_of_the_network_itself(case) -> None:
     half = embeddings.rows(np.array([1, 5, 7]))
     np.testing.assert_allclose(next(half.keeping(kept)), found[0][[1, 5, 7]], atol=1e-9)
     np.testing.assert_allclose(half.without(2), embeddings.without(2)[[1, 5, 7]], atol=1e-9)
+
+
+def test_effects_that_do_not_fit_into_memory_lie_on_disk(tmp_path, monkeypatch) -> None:
+    torch.manual_seed(1)
+    network = Flattened(True).double().eval()
+    x = torch.randn(N, 3, 16, 16, dtype=torch.float64)
+    plan = ablation_plan(network, "conv.2", x)
+    held = collect_embeddings(plan, lambda: x.split(4), N)
+    # Two sets of kept channels at a time, too, in place of all of them.
+    monkeypatch.setattr(collect, "IN_MEMORY_BYTES", 2 * N * 20 * 8)
+    scratch = tmp_path / "scratch.npy"
+    on_disk = collect_embeddings(plan, lambda: x.split(4), N, scratch=scratch)
+    assert isinstance(on_disk.delta, np.memmap)
+    a, b = alignment_scores(held, judged()), alignment_scores(on_disk, judged())
+    np.testing.assert_array_equal(a.data_set, b.data_set)
+    np.testing.assert_array_equal(a.image, b.image)
+    kept = np.random.default_rng(0).random((5, 7)) < 0.5
+    for one, other in zip(held.keeping(kept), on_disk.keeping(kept), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
 
 
 def pooled(n: int = N, d: int = 24, seed: int = 3) -> OwnedEmbeddings:

@@ -15,11 +15,8 @@ from aisthesis.importance.similarity.retention import (
     retention_curve,
     retention_sizes,
 )
-from aisthesis.importance.similarity.scores import (
-    AlignmentScores,
-    alignment_scores,
-    dissimilarity_of,
-)
+from aisthesis.importance.similarity.scores import AlignmentScores, alignment_scores
+from aisthesis.importance.similarity.standard import dissimilarity_of
 from aisthesis.importance.similarity.validation import (
     PairedTest,
     Validation,

@@ -16,7 +16,7 @@ from aisthesis.importance.similarity.embeddings import (
     OwnedEmbeddings,
 )
 
-__all__ = ["Batches", "collect_embeddings", "scratch_bytes"]
+__all__ = ["IN_MEMORY_BYTES", "Batches", "collect_embeddings", "scratch_bytes"]
 
 Batches = Callable[[], Iterable[torch.Tensor]]
 
