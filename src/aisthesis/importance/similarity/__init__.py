@@ -13,6 +13,7 @@ from aisthesis.importance.similarity.retention import (
     ranked,
     retained_dissimilarity,
     retention_curve,
+    retention_curves,
     retention_sizes,
 )
 from aisthesis.importance.similarity.scores import AlignmentScores, alignment_scores
@@ -42,6 +43,7 @@ __all__ = [
     "ranked",
     "retained_dissimilarity",
     "retention_curve",
+    "retention_curves",
     "retention_sizes",
     "signed_square",
     "validate",

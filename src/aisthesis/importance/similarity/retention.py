@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "ranked",
     "retained_dissimilarity",
     "retention_curve",
+    "retention_curves",
     "retention_sizes",
 ]
 
@@ -86,18 +88,44 @@ def retention_curve(
     (S, G)
         NaN where undefined, as with one retained channel.
     """
+    return next(
+        retention_curves(
+            embeddings, dissimilarity, [order], sizes, [subsets], measure=measure, retained=retained
+        )
+    )
+
+
+def retention_curves(
+    embeddings: Embeddings,
+    dissimilarity: Array,
+    orders: Sequence[NDArray[np.intp]],
+    sizes: NDArray[np.intp],
+    subsets: Sequence[Sequence[NDArray[np.intp]]],
+    *,
+    measure: str = "pearson",
+    retained: Retained = "columns",
+) -> Iterator[Array]:
+    """Curves of several rankings, each on its own sets of images, as they are computed.
+
+    Where every set of retained channels is a run of the network, all of them share its passes over
+    the images. Parameters are those of `retention_curve`, one ranking and one sequence of sets of
+    images for each curve.
+    """
     human = np.asarray(dissimilarity, dtype=np.float64)
-    masks = [valid_pairs(human[np.ix_(s, s)]) for s in subsets]
-    finite = [np.nan_to_num(human[np.ix_(s, s)]) for s in subsets]
-    curve = np.full((len(subsets), len(sizes)), np.nan)
-    for g, network in enumerate(_dissimilarities(embeddings, order, sizes, retained)):
-        for k, (subset, mask, own) in enumerate(zip(subsets, masks, finite, strict=True)):
-            block = network[np.ix_(subset, subset)]
-            defined = np.isfinite(block)
-            if not defined.all():
-                block, mask = np.where(defined, block, 0.0), mask * defined
-            curve[k, g] = second_order(block, own, mask, measure=measure)
-    return curve
+    stream = _dissimilarities(embeddings, orders, sizes, retained)
+    for parts in subsets:
+        masks = [valid_pairs(human[np.ix_(s, s)]) for s in parts]
+        finite = [np.nan_to_num(human[np.ix_(s, s)]) for s in parts]
+        curve = np.full((len(parts), len(sizes)), np.nan)
+        for g in range(len(sizes)):
+            network = next(stream)
+            for k, (part, mask, own) in enumerate(zip(parts, masks, finite, strict=True)):
+                block = network[np.ix_(part, part)]
+                defined = np.isfinite(block)
+                if not defined.all():
+                    block, mask = np.where(defined, block, 0.0), mask * defined
+                curve[k, g] = second_order(block, own, mask, measure=measure)
+        yield curve
 
 
 def retained_dissimilarity(
@@ -105,22 +133,27 @@ def retained_dissimilarity(
 ) -> Array:
     """1 - r between the embeddings of which only some channels are kept, (N, N)."""
     size = np.array([len(channels)], dtype=np.intp)
-    return next(_dissimilarities(embeddings, np.asarray(channels), size, retained))
+    return next(_dissimilarities(embeddings, [np.asarray(channels)], size, retained))
 
 
 def _dissimilarities(
-    embeddings: Embeddings, order: NDArray[np.intp], sizes: NDArray[np.intp], retained: Retained
+    embeddings: Embeddings,
+    orders: Sequence[NDArray[np.intp]],
+    sizes: NDArray[np.intp],
+    retained: Retained,
 ) -> Iterator[Array]:
+    """Of every size of every ranking, in this order."""
     if isinstance(embeddings, OwnedEmbeddings):
-        yield from _growing(embeddings, order, sizes, retained)
+        for order in orders:
+            yield from _growing(embeddings, order, sizes, retained)
         return
     if retained == "columns":
         raise RequestError(
             "retained = 'columns' needs an embedding each entry of which depends on one channel; "
             "here every channel reaches every entry: use 'ablate'"
         )
-    sets = np.zeros((len(sizes), embeddings.channels), dtype=bool)
-    for row, size in zip(sets, sizes, strict=True):
+    sets = np.zeros((len(orders) * len(sizes), embeddings.channels), dtype=bool)
+    for row, (order, size) in zip(sets, product(orders, sizes), strict=True):
         row[order[:size]] = True
     for embedding in embeddings.keeping(sets):
         yield dissimilarity_of(embedding)

@@ -17,7 +17,7 @@ from aisthesis.importance.similarity.retention import (
     Retained,
     best_size,
     ranked,
-    retention_curve,
+    retention_curves,
 )
 from aisthesis.importance.similarity.scores import Removal, alignment_scores
 
@@ -143,37 +143,44 @@ def validate(
     RequestError
         If there are too few images for the folds.
     """
-    rows, train_curves, test_curves, selected = [], [], [], []
-    everything = np.array([embeddings.channels], dtype=np.intp)
-    for repeat, number in enumerate(fold_numbers(embeddings.n, folds, repeats, seed)):
-        for fold in range(folds):
-            train, test = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
-            scores = alignment_scores(
-                embeddings.rows(train),
-                dissimilarity[np.ix_(train, train)],
-                measure=measure,
-                removal=removal,
-                images=False,
-            )
-            order = ranked(scores.data_set)
-            asked = np.union1d(sizes, everything)
-            curve = retention_curve(
-                embeddings, dissimilarity, order, asked, (train, test),
-                measure=measure, retained=retained,
-            )  # fmt: skip
-            n_retained = best_size(asked, curve[0])
-            at, last = int(np.searchsorted(asked, n_retained)), len(asked) - 1
-            rows.append(_row(repeat, fold, train, test, n_retained, curve[:, [last, at]]))
-            chosen = np.isin(asked, sizes)
-            train_curves.append(curve[0, chosen])
-            test_curves.append(curve[1, chosen])
-            kept = np.zeros(embeddings.channels, dtype=bool)
-            kept[order[:n_retained]] = True
-            selected.append(kept)
-            advance(1)
-    return Validation(
-        pd.DataFrame(rows), sizes, np.array(train_curves), np.array(test_curves), np.array(selected)
-    )
+    asked = np.union1d(sizes, np.array([embeddings.channels], dtype=np.intp))
+    plan = _folds(embeddings.n, folds, repeats, seed)
+    orders = []
+    for _, _, train, _ in plan:
+        scores = alignment_scores(
+            embeddings.rows(train),
+            dissimilarity[np.ix_(train, train)],
+            measure=measure,
+            removal=removal,
+            images=False,
+        )
+        orders.append(ranked(scores.data_set))
+    curves = retention_curves(
+        embeddings, dissimilarity, orders, asked, [(train, test) for _, _, train, test in plan],
+        measure=measure, retained=retained,
+    )  # fmt: skip
+    rows, kept_curves = [], []
+    selected = np.zeros((len(plan), embeddings.channels), dtype=bool)
+    for k, ((repeat, fold, train, test), curve) in enumerate(zip(plan, curves, strict=True)):
+        n_retained = best_size(asked, curve[0])
+        at = int(np.searchsorted(asked, n_retained))
+        rows.append(_row(repeat, fold, train, test, n_retained, curve[:, [len(asked) - 1, at]]))
+        kept_curves.append(curve[:, np.isin(asked, sizes)])
+        selected[k, orders[k][:n_retained]] = True
+        advance(1)
+    both = np.array(kept_curves)
+    return Validation(pd.DataFrame(rows), sizes, both[:, 0], both[:, 1], selected)
+
+
+def _folds(
+    n: int, folds: int, repeats: int, seed: int
+) -> list[tuple[int, int, NDArray[np.intp], NDArray[np.intp]]]:
+    """Repeat, fold, training and held-out images of every fold."""
+    return [
+        (repeat, fold, np.flatnonzero(number != fold), np.flatnonzero(number == fold))
+        for repeat, number in enumerate(fold_numbers(n, folds, repeats, seed))
+        for fold in range(folds)
+    ]
 
 
 def _row(
