@@ -216,6 +216,10 @@ def test_wrong_requests_are_refused_in_words(make, study, planted, tmp_path) -> 
         make(study.folder.root, folds=2).run()
     with pytest.raises(RequestError, match="study of similarity judgments"):
         aisthesis.Study.open(study.folder.root)
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "study.toml").write_text('ratings = "x.csv"\n')
+    with pytest.raises(RequestError, match="holds a study of ratings"):
+        Alignment.open(tmp_path / "r")
     with pytest.raises(RequestError, match="at most 5 folds"):
         make(tmp_path / "t", folds=20).run()
 

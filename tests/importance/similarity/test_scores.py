@@ -244,6 +244,14 @@ def test_a_channel_without_which_an_image_is_constant_has_no_score() -> None:
     assert np.isfinite(scores.data_set[:5]).all()
 
 
+def test_the_network_s_matrix_is_that_of_rsatoolbox() -> None:
+    rdm = pytest.importorskip("rsatoolbox.rdm", reason="rsatoolbox is not installed")
+    data = pytest.importorskip("rsatoolbox.data")
+    z = pooled().intact
+    expected = rdm.calc_rdm(data.Dataset(z), method="correlation").get_matrices()[0]
+    np.testing.assert_allclose(dissimilarity_of(z), expected, atol=1e-12)
+
+
 def test_faults_are_refused_in_words() -> None:
     dense = DenseEmbeddings(np.ones((N, 3)), np.zeros((2, N, 3)), lambda sets: iter(()))
     with pytest.raises(RequestError, match="use 'ablate'"):

@@ -27,7 +27,7 @@ def observations(record: AlignmentRecord) -> list[str]:
     said = []
     for _, row in table.iterrows():
         said.append(_agreement(row, len(table) > 1))
-        said.append(_validation(row))
+        said.append(_validation(row, len(table) > 1))
     first = table.iloc[0]
     if np.isfinite(first["ceiling_lower"]):
         said.append(
@@ -53,11 +53,12 @@ def _agreement(row: pd.Series, several: bool) -> str:
     return said + "."
 
 
-def _validation(row: pd.Series) -> str:
+def _validation(row: pd.Series, several: bool) -> str:
     mean = row["n_retained_mean"]
     change = row["difference"]
+    where = f"{row['backbone']}: on held-out images" if several else "On held-out images"
     if not np.isfinite(change):
-        return "On held-out images the agreement is undefined."
+        return f"{where} the agreement is undefined."
     interval = span(row["difference_low"], row["difference_high"], 3)
     certain = np.isfinite(row["difference_low"]) and (
         row["difference_low"] > 0 or row["difference_high"] < 0
@@ -68,7 +69,7 @@ def _validation(row: pd.Series) -> str:
         else "which the variation between folds could also bring about"
     )
     return (
-        f"On held-out images, keeping {mean:.0f} of {int(row['n_channels'])} channels on average "
+        f"{where}, keeping {mean:.0f} of {int(row['n_channels'])} channels on average "
         f"changes R² from {number(row['r2_full'], 3)} to {number(row['r2_retained'], 3)}: a "
         f"difference of {number(change, 3)} (95% interval {interval}; p {p_value(row['p'])}), "
         f"better in {int(row['n_better'])} of {int(row['n_folds'])} folds, {verdict}."
