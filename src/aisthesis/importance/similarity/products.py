@@ -26,7 +26,9 @@ __all__ = ["by_matrix_products"]
 
 Array = NDArray[np.float64]
 
-_ENTRIES_AT_ONCE = 12_000  # of an array (N, C): small enough for the processor's cache
+# Of an array (N, C): small enough for the processor's cache, and for the products of few images to
+# stay on one thread, where waiting for others would cost more than they bring.
+_ENTRIES_AT_ONCE = 8_000
 _FEWEST_AT_ONCE = 64
 
 
