@@ -18,7 +18,7 @@ from aisthesis.errors import AisthesisError, RequestError
 if TYPE_CHECKING:
     from aisthesis.study import Study
 
-__all__ = ["backbone_options", "main", "names_in", "open_study"]
+__all__ = ["backbone_options", "main", "names_in"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -258,8 +258,7 @@ def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> N
     ]
 
 
-def open_study(path: Path) -> Study:
-    """Open a study by its file or its folder."""
+def _open(path: Path) -> Study:
     from aisthesis.engine import Terminal
     from aisthesis.study import Study
 
@@ -269,13 +268,13 @@ def open_study(path: Path) -> Study:
 
 
 def _run_stage(options: argparse.Namespace) -> None:
-    study = open_study(options.study)
+    study = _open(options.study)
     study.run(until=options.stage)
     print(study.folder.report if options.stage == "report" else study.folder.root)
 
 
 def _predict(options: argparse.Namespace) -> None:
-    study = open_study(options.study)
+    study = _open(options.study)
     table = study.predict(
         options.images,
         on_error=options.on_error,

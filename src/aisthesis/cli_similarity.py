@@ -68,10 +68,12 @@ def add_retain(commands: Any) -> None:
 
 
 def _retain(options: argparse.Namespace) -> None:
-    from aisthesis.cli import open_study
+    from aisthesis.engine import Terminal
     from aisthesis.pipeline.retain import retain_files
+    from aisthesis.study import Study
 
-    study = open_study(options.study)
+    make = Study.from_toml if options.study.is_file() else Study.open
+    study = make(options.study, narrator=Terminal())
     study.retain(folds=options.folds, repeats=options.repeats)
     print(retain_files(study.folder)["retention"])
 

@@ -166,11 +166,15 @@ def test_the_page_in_a_browser(page) -> None:
     assert set(ODD) <= names
     tabs = page.locator("#heatmaps [role=tab]")
     assert [tab.text_content() for tab in tabs.all()] == list(LABELS)
-    panels = page.locator("#heatmaps .tab-panel")
+    panels = page.locator("#heatmaps [data-network]")
     assert panels.nth(0).is_visible()
     tabs.nth(1).click()
     assert panels.nth(1).is_visible()
     assert not panels.nth(0).is_visible()
+    # The other sections follow.
+    assert page.locator("#planes [data-network]").nth(1).is_visible()
+    tabs.nth(1).press("ArrowRight")
+    assert panels.nth(0).is_visible()
     widths = page.evaluate(
         "[...document.querySelectorAll('.pixels')].map(image => image.naturalWidth)"
     )
@@ -186,4 +190,4 @@ def test_it_fits_a_phone_in_both_themes_and_prints(page) -> None:
         grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert grounds[0] != grounds[1]
     page.emulate_media(media="print")
-    assert page.locator("#heatmaps .tab-panel").nth(1).is_visible()
+    assert page.locator("#heatmaps [data-network]").nth(1).is_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 
+from aisthesis.engine.files import told_plainly
 from aisthesis.report.alignment.pictures import MATRIX_COLOURS, percentiles
 from aisthesis.report.figures import INK, POINT, QUIET, quiet_frame
 from aisthesis.report.photographs import Photographs
@@ -18,9 +20,22 @@ from aisthesis.report.photographs import Photographs
 if TYPE_CHECKING:
     from aisthesis.report.alignment.pictures import PlanePanel
 
-__all__ = ["draw_agreement", "draw_curve", "draw_matrices", "draw_planes"]
+__all__ = ["draw_agreement", "draw_curve", "draw_matrices", "draw_planes", "save_png"]
 
 _TRAIN = "#b2622f"
+_DPI = 200
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    with told_plainly(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(partial, format="png", dpi=_DPI, facecolor="white", bbox_inches="tight")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def draw_agreement(table: pd.DataFrame) -> Figure:

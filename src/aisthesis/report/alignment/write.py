@@ -28,7 +28,6 @@ from aisthesis.report.alignment.words import (
     p_value,
     references,
 )
-from aisthesis.report.figures import save_figure
 from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs
@@ -39,7 +38,7 @@ from aisthesis.report.wording import count, number_or_dash, span
 __all__ = ["write_alignment_report"]
 
 _STYLES = ("base.css", "tables.css", "pictures.css", "alignment.css")
-_SCRIPTS = ("theme.js", "tabs.js")
+_SCRIPTS = ("theme.js", "alignment.js")
 
 
 def write_alignment_report(study_dir: Path, *, progress: Narrator | None = None) -> Path:
@@ -76,7 +75,7 @@ def write_alignment_report(study_dir: Path, *, progress: Narrator | None = None)
         for label in record.labels:
             backbones.append(_backbone(record, label, order, photographs, thumbnails))
             advance(1)
-    save_figure(figures.draw_agreement(table), _figure_path(record, "agreement"))
+    figures.save_png(figures.draw_agreement(table), _figure_path(record, "agreement"))
     content = {
         "study_name": record.config.get("title") or record.path.resolve().name,
         "provenance": record.provenance,
@@ -128,7 +127,7 @@ def _backbone(
         ("matrices", figures.draw_matrices(pairs, order)),
         ("planes", figures.draw_planes(panels, photographs)),
     ):
-        save_figure(figure, _figure_path(record, f"{kind}_{name}"))
+        figures.save_png(figure, _figure_path(record, f"{kind}_{name}"))
     cards = heatmap_cards(record, label, photographs, thumbnails)
     return {
         "label": label,
