@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from aisthesis.images import batches
 from aisthesis.importance import AblationPlan, ablation_plan
 from aisthesis.importance.similarity import (
     AlignmentScores,
+    DenseEmbeddings,
     Embeddings,
     OwnedEmbeddings,
     Validation,
@@ -38,7 +39,7 @@ from aisthesis.importance.similarity import (
     retention_sizes,
     validate,
 )
-from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, scratch_bytes
+from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, Keeper, scratch_bytes
 from aisthesis.pipeline.align_inputs import AlignmentInputs
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
@@ -163,7 +164,8 @@ def _aligned(
     sizes = retention_sizes(embeddings.channels, most)
     order = ranked(scores.data_set)
     everyone = np.arange(embeddings.n)
-    with narrator.steps(f"{label}: folds", 1 + config.folds * config.repeats) as advance:
+    folds = config.folds * config.repeats
+    with _retention_steps(label, embeddings, folds, len(sizes), narrator) as advance:
         curve = retention_curve(
             embeddings, human, order, sizes, (everyone,), measure=config.measure, retained=how,
         )[0]  # fmt: skip
@@ -181,6 +183,7 @@ def _aligned(
             retained=how,
             advance=advance,
         )
+        kept_matrix = retained_dissimilarity(embeddings, kept, retained=how)
     return Aligned(
         label=label,
         scores=scores,
@@ -191,9 +194,32 @@ def _aligned(
         how=how,
         validation=validation,
         network=dissimilarity_of(embeddings.intact),
-        kept=retained_dissimilarity(embeddings, kept, retained=how),
+        kept=kept_matrix,
         record={"scores_seconds": seconds, "retained": how, "owned": owned},
     )
+
+
+@contextmanager
+def _retention_steps(
+    label: str, embeddings: Embeddings, folds: int, sizes: int, narrator: Narrator
+) -> Iterator[Callable[[int], None]]:
+    """Count folds or, where every set of channels is a run of the network, images."""
+    keeper = embeddings.keep if isinstance(embeddings, DenseEmbeddings) else None
+    if not isinstance(keeper, Keeper):
+        with narrator.steps(f"{label}: folds", 1 + folds) as advance:
+            yield advance
+        return
+    narrator.say(
+        f"{label}: {(folds + 1) * sizes} sets of retained channels run through the end of the "
+        f"network, up to {keeper.at_once} in a pass over the images"
+    )
+    total = keeper.images(sizes) + keeper.images(folds * sizes) + keeper.images(1)
+    with narrator.steps(f"{label}: retained channels", total) as advance:
+        keeper.advance = advance
+        try:
+            yield lambda n: None
+        finally:
+            keeper.advance = lambda n: None
 
 
 def _embeddings(

@@ -16,7 +16,7 @@ from aisthesis.importance.similarity.embeddings import (
     OwnedEmbeddings,
 )
 
-__all__ = ["IN_MEMORY_BYTES", "Batches", "collect_embeddings", "scratch_bytes"]
+__all__ = ["IN_MEMORY_BYTES", "Batches", "Keeper", "collect_embeddings", "scratch_bytes"]
 
 Batches = Callable[[], Iterable[torch.Tensor]]
 
@@ -84,25 +84,42 @@ def collect_embeddings(
     if owner is not None:
         return OwnedEmbeddings(z, np.concatenate(emptied), owner, plan.channels)
     held = np.empty((plan.channels, 0, 0), np.float32) if delta is None else delta
-    return DenseEmbeddings(z, held, _Keeper(plan, batches, n, z.shape[1]))
+    return DenseEmbeddings(z, held, Keeper(plan, batches, n, z.shape[1]))
 
 
-class _Keeper:
-    """Runs the network with some channels kept, for several sets at a time."""
+class Keeper:
+    """Runs the network with some channels kept, for several sets in one pass over the images.
+
+    Attributes
+    ----------
+    advance : callable
+        Told how many images were just done.
+    """
 
     def __init__(self, plan: AblationPlan, batches: Batches, n: int, dimension: int) -> None:
         self.plan, self.batches, self.n, self.dimension = plan, batches, n, dimension
+        self.advance: Callable[[int], None] = lambda n: None
+
+    @property
+    def at_once(self) -> int:
+        """Sets in one pass."""
+        return max(1, IN_MEMORY_BYTES // (self.n * self.dimension * 8))
+
+    def images(self, sets: int) -> int:
+        """How many images the passes for so many sets run through the network."""
+        return self.n * -(-sets // self.at_once)
 
     def __call__(self, sets: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
-        at_once = max(1, IN_MEMORY_BYTES // (self.n * self.dimension * 8))
-        for first in range(0, len(sets), at_once):
-            some = sets[first : first + at_once]
+        """Embeddings (N, D) with all channels removed but each of the sets (G, C)."""
+        for first in range(0, len(sets), self.at_once):
+            some = sets[first : first + self.at_once]
             held = np.empty((len(some), self.n, self.dimension))
             done = 0
             for pixels in self.batches():
                 kept = _numpy(self.plan.retain(pixels, some))
                 held[:, done : done + len(pixels)] = kept.transpose(1, 0, 2)
                 done += len(pixels)
+                self.advance(len(pixels))
             yield from held
 
 
