@@ -22,7 +22,7 @@ from aisthesis.errors import RequestError
 from aisthesis.importance.similarity import fold_numbers
 from aisthesis.judgments import similarity_ceiling
 from aisthesis.judgments.rsa import is_rdms
-from aisthesis.pipeline.align import Aligned, align_backbone, align_key
+from aisthesis.pipeline.align import Aligned, align_backbone, align_key, require_layers
 from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inputs
 from aisthesis.pipeline.align_maps import write_alignment_maps
 from aisthesis.pipeline.align_tables import write_alignment_tables
@@ -96,6 +96,7 @@ class Alignment:
             If the work fails; what is finished stays, and the next run goes on from there.
         """
         check_request(self.config)
+        require_layers(self.config)
         inputs = self.inputs
         # Too few images for the folds is said before the work, not after it.
         fold_numbers(len(inputs.names), self.config.folds, 1, self.config.seed)

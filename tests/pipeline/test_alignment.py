@@ -212,6 +212,10 @@ def test_wrong_requests_are_refused_in_words(make, study, planted, tmp_path) -> 
         Alignment(images=planted.images, judgements="x", out=tmp_path / "s")
     with pytest.raises(RequestError, match="has no layer"):
         make(tmp_path / "s", backbones=[{"name": NAME, "layer": "none"}]).run()
+    predicts = {"name": "inception_v3", "weights": "random"}
+    with pytest.raises(RequestError, match="inception_v3 has no layer"):
+        make(tmp_path / "s", backbones=[predicts]).run()
+    assert not (tmp_path / "s").exists()
     with pytest.raises(RequestError, match="holds another study"):
         make(study.folder.root, folds=2).run()
     with pytest.raises(RequestError, match="study of similarity judgments"):

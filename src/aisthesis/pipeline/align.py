@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.alignment_config import AlignmentConfig
-from aisthesis.backbones import Backbone
+from aisthesis.backbones import KNOWN, Backbone
 from aisthesis.config import BackboneConfig, slug
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
@@ -44,7 +44,7 @@ from aisthesis.pipeline.align_inputs import AlignmentInputs
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
 
-__all__ = ["Aligned", "align_backbone", "align_key", "embedding_plan"]
+__all__ = ["Aligned", "align_backbone", "align_key", "embedding_plan", "require_layers"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
 _CODE = 1
@@ -95,6 +95,27 @@ def align_key(config: AlignmentConfig, inputs: AlignmentInputs) -> str:
         "backbones", "measure", "removal", "retained", "folds", "repeats", "sizes", "seed", "kind",
     }  # fmt: skip
     return digest_of(_CODE, inputs.digest, config.model_dump(mode="json", include=keys))
+
+
+def require_layers(config: AlignmentConfig) -> None:
+    """Refuse backbones that only predict, before any work is done.
+
+    Raises
+    ------
+    RequestError
+        With their labels.
+    """
+    without = [
+        asked.label
+        for asked in config.backbones
+        if asked.layer == "none"
+        or (asked.layer is None and asked.name in KNOWN and KNOWN[asked.name].layer is None)
+    ]
+    if without:
+        raise RequestError(
+            f"{', '.join(without)} {'has' if len(without) == 1 else 'have'} no layer whose "
+            "channels could be removed; name one with `layer`, or leave the backbone out"
+        )
 
 
 def embedding_plan(backbone: Backbone) -> AblationPlan:
