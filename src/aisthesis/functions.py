@@ -20,7 +20,7 @@ from aisthesis.judgments import read_ratings, split
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explain import explain_batch, plan_for
 
-__all__ = ["backbone", "explain", "fit"]
+__all__ = ["backbone", "explain", "fit", "rating_of"]
 
 
 def backbone(
@@ -60,7 +60,7 @@ def backbone(
     return build(asked, weights_dir=Path(weights_dir) if weights_dir else None, seed=seed)
 
 
-def _rating_of(images: ImageFolder, ratings: Any) -> dict[str, float]:
+def rating_of(images: ImageFolder, ratings: Any) -> dict[str, float]:
     """Take ratings from a table's path, a mapping or a pandas Series, by image name."""
     if isinstance(ratings, str | Path):
         table = read_ratings(Path(ratings)).mean
@@ -110,7 +110,7 @@ def fit(
         Embeddings (N, D) to ratings (N,), in rating units, in eval mode.
     """
     folder = ImageFolder(Path(images))
-    rated = _rating_of(folder, ratings)
+    rated = rating_of(folder, ratings)
     checked = check_images(folder, sorted(rated), on_fault="stop")
     y = np.array([rated[name] for name in checked.names])
     parts = split(checked.names, y, test=test, validation=validation, seed=seed, fit_seed=seed)
@@ -169,7 +169,7 @@ def explain(
     if backbone.trunk_layer is None:
         raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")
     folder = ImageFolder(Path(images))
-    rated = {} if ratings is None else _rating_of(folder, ratings)
+    rated = {} if ratings is None else rating_of(folder, ratings)
     names = sorted(rated) if method == "ais" else list(folder.names)
     head = head.to(backbone.device)
     model = RatingEnsemble(backbone.trunk, [head])

@@ -37,6 +37,7 @@ _LONG_NAMES = {
     "delta_prediction": "prediction without the channel minus prediction (rating units)",
     "activation": "mean of the layer's activations over channels",
 }
+_RATING_ARRAYS = {name: (axes, _LONG_NAMES[name]) for name, axes in DIMENSIONS.items()}
 
 
 class MapsWriter:
@@ -52,6 +53,8 @@ class MapsWriter:
         `seed` and `image`, and further arrays along the image axis (the crop box).
     attributes : mapping
         Of the group: what the maps depend on.
+    arrays : mapping
+        What may be written: the axes and the description of each array by its name.
     """
 
     def __init__(
@@ -60,10 +63,14 @@ class MapsWriter:
         label: str,
         coordinates: Mapping[str, Sequence[Any] | NDArray[Any]],
         attributes: Mapping[str, Any],
+        arrays: Mapping[str, tuple[tuple[str, ...], str]] | None = None,
     ) -> None:
+        self._arrays = _RATING_ARRAYS if arrays is None else arrays
         self._final = root / slug(label)
         self._partial = root / f".{slug(label)}.partial"
-        self._sizes = {"seed": len(coordinates["seed"]), "image": len(coordinates["image"])}
+        self._sizes = {
+            name: len(coordinates[name]) for name in ("seed", "image") if name in coordinates
+        }
         self._attributes = {"backbone": label, **attributes}
         self._coordinates = coordinates
         self._group: zarr.Group | None = None
@@ -88,7 +95,7 @@ class MapsWriter:
             raise AisthesisError("the maps' group is not open; use the writer in a `with`")
         with told_plainly(self._final):
             for name, array in arrays.items():
-                axes = DIMENSIONS[name]
+                axes = self._arrays[name][0]
                 if name not in self._group:
                     self._create(name, array)
                 place = [slice(None)] * array.ndim
@@ -97,7 +104,7 @@ class MapsWriter:
                 self._group[name][tuple(place)] = array.astype(np.float32)
 
     def _create(self, name: str, array: NDArray[Any]) -> None:
-        axes = DIMENSIONS[name]
+        axes, long_name = self._arrays[name]
         sizes = [
             self._sizes.get(axis, length) for axis, length in zip(axes, array.shape, strict=True)
         ]
@@ -112,7 +119,7 @@ class MapsWriter:
             dtype="float32",
             fill_value=float("nan"),
             dimension_names=axes,
-            attributes={"long_name": _LONG_NAMES[name]},
+            attributes={"long_name": long_name},
         )
 
     def __exit__(
