@@ -22,6 +22,7 @@ check: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/ablation.py
 	$(BIN)/python benchmarks/agreement.py
+	$(BIN)/python benchmarks/alignment.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -26,6 +26,8 @@ STATEMENTS = (
     *(f"a {kind}" for kind in DISTRACTOR_KINDS),
     *(f"on {kind}" for kind in BACKGROUNDS),
 )
+#: The first statements are about evidence, the others about what says nothing of the rating.
+ABOUT_EVIDENCE = len(COVER_STEPS) * (len(NUMBER_STEPS) + len(COVER_STEPS["raising"]))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from pretraining_data import STATEMENTS
+from pretraining_data import ABOUT_EVIDENCE
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -89,34 +89,67 @@ class LayerTap:
         root_mean_square = values.square().mean((0, 2, 3)).add(1e-8).sqrt()
         return functional.relu(values.mean((0, 2, 3)) / root_mean_square - SPARSE_ENOUGH).mean()
 
+    def negative_share(self) -> Tensor:
+        """Share of the channels' mean square that lies below zero, mean over channels, 0 to 1.
+
+        Ablation puts zero in a channel's place, and a map shows what lies above zero. Where
+        BatchNorm follows, nothing makes zero the value of the background: a channel that is
+        below zero there and above at the evidence may change the rating either way when it is
+        ablated, by how much background there is.
+        """
+        values = self.kept()
+        below = functional.relu(-values).square().mean((0, 2, 3))
+        return (below / (values.square().mean((0, 2, 3)) + 1e-8)).mean()
+
     def off_centre(self) -> Tensor:
         """Share of the channels' mean square that is their squared mean, over channels, 0 to 1.
 
-        Ablation puts zero in a channel's place. Where BatchNorm follows nothing makes zero
-        neutral: a channel far from zero on the background changes the rating there when it is
-        ablated, whatever the image shows. BatchNorm takes the mean off again, so a mean of zero
-        costs the network nothing.
+        The weaker wish, for a network without labels: a channel that may not be below zero
+        tells redundancy reduction less, and half of the ratings' variance was lost.
         """
         values = self.kept()
         squared_mean = values.mean((0, 2, 3)).square()
         return (squared_mean / (values.square().mean((0, 2, 3)) + 1e-8)).mean()
 
     def unfit_for_ablation(self, rectified: bool) -> Tensor:
-        """How far zero is from being the neutral value of the layer's channels."""
-        return self.excess_density() if rectified else self.off_centre()
+        """How far zero is from being the background's value in the layer's channels."""
+        dense = self.excess_density()
+        return dense if rectified else dense + self.negative_share()
+
+
+class ChannelDropout:
+    """While entered, removes whole channels of the target layer at random in training.
+
+    What an analysis will do later is then nothing new to the network: zero is a value that it
+    knows in every channel, and no channel is of use only together with certain others.
+    """
+
+    def __init__(self, name: str, network: nn.Module, share: float) -> None:
+        self.module, self.share = network.get_submodule(LAYERS[name]), share
+
+    def __enter__(self) -> ChannelDropout:
+        self.handle = self.module.register_forward_hook(self._remove)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.handle.remove()
+
+    def _remove(self, module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        return functional.dropout2d(output, self.share, module.training)
 
 
 class ShortcutDropout:
-    """While entered, leaves out what bypasses the target layer, in half of the images.
+    """While entered, leaves out what bypasses the target layer, in a share of the images.
 
     ResNet's last block adds its input to its branch, DenseNet's last layer is 8 channels among
     368: evidence that takes the bypass alone is in no map of the layer. The other networks have
     no bypass.
     """
 
-    def __init__(self, name: str, network: nn.Module) -> None:
-        self.name, self.network = name, network
+    def __init__(self, name: str, network: nn.Module, share: float) -> None:
+        self.name, self.network, self.share = name, network, share
         self.shortcut: Tensor | None = None
+        self.alone: Tensor | None = None
 
     def __enter__(self) -> ShortcutDropout:
         self.handles = []
@@ -141,7 +174,7 @@ class ShortcutDropout:
     def _take_shortcut_off(self, norm: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         if not norm.training or self.shortcut is None:
             return output
-        dropped = torch.randint(2, (len(output), 1, 1, 1))
+        dropped = (torch.rand(len(output), 1, 1, 1) < self.share).float()
         return output - dropped * self.shortcut  # the block adds the shortcut hereafter
 
     def _last_layer_alone(self, classifier: nn.Module, inputs: tuple[Tensor]) -> Tensor | None:
@@ -150,7 +183,29 @@ class ShortcutDropout:
         pooled = inputs[0]
         bypass = torch.ones_like(pooled)
         bypass[:, -DENSENET_GROWTH:] = 0
-        return pooled * (1 - bypass * torch.randint(2, (len(pooled), 1)))
+        self.alone = (torch.rand(len(pooled), 1) < self.share).float()
+        return pooled * (1 - bypass * self.alone)
+
+
+class PresenceHead(nn.Module):
+    """Judges the statements about evidence by what is there, from the layer's pooled channels.
+
+    No weight is negative, so nothing can be told from a channel's silence: each kind of evidence
+    needs channels that are active where it is, and not where the other kind is.
+    """
+
+    def __init__(self, channels: int, removed: float) -> None:
+        super().__init__()
+        self.scale = nn.BatchNorm1d(channels, affine=False)
+        self.dropout = nn.Dropout(removed)
+        self.weight = nn.Parameter(torch.rand(ABOUT_EVIDENCE, channels) * 4 / channels)
+        self.bias = nn.Parameter(torch.zeros(ABOUT_EVIDENCE))
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Return logits (N, ABOUT_EVIDENCE) from pooled channels (N, C)."""
+        return functional.linear(
+            self.dropout(self.scale(pooled)), functional.relu(self.weight), self.bias
+        )
 
 
 def decorrelation(first: Tensor, second: Tensor) -> Tensor:
@@ -167,9 +222,16 @@ class Objective(nn.Module):
     """The loss of a batch, from the network's output and its target layer's output."""
 
     def __init__(
-        self, name: str, network: nn.Module, layer_weight: float, neutral_weight: float
+        self,
+        name: str,
+        network: nn.Module,
+        bypass: ShortcutDropout,
+        layer_weight: float,
+        neutral_weight: float,
+        removed: float,
     ) -> None:
         super().__init__()
+        self.bypass = bypass
         self.twins = name == "barlow_twins"
         self.weight, self.neutral = layer_weight, neutral_weight
         self.ramp = 1.0  # share of the neutral weight that is in force
@@ -180,16 +242,18 @@ class Objective(nn.Module):
             self.head, self.layer_head = projector(width), projector(channels)
         else:
             self.head = nn.Identity()
-            self.layer_head = nn.Sequential(
-                nn.BatchNorm1d(channels), nn.Linear(channels, len(STATEMENTS))
-            )
+            self.layer_head = PresenceHead(channels, removed)
 
     def forward(self, network: nn.Module, tap: LayerTap, images: Tensor, held: Tensor) -> Tensor:
         """Return the batch's loss."""
         if not self.twins:
             output = network(normalised(turned(images)))
-            loss = functional.binary_cross_entropy_with_logits(output, held)
-            layer = functional.binary_cross_entropy_with_logits(self.layer_head(tap.pooled()), held)
+            loss = functional.binary_cross_entropy_with_logits(
+                output, held, weight=self._answerable(held)
+            )
+            layer = functional.binary_cross_entropy_with_logits(
+                self.layer_head(tap.pooled()), held[:, :ABOUT_EVIDENCE]
+            )
             return (
                 loss
                 + self.weight * layer
@@ -201,7 +265,14 @@ class Objective(nn.Module):
             outputs.append(self.head(network(view(whole))))
             layers.append(self.layer_head(tap.pooled()))
         loss = decorrelation(*outputs) + self.weight * decorrelation(*layers)
-        return loss + self.ramp * self.neutral * tap.unfit_for_ablation(self.rectified)
+        return loss + self.ramp * self.neutral * tap.off_centre()
+
+    def _answerable(self, held: Tensor) -> Tensor:
+        """Which statements count, (N, statements): the last layer alone is asked for evidence."""
+        counted = torch.ones_like(held)
+        if self.bypass.alone is not None:
+            counted[:, ABOUT_EVIDENCE:] = 1 - self.bypass.alone
+        return counted
 
 
 def projector(width: int) -> nn.Module:

@@ -13,10 +13,12 @@ __version__ = "0.1.0"
 _HOME = {
     "AblationPlan": "aisthesis.importance",
     "AisthesisError": "aisthesis.errors",
+    "Alignment": "aisthesis.alignment",
     "Backbone": "aisthesis.backbones",
     "RatingEnsemble": "aisthesis.heads",
     "RatingModel": "aisthesis.heads",
     "RequestError": "aisthesis.errors",
+    "RetainedPredictor": "aisthesis.retained",
     "Study": "aisthesis.study",
     "Transform": "aisthesis.images",
     "ablate": "aisthesis.importance",
@@ -25,26 +27,31 @@ _HOME = {
     "backbone": "aisthesis.functions",
     "explain": "aisthesis.functions",
     "fit": "aisthesis.functions",
+    "retain": "aisthesis.retained",
     "retained_output": "aisthesis.importance",
 }
 
 if TYPE_CHECKING:
     from aisthesis.agreement import agree
+    from aisthesis.alignment import Alignment
     from aisthesis.backbones import Backbone
     from aisthesis.errors import AisthesisError, RequestError
     from aisthesis.functions import backbone, explain, fit
     from aisthesis.heads import RatingEnsemble, RatingModel
     from aisthesis.images import Transform
     from aisthesis.importance import AblationPlan, ablate, ablation_plan, retained_output
+    from aisthesis.retained import RetainedPredictor, retain
     from aisthesis.study import Study
 
 __all__ = [
     "AblationPlan",
     "AisthesisError",
+    "Alignment",
     "Backbone",
     "RatingEnsemble",
     "RatingModel",
     "RequestError",
+    "RetainedPredictor",
     "Study",
     "Transform",
     "__version__",
@@ -54,6 +61,7 @@ __all__ = [
     "backbone",
     "explain",
     "fit",
+    "retain",
     "retained_output",
 ]
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aisthesis import __version__
+from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError
 
 if TYPE_CHECKING:
     from aisthesis.study import Study
 
-__all__ = ["main"]
+__all__ = ["backbone_options", "main", "names_in"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -76,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_backbones(commands)
     _add_planted(commands)
+    add_align(commands)
+    add_retain(commands)
     return parser
 
 
@@ -143,6 +146,9 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("--out", type=Path, required=True, help="CSV to write")
     command.add_argument("--on-error", choices=["stop", "skip"], default="stop")
     command.add_argument("--device", default="auto")
+    command.add_argument(
+        "--retained", action="store_true", help="with the channels that `retain` has kept"
+    )
     command.set_defaults(command=_predict)
 
 
@@ -180,7 +186,7 @@ def _demo(options: argparse.Namespace) -> None:
         n=options.n or (100 if options.explainers else 160),
         seed=options.seed,
         narrator=Terminal(),
-        explainers=_names(options.explainers),
+        explainers=names_in(options.explainers),
     )
     study.run()
     print(study.folder.report)
@@ -215,23 +221,29 @@ def _asked(options: argparse.Namespace) -> Any:
         if given[key] is not None:
             values[key] = given[key]
     if options.metrics:
-        values["metrics"] = _names(options.metrics)
+        values["metrics"] = names_in(options.metrics)
     if options.explainers:
-        values["explainers"] = _names(options.explainers)
+        values["explainers"] = names_in(options.explainers)
     if options.backbones:
-        values["backbones"] = [{"name": name} for name in _names(options.backbones)]
+        values["backbones"] = [{"name": name} for name in names_in(options.backbones)]
     if options.column:
         values["columns"] = {**values.get("columns", {}), **_pairs(options.column, "--column")}
-    _per_backbone(values, "layer", _pairs(options.layer, "--layer"))
-    weights = _pairs(options.weights, "--weights")
-    words = ("default", "random")
-    for name, value in weights.items():
-        weights[name] = value if value in words else str(Path(value).absolute())
-    _per_backbone(values, "weights", weights)
+    backbone_options(values, options.layer, options.weights)
     return study_config(values, base, str(options.study or "the command line"))
 
 
-def _names(text: str) -> list[str]:
+def backbone_options(values: dict[str, Any], layer: Sequence[str], weights: Sequence[str]) -> None:
+    """Write what `--layer` and `--weights` say into the keys of a study."""
+    _per_backbone(values, "layer", _pairs(layer, "--layer"))
+    paths = _pairs(weights, "--weights")
+    words = ("default", "random")
+    for name, value in paths.items():
+        paths[name] = value if value in words else str(Path(value).absolute())
+    _per_backbone(values, "weights", paths)
+
+
+def names_in(text: str) -> list[str]:
+    """Names out of a comma-separated list."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
@@ -287,7 +299,12 @@ def _run_stage(options: argparse.Namespace) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     study = _open(options.study)
-    table = study.predict(options.images, on_error=options.on_error, device=options.device)
+    table = study.predict(
+        options.images,
+        on_error=options.on_error,
+        device=options.device,
+        retained=options.retained,
+    )
     from aisthesis.engine import write_csv
 
     write_csv(options.out, table)

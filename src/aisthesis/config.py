@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 import tomli_w
 from pydantic import (
@@ -28,10 +28,14 @@ __all__ = [
     "ExplainingConfig",
     "FaithfulnessConfig",
     "FitConfig",
+    "Section",
     "StudyConfig",
+    "checked",
     "read_study_file",
+    "read_toml",
     "slug",
     "study_config",
+    "weights_path",
     "write_study_file",
 ]
 
@@ -39,11 +43,16 @@ AIS_BACKBONES = ("vgg16", "vgg19", "resnet152", "densenet161", "efficientnet_b3"
 METRICS_OF_THE_DESCRIPTION = ("cosine", "ssim", "emd", "mse")
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Keys that belong together; unknown ones are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Columns(_Section):
+_Config = TypeVar("_Config", bound=BaseModel)
+
+
+class Columns(Section):
     """Names of the columns in the ratings table."""
 
     image: str = "image"
@@ -51,7 +60,7 @@ class Columns(_Section):
     rater: str = "rater"
 
 
-class FitConfig(_Section):
+class FitConfig(Section):
     """How the heads are trained."""
 
     hidden: int = Field(16, ge=1, le=65536)
@@ -63,7 +72,7 @@ class FitConfig(_Section):
     patience: int = Field(30, ge=1)
 
 
-class ExplainingConfig(_Section):
+class ExplainingConfig(Section):
     """Options of the explainers beside AIS and evidence."""
 
     cells: int = Field(56, ge=2, le=1024)
@@ -75,7 +84,7 @@ class ExplainingConfig(_Section):
     stride_px: float | None = Field(None, gt=0, le=4096)
 
 
-class FaithfulnessConfig(_Section):
+class FaithfulnessConfig(Section):
     """Whether maps are true to the network: how many images are asked, and how."""
 
     images: int | None = Field(None, ge=0, le=100_000)
@@ -90,7 +99,7 @@ class FaithfulnessConfig(_Section):
     cascade_images: int = Field(4, ge=0, le=100_000)
 
 
-class BackboneConfig(_Section):
+class BackboneConfig(Section):
     """One backbone of a study."""
 
     name: str
@@ -109,7 +118,7 @@ class BackboneConfig(_Section):
         return values
 
 
-class StudyConfig(_Section):
+class StudyConfig(Section):
     """A study, with every default filled in; paths are absolute.
 
     The fields are the keys of the study file; README and docs/study.md describe each.
@@ -134,6 +143,7 @@ class StudyConfig(_Section):
     batch_size: int = Field(8, ge=1, le=4096)
     weights_dir: Path | None = None
     masks: Path | None = None
+    randomised: int = Field(3, ge=0, le=1000)
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
     inference_images: int = Field(16, ge=2, le=100_000)
     fit: FitConfig = FitConfig()
@@ -193,11 +203,7 @@ def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyCon
     RequestError
         Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
     """
-    try:
-        config = StudyConfig.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(_in_words(fault) for fault in error.errors())
-        raise RequestError(f"{source}: {faults}") from None
+    config = checked(StudyConfig, values, source)
 
     def absolute(path: Path | None) -> Path | None:
         return None if path is None else (base / path.expanduser()).absolute()
@@ -205,23 +211,39 @@ def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyCon
     paths = {key: absolute(getattr(config, key)) for key in ("images", "ratings", "out")}
     paths |= {key: absolute(getattr(config, key)) for key in ("weights_dir", "masks")}
     backbones = tuple(
-        backbone.model_copy(update={"weights": _weights_path(backbone.weights, base)})
+        backbone.model_copy(update={"weights": weights_path(backbone.weights, base)})
         for backbone in config.backbones
     )
     return config.model_copy(update={**paths, "backbones": backbones})
 
 
-def _weights_path(weights: str, base: Path) -> str:
+def checked(model: type[_Config], values: Mapping[str, Any], source: str) -> _Config:
+    """Check values against a model of keys.
+
+    Raises
+    ------
+    RequestError
+        Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(_in_words(fault, model) for fault in error.errors())
+        raise RequestError(f"{source}: {faults}") from None
+
+
+def weights_path(weights: str, base: Path) -> str:
+    """Make the path of a local state dict absolute; `default` and `random` stay."""
     if weights in ("default", "random"):
         return weights
     return str((base / Path(weights).expanduser()).absolute())
 
 
-def _in_words(fault: Any) -> str:
+def _in_words(fault: Any, model: type[BaseModel]) -> str:
     place = [str(part) for part in fault["loc"]]
     key = ".".join(place)
     if fault["type"] == "extra_forbidden":
-        known = _keys_beside(place)
+        known = _keys_beside(place, model)
         close = nearest(place[-1], known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
         return f"unknown key `{key}`; {hint}"
@@ -233,16 +255,15 @@ def _in_words(fault: Any) -> str:
     return f"`{key}`: {message}, but {fault['input']!r} was given"
 
 
-def _keys_beside(place: list[str]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "columns": Columns,
-        "fit": FitConfig,
-        "explaining": ExplainingConfig,
-        "faithfulness": FaithfulnessConfig,
-        "backbones": BackboneConfig,
-    }
-    section = sections.get(place[0] if len(place) > 1 else "", StudyConfig)
-    return list(section.model_fields)
+def _keys_beside(place: list[str], model: type[BaseModel]) -> list[str]:
+    """Keys of the section that a fault is in, found by walking down from the file's own keys."""
+    for part in place[:-1]:
+        field = model.model_fields.get(part)
+        if field is not None:
+            inner = [field.annotation, *get_args(field.annotation)]
+            found = [t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)]
+            model = found[0] if found else model
+    return list(model.model_fields)
 
 
 def read_study_file(path: Path) -> StudyConfig:
@@ -253,6 +274,17 @@ def read_study_file(path: Path) -> StudyConfig:
     RequestError
         If the file is missing, is not TOML, or asks for what cannot be.
     """
+    return study_config(read_toml(path), path.absolute().parent, str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read the keys of a study file, unchecked.
+
+    Raises
+    ------
+    RequestError
+        If the file is missing or is not TOML.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError):
@@ -260,12 +292,11 @@ def read_study_file(path: Path) -> StudyConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"the study file {path} cannot be read as UTF-8 text: {error}") from None
     try:
-        values = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RequestError(f"the study file {path} is not valid TOML: {error}") from None
-    return study_config(values, path.absolute().parent, str(path))
 
 
-def write_study_file(config: StudyConfig) -> str:
+def write_study_file(config: BaseModel) -> str:
     """Give the study as TOML text with every default filled in and absolute paths."""
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))

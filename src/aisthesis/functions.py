@@ -23,7 +23,7 @@ from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explain import explain_batch, plan_for
 from aisthesis.pipeline.explainers import image_seeds, subject_of
 
-__all__ = ["backbone", "explain", "fit"]
+__all__ = ["backbone", "explain", "fit", "rating_of"]
 
 
 def backbone(
@@ -63,7 +63,7 @@ def backbone(
     return build(asked, weights_dir=Path(weights_dir) if weights_dir else None, seed=seed)
 
 
-def _rating_of(images: ImageFolder, ratings: Any) -> dict[str, float]:
+def rating_of(images: ImageFolder, ratings: Any) -> dict[str, float]:
     """Take ratings from a table's path, a mapping or a pandas Series, by image name."""
     if isinstance(ratings, str | Path):
         table = read_ratings(Path(ratings)).mean
@@ -113,7 +113,7 @@ def fit(
         Embeddings (N, D) to ratings (N,), in rating units, in eval mode.
     """
     folder = ImageFolder(Path(images))
-    rated = _rating_of(folder, ratings)
+    rated = rating_of(folder, ratings)
     checked = check_images(folder, sorted(rated), on_fault="stop")
     y = np.array([rated[name] for name in checked.names])
     parts = split(checked.names, y, test=test, validation=validation, seed=seed, fit_seed=seed)
@@ -188,7 +188,7 @@ def explain(
             backbone, head, Path(images), method, batch_size, seed, options or {}, advance
         )
     folder = ImageFolder(Path(images))
-    rated = {} if ratings is None else _rating_of(folder, ratings)
+    rated = {} if ratings is None else rating_of(folder, ratings)
     names = sorted(rated) if method == "ais" else list(folder.names)
     head = head.to(backbone.device)
     model = RatingEnsemble(backbone.trunk, [head])

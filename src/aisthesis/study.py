@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import torch
 import xarray as xr
 
 from aisthesis import __version__
@@ -18,6 +15,7 @@ from aisthesis.agreement.metrics import metrics_named
 from aisthesis.config import StudyConfig, read_study_file, study_config
 from aisthesis.engine import Narrator, Silent, StudyFolder
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.versions import library_versions, without_nan
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.pipeline.agree import agree_backbones, agree_key, mapped_labels
@@ -36,12 +34,12 @@ from aisthesis.pipeline.methods import (
     stored_methods,
 )
 from aisthesis.pipeline.predict import predict_images
+from aisthesis.pipeline.retain import retain_backbones, retain_files, retain_key
 from aisthesis.report import write_report
 
 __all__ = ["Maps", "Study"]
 
 _STAGES = ("fit", "explain", "agree", "report")
-_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "scikit-learn", "pillow")
 
 
 class Study:
@@ -159,7 +157,7 @@ class Study:
         self._once("methods", key, [folder.methods], compare_methods)
         if self.config.masks is not None:
             key = localise_key(folder, self.config)
-            self._once("localise", key, [folder.localisation], localise_backbones)
+            self._once("localise", key, [folder.localisation], localise_backbones, inputs)
 
         asked = faithfulness_key(folder, self.config)
         if asked is not None:
@@ -190,7 +188,7 @@ class Study:
         rated = inputs.rating[inputs.rated]
         self.folder.record(
             aisthesis=__version__,
-            versions=_versions(),
+            versions=library_versions(),
             images={
                 "folder": str(config.images),
                 "n": len(inputs.names),
@@ -200,7 +198,7 @@ class Study:
                 "file": str(config.ratings),
                 "n_images": len(rated),
                 "n_raters": None if single is None else int(single["rater"].nunique()),
-                "noise_ceiling": _without_nan(ceiling.as_dict()) if ceiling else None,
+                "noise_ceiling": without_nan(ceiling.as_dict()) if ceiling else None,
                 "min": float(rated.min()),
                 "max": float(rated.max()),
             },
@@ -228,12 +226,45 @@ class Study:
                 warnings.append(f"{backbone.label}: {weights['warning']}")
         return warnings
 
+    def retain(self, *, folds: int = 4, repeats: int = 2) -> pd.DataFrame:
+        """Keep each head's most important channels and say whether it then predicts better.
+
+        Fits first where that is not done. Writes `retention.csv`, `retention_folds.csv`,
+        `retention_curve.csv`, `retention_channels.csv` and the retained predictors.
+
+        Parameters
+        ----------
+        folds, repeats : int
+            Of the nested cross-validation.
+
+        Returns
+        -------
+        DataFrame
+            `retention.csv`: full against retained PLCC and SRCC on held-out images.
+        """
+        if folds < 2 or repeats < 1:
+            raise RequestError(f"expected at least 2 folds and 1 repeat, got {folds} and {repeats}")
+        self.run(until="fit")
+        files = retain_files(self.folder)
+        key = retain_key(fit_key(self.config, self.inputs), folds, repeats)
+        if self.folder.is_done("retain", key, files.values()):
+            self._narrator.say("retain: already done")
+        else:
+            started = time.perf_counter()
+            retain_backbones(
+                self.folder, self.config, self.inputs, folds=folds, repeats=repeats,
+                narrator=self._narrator,
+            )  # fmt: skip
+            self._finish("retain", key, started)
+        return pd.read_csv(files["retention"])
+
     def predict(
         self,
         images: str | Path,
         *,
         on_error: Literal["stop", "skip"] = "stop",
         device: str = "auto",
+        retained: bool = False,
     ) -> pd.DataFrame:
         """Rate unseen images with the fitted heads.
 
@@ -244,6 +275,8 @@ class Study:
         on_error : {"stop", "skip"}
             What a broken image does.
         device : str
+        retained : bool
+            Whether the predictors that `retain` saved are used.
 
         Returns
         -------
@@ -258,6 +291,7 @@ class Study:
             on_error=on_error,
             device=device,
             narrator=self._narrator,
+            retained=retained,
         )
 
     def report(self, photographs: Literal["auto", "inline", "folder"] = "auto") -> Path:
@@ -384,18 +418,3 @@ class Maps(Mapping[str, xr.DataArray]):
 
 def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
     return {k: str(v) if isinstance(v, Path) else v for k, v in keys.items() if v is not None}
-
-
-def _without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: an undefined value is null."""
-    return {k: None if isinstance(v, float) and v != v else v for k, v in values.items()}
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions | {"threads": str(torch.get_num_threads())}

@@ -10,6 +10,7 @@ from aisthesis.errors import RequestError
 from aisthesis.faithfulness import (
     CONTROLS,
     LOCALISATION_COLUMNS,
+    RANDOM_WEIGHTS,
     bootstrap_mean,
     centre_prior,
     localisation_table,
@@ -105,6 +106,11 @@ def test_bootstrap_interval_shrinks_and_holds_the_mean() -> None:
     assert bootstrap_mean(np.array([0.5]))[0] == 0.5
 
 
+def random_networks(n_images: int, n_networks: int = 3) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    return {"evidence": rng.normal(size=(n_networks, n_images, 8, 8))}
+
+
 def right_and_wrong_maps() -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Six images with one raising and one lowering spot; the last has no evidence at all."""
     rng = np.random.default_rng(0)
@@ -114,13 +120,14 @@ def right_and_wrong_maps() -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarra
         raising[image, row : row + 4, :4] = True
         lowering[image, row : row + 4, 28:] = True
     evidence = raising.astype(float) - lowering
-    noise = {name: rng.normal(size=(6, 8, 8)) for name in ("activation", "random_weights")}
-    return {"evidence": evidence, **noise}, raising, lowering
+    return {"evidence": evidence, "activation": rng.normal(size=(6, 8, 8))}, raising, lowering
 
 
 def test_table_puts_right_maps_above_every_control() -> None:
     maps, raising, lowering = right_and_wrong_maps()
-    table = localisation_table("b", maps, raising, lowering, n_resamples=500)
+    table = localisation_table(
+        "b", maps, raising, lowering, randomised=random_networks(6), n_resamples=500
+    )
     assert tuple(table.columns) == LOCALISATION_COLUMNS
     found = table[(table["map"] == "evidence") & (table["score"] == "auc")]
     plain = found[found["control"] == "none"].set_index("side")
@@ -128,7 +135,7 @@ def test_table_puts_right_maps_above_every_control() -> None:
     assert (plain["n"] == 5).all()
     assert (plain["n_undefined"] == 1).all()
     against = found[found["control"] != "none"]
-    assert set(against["control"]) == set(CONTROLS)
+    assert set(against["control"]) == {*CONTROLS, RANDOM_WEIGHTS}
     assert (against["low"] > 0).all()
 
 
@@ -145,10 +152,41 @@ def test_a_swapped_map_fails_the_signed_sides_but_not_either() -> None:
 
 def test_controls_are_scored_and_not_compared_with_themselves() -> None:
     maps, raising, lowering = right_and_wrong_maps()
-    table = localisation_table("b", maps, raising, lowering, n_resamples=50)
-    rows = table[table["map"].isin(CONTROLS)]
-    assert set(rows["map"]) == set(CONTROLS)
+    table = localisation_table(
+        "b", maps, raising, lowering, randomised=random_networks(6), n_resamples=50
+    )
+    controls = {*CONTROLS, f"evidence_{RANDOM_WEIGHTS}"}
+    rows = table[table["map"].isin(controls)]
+    assert set(rows["map"]) == controls
     assert set(rows["control"]) == {"none"}
+
+
+def test_random_networks_are_scored_one_by_one_and_averaged() -> None:
+    maps, raising, lowering = right_and_wrong_maps()
+    networks = random_networks(6)["evidence"]
+    apart = [
+        localisation_table("b", {"evidence": one}, raising, lowering, n_resamples=50)
+        for one in networks
+    ]
+    together = localisation_table(
+        "b", maps, raising, lowering, randomised={"evidence": networks}, n_resamples=50
+    )
+    control = together[together["map"] == f"evidence_{RANDOM_WEIGHTS}"].set_index(["side", "score"])
+    each = [
+        table.query("map == 'evidence' and control == 'none'").set_index(["side", "score"])["mean"]
+        for table in apart
+    ]
+    np.testing.assert_allclose(control["mean"], np.mean(each, axis=0))
+
+
+def test_networks_and_their_opposites_cancel_to_chance() -> None:
+    maps, raising, lowering = right_and_wrong_maps()
+    networks = random_networks(6)["evidence"]
+    both = {"evidence": np.concatenate([networks, -networks])}
+    table = localisation_table("b", maps, raising, lowering, randomised=both, n_resamples=50)
+    auc = table[(table["map"] == f"evidence_{RANDOM_WEIGHTS}") & (table["score"] == "auc")]
+    signed = auc.set_index("side")["mean"][["raising", "lowering"]]
+    np.testing.assert_allclose(signed, 0.5)
 
 
 def test_small_maps_are_upsampled_to_the_masks() -> None:

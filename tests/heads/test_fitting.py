@@ -70,3 +70,43 @@ def test_ridge_recovers_a_linear_rating(problem) -> None:
     predictions, penalty = fit_ridge(z.numpy().astype(np.float64), y, train, validation)
     np.testing.assert_allclose(predictions[test], y[test], atol=1e-2)
     assert penalty == pytest.approx(0.01)
+
+
+@pytest.fixture(scope="module")
+def redundant():
+    """Ratings told by each of 300 noisy copies of two factors: many weights fit equally well."""
+    generator = torch.Generator().manual_seed(2)
+    factors = torch.randn(300, 2, generator=generator)
+    z = factors[:, torch.arange(300) % 2] + 0.5 * torch.randn(300, 300, generator=generator)
+    y = 5 + factors[:, 0] - factors[:, 1]
+    return z, y, np.arange(200), np.arange(200, 300)
+
+
+def _effects(head: torch.nn.Module, z: torch.Tensor) -> torch.Tensor:
+    """By how much each entry of an embedding moves the prediction, averaged over images."""
+    z = z.clone().requires_grad_()
+    return torch.autograd.grad(head(z).sum(), z)[0].mean(0)
+
+
+def test_seeds_agree_on_what_each_entry_of_the_embedding_does(redundant) -> None:
+    z, y, train, validation = redundant
+    options = FitOptions(learning_rate=1e-3)
+    effects = [
+        _effects(fit_mlp(z, y, train, validation, options, seed=s).head, z) for s in range(4)
+    ]
+    pairs = [(i, j) for i in range(4) for j in range(i)]
+    cosines = [torch.cosine_similarity(effects[i], effects[j], dim=0) for i, j in pairs]
+    assert min(cosines) > 0.8
+    # Each entry is a copy of a factor, so its effect has that factor's sign.
+    expected = torch.tensor([1.0, -1.0])[torch.arange(300) % 2]
+    for effect in effects:
+        assert float((effect.sign() == expected).float().mean()) > 0.9
+
+
+def test_a_head_is_nowhere_constant_around_the_mean(redundant) -> None:
+    z, y, train, validation = redundant
+    for seed in range(4):
+        head = fit_mlp(z, y, train, validation, FitOptions(learning_rate=1e-3), seed=seed).head
+        near = (z.mean(0) + 0.2 * (z - z.mean(0))).clone().requires_grad_()
+        gradient = torch.autograd.grad(head(near).sum(), near)[0]
+        assert (gradient.abs().sum(1) > 0).all()

@@ -242,7 +242,7 @@ def _inference(
 
 def _localisation(recipe: Recipe, labels: list[str]) -> pd.DataFrame:
     levels = [("ais", "either", 0.71), ("evidence", "raising", 0.85), ("centre", "raising", 0.6),
-              ("evidence", "lowering", 0.3), ("random_weights", "raising", 0.52),
+              ("evidence", "lowering", 0.3), ("evidence_random_weights", "raising", 0.52),
               ("another<kind>", "raising", 0.55)]  # fmt: skip
     rows = []
     for label, (kind, side, level) in itertools.product(labels, levels):

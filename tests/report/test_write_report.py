@@ -83,7 +83,7 @@ def test_the_data_behind_each_figure_are_those_of_the_tables(full_study):
     variance = pd.read_csv(figures / "variance.csv")
     assert sorted(variance["share"]) == sorted(pd.read_csv(full_study / "variance.csv")["share"])
     places = pd.read_csv(figures / "localisation.csv")
-    assert {"evidence", "random_weights", "another<kind>"} <= set(places["compared"])
+    assert {"evidence", "evidence_random_weights", "another<kind>"} <= set(places["compared"])
     joins = pd.read_csv(figures / "dendrogram_evidence.csv")
     assert joins["members"].tolist() == ["vgg16|vgg19", "vgg16|vgg19|resnet152"]
     examples = pd.read_csv(figures / "examples_ais.csv")

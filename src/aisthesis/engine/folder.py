@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from aisthesis.config import StudyConfig, slug, study_config, write_study_file
 from aisthesis.engine.files import read_json, told_plainly, write_json, write_text
 from aisthesis.errors import RequestError
@@ -71,7 +73,7 @@ class StudyFolder:
         self.report = root / "report.html"
         self.cache = root / "cache"
 
-    def claim(self, config: StudyConfig) -> None:
+    def claim(self, config: BaseModel) -> None:
         """Make the folder and write the study into it.
 
         Raises
@@ -92,10 +94,12 @@ class StudyFolder:
             self.root.mkdir(parents=True, exist_ok=True)
         write_text(self.study_file, write_study_file(config))
 
-    def _refuse_another(self, config: StudyConfig) -> None:
+    def _refuse_another(self, config: BaseModel) -> None:
         held = self.config().model_dump(mode="json")
         asked = config.model_dump(mode="json")
-        differing = [key for key in asked if key not in _NOT_THE_STUDY and asked[key] != held[key]]
+        differing = [
+            key for key in asked if key not in _NOT_THE_STUDY and asked[key] != held.get(key)
+        ]
         if differing:
             raise RequestError(
                 f"the output folder {self.root} holds another study "
@@ -111,18 +115,32 @@ class StudyFolder:
         RequestError
             If the folder holds no study.
         """
+        values = self.study_keys()
+        if "judgments" in values:
+            raise RequestError(
+                f"{self.root} holds a study of similarity judgments; run it with `aisthesis align`"
+            )
+        config = study_config(values, self.root.absolute(), str(self.study_file))
+        # A study folder may be moved: it is where it is, not where it was made.
+        return config.model_copy(update={"out": self.root.absolute()})
+
+    def study_keys(self) -> dict[str, Any]:
+        """Read the keys of the study that the folder holds, unchecked.
+
+        Raises
+        ------
+        RequestError
+            If the folder holds no study.
+        """
         if not self.study_file.is_file():
             raise RequestError(
                 f"expected a study folder, but {self.root} holds no study.toml; "
                 "make one with `aisthesis run`"
             )
         try:
-            values = tomllib.loads(self.study_file.read_text(encoding="utf-8"))
+            return tomllib.loads(self.study_file.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
             raise RequestError(f"{self.study_file} cannot be read: {error}") from None
-        config = study_config(values, self.root.absolute(), str(self.study_file))
-        # A study folder may be moved: it is where it is, not where it was made.
-        return config.model_copy(update={"out": self.root.absolute()})
 
     def head_file(self, label: str, seed: int) -> Path:
         """Where the head of a backbone and seed is kept."""

@@ -42,6 +42,7 @@ _LONG_NAMES = {
     "delta_prediction": "prediction without the channel minus prediction (rating units)",
     "activation": "mean of the layer's activations over channels",
 }
+_RATING_ARRAYS = {name: (axes, _LONG_NAMES[name]) for name, axes in DIMENSIONS.items()}
 
 
 class MapsWriter:
@@ -58,6 +59,8 @@ class MapsWriter:
         crop box).
     attributes : mapping
         Of the group: what the maps depend on.
+    arrays : mapping
+        What may be written: the axes and the description of each array by its name.
     """
 
     def __init__(
@@ -66,11 +69,13 @@ class MapsWriter:
         label: str,
         coordinates: Mapping[str, Sequence[Any] | NDArray[Any]],
         attributes: Mapping[str, Any],
+        arrays: Mapping[str, tuple[tuple[str, ...], str]] | None = None,
     ) -> None:
+        self._arrays = _RATING_ARRAYS if arrays is None else arrays
         self._final = root / slug(label)
         self._partial = root / f".{slug(label)}.partial"
         self._sizes = {
-            axis: len(coordinates[axis]) for axis in ("seed", "image") if axis in coordinates
+            name: len(coordinates[name]) for name in ("seed", "image") if name in coordinates
         }
         self._attributes = {"backbone": label, **attributes}
         self._coordinates = coordinates
@@ -96,7 +101,7 @@ class MapsWriter:
             raise AisthesisError("the maps' group is not open; use the writer in a `with`")
         with told_plainly(self._final):
             for name, array in arrays.items():
-                axes = DIMENSIONS.get(name, _BY_EXPLAINER)
+                axes = self._describe(name)[0]
                 if name not in self._group:
                     self._create(name, array)
                 place = [slice(None)] * array.ndim
@@ -104,8 +109,12 @@ class MapsWriter:
                 place[axis] = slice(start, start + array.shape[axis])
                 self._group[name][tuple(place)] = array.astype(np.float32)
 
+    def _describe(self, name: str) -> tuple[tuple[str, ...], str]:
+        """Axes and description of an array; one that is not listed is an explainer's maps."""
+        return self._arrays.get(name, (_BY_EXPLAINER, name))
+
     def _create(self, name: str, array: NDArray[Any]) -> None:
-        axes = DIMENSIONS.get(name, _BY_EXPLAINER)
+        axes, long_name = self._describe(name)
         sizes = [
             self._sizes.get(axis, length) for axis, length in zip(axes, array.shape, strict=True)
         ]
@@ -120,7 +129,7 @@ class MapsWriter:
             dtype="float32",
             fill_value=float("nan"),
             dimension_names=axes,
-            attributes={"long_name": _LONG_NAMES.get(name, name)},
+            attributes={"long_name": long_name},
         )
 
     def __exit__(

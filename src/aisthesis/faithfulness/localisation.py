@@ -17,6 +17,7 @@ __all__ = [
     "CONTROLS",
     "LOCALISATION_COLUMNS",
     "LOCALISATION_SCORES",
+    "RANDOM_WEIGHTS",
     "bootstrap_mean",
     "centre_prior",
     "localisation_table",
@@ -30,7 +31,9 @@ Masks = NDArray[np.bool_]
 Side = Literal["raising", "lowering", "either"]
 
 SIDES: tuple[Side, ...] = ("raising", "lowering", "either")
-CONTROLS = ("centre", "uniform", "activation", "random_weights")
+#: Controls that serve every kind of map; each kind has its own control with random weights.
+CONTROLS = ("centre", "uniform", "activation")
+RANDOM_WEIGHTS = "random_weights"
 #: Maps without a sign of their own: they are not negated where lowering evidence is sought.
 UNSIGNED = frozenset({"centre", "uniform", "activation"})
 CENTRE_SD = 0.25  # of the centre prior, in sides of the image
@@ -190,6 +193,7 @@ def localisation_table(
     raising: Masks,
     lowering: Masks,
     *,
+    randomised: Mapping[str, Maps] | None = None,
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -206,11 +210,15 @@ def localisation_table(
     backbone : str
         Its name, for the first column.
     maps : mapping
-        Maps (N, h, w) of any resolution by name: ``ais``, ``evidence`` and, as controls,
-        ``activation`` and ``random_weights`` where there are some. ``centre`` and ``uniform``
-        are added.
+        Maps (N, h, w) of any resolution by name: ``ais``, ``evidence`` and, as a control,
+        ``activation`` where there is one. ``centre`` and ``uniform`` are added.
     raising, lowering : ndarray
         Masks on the grid of the crop that the network saw, shape (N, H, W), bool.
+    randomised : mapping, optional
+        By the name of a kind of map, the same kind from K networks with random weights, shape
+        (K, N, h, w): its control ``random_weights``. An image's score is the mean over the
+        networks, because one network's error has the same sign on every image. The control's
+        own scores stand under the name ``<kind>_random_weights``.
     n_resamples, seed : int
         Of the bootstrap over images.
 
@@ -242,8 +250,25 @@ def localisation_table(
         faced = {name: _facing(one, name, side) for name, one in on_grid.items()}
         for score, function in LOCALISATION_SCORES.items():
             values = {name: function(one, masks[side]) for name, one in faced.items()}
+            for kind, networks in (randomised or {}).items():
+                values[f"{kind}_{RANDOM_WEIGHTS}"] = _mean_over_networks(
+                    [
+                        function(
+                            _facing(_on_grid(kind, one, raising.shape), kind, side), masks[side]
+                        )
+                        for one in networks
+                    ]
+                )
             rows += _rows(backbone, side, score, values, n_resamples, seed)
     return pd.DataFrame(rows, columns=list(LOCALISATION_COLUMNS))
+
+
+def _mean_over_networks(scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Average (K, N) scores over the networks on which they are defined; NaN where on none."""
+    stacked = np.stack(scores)
+    defined = np.isfinite(stacked)
+    total = np.where(defined, stacked, 0).sum(0)
+    return np.where(defined.any(0), total / np.maximum(defined.sum(0), 1), np.nan)
 
 
 def _on_grid(name: str, maps: Maps, shape: tuple[int, ...]) -> Maps:
@@ -275,11 +300,23 @@ def _rows(
 ) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name, own in values.items():
-        against = () if name in CONTROLS else [c for c in CONTROLS if c in values]
-        for control in ("none", *against):
-            compared = own if control == "none" else own - values[control]
+        for control, other in _controls_of(name, values).items():
+            compared = own if other is None else own - other
             defined = compared[np.isfinite(compared)]
             summary = bootstrap_mean(defined, n_resamples, seed)
             undefined = len(compared) - len(defined)
             rows.append((backbone, name, side, score, control, *summary, len(defined), undefined))
     return rows
+
+
+def _controls_of(
+    name: str, values: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64] | None]:
+    """Give the scores that a map's own are compared with, by control; None: with nothing."""
+    against: dict[str, NDArray[np.float64] | None] = {"none": None}
+    if name in CONTROLS or name.endswith(RANDOM_WEIGHTS):
+        return against
+    against |= {control: values[control] for control in CONTROLS if control in values}
+    if (own_random := f"{name}_{RANDOM_WEIGHTS}") in values:
+        against[RANDOM_WEIGHTS] = values[own_random]
+    return against

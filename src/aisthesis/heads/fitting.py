@@ -15,6 +15,15 @@ from torch import Tensor, nn
 
 from aisthesis.heads.mlp import MLPHead
 
+# Of the default initialisation of the hidden layer, whose effect on a channel's score is many times
+# what is learnt where an embedding has hundreds of entries: measured on raise/ with SqueezeNet
+# (five seeds), the cosine between two seeds' evidence maps is .47 at 1 and .78 at .1, the held-out
+# PLCC .62 and .63.
+_INITIAL_SCALE = 0.1
+# Positive biases keep units active around the mean embedding; with all of them off a head is
+# constant there and its map flat.
+_INITIAL_BIAS = 0.3
+
 __all__ = ["FitOptions", "FittedMLP", "fit_mlp", "fit_ridge"]
 
 _RIDGE_PENALTIES = np.logspace(-2, 6, 33)
@@ -108,6 +117,9 @@ def _one_thread() -> Iterator[None]:
 
 def _initial_head(embeddings: Tensor, ratings: Tensor, options: FitOptions) -> MLPHead:
     head = MLPHead(embeddings.shape[1], options.hidden, options.dropout)
+    with torch.no_grad():
+        head.hidden.weight.mul_(_INITIAL_SCALE)
+        head.hidden.bias.uniform_(0, _INITIAL_BIAS)
     head.embedding_mean.copy_(embeddings.mean(0))
     sd = embeddings.std(0, correction=0)
     # A feature that is the same for all training images carries nothing: left unscaled.

@@ -17,6 +17,7 @@ from aisthesis.importance.cost import forward_passes, in_words
 from aisthesis.importance.execution import Execution
 from aisthesis.importance.expansion import Expansion, expansions
 from aisthesis.importance.modes import attributes_kept, evaluation
+from aisthesis.importance.owners import Owned
 from aisthesis.importance.rerun import Rerun
 from aisthesis.importance.tracing import Trace, first_line, trace
 from aisthesis.importance.upstream import Upstream, run_upstream
@@ -147,6 +148,28 @@ class AblationPlan:
         kept = channel_sets(keep, self.channels)
         removed = None if kept is None else ~kept
         return self(x, groups=removed, replace=replace, memory_bytes=memory_bytes).removed
+
+    def output_owner(self, x: torch.Tensor) -> np.ndarray | None:
+        """Which channel each entry of an image's output depends on.
+
+        Parameters
+        ----------
+        x : (N, ...)
+            Images that the plan was called on, or others of the same shape.
+
+        Returns
+        -------
+        (K,) int or None
+            A channel number, -1 for an entry that no channel reaches; None where an entry may
+            depend on several channels, or the output is (N,).
+        """
+        analysis = self._analyses.get((x.shape, x.dtype))
+        if analysis is None or len(analysis.shapes.get(analysis.output, ())) != 2:
+            return None
+        state = analysis.states[analysis.output]
+        if state is None:
+            return np.full(analysis.shapes[analysis.output][1], -1)
+        return state.owner if isinstance(state, Owned) and state.axis == 1 else None
 
     def _remove(
         self, x: torch.Tensor, member: np.ndarray | None, replace: str, memory_bytes: int

@@ -1,18 +1,31 @@
-"""Human judgments of images: ratings, their noise ceiling, and who is held out."""
+"""Human judgments of images: ratings, similarities, their noise ceilings, and who is held out."""
 
 from __future__ import annotations
 
 from aisthesis.judgments.matching import match
 from aisthesis.judgments.noise_ceiling import NoiseCeiling, noise_ceiling
 from aisthesis.judgments.ratings import Ratings, read_ratings
+from aisthesis.judgments.similarity import Similarities, read_similarities
+from aisthesis.judgments.similarity_ceiling import (
+    SimilarityCeiling,
+    agreement_with_subjects,
+    similarity_ceiling,
+)
+from aisthesis.judgments.similarity_files import SimilarityColumns
 from aisthesis.judgments.splits import Split, split
 
 __all__ = [
     "NoiseCeiling",
     "Ratings",
+    "Similarities",
+    "SimilarityCeiling",
+    "SimilarityColumns",
     "Split",
+    "agreement_with_subjects",
     "match",
     "noise_ceiling",
     "read_ratings",
+    "read_similarities",
+    "similarity_ceiling",
     "split",
 ]

@@ -8,12 +8,13 @@ from aisthesis.maps.photograph_masking import photograph_masking_map
 from aisthesis.maps.rating_units import rating_unit_map
 from aisthesis.maps.resample import interpolation_matrix, upsample
 from aisthesis.maps.standardise import FLAT_TOLERANCE, z_score
-from aisthesis.maps.weighting import activation_map, weighted_map
+from aisthesis.maps.weighting import activation_map, alignment_map, weighted_map
 
 __all__ = [
     "DIVERGING_ANCHORS",
     "FLAT_TOLERANCE",
     "activation_map",
+    "alignment_map",
     "ensemble_map",
     "interpolation_matrix",
     "onto_frame",

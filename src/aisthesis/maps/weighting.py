@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aisthesis.errors import RequestError
 
-__all__ = ["activation_map", "weighted_map"]
+__all__ = ["activation_map", "alignment_map", "weighted_map"]
 
 
 def weighted_map(scores: Tensor, activation: Tensor) -> Tensor:
@@ -55,6 +55,41 @@ def weighted_map(scores: Tensor, activation: Tensor) -> Tensor:
     by_image = scores.reshape(prod(leading), n, c).transpose(0, 1)  # (N, seeds, C)
     maps = torch.bmm(by_image, activation.clamp(min=0).reshape(n, c, h * w))
     return maps.transpose(0, 1).reshape(*leading, n, h, w)
+
+
+def alignment_map(scores: Tensor, activation: Tensor) -> Tensor:
+    """Average a layer's channels, each weighted by its share of the positive importance.
+
+    ``M[i] = sum over c of w[i, c] * activation[i, c]``, with w the scores where they are above
+    zero, divided by their sum: the map of what makes an image compare to the others as people
+    compare it.
+
+    Parameters
+    ----------
+    scores
+        (N, C) alignment importance of each channel in each image; NaN counts as none.
+    activation
+        (N, C, h, w) output of the layer, with its sign.
+
+    Returns
+    -------
+    Tensor
+        (N, h, w), in activation units; NaN where no channel of an image has a positive score.
+
+    References
+    ----------
+    Truong, Pesenti & Hasson, arXiv 2409.16292; method.md, section 5.
+    """
+    _require_activation(activation)
+    n, c = activation.shape[:2]
+    if scores.shape != (n, c):
+        raise RequestError(
+            f"expected scores of shape ({n}, {c}) for activations of shape "
+            f"{tuple(activation.shape)}, got {tuple(scores.shape)}"
+        )
+    positive = scores.to(activation.dtype).nan_to_num(nan=0.0).clamp(min=0)
+    weights = positive / positive.sum(dim=1, keepdim=True)
+    return torch.einsum("nc,nchw->nhw", weights, activation)
 
 
 def activation_map(activation: Tensor) -> Tensor:

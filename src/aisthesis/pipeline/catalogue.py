@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.backbones import (
     Backbone,
     backbone,
@@ -43,7 +44,7 @@ def build(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> Back
     )
 
 
-def check_request(config: StudyConfig) -> None:
+def check_request(config: StudyConfig | AlignmentConfig) -> None:
     """Refuse a study whose backbones, layers or weights are not there, before any work is done.
 
     Raises

@@ -19,12 +19,12 @@ from aisthesis.heads import RatingEnsemble, load_head
 from aisthesis.images import batches
 from aisthesis.importance import AblationPlan, ablation_plan, evidence_scores, importance_scores
 from aisthesis.maps import activation_map, weighted_map, z_score
+from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.inputs import Inputs
 
 __all__ = [
-    "crop_boxes",
     "explain_backbones",
     "explain_batch",
     "explain_key",
@@ -90,7 +90,9 @@ def _explain(
     narrator.say(_announcement(asked.label, backbone, plan, model, len(names), device))
     flat = {"ais": 0, "evidence": 0}
     attributes = {"layer": backbone.layer, "network": backbone.network, "key": key}
-    coordinates = {"seed": seeds, "image": names} | crop_boxes(inputs, backbone, names)
+    coordinates = {"seed": seeds, "image": names} | crop_boxes(
+        inputs.sizes, backbone.transform, names
+    )
     with (
         MapsWriter(folder.maps, asked.label, coordinates, attributes) as writer,
         narrator.steps(f"{asked.label}: maps", len(names)) as advance,
@@ -149,18 +151,6 @@ def in_units(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, math.ceil(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def crop_boxes(
-    inputs: Inputs, backbone: Backbone, names: list[str]
-) -> dict[str, NDArray[np.float64]]:
-    """Give each image's size and what part of it the network sees, in original pixels."""
-    sizes = [inputs.sizes[name] for name in names]
-    boxes = np.array([backbone.transform.crop_box(*size) for size in sizes], dtype=np.float64)
-    columns = dict(zip(("left", "top", "right", "bottom"), boxes.T, strict=True))
-    crop = {f"crop_{edge}": values for edge, values in columns.items()}
-    width, height = np.array(sizes, dtype=np.float64).T
-    return crop | {"width_px": width, "height_px": height}
 
 
 @torch.no_grad()

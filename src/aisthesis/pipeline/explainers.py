@@ -19,9 +19,10 @@ from aisthesis.errors import RequestError
 from aisthesis.heads import MeanRating, load_head
 from aisthesis.images import batches
 from aisthesis.maps.explainers import Explainer, Subject, explainers_named
+from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import crop_boxes, explain_key, explained_images, in_units
+from aisthesis.pipeline.explain import explain_key, explained_images, in_units
 from aisthesis.pipeline.inputs import Inputs
 
 __all__ = ["asked_explainers", "explain_by_others", "image_seeds", "methods_root", "subject_of"]
@@ -104,7 +105,7 @@ def _explain(
     chosen = explained_images(config, inputs)
     names = [inputs.names[i] for i in chosen]
     one_pass = _seconds_of_a_pass(subject, device)
-    coordinates = {"image": names} | crop_boxes(inputs, backbone, names)
+    coordinates = {"image": names} | crop_boxes(inputs.sizes, backbone.transform, names)
     root = methods_root(folder, asked.label)
     record = dict(folder.provenance()["backbones"].get(asked.label, {}).get("explainers", {}))
     for one in explainers:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
 from aisthesis.pipeline.agree import mapped_labels
+from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import mean_maps, method_keys, open_methods, stored_methods
+from aisthesis.pipeline.randomised import randomised_maps
 
 __all__ = ["localise_backbones", "localise_key"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 2
+_CODE = 3
 
 
 def localise_key(folder: StudyFolder, config: StudyConfig) -> str:
     """Digest of all that the stage's result depends on, but for the masks' bytes."""
-    return digest_of(
-        _CODE, method_keys(folder, config), str(config.masks), config.bootstrap, config.seed
-    )
+    options = (config.bootstrap, config.seed, config.randomised)
+    return digest_of(_CODE, method_keys(folder, config), str(config.masks), *options)
 
 
-def localise_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narrator) -> None:
-    """Score every backbone's maps against the masks and write `localisation.csv`.
+def localise_backbones(
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
+) -> None:
+    """Score every backbone's maps, and their controls, against the masks; `localisation.csv`.
 
     The masks are in `raising/` and `lowering/` of the study's `masks` folder, one an image.
 
@@ -37,30 +42,39 @@ def localise_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narra
     if config.masks is None:
         return
     labels = mapped_labels(folder, config)
+    asked = {backbone.label: backbone for backbone in config.backbones}
     records = folder.provenance()["backbones"]
     tables = []
-    with narrator.steps("localisation", len(labels)) as advance:
-        for label in labels:
-            # The centre prior is among the controls of every map.
-            methods = [n for n in stored_methods(folder, config, label) if n != "centre_prior"]
-            with open_methods(folder, label, methods) as arrays:
-                names = [str(name) for name in arrays["image"].values]
-                maps = {kind: mean_maps(arrays[kind]) for kind in (*methods, "activation")}
-            transform = Transform(**records[label]["transform"])
-            raising, lowering = (
-                load_masks(config.masks / side, names, transform)
-                for side in ("raising", "lowering")
+    for label in labels:
+        names, maps = _stored_maps(folder, config, label)
+        transform = Transform(**records[label]["transform"])
+        raising, lowering = (
+            load_masks(config.masks / side, names, transform) for side in ("raising", "lowering")
+        )
+        n_steps = len(names) * config.randomised + 1
+        with narrator.steps(f"{label}: maps against masks", n_steps) as advance:
+            randomised = randomised_maps(folder, config, inputs, asked[label], names, advance)
+            table = localisation_table(
+                label,
+                maps,
+                raising,
+                lowering,
+                randomised=randomised,
+                n_resamples=config.bootstrap,
+                seed=config.seed,
             )
-            tables.append(
-                localisation_table(
-                    label,
-                    maps,
-                    raising,
-                    lowering,
-                    n_resamples=config.bootstrap,
-                    seed=config.seed,
-                )
-            )
+            tables.append(table)
             advance(1)
     if tables:
         write_csv(folder.localisation, pd.concat(tables, ignore_index=True))
+
+
+def _stored_maps(
+    folder: StudyFolder, config: StudyConfig, label: str
+) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
+    """Names of the explained images; every method's maps averaged over seeds; the activation."""
+    # The centre prior is among the controls of every map.
+    methods = [name for name in stored_methods(folder, config, label) if name != "centre_prior"]
+    with open_methods(folder, label, methods) as arrays:
+        names = [str(name) for name in arrays["image"].values]
+        return names, {kind: mean_maps(arrays[kind]) for kind in (*methods, "activation")}

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from aisthesis.backbones import Backbone
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.errors import RequestError
-from aisthesis.heads import embed_images, load_head
+from aisthesis.heads import MLPHead, embed_images, load_head
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
+from aisthesis.retained import RetainedPredictor
 
 __all__ = ["predict_images"]
 
@@ -28,8 +30,9 @@ def predict_images(
     on_error: Literal["stop", "skip"],
     device: str,
     narrator: Narrator,
+    retained: bool = False,
 ) -> pd.DataFrame:
-    """Predict ratings of every image in a folder.
+    """Predict ratings of every image in a folder, with `retained` by the channels worth keeping.
 
     Returns
     -------
@@ -57,21 +60,29 @@ def predict_images(
     for asked in config.backbones:
         backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
         _require_same_weights(asked.label, fitted_with, backbone.weights.sha256)
-        with narrator.steps(f"{asked.label}: predictions", len(names)) as advance:
-            embeddings = embed_images(
-                backbone.trunk.to(chosen),
-                source,
-                names,
-                backbone.transform,
-                digests=checked.digests,
-                batch_size=config.batch_size,
-                device=chosen,
-                advance=advance,
-            )
-        z = torch.from_numpy(embeddings)
         seeds = range(config.seed, config.seed + config.seeds)
-        heads = [load_head(folder.head_file(asked.label, seed))[0] for seed in seeds]
-        values = np.stack([head(z).double().numpy() for head in heads])
+        pairs = [_predictor(folder, asked.label, seed, backbone, retained) for seed in seeds]
+        with narrator.steps(f"{asked.label}: predictions", len(names) * len(pairs)) as advance:
+            cached: dict[str, torch.Tensor] = {}
+            found = []
+            for own, head in pairs:
+                key = own.embedding_fingerprint  # heads on the same channels share embeddings
+                if key not in cached:
+                    embeddings = embed_images(
+                        own.trunk.to(chosen),
+                        source,
+                        names,
+                        own.transform,
+                        digests=checked.digests,
+                        batch_size=config.batch_size,
+                        device=chosen,
+                        advance=advance,
+                    )
+                    cached = {key: torch.from_numpy(embeddings)}
+                else:
+                    advance(len(names))
+                found.append(head(cached[key]).double().numpy())
+        values = np.stack(found)
         by_seed = {**dict(zip(map(str, seeds), values, strict=True)), "mean": values.mean(0)}
         for seed, prediction in by_seed.items():
             tables.append(
@@ -85,6 +96,21 @@ def predict_images(
                 )
             )
     return pd.concat(tables, ignore_index=True)
+
+
+def _predictor(
+    folder: StudyFolder, label: str, seed: int, backbone: Backbone, retained: bool
+) -> tuple[Backbone, MLPHead]:
+    file = folder.head_file(label, seed)
+    if not retained or backbone.layer is None:
+        return backbone, load_head(file)[0]
+    kept = folder.root / "retained" / file.name
+    if not kept.is_file():
+        raise RequestError(
+            f"the study holds no retained predictor of {label}; run `aisthesis retain` first"
+        )
+    predictor = RetainedPredictor.load(kept, backbone)
+    return predictor.backbone, predictor.head
 
 
 def _require_same_weights(label: str, fitted_with: dict[str, dict], digest: str) -> None:

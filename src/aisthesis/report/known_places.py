@@ -33,7 +33,8 @@ _MAPS = {
     "ais": "AIS map",
     "activation": "mean activation",
     "centre": "centre prior",
-    "random_weights": "map of random weights",
+    "evidence_random_weights": "evidence map, random weights",
+    "ais_random_weights": "AIS map, random weights",
 }
 _UNSHOWN = ("uniform",)  # half everywhere, by construction
 _SIDE_WORDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -26,13 +27,22 @@ def _static(name: str) -> Markup:
     return Markup(text)
 
 
-def render_page(content: dict[str, Any]) -> str:
+def render_page(
+    content: dict[str, Any],
+    template: str = "report.html.j2",
+    styles: Sequence[str] = _STYLES,
+    scripts: Sequence[str] = _SCRIPTS,
+) -> str:
     """Render the report's templates, everything from the study escaped.
 
     Parameters
     ----------
     content : dict
         The names that the templates use; one that is missing is an error.
+    template : str
+        The page among the templates.
+    styles, scripts : sequence of str
+        Files of `static` that go into the page.
 
     Returns
     -------
@@ -47,8 +57,8 @@ def render_page(content: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.globals |= {"tick_text": tick_text, "count_word": count_word}
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template(template).render(
         **content,
-        styles=[_static(name) for name in _STYLES],
-        scripts=[_static(name) for name in _SCRIPTS],
+        styles=[_static(name) for name in styles],
+        scripts=[_static(name) for name in scripts],
     )

@@ -123,10 +123,10 @@ def _crop_boxes(dataset: xr.Dataset, n: int) -> tuple[CropBox | None, ...]:
     )
 
 
-def _read_one(store: Path, group: str) -> BackboneMaps | None:
+def _read_one(store: Path, group: str, wanted: tuple[str, ...]) -> BackboneMaps | None:
     with xr.open_zarr(store, group=group, consolidated=False, chunks=None) as dataset:
         kinds = {}
-        for kind in KINDS:
+        for kind in wanted:
             if kind in dataset:
                 seeds = dataset[kind]
                 mean = seeds.mean("seed", skipna=False) if "seed" in seeds.dims else seeds
@@ -138,7 +138,9 @@ def _read_one(store: Path, group: str) -> BackboneMaps | None:
         return BackboneMaps(label, images, kinds, _crop_boxes(dataset, len(images)))
 
 
-def read_backbone_maps(store: Path, order: list[str]) -> dict[str, BackboneMaps]:
+def read_backbone_maps(
+    store: Path, order: list[str], kinds: tuple[str, ...] = KINDS
+) -> dict[str, BackboneMaps]:
     """Read the maps of every backbone of a study.
 
     Parameters
@@ -147,6 +149,8 @@ def read_backbone_maps(store: Path, order: list[str]) -> dict[str, BackboneMaps]
         The folder `maps.zarr`; it may be missing.
     order : list of str
         Labels in the order wanted; labels that are not named here follow.
+    kinds : tuple of str
+        Kinds of maps to read.
 
     Returns
     -------
@@ -159,7 +163,7 @@ def read_backbone_maps(store: Path, order: list[str]) -> dict[str, BackboneMaps]
     stacks = [
         stack
         for name in sorted(groups)
-        if not name.startswith(".") and (stack := _read_one(store, name)) is not None
+        if not name.startswith(".") and (stack := _read_one(store, name, kinds)) is not None
     ]
     rank = {label: k for k, label in enumerate(order)}
     stacks.sort(key=lambda stack: rank.get(stack.label, len(rank)))

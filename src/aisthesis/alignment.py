@@ -1,0 +1,241 @@
+"""A study of similarity judgments from configuration to report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from aisthesis import __version__
+from aisthesis.alignment_config import AlignmentConfig, alignment_config, read_alignment_file
+from aisthesis.engine import Narrator, Silent, digest_of
+from aisthesis.engine.alignment_folder import AlignmentFolder
+from aisthesis.engine.files import told_plainly
+from aisthesis.engine.maps_store import group_key, open_maps
+from aisthesis.engine.versions import library_versions, without_nan
+from aisthesis.errors import RequestError
+from aisthesis.importance.similarity import fold_numbers
+from aisthesis.judgments import similarity_ceiling
+from aisthesis.judgments.rsa import is_rdms
+from aisthesis.pipeline.align import Aligned, align_backbone, align_key, require_layers
+from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inputs
+from aisthesis.pipeline.align_maps import write_alignment_maps
+from aisthesis.pipeline.align_tables import write_alignment_tables
+from aisthesis.pipeline.catalogue import check_request
+
+__all__ = ["Alignment"]
+
+
+class Alignment:
+    """One study: images and how alike people find them; channel scores, maps and a report.
+
+    Parameters
+    ----------
+    config : AlignmentConfig, optional
+        A checked configuration; or give its keys by name (`images`, `judgments`, `out`,
+        `backbones`, ...), relative paths being relative to the working directory. `judgments` may
+        be rsatoolbox RDMs; they are then kept in the study's folder.
+    narrator : Narrator, optional
+        Who tells progress; nobody by default.
+
+    Raises
+    ------
+    RequestError
+        If what is asked for cannot be, or `out` holds another study.
+    """
+
+    def __init__(
+        self,
+        config: AlignmentConfig | None = None,
+        *,
+        narrator: Narrator | None = None,
+        **keys: Any,
+    ) -> None:
+        self._given: Any = None
+        if config is None:
+            if is_rdms(keys.get("judgments")):
+                self._given = keys["judgments"]
+                keys["judgments"] = str(Path(keys.get("out", ".")) / "judgments.npz")
+            config = alignment_config(_plain(keys), Path.cwd(), "Alignment(...)")
+        elif keys:
+            raise TypeError("give a configuration or its keys by name, not both")
+        self.config = config
+        self.folder = AlignmentFolder(config.out)
+        self._narrator = narrator or Silent()
+        self._inputs: AlignmentInputs | None = None
+
+    @classmethod
+    def from_toml(cls, path: str | Path, *, narrator: Narrator | None = None) -> Alignment:
+        """Read a study file; its relative paths are relative to its own folder."""
+        return cls(read_alignment_file(Path(path)), narrator=narrator)
+
+    @classmethod
+    def open(cls, folder: str | Path, *, narrator: Narrator | None = None) -> Alignment:
+        """Open a study folder that `run` has written.
+
+        Raises
+        ------
+        RequestError
+            If the folder holds no study of similarity judgments.
+        """
+        return cls(AlignmentFolder(Path(folder)).config(), narrator=narrator)
+
+    def run(self) -> Alignment:
+        """Do what is not done yet: score, retain, validate, map, report.
+
+        Raises
+        ------
+        RequestError
+            For faults in the request, the judgments or the images.
+        AisthesisError
+            If the work fails; what is finished stays, and the next run goes on from there.
+        """
+        check_request(self.config)
+        require_layers(self.config)
+        inputs = self.inputs
+        # Too few images for the folds is said before the work, not after it.
+        fold_numbers(len(inputs.names), self.config.folds, 1, self.config.seed)
+        self.folder.claim(self.config)
+        if self._given is not None:
+            self._keep_judgments(inputs)
+        self._record_inputs(inputs)
+        self._align(inputs)
+        self.report()
+        return self
+
+    @property
+    def inputs(self) -> AlignmentInputs:
+        """Images and judgments, read and checked once."""
+        if self._inputs is None:
+            self._inputs = read_alignment_inputs(self.config, self._narrator, self._given)
+        return self._inputs
+
+    def report(self) -> Path:
+        """Write the report from what the folder holds and give its path."""
+        from aisthesis.report.alignment import write_alignment_report
+
+        started = time.perf_counter()
+        path = write_alignment_report(self.folder.root, progress=self._narrator)
+        self._finish("report", "", started)
+        return path
+
+    @property
+    def agreement(self) -> pd.DataFrame:
+        """`alignment.csv`: agreement with people, ceilings and validation of each backbone."""
+        return self._table(self.folder.alignment)
+
+    @property
+    def channels(self) -> pd.DataFrame:
+        """`channels.csv`: AIS and rank of each channel, and whether it is retained."""
+        return self._table(self.folder.channels)
+
+    @property
+    def validation(self) -> pd.DataFrame:
+        """`validation.csv`: a row a backbone, repeat and fold."""
+        return self._table(self.folder.validation)
+
+    def maps(self, label: str) -> xr.Dataset:
+        """Open a backbone's heatmaps and each channel's importance in each image."""
+        return open_maps(self.folder.maps, label)
+
+    def _align(self, inputs: AlignmentInputs) -> None:
+        key = align_key(self.config, inputs)
+        labels = [asked.label for asked in self.config.backbones]
+        mapped = all(
+            group_key(self.folder.maps, label) == digest_of(key, label) for label in labels
+        )
+        if mapped and self.folder.is_done("align", key, self.folder.tables):
+            self._narrator.say("align: already done")
+            return
+        started = time.perf_counter()
+        results = [self._backbone(inputs, number, key) for number in range(len(labels))]
+        write_alignment_tables(self.folder, self.config, inputs, results)
+        for _, row in self.agreement.iterrows():
+            self._narrator.say(
+                f"{row['backbone']}: agreement {row['agreement']:.3f}; held-out R² "
+                f"{row['r2_full']:.3f} with all {row['n_channels']} channels, "
+                f"{row['r2_retained']:.3f} with {row['n_retained_mean']:.0f} retained (difference "
+                f"{row['difference']:.3f}, 95% interval {row['difference_low']:.3f} to "
+                f"{row['difference_high']:.3f})"
+            )
+        self._finish("align", key, started)
+
+    def _backbone(self, inputs: AlignmentInputs, number: int, key: str) -> Aligned:
+        asked = self.config.backbones[number]
+        result, backbone, plan = align_backbone(
+            self.folder, self.config, inputs, asked, self._narrator
+        )
+        label, own_key = asked.label, digest_of(key, asked.label)
+        if group_key(self.folder.maps, label) != own_key:
+            result.record["images_without_map"] = write_alignment_maps(
+                self.folder, self.config, inputs, backbone, plan,
+                result.scores.image, label, own_key, self._narrator,
+            )  # fmt: skip
+        held = self.folder.provenance().get("backbones", {}).get(label, {})
+        self.folder.record(backbones={label: {**held, **result.record}})
+        return result
+
+    def _keep_judgments(self, inputs: AlignmentInputs) -> None:
+        judged = inputs.similarities
+        partial = self.folder.root / ".judgments.partial.npz"
+        with told_plainly(self.folder.judgments):
+            try:
+                np.savez(
+                    partial,
+                    dissimilarity=judged.dissimilarity,
+                    images=np.array(judged.names),
+                    subjects=np.array(judged.subjects),
+                )
+                partial.replace(self.folder.judgments)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def _record_inputs(self, inputs: AlignmentInputs) -> None:
+        config, judged = self.config, inputs.similarities
+        ceiling = similarity_ceiling(judged.dissimilarity, measure=config.measure)
+        self.folder.record(
+            aisthesis=__version__,
+            versions=library_versions(),
+            images={
+                "folder": str(config.images),
+                "n": len(inputs.names),
+                "n_not_judged": inputs.n_unjudged_images,
+                "skipped": [{"image": name, "reason": why} for name, why in inputs.skipped],
+            },
+            judgments={
+                "files": [str(path) for path in config.judgments],
+                "given_as": judged.given,
+                "inferred": judged.inferred or None,
+                "n_subjects": len(judged.subjects),
+                "n_missing": judged.n_missing,
+                "n_pairs_nobody_judged": judged.n_unjudged,
+                "noise_ceiling": without_nan(ceiling.as_dict()),
+            },
+        )
+
+    def _finish(self, stage: str, key: str, started: float) -> None:
+        seconds = round(time.perf_counter() - started, 2)
+        self.folder.record(stages={stage: {"key": key, "seconds": seconds}})
+
+    @staticmethod
+    def _table(path: Path) -> pd.DataFrame:
+        if not path.is_file():
+            raise RequestError(f"{path} is not there yet; run `aisthesis align` first")
+        return pd.read_csv(path, dtype={"image": str})
+
+
+def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _as_text(v) for k, v in keys.items() if v is not None}
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_as_text(item) for item in value]
+    return value

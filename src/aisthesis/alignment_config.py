@@ -1,0 +1,126 @@
+"""The study file of an alignment study: images, human similarity judgments, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from aisthesis.config import (
+    AIS_BACKBONES,
+    BackboneConfig,
+    Section,
+    checked,
+    read_toml,
+    slug,
+    weights_path,
+)
+from aisthesis.errors import or_list
+
+__all__ = ["AlignmentConfig", "PairColumns", "alignment_config", "read_alignment_file"]
+
+
+class PairColumns(Section):
+    """Names of the columns in a long table of judgments."""
+
+    image_a: str = "image_a"
+    image_b: str = "image_b"
+    subject: str = "subject"
+    similarity: str = "similarity"
+    dissimilarity: str = "dissimilarity"
+
+
+class AlignmentConfig(Section):
+    """An alignment study, with every default filled in; paths are absolute.
+
+    The fields are the keys of the study file; docs/alignment.md describes each.
+    """
+
+    images: Path
+    judgments: tuple[Path, ...]
+    out: Path
+    title: str = ""
+    kind: Literal["auto", "similarity", "dissimilarity"] = "auto"
+    image_list: Path | None = None
+    variable: str | None = None
+    columns: PairColumns = PairColumns()
+    backbones: tuple[BackboneConfig, ...] = Field(default=(), validate_default=True)
+    measure: Literal["pearson", "spearman", "cosine", "whitened_cosine"] = "pearson"
+    removal: Literal["ablate", "delete"] = "ablate"
+    retained: Literal["auto", "columns", "ablate"] = "auto"
+    folds: int = Field(4, ge=2, le=100)
+    repeats: int = Field(4, ge=1, le=1000)
+    sizes: int = Field(512, ge=2, le=100_000)
+    seed: int = Field(0, ge=0, lt=2**31)
+    on_error: Literal["stop", "skip"] = "stop"
+    device: str = "auto"
+    batch_size: int = Field(8, ge=1, le=4096)
+    weights_dir: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_that_depend(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            values = dict(values)
+            if not values.get("backbones"):
+                values["backbones"] = AIS_BACKBONES
+            if isinstance(values.get("judgments"), str | Path):
+                values["judgments"] = (values["judgments"],)
+        return values
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> AlignmentConfig:
+        slugs = [slug(backbone.label) for backbone in self.backbones]
+        twice = sorted({b.label for b in self.backbones if slugs.count(slug(b.label)) > 1})
+        if twice:
+            raise ValueError(
+                f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
+            )
+        if not self.judgments:
+            raise ValueError("`judgments` names no file")
+        return self
+
+
+def alignment_config(values: Mapping[str, Any], base: Path, source: str) -> AlignmentConfig:
+    """Check the values of an alignment study and make its paths absolute.
+
+    Parameters
+    ----------
+    values : mapping
+        Keys of the study file.
+    base : Path
+        What relative paths are relative to.
+    source : str
+        Where the values come from, for messages.
+
+    Raises
+    ------
+    RequestError
+        Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
+    """
+    config = checked(AlignmentConfig, values, source)
+
+    def absolute(path: Path | None) -> Path | None:
+        return None if path is None else (base / path.expanduser()).absolute()
+
+    keys = ("images", "out", "image_list", "weights_dir")
+    paths: dict[str, Any] = {key: absolute(getattr(config, key)) for key in keys}
+    paths["judgments"] = tuple(absolute(path) for path in config.judgments)
+    paths["backbones"] = tuple(
+        backbone.model_copy(update={"weights": weights_path(backbone.weights, base)})
+        for backbone in config.backbones
+    )
+    return config.model_copy(update=paths)
+
+
+def read_alignment_file(path: Path) -> AlignmentConfig:
+    """Read and check a study file; its relative paths are relative to the file's folder.
+
+    Raises
+    ------
+    RequestError
+        If the file is missing, is not TOML, or asks for what cannot be.
+    """
+    return alignment_config(read_toml(path), path.absolute().parent, str(path))

@@ -1,0 +1,130 @@
+"""Commands on similarity judgments and on retained channels: `align` and `retain`.
+
+Like `cli`, it imports nothing heavy before the arguments are parsed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from aisthesis.errors import RequestError
+
+__all__ = ["add_align", "add_retain"]
+
+
+def add_align(commands: Any) -> None:
+    """Add the command `align`."""
+    what = "find the channels that make a network see likeness as people do, from judged pairs"
+    command = commands.add_parser("align", help=what, description=what)
+    command.add_argument(
+        "study", nargs="?", type=Path, help="a study file (STUDY.toml) or the folder of a study"
+    )
+    add = command.add_argument_group("instead of a study file, or overriding it").add_argument
+    add("--images", type=Path, help="folder of images")
+    add(
+        "--judgments",
+        type=Path,
+        action="append",
+        metavar="PATH",
+        help="matrix, long table or folder of matrices, one a subject (may be repeated)",
+    )
+    add("--out", type=Path, help="study folder to write")
+    add("--kind", choices=["auto", "similarity", "dissimilarity"], help="what the values are")
+    add("--image-list", type=Path, help="names of the images, for matrices without names")
+    add("--variable", help="array in an .npz or .mat file, or descriptor of RDMs")
+    add("--backbones", help="comma-separated names (default: the six AIS backbones)")
+    for option, example in (("layer", "vgg19=features.34"), ("weights", "vgg19=vgg19.pth")):
+        add(
+            f"--{option}",
+            action="append",
+            default=[],
+            metavar=f"BACKBONE={option.upper()}",
+            help=f"e.g. {example} (may be repeated)",
+        )
+    add("--weights-dir", type=Path, help="folder of official weight files")
+    add(
+        "--measure",
+        choices=["pearson", "spearman", "cosine", "whitened_cosine"],
+        help="of second-order agreement (default pearson)",
+    )
+    add("--folds", type=int, help="of the validation (default 4)")
+    add("--repeats", type=int, help="of the validation (default 4)")
+    add("--seed", type=int, help="of everything random (default 0)")
+    add("--on-error", choices=["stop", "skip"], help="a broken image stops the study or is skipped")
+    add("--device", help="auto, cpu, cuda, cuda:1, mps (default auto)")
+    command.set_defaults(command=_align)
+
+
+def add_retain(commands: Any) -> None:
+    """Add the command `retain`."""
+    what = "keep the channels of a study's heads that matter, and say if they predict better"
+    command = commands.add_parser("retain", help=what, description=what)
+    command.add_argument("study", type=Path, help="a study folder, or a study file")
+    command.add_argument("--folds", type=int, default=4, help="of the validation (default 4)")
+    command.add_argument("--repeats", type=int, default=2, help="of the validation (default 2)")
+    command.set_defaults(command=_retain)
+
+
+def _retain(options: argparse.Namespace) -> None:
+    from aisthesis.engine import Terminal
+    from aisthesis.pipeline.retain import retain_files
+    from aisthesis.study import Study
+
+    make = Study.from_toml if options.study.is_file() else Study.open
+    study = make(options.study, narrator=Terminal())
+    study.retain(folds=options.folds, repeats=options.repeats)
+    print(retain_files(study.folder)["retention"])
+
+
+def _align(options: argparse.Namespace) -> None:
+    from aisthesis.alignment import Alignment
+    from aisthesis.engine import Terminal
+
+    if options.study is not None and options.study.is_dir():
+        _refuse_options(options)
+        study = Alignment.open(options.study, narrator=Terminal())
+    else:
+        study = Alignment(_asked(options), narrator=Terminal())
+    study.run()
+    print(study.folder.report)
+
+
+def _refuse_options(options: argparse.Namespace) -> None:
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in vars(options).items()
+        if name not in ("study", "command") and value not in (None, [])
+    ]
+    if given:
+        raise RequestError(
+            f"{options.study} is the folder of a study, which has its settings already; give its "
+            f"study file to run it with {given[0]}"
+        )
+
+
+def _asked(options: argparse.Namespace) -> Any:
+    """Merge the study file, if any, with the options given beside it."""
+    from aisthesis.alignment_config import alignment_config
+    from aisthesis.cli import backbone_options, names_in
+    from aisthesis.config import read_toml
+
+    values: dict[str, Any] = {}
+    base = Path.cwd()
+    if options.study is not None:
+        values = read_toml(options.study)
+        base = options.study.absolute().parent
+    given = vars(options)
+    for key in ("images", "out", "image_list", "weights_dir"):
+        if given[key] is not None:
+            values[key] = str(given[key].absolute())
+    for key in ("kind", "variable", "measure", "folds", "repeats", "seed", "on_error", "device"):
+        if given[key] is not None:
+            values[key] = given[key]
+    if options.judgments:
+        values["judgments"] = [str(path.absolute()) for path in options.judgments]
+    if options.backbones:
+        values["backbones"] = [{"name": name} for name in names_in(options.backbones)]
+    backbone_options(values, options.layer, options.weights)
+    return alignment_config(values, base, str(options.study or "the command line"))

@@ -1,0 +1,61 @@
+"""The folder of an alignment study: the same care as a study of ratings, other files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aisthesis.alignment_config import AlignmentConfig, alignment_config
+from aisthesis.engine.folder import StudyFolder
+from aisthesis.errors import RequestError
+
+__all__ = ["AlignmentFolder"]
+
+
+class AlignmentFolder(StudyFolder):
+    """A folder that holds one study of similarity judgments.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; it need not exist yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.alignment = root / "alignment.csv"
+        self.channels = root / "channels.csv"
+        self.images_table = root / "images.csv"
+        self.validation = root / "validation.csv"
+        self.retention_curve = root / "retention_curve.csv"
+        self.dissimilarities = root / "dissimilarities.npz"
+        self.judgments = root / "judgments.npz"
+
+    @property
+    def tables(self) -> list[Path]:
+        """What the stage `align` writes."""
+        return [
+            self.alignment,
+            self.channels,
+            self.images_table,
+            self.validation,
+            self.retention_curve,
+            self.dissimilarities,
+        ]
+
+    def config(self) -> AlignmentConfig:  # type: ignore[override]
+        """Read the configuration that the folder holds.
+
+        Raises
+        ------
+        RequestError
+            If the folder holds no alignment study.
+        """
+        values = self.study_keys()
+        if "ratings" in values:
+            raise RequestError(
+                f"{self.root} holds a study of ratings; run it with `aisthesis run`, or choose "
+                "another folder for the study of similarity judgments"
+            )
+        config = alignment_config(values, self.root.absolute(), str(self.study_file))
+        # A study folder may be moved: it is where it is, not where it was made.
+        return config.model_copy(update={"out": self.root.absolute()})

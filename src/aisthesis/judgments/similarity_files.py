@@ -1,0 +1,246 @@
+"""Matrices of pairwise judgments out of text, array files and rsatoolbox objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisthesis.errors import RequestError
+from aisthesis.judgments.array_files import read_arrays
+from aisthesis.judgments.rsa import from_rdms, is_rdms, read_rdms
+from aisthesis.judgments.similarity_matrix import Matrix
+from aisthesis.judgments.table import Row, Table, read_table
+
+__all__ = ["Matrix", "SimilarityColumns", "read_matrices"]
+
+_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
+_TEXT = (".csv", ".tsv", ".txt")
+_ARRAYS = (".npy", ".npz", ".mat")
+_RDMS = (".h5", ".hdf5")
+_PICKLES = (".pkl", ".pickle")
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class SimilarityColumns:
+    """Names of the columns of a long table."""
+
+    image_a: str = "image_a"
+    image_b: str = "image_b"
+    subject: str = "subject"
+    similarity: str = "similarity"
+    dissimilarity: str = "dissimilarity"
+
+
+def read_matrices(
+    source: Any,
+    *,
+    image_list: Path | None,
+    variable: str | None,
+    columns: SimilarityColumns,
+) -> list[Matrix]:
+    """Read the matrices of all subjects; parameters as in `read_similarities`.
+
+    Raises
+    ------
+    RequestError
+        If a file is missing or cannot be read as what it is.
+    """
+    names = None if image_list is None else _image_list(Path(image_list))
+    if is_rdms(source):
+        return from_rdms(source, names, variable, "the RDMs")
+    if not isinstance(source, str | Path):
+        paths = [Path(path) for path in source]
+    elif Path(source).is_dir():
+        paths = sorted(
+            p for p in Path(source).iterdir() if _reader(p) and not p.name.startswith(".")
+        )
+        if not paths:
+            raise RequestError(f"expected files of judgments in {source}, found none; {_KNOWN}")
+    else:
+        paths = [Path(source)]
+    matrices = []
+    for path in paths:
+        read = _reader(path)
+        if read is None or path.suffix.lower() in _PICKLES:
+            raise RequestError(f"{path} cannot be read; {_KNOWN}{_why_not_pickle(path)}")
+        if not path.is_file():
+            raise RequestError(f"there is no file {path}; give the file with the judgments")
+        matrices += read(path, names, variable, columns)
+    return matrices
+
+
+_KNOWN = "judgments come as .csv, .tsv, .npy, .npz, .mat, or RDMs saved by rsatoolbox as .hdf5"
+
+
+def _why_not_pickle(path: Path) -> str:
+    if path.suffix.lower() not in _PICKLES:
+        return ""
+    return " (opening a pickle runs whatever is in it: save the RDMs as HDF5 instead)"
+
+
+def _reader(path: Path) -> Callable[..., list[Matrix]] | None:
+    suffix = path.suffix.lower()
+    if suffix in _TEXT:
+        return _read_text
+    if suffix in _ARRAYS:
+        return _read_arrays
+    return _read_rdms if suffix in (*_RDMS, *_PICKLES) else None
+
+
+def _read_arrays(
+    path: Path, names: list[str] | None, variable: str | None, _columns: SimilarityColumns
+) -> list[Matrix]:
+    return read_arrays(path, names, variable)
+
+
+def _read_rdms(
+    path: Path, names: list[str] | None, variable: str | None, _columns: SimilarityColumns
+) -> list[Matrix]:
+    return read_rdms(path, names, variable)
+
+
+def _read_text(
+    path: Path, names: list[str] | None, _variable: str | None, columns: SimilarityColumns
+) -> list[Matrix]:
+    table = read_table(path, (columns.image_a, columns.image_b))
+    if columns.image_a in table.columns and columns.image_b in table.columns:
+        return _long(table, columns)
+    return [_square(table, path.stem)]
+
+
+def _image_list(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"the list of images {path} cannot be read: {error}") from None
+    header = [cell.strip() for cell in lines[0].split(",")] if lines else []
+    if "image" in header:
+        table = read_table(path, ("image",))
+        place = table.index("image")
+        return [_name(row.cells[place]) for row in table.rows]
+    return [_name(line.strip()) for line in lines if line.strip()]
+
+
+def _name(text: str) -> str:
+    return PurePosixPath(text).as_posix() if text else ""
+
+
+def _square(table: Table, subject: str) -> Matrix:
+    """Names in the first row and the first column; the rows in any order."""
+    width = {len(row.cells) for row in table.rows}
+    # Some programs leave out the corner.
+    header = table.columns if width == {len(table.columns) + 1} else table.columns[1:]
+    across = [_name(name) for name in header]
+    down = [_name(row.cells[0]) for row in table.rows]
+    _require_names(table.name, across, "first row")
+    _require_names(table.name, down, "first column")
+    if set(across) != set(down):
+        only = sorted(set(across) ^ set(down))
+        raise RequestError(
+            f"{table.name}: expected the same images in the first row and the first column, but "
+            f"{_some(only)} {'is' if len(only) == 1 else 'are'} in one of them only; a long table "
+            "needs the columns image_a and image_b"
+        )
+    values = np.array([_numbers(table.name, row, across) for row in table.rows])
+    order = np.array([down.index(name) for name in across], dtype=np.intp)
+    return Matrix(tuple(across), values[order], subject, table.name)
+
+
+def _require_names(source: str, names: Sequence[str], where: str) -> None:
+    if "" in names:
+        raise RequestError(f"{source}: a name is missing in the {where}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RequestError(f"{source}: {_some(twice)} is in the {where} more than once")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _numbers(source: str, row: Row, across: Sequence[str]) -> list[float]:
+    cells = row.cells[1:]
+    if len(cells) != len(across):
+        raise RequestError(
+            f"{source}, line {row.line}: expected {len(across)} values beside the name, got "
+            f"{len(cells)}"
+        )
+    return [
+        _number(cell, f"{source}, line {row.line}, column {name}")
+        for cell, name in zip(cells, across, strict=True)
+    ]
+
+
+def _number(text: str, where: str) -> float:
+    if text.lower() in _MISSING:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        raise RequestError(
+            f"{where}: expected a number (with a decimal point), got {text!r}; leave a pair that "
+            "was not judged empty"
+        ) from None
+    if math.isinf(value):
+        raise RequestError(f"{where}: expected a finite number, got {text!r}")
+    return value
+
+
+def _long(table: Table, columns: SimilarityColumns) -> list[Matrix]:
+    """One row a pair and subject; a pair may come in either order, or in both if they agree."""
+    kind: Literal["similarity", "dissimilarity"]
+    if columns.dissimilarity in table.columns and columns.similarity in table.columns:
+        raise RequestError(
+            f"{table.name} has a column {columns.similarity!r} and a column "
+            f"{columns.dissimilarity!r}; leave out one of them"
+        )
+    kind = "dissimilarity" if columns.dissimilarity in table.columns else "similarity"
+    value = table.index(columns.dissimilarity if kind == "dissimilarity" else columns.similarity)
+    a, b = table.index(columns.image_a), table.index(columns.image_b)
+    who = table.index(columns.subject) if columns.subject in table.columns else None
+    pairs: dict[str, dict[tuple[str, str], float]] = {}
+    for row in table.rows:
+        if len(row.cells) <= max(a, b, value, who or 0):
+            raise RequestError(
+                f"{table.name}, line {row.line}: expected {len(table.columns)} cells, got "
+                f"{len(row.cells)}"
+            )
+        first, second = _name(row.cells[a]), _name(row.cells[b])
+        if not first or not second:
+            raise RequestError(f"{table.name}, line {row.line}: the name of an image is missing")
+        number = _number(row.cells[value], f"{table.name}, line {row.line}")
+        own = pairs.setdefault(row.cells[who] if who is not None else "mean", {})
+        for pair in ((first, second), (second, first)):
+            if pair in own and not math.isnan(number) and own[pair] != number:
+                raise RequestError(
+                    f"{table.name}, line {row.line}: {first} with {second} is {number:g}, but it "
+                    f"was {own[pair]:g} before; give each pair one value a subject, for instance "
+                    "the mean"
+                )
+        if not math.isnan(number):
+            own[first, second] = own[second, first] = number
+        own.setdefault((first, first), math.nan)
+        own.setdefault((second, second), math.nan)
+    return [_from_pairs(table.name, subject, own, kind) for subject, own in pairs.items()]
+
+
+def _from_pairs(
+    source: str,
+    subject: str,
+    pairs: dict[tuple[str, str], float],
+    kind: Literal["similarity", "dissimilarity"],
+) -> Matrix:
+    names = tuple(sorted({name for pair in pairs for name in pair}))
+    place = {name: i for i, name in enumerate(names)}
+    values: NDArray[np.float64] = np.full((len(names), len(names)), np.nan)
+    for (first, second), number in pairs.items():
+        values[place[first], place[second]] = number
+    return Matrix(names, values, subject, source, kind)

@@ -1,0 +1,35 @@
+"""One subject's judgments as they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Matrix"]
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Pairwise judgments of one subject, unchecked.
+
+    Attributes
+    ----------
+    names : tuple of N str
+        Images.
+    values : (N, N)
+        NaN where a pair was not judged.
+    subject : str
+    source : str
+        Where they come from, for messages.
+    kind : {"similarity", "dissimilarity"}, optional
+        What the source says that they are.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    subject: str
+    source: str
+    kind: Literal["similarity", "dissimilarity"] | None = None

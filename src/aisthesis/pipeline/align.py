@@ -1,0 +1,333 @@
+"""From images and similarity judgments to channel scores, retained channels and their worth."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aisthesis.alignment_config import AlignmentConfig
+from aisthesis.backbones import KNOWN, Backbone
+from aisthesis.config import BackboneConfig, slug
+from aisthesis.engine import Narrator, digest_of
+from aisthesis.engine.alignment_folder import AlignmentFolder
+from aisthesis.engine.files import told_plainly
+from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.images import batches
+from aisthesis.importance import AblationPlan, ablation_plan
+from aisthesis.importance.similarity import (
+    AlignmentScores,
+    DenseEmbeddings,
+    Embeddings,
+    OwnedEmbeddings,
+    Validation,
+    alignment_scores,
+    best_size,
+    collect_embeddings,
+    dissimilarity_of,
+    ranked,
+    retained_dissimilarity,
+    retention_curve,
+    retention_sizes,
+    validate,
+)
+from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, Keeper, scratch_bytes
+from aisthesis.pipeline.align_inputs import AlignmentInputs
+from aisthesis.pipeline.catalogue import build
+from aisthesis.pipeline.devices import choose_device
+
+__all__ = ["Aligned", "align_backbone", "align_key", "embedding_plan", "require_layers"]
+
+# Raise when what the stage computes changes, so that no stale result is taken for a new one.
+_CODE = 1
+
+# Every set of retained channels is a run of the network's end where channels own no entries.
+_SIZES_OF_DENSE = 24
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """What one backbone's alignment study gives.
+
+    Attributes
+    ----------
+    scores : AlignmentScores
+        Over all images.
+    order : (C,)
+        Channels by falling AIS.
+    sizes, curve : (G,)
+        Numbers of retained channels, and the agreement on all images with each.
+    retained : (n,)
+        Channels that maximise it, best first.
+    how : str
+        `columns` or `ablate`.
+    validation : Validation
+    network, kept : (N, N)
+        Dissimilarities of the intact and of the retained embeddings.
+    record : dict
+        For provenance.
+    """
+
+    label: str
+    scores: AlignmentScores
+    order: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+    curve: NDArray[np.float64]
+    retained: NDArray[np.intp]
+    how: str
+    validation: Validation
+    network: NDArray[np.float64]
+    kept: NDArray[np.float64]
+    record: dict[str, Any]
+
+
+def align_key(config: AlignmentConfig, inputs: AlignmentInputs) -> str:
+    """Digest of all that the stage's result depends on."""
+    keys = {
+        "backbones", "measure", "removal", "retained", "folds", "repeats", "sizes", "seed", "kind",
+    }  # fmt: skip
+    return digest_of(_CODE, inputs.digest, config.model_dump(mode="json", include=keys))
+
+
+def require_layers(config: AlignmentConfig) -> None:
+    """Refuse backbones that only predict, before any work is done.
+
+    Raises
+    ------
+    RequestError
+        With their labels.
+    """
+    without = [
+        asked.label
+        for asked in config.backbones
+        if asked.layer == "none"
+        or (asked.layer is None and asked.name in KNOWN and KNOWN[asked.name].layer is None)
+    ]
+    if without:
+        raise RequestError(
+            f"{', '.join(without)} {'has' if len(without) == 1 else 'have'} no layer whose "
+            "channels could be removed; name one with `layer`, or leave the backbone out"
+        )
+
+
+def embedding_plan(backbone: Backbone) -> AblationPlan:
+    """Find how the channels of the backbone's layer are removed from its whole embedding.
+
+    Raises
+    ------
+    RequestError
+        If the backbone has no layer.
+    """
+    if backbone.trunk_layer is None:
+        raise RequestError(
+            f"{backbone.name} has no layer whose channels could be removed; name one with `layer`"
+        )
+    side = backbone.input_px
+    return ablation_plan(
+        backbone.trunk,
+        backbone.trunk_layer,
+        torch.zeros(1, 3, side, side, device=backbone.device),
+        channel_axis=backbone.layout.channel_axis if backbone.layout else None,
+    )
+
+
+def align_backbone(
+    folder: AlignmentFolder,
+    config: AlignmentConfig,
+    inputs: AlignmentInputs,
+    asked: BackboneConfig,
+    narrator: Narrator,
+) -> tuple[Aligned, Backbone, AblationPlan]:
+    """Score, rank, retain and validate the channels of one backbone."""
+    started = time.perf_counter()
+    backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
+    if backbone.weights.warning:
+        narrator.warn(f"{asked.label}: {backbone.weights.warning}")
+    device = choose_device(config.device)
+    backbone.trunk.to(device)
+    plan = embedding_plan(backbone)
+    narrator.say(f"{asked.label}: {plan.describe().replace('module.', '')}")
+    with narrator.steps(f"{asked.label}: embeddings", len(inputs.names)) as advance:
+        embeddings = _embeddings(folder, config, inputs, backbone, plan, device, advance)
+    aligned = _aligned(config, inputs, asked.label, embeddings, narrator)
+    aligned.record.update(_record(backbone, asked, plan))
+    aligned.record["align_seconds"] = round(time.perf_counter() - started, 2)
+    return aligned, backbone, plan
+
+
+def _aligned(
+    config: AlignmentConfig,
+    inputs: AlignmentInputs,
+    label: str,
+    embeddings: Embeddings,
+    narrator: Narrator,
+) -> Aligned:
+    human = inputs.human
+    started = time.perf_counter()
+    with narrator.steps(f"{label}: channels", embeddings.channels) as advance:
+        scores = alignment_scores(
+            embeddings, human, measure=config.measure, removal=config.removal, advance=advance
+        )
+    if scores.n_flat:
+        narrator.warn(f"{label}: {scores.n_flat} images have a constant embedding; left out")
+    seconds = round(time.perf_counter() - started, 3)
+    owned = isinstance(embeddings, OwnedEmbeddings)
+    how = config.retained if config.retained != "auto" else ("columns" if owned else "ablate")
+    most = config.sizes if owned else min(config.sizes, _SIZES_OF_DENSE)
+    sizes = retention_sizes(embeddings.channels, most)
+    order = ranked(scores.data_set)
+    everyone = np.arange(embeddings.n)
+    folds = config.folds * config.repeats
+    with _retention_steps(label, embeddings, folds, len(sizes), narrator) as advance:
+        curve = retention_curve(
+            embeddings, human, order, sizes, (everyone,), measure=config.measure, retained=how,
+        )[0]  # fmt: skip
+        kept = order[: best_size(sizes, curve)]
+        advance(1)
+        validation = validate(
+            embeddings,
+            human,
+            sizes=sizes,
+            folds=config.folds,
+            repeats=config.repeats,
+            seed=config.seed,
+            measure=config.measure,
+            removal=config.removal,
+            retained=how,
+            advance=advance,
+        )
+        kept_matrix = retained_dissimilarity(embeddings, kept, retained=how)
+    return Aligned(
+        label=label,
+        scores=scores,
+        order=order,
+        sizes=sizes,
+        curve=curve,
+        retained=kept,
+        how=how,
+        validation=validation,
+        network=dissimilarity_of(embeddings.intact),
+        kept=kept_matrix,
+        record={"scores_seconds": seconds, "retained": how, "owned": owned},
+    )
+
+
+@contextmanager
+def _retention_steps(
+    label: str, embeddings: Embeddings, folds: int, sizes: int, narrator: Narrator
+) -> Iterator[Callable[[int], None]]:
+    """Count folds or, where every set of channels is a run of the network, images."""
+    keeper = embeddings.keep if isinstance(embeddings, DenseEmbeddings) else None
+    if not isinstance(keeper, Keeper):
+        with narrator.steps(f"{label}: folds", 1 + folds) as advance:
+            yield advance
+        return
+    narrator.say(
+        f"{label}: {(folds + 1) * sizes} sets of retained channels run through the end of the "
+        f"network, up to {keeper.at_once} in a pass over the images"
+    )
+    total = keeper.images(sizes) + keeper.images(folds * sizes) + keeper.images(1)
+    with narrator.steps(f"{label}: retained channels", total) as advance:
+        keeper.advance = advance
+        try:
+            yield lambda n: None
+        finally:
+            keeper.advance = lambda n: None
+
+
+def _embeddings(
+    folder: AlignmentFolder,
+    config: AlignmentConfig,
+    inputs: AlignmentInputs,
+    backbone: Backbone,
+    plan: AblationPlan,
+    device: torch.device,
+    advance: Callable[[int], None],
+) -> Embeddings:
+    """Embeddings with every channel removed; kept where one pass gives them all."""
+    folder.cache.mkdir(exist_ok=True)
+    name = f"channels-{slug(backbone.name)}-{backbone.fingerprint[:16]}-{inputs.images_digest}"
+    kept = _read_owned(folder.cache / f"{name}.npz")
+    if kept is not None:
+        advance(len(inputs.names))
+        return kept
+
+    def pixels() -> Iterable[torch.Tensor]:
+        found = batches(inputs.folder, inputs.names, backbone.transform, config.batch_size)
+        return (batch.pixels.to(device) for batch in found)
+
+    scratch = folder.cache / f".{name}.scratch.npy"
+    if plan.kind != "channelwise":
+        size = scratch_bytes(plan, len(inputs.names), backbone.embedding_dim)
+        _require_room(folder.cache, size)
+    with told_plainly(scratch), torch.no_grad():
+        embeddings = collect_embeddings(
+            plan, pixels, len(inputs.names), scratch=scratch, advance=advance
+        )
+    # An open file stays readable without its name, and goes when nobody reads it any more; where
+    # the system does not let go of the name, the next run writes over it.
+    with suppress(PermissionError):
+        scratch.unlink(missing_ok=True)
+    if isinstance(embeddings, OwnedEmbeddings):
+        _write_owned(folder.cache / f"{name}.npz", embeddings)
+    return embeddings
+
+
+def _require_room(where: Path, size: int) -> None:
+    """Refuse before the work what the disk could not hold at its end."""
+    free = shutil.disk_usage(where).free
+    if IN_MEMORY_BYTES < size > free:
+        raise AisthesisError(
+            f"the effects of all channels on all embeddings take {size / 1e9:.1f} GB, but {where} "
+            f"has room for {free / 1e9:.1f} GB; free some, or take fewer images"
+        )
+
+
+def _read_owned(path: Path) -> OwnedEmbeddings | None:
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            return OwnedEmbeddings(
+                held["intact"], held["emptied"], held["owner"], int(held["channels"])
+            )
+    except (OSError, ValueError, KeyError, EOFError):
+        return None  # a damaged cache is computed again
+
+
+def _write_owned(path: Path, embeddings: OwnedEmbeddings) -> None:
+    partial = path.with_name(f".{path.name}.partial.npz")
+    with told_plainly(path):
+        try:
+            np.savez(
+                partial,
+                intact=embeddings.intact,
+                emptied=embeddings.emptied,
+                owner=embeddings.owner,
+                channels=embeddings.channels,
+            )
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _record(backbone: Backbone, asked: BackboneConfig, plan: AblationPlan) -> dict[str, Any]:
+    return {
+        **backbone.as_dict(),
+        "name": asked.name,
+        "embedding": backbone.embedding_dim,
+        "input_px": backbone.input_px,
+        "parameters": backbone.n_parameters,
+        "ablation": {
+            "plan": plan.describe().replace("module.", ""),
+            "forward_passes": plan.passes,
+        },
+    }

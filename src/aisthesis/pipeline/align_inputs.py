@@ -1,0 +1,136 @@
+"""What an alignment study starts from: readable images and the judgments of their pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisthesis.alignment_config import AlignmentConfig
+from aisthesis.engine import Narrator, digest_of
+from aisthesis.errors import RequestError
+from aisthesis.images import ImageFolder, check_images
+from aisthesis.judgments import Similarities, SimilarityColumns, read_similarities
+
+__all__ = ["AlignmentInputs", "read_alignment_inputs"]
+
+_FEWEST = 4
+
+
+@dataclass(frozen=True)
+class AlignmentInputs:
+    """Everything that is read before a network is loaded.
+
+    Attributes
+    ----------
+    similarities : Similarities
+        Of the readable images, in the order of `names`.
+    names : list of N str
+        Judged images that can be read.
+    digests : dict
+        SHA-256 of every image's bytes.
+    sizes : dict
+        Width and height of every image, upright, in px.
+    n_unjudged_images : int
+        Images of the folder that nobody judged; they are left out.
+    skipped : list of (name, reason)
+    """
+
+    folder: ImageFolder
+    similarities: Similarities
+    names: list[str]
+    digests: dict[str, str]
+    sizes: dict[str, tuple[int, int]]
+    n_unjudged_images: int
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def human(self) -> NDArray[np.float64]:
+        """Mean dissimilarity over subjects, (N, N); NaN where nobody judged a pair."""
+        return self.similarities.mean
+
+    @property
+    def digest(self) -> str:
+        """Digest of images and judgments: changes when either does."""
+        judged = np.ascontiguousarray(self.similarities.dissimilarity)
+        return digest_of(
+            [(name, self.digests[name]) for name in self.names],
+            self.similarities.subjects,
+            hashlib.sha256(np.nan_to_num(judged, nan=-1.0).tobytes()).hexdigest(),
+        )
+
+    @property
+    def images_digest(self) -> str:
+        """Digest of the images alone."""
+        return digest_of([(name, self.digests[name]) for name in self.names])
+
+
+def read_alignment_inputs(
+    config: AlignmentConfig, narrator: Narrator, given: Any = None
+) -> AlignmentInputs:
+    """Read the judgments and check every judged image.
+
+    Parameters
+    ----------
+    config : AlignmentConfig
+    narrator : Narrator
+    given : rsatoolbox RDMs, optional
+        Judgments that are in memory, instead of those that the configuration names.
+
+    Raises
+    ------
+    RequestError
+        With the fault of the judgments, or all faults of the images at once.
+    """
+    folder = ImageFolder(config.images)
+    source = config.judgments[0] if len(config.judgments) == 1 else config.judgments
+    judged = read_similarities(
+        source if given is None else given,
+        folder=folder,
+        kind=None if config.kind == "auto" else config.kind,
+        image_list=config.image_list,
+        variable=config.variable,
+        columns=SimilarityColumns(**config.columns.model_dump()),
+    )
+    with narrator.steps("checking images", len(judged.names)) as advance:
+        checked = check_images(folder, judged.names, on_fault=config.on_error, advance=advance)
+    skipped = [(fault.name, fault.reason) for fault in checked.faults]
+    for name, reason in skipped:
+        narrator.warn(f"skipped {name}: {reason}")
+    if len(checked.names) < _FEWEST:
+        raise RequestError(f"expected at least {_FEWEST} readable images, got {len(checked.names)}")
+    similarities = judged.of(checked.names)
+    _require_pairs(similarities)
+    listed = {folder.listed_name(name) for name in judged.names}
+    others = sum(name not in listed for name in folder.names)
+    _tell(narrator, similarities, others)
+    return AlignmentInputs(
+        folder, similarities, checked.names, checked.digests, checked.sizes_px, others, skipped
+    )
+
+
+def _require_pairs(similarities: Similarities) -> None:
+    counts = np.isfinite(similarities.mean).sum(1) - 1
+    alone = [name for name, n in zip(similarities.names, counts, strict=True) if n == 0]
+    if alone:
+        more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
+        raise RequestError(
+            f"no pair of {', '.join(alone[:5])}{more} was judged; leave out images without "
+            "judgments"
+        )
+
+
+def _tell(narrator: Narrator, similarities: Similarities, others: int) -> None:
+    n, k = len(similarities.names), len(similarities.subjects)
+    how = f" ({similarities.inferred})" if similarities.inferred else ""
+    missing = f", {similarities.n_missing} of them missing" if similarities.n_missing else ""
+    narrator.say(
+        f"{k} matri{'ces' if k > 1 else 'x'} of {n} images, {n * (n - 1) // 2} pairs each"
+        f"{missing}; the values are taken as {'' if similarities.given[0] == 's' else 'dis'}"
+        f"similarities{how}"
+    )
+    if others:
+        narrator.say(f"{others} images of the folder were not judged and are left out")

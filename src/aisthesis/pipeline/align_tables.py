@@ -1,0 +1,155 @@
+"""The tables of an alignment study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aisthesis.alignment_config import AlignmentConfig
+from aisthesis.config import slug
+from aisthesis.engine import write_csv
+from aisthesis.engine.alignment_folder import AlignmentFolder
+from aisthesis.engine.files import told_plainly
+from aisthesis.importance.similarity import paired_test, signed_square
+from aisthesis.judgments import agreement_with_subjects, similarity_ceiling
+from aisthesis.judgments.second_order import valid_pairs
+from aisthesis.pipeline.align import Aligned
+from aisthesis.pipeline.align_inputs import AlignmentInputs
+
+__all__ = ["write_alignment_tables"]
+
+
+def write_alignment_tables(
+    folder: AlignmentFolder,
+    config: AlignmentConfig,
+    inputs: AlignmentInputs,
+    results: Sequence[Aligned],
+) -> None:
+    """Write the study's tables and the matrices that they rest on."""
+    ceiling = similarity_ceiling(inputs.similarities.dissimilarity, measure=config.measure)
+    rows = [
+        _alignment_row(config, inputs, result)
+        | {"ceiling_lower": ceiling.lower, "ceiling_upper": ceiling.upper}
+        for result in results
+    ]
+    write_csv(folder.alignment, pd.DataFrame(rows))
+    write_csv(folder.channels, pd.concat([_channels(r) for r in results], ignore_index=True))
+    write_csv(
+        folder.images_table, pd.concat([_images(inputs, r) for r in results], ignore_index=True)
+    )
+    validation = [r.validation.table.assign(backbone=r.label) for r in results]
+    table = pd.concat(validation, ignore_index=True)
+    write_csv(folder.validation, table[["backbone", *table.columns.drop("backbone")]])
+    write_csv(folder.retention_curve, pd.concat([_curve(r) for r in results], ignore_index=True))
+    _write_matrices(folder, inputs, results)
+
+
+def _alignment_row(
+    config: AlignmentConfig, inputs: AlignmentInputs, result: Aligned
+) -> dict[str, Any]:
+    human = inputs.human
+    table = result.validation.table
+    # Folds differ by one image at most; the mean sizes stand for all.
+    share = float(table["n_test"].mean() / table["n_train"].mean())
+    subjects = inputs.similarities.dissimilarity
+    measure = config.measure
+    best = int(np.flatnonzero(result.sizes == len(result.retained))[0])
+    row: dict[str, Any] = {
+        "backbone": result.label,
+        "measure": measure,
+        "removal": config.removal,
+        "retained_by": result.how,
+        "n_images": len(inputs.names),
+        "n_subjects": len(subjects),
+        "n_pairs": int(valid_pairs(human).sum()) // 2,
+        "n_missing": inputs.similarities.n_missing,
+        "n_flat": result.scores.n_flat,
+        "n_channels": len(result.order),
+        "agreement": result.scores.agreement,
+        "agreement_subjects": _mean_with_subjects(result.network, subjects, measure),
+        "n_retained": len(result.retained),
+        "agreement_retained": result.curve[best],
+        "agreement_retained_subjects": _mean_with_subjects(result.kept, subjects, measure),
+        "n_folds": len(table),
+        "n_retained_mean": table["n_retained"].mean(),
+        "n_retained_min": table["n_retained"].min(),
+        "n_retained_max": table["n_retained"].max(),
+    }
+    for name in ("r2_full", "r2_retained", "difference"):
+        test = paired_test(table[name].to_numpy(), share)
+        row |= {name: test.mean, f"{name}_low": test.low, f"{name}_high": test.high}
+    return row | {"t": test.t, "p": test.p, "n_better": test.n_better}
+
+
+def _mean_with_subjects(network: Any, subjects: Any, measure: str) -> float:
+    values = agreement_with_subjects(network, subjects, measure=measure)
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else math.nan
+
+
+def _channels(result: Aligned) -> pd.DataFrame:
+    n = len(result.order)
+    rank = np.empty(n, dtype=np.intp)
+    rank[result.order] = np.arange(1, n + 1)
+    image = result.scores.image
+    defined = np.isfinite(image)
+    total = np.where(defined, image, 0.0).sum(0)
+    return pd.DataFrame(
+        {
+            "backbone": result.label,
+            "channel": np.arange(n),
+            "importance": result.scores.data_set,
+            "rank": rank,
+            "retained": np.isin(np.arange(n), result.retained),
+            "share_of_folds": result.validation.selected.mean(0),
+            "mean_image_importance": total / np.maximum(defined.sum(0), 1),
+        }
+    )
+
+
+def _images(inputs: AlignmentInputs, result: Aligned) -> pd.DataFrame:
+    pairs = valid_pairs(inputs.human).sum(1).astype(int)
+    return pd.DataFrame(
+        {
+            "backbone": result.label,
+            "image": inputs.names,
+            "n_pairs": pairs,
+            "agreement": result.scores.image_agreement,
+        }
+    )
+
+
+def _curve(result: Aligned) -> pd.DataFrame:
+    columns: dict[str, Any] = {
+        "backbone": result.label,
+        "n_retained": result.sizes,
+        "agreement": result.curve,
+    }
+    for part in ("train", "test"):
+        values = signed_square(getattr(result.validation, part))
+        counts = np.isfinite(values).sum(0)
+        mean = np.where(counts > 0, np.nansum(values, 0) / np.maximum(counts, 1), np.nan)
+        spread = np.nansum((values - mean) ** 2, 0) / np.maximum(counts - 1, 1)
+        columns[f"r2_{part}"] = mean
+        columns[f"r2_{part}_sd"] = np.where(counts > 1, np.sqrt(spread), np.nan)
+    return pd.DataFrame(columns)
+
+
+def _write_matrices(
+    folder: AlignmentFolder, inputs: AlignmentInputs, results: Sequence[Aligned]
+) -> None:
+    arrays: dict[str, Any] = {"images": np.array(inputs.names), "human": inputs.human}
+    for result in results:
+        arrays[f"{slug(result.label)}.network"] = result.network
+        arrays[f"{slug(result.label)}.retained"] = result.kept
+    partial = folder.root / f".{folder.dissimilarities.name}.partial.npz"
+    with told_plainly(folder.dissimilarities):
+        try:
+            np.savez_compressed(partial, **arrays)
+            partial.replace(folder.dissimilarities)
+        finally:
+            partial.unlink(missing_ok=True)

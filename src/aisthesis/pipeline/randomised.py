@@ -1,0 +1,81 @@
+"""The control that has learnt nothing: the same network with random weights, the heads kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aisthesis.config import BackboneConfig, StudyConfig
+from aisthesis.engine import StudyFolder
+from aisthesis.heads import RatingEnsemble, load_head
+from aisthesis.images import batches
+from aisthesis.pipeline.catalogue import build
+from aisthesis.pipeline.devices import choose_device
+from aisthesis.pipeline.explain import explain_batch, plan_for
+from aisthesis.pipeline.inputs import Inputs
+
+__all__ = ["KINDS", "randomised_maps"]
+
+KINDS = ("ais", "evidence")
+_SEED_OFFSET = 10_000  # keeps these networks apart from those that a study itself names random
+
+
+@torch.no_grad()
+def randomised_maps(
+    folder: StudyFolder,
+    config: StudyConfig,
+    inputs: Inputs,
+    asked: BackboneConfig,
+    names: Sequence[str],
+    advance: Callable[[int], None],
+) -> dict[str, NDArray[np.float32]]:
+    """Explain images with a backbone whose weights are drawn anew, several times over.
+
+    The study's heads are kept and nothing is fitted: a head that is fitted to a random network's
+    embedding learns the ratings from random features, and its maps are those of something learnt.
+
+    Parameters
+    ----------
+    folder, config, inputs
+        Of a study whose heads are fitted.
+    asked : BackboneConfig
+        The backbone; `config.randomised` networks of its architecture are drawn.
+    names : sequence of str
+        The N images.
+    advance : callable
+        Told how many images are done, counted for each network.
+
+    Returns
+    -------
+    dict of ndarray
+        ``ais`` and ``evidence``, shape (networks, N, h, w), averaged over the heads as a study's
+        maps are.
+
+    References
+    ----------
+    Adebayo et al., Sanity checks for saliency maps, NeurIPS 2018.
+    """
+    device = choose_device(config.device)
+    heads = [load_head(folder.head_file(asked.label, s.fit_seed))[0] for s in inputs.splits]
+    rating = {name: inputs.rating[i] for i, name in enumerate(inputs.names)}
+    drawn: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KINDS}
+    for number in range(config.randomised):
+        backbone = build(
+            asked.model_copy(update={"weights": "random"}),
+            weights_dir=None,
+            seed=config.seed + _SEED_OFFSET + number,
+        )
+        plan = plan_for(backbone, RatingEnsemble(backbone.trunk, heads).to(device))
+        parts: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KINDS}
+        for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
+            rated = torch.tensor([rating[name] for name in batch.names], dtype=torch.float64)
+            arrays = explain_batch(backbone, plan, batch.pixels.to(device), rated)
+            for kind in KINDS:
+                parts[kind].append(arrays[kind].mean(0))
+            advance(len(batch.names))
+        for kind in KINDS:
+            drawn[kind].append(np.concatenate(parts[kind]))
+    return {kind: np.stack(maps) for kind, maps in drawn.items() if maps}

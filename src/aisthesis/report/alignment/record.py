@@ -1,0 +1,118 @@
+"""What the folder of an alignment study holds, read once."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aisthesis.config import slug
+from aisthesis.engine.files import read_json
+from aisthesis.engine.maps_store import group_key, open_maps
+from aisthesis.errors import RequestError
+from aisthesis.report.stored_maps import BackboneMaps, read_backbone_maps
+
+__all__ = ["AlignmentRecord", "read_alignment_record"]
+
+_TABLES = ("alignment", "channels", "images", "validation", "retention_curve")
+
+
+@dataclass(frozen=True)
+class AlignmentRecord:
+    """One finished study.
+
+    Attributes
+    ----------
+    path : Path
+    config, provenance : dict
+    tables : dict of str to DataFrame
+        `alignment`, `channels`, `images`, `validation`, `retention_curve`.
+    images : tuple of N str
+    human : (N, N)
+        Mean dissimilarity; NaN where nobody judged a pair.
+    network, retained : dict of str to (N, N)
+        By backbone.
+    maps : dict of str to BackboneMaps
+    """
+
+    path: Path
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    images: tuple[str, ...]
+    human: NDArray[np.float64]
+    network: dict[str, NDArray[np.float64]]
+    retained: dict[str, NDArray[np.float64]]
+    maps: dict[str, BackboneMaps]
+
+    @property
+    def labels(self) -> list[str]:
+        """Backbones, in the order of the study."""
+        return self.tables["alignment"]["backbone"].tolist()
+
+    @property
+    def images_dir(self) -> Path | None:
+        """Folder of the photographs, or None where it is not there any more."""
+        folder = self.path / Path(self.config["images"])
+        return folder if folder.is_dir() else None
+
+    def of(self, table: str, label: str) -> pd.DataFrame:
+        """Rows of a table that belong to a backbone."""
+        rows = self.tables[table]
+        return rows[rows["backbone"] == label]
+
+    def importance(self, label: str) -> NDArray[np.float32] | None:
+        """Importance of each channel in each image, (N, C), where it is stored."""
+        store = self.path / "maps.zarr"
+        if group_key(store, label) is None:
+            return None
+        with open_maps(store, label) as dataset:
+            return dataset["importance"].values
+
+
+def read_alignment_record(path: Path) -> AlignmentRecord:
+    """Read what the report needs from a study folder.
+
+    Raises
+    ------
+    RequestError
+        If a file is missing or cannot be read.
+    """
+    tables = {name: _table(path / f"{name}.csv") for name in _TABLES}
+    try:
+        config = tomllib.loads((path / "study.toml").read_text(encoding="utf-8"))
+        with np.load(path / "dissimilarities.npz", allow_pickle=False) as held:
+            arrays = {name: held[name] for name in held.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise RequestError(
+            f"{path} holds no finished study of similarity judgments ({error}); run "
+            "`aisthesis align` again"
+        ) from None
+    labels = tables["alignment"]["backbone"].tolist()
+    return AlignmentRecord(
+        path=path,
+        config=config,
+        provenance=read_json(path / "provenance.json"),
+        tables=tables,
+        images=tuple(str(name) for name in arrays["images"]),
+        human=arrays["human"],
+        network={label: arrays[f"{slug(label)}.network"] for label in labels},
+        retained={label: arrays[f"{slug(label)}.retained"] for label in labels},
+        maps=read_backbone_maps(path / "maps.zarr", labels, ("alignment",)),
+    )
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(
+            path, dtype={"image": str, "backbone": str}, na_values=[""], keep_default_na=False
+        )
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"{path} cannot be read as a table ({error}); run `aisthesis align` again"
+        ) from None

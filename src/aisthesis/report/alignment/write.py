@@ -1,0 +1,203 @@
+"""Write the report of an alignment study: figures, and one page that holds everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aisthesis.engine.files import write_text
+from aisthesis.engine.progress import Narrator
+from aisthesis.report.alignment import figures
+from aisthesis.report.alignment.charts import agreement_chart, curve_chart
+from aisthesis.report.alignment.pictures import (
+    Thumbnails,
+    channel_rows,
+    heatmap_cards,
+    matrix_uri,
+    plane_panels,
+)
+from aisthesis.report.alignment.record import AlignmentRecord, read_alignment_record
+from aisthesis.report.alignment.space import leaf_order
+from aisthesis.report.alignment.words import (
+    cautions,
+    methods,
+    observations,
+    p_value,
+    references,
+)
+from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
+from aisthesis.report.page import render_page
+from aisthesis.report.photographs import Photographs
+from aisthesis.report.sections import versions_line
+from aisthesis.report.tables import Value
+from aisthesis.report.wording import count, number_or_dash, span
+
+__all__ = ["write_alignment_report"]
+
+_STYLES = ("base.css", "tables.css", "pictures.css", "alignment.css")
+_SCRIPTS = ("theme.js", "alignment.js")
+
+
+def write_alignment_report(study_dir: Path, *, progress: Narrator | None = None) -> Path:
+    """Write `figures/*.png` and `report.html` of an alignment study from its folder.
+
+    Parameters
+    ----------
+    study_dir : Path
+        Folder of a study whose tables and maps are written.
+    progress : Narrator, optional
+        Told how far the work is.
+
+    Returns
+    -------
+    Path
+        `report.html`, one file that asks for nothing outside itself.
+
+    Raises
+    ------
+    RequestError
+        If `study_dir` holds no finished study.
+    AisthesisError
+        If the report cannot be written.
+    """
+    narrator = progress or Narrator()
+    record = read_alignment_record(Path(study_dir))
+    photographs = Photographs(record.images_dir)
+    table = record.tables["alignment"]
+    order = leaf_order(record.human)
+    with narrator.steps("report", 1 + len(record.labels)) as advance:
+        thumbnails = Thumbnails(photographs, record.images)
+        advance(1)
+        backbones = []
+        for label in record.labels:
+            backbones.append(_backbone(record, label, order, photographs, thumbnails))
+            advance(1)
+    figures.save_png(figures.draw_agreement(table), _figure_path(record, "agreement"))
+    content = {
+        "study_name": record.config.get("title") or record.path.resolve().name,
+        "provenance": record.provenance,
+        "created": str(record.provenance.get("updated") or "")[:10],
+        "n_images": len(record.images),
+        "observations": observations(record),
+        "cautions": cautions(record, photographs.unreadable),
+        "thumbnails": thumbnails.defined,
+        "chart": agreement_chart(table),
+        "agreement_rows": _agreement_rows(table),
+        "validation_rows": _validation_rows(table),
+        "backbones": backbones,
+        "human_uri": matrix_uri(record.human, order),
+        "methods": methods(record),
+        "references": references(record),
+        "versions": versions_line(record.provenance),
+        "colour_bar_gradient": colour_bar_css(),
+        "limit": LIMIT_SD,
+        "stages": {
+            name: float(facts["seconds"])
+            for name, facts in (record.provenance.get("stages") or {}).items()
+            if name != "report"
+        },
+    }
+    page = record.path / "report.html"
+    write_text(page, render_page(content, "alignment/report.html.j2", _STYLES, _SCRIPTS))
+    return page
+
+
+def _figure_path(record: AlignmentRecord, name: str) -> Path:
+    return record.path / "figures" / f"{name}.png"
+
+
+def _backbone(
+    record: AlignmentRecord,
+    label: str,
+    order: np.ndarray,
+    photographs: Photographs,
+    thumbnails: Thumbnails,
+) -> dict[str, Any]:
+    row = record.of("alignment", label).iloc[0]
+    curve = record.of("retention_curve", label)
+    panels = plane_panels(record, label, thumbnails)
+    name = label.replace(":", "_").replace("/", "_")
+    pairs = {"people": record.human, "all channels": record.network[label],
+             "retained channels": record.retained[label]}  # fmt: skip
+    for kind, figure in (
+        ("retention", figures.draw_curve(curve, row)),
+        ("matrices", figures.draw_matrices(pairs, order)),
+        ("planes", figures.draw_planes(panels, photographs)),
+    ):
+        figures.save_png(figure, _figure_path(record, f"{kind}_{name}"))
+    cards = heatmap_cards(record, label, photographs, thumbnails)
+    return {
+        "label": label,
+        "curve": curve_chart(curve, row),
+        "n_retained": int(row["n_retained"]),
+        "n_channels": int(row["n_channels"]),
+        "folds": _fold_rows(record.of("validation", label)),
+        "channels": channel_rows(record, label, thumbnails),
+        "network_uri": matrix_uri(record.network[label], order),
+        "retained_uri": matrix_uri(record.retained[label], order),
+        "planes": panels,
+        "cards": cards,
+        "layer": (record.provenance.get("backbones", {}).get(label) or {}).get("layer"),
+    }
+
+
+def _agreement_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {
+            "backbone": row["backbone"],
+            "n": f"{int(row['n_images']):,}",
+            "channels": f"{int(row['n_channels']):,}",
+            "values": [
+                Value(number_or_dash(float(row[name]), 3))
+                for name in (
+                    "agreement",
+                    "agreement_subjects",
+                    "agreement_retained",
+                    "agreement_retained_subjects",
+                )
+            ],
+            "n_retained": f"{int(row['n_retained']):,}",
+        }
+        for _, row in table.iterrows()
+    ]
+
+
+def _validation_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for _, row in table.iterrows():
+        values = [
+            Value(
+                number_or_dash(float(row[name]), 3),
+                span(float(row[f"{name}_low"]), float(row[f"{name}_high"]), 3),
+            )
+            for name in ("r2_full", "r2_retained", "difference")
+        ]
+        kept = Value(
+            f"{row['n_retained_mean']:.0f}",
+            f"{int(row['n_retained_min'])} to {int(row['n_retained_max'])}",
+        )
+        p = p_value(float(row["p"])).removeprefix("= ")
+        better = f"{int(row['n_better'])} of {count(int(row['n_folds']), 'fold')}"
+        rows.append(
+            {"backbone": row["backbone"], "values": [kept, *values, Value(p), Value(better)]}
+        )
+    return rows
+
+
+def _fold_rows(table: pd.DataFrame) -> list[list[str]]:
+    return [
+        [
+            str(int(row["repeat"]) + 1),
+            str(int(row["fold"]) + 1),
+            str(int(row["n_test"])),
+            str(int(row["n_retained"])),
+            *(
+                number_or_dash(float(row[name]), 3)
+                for name in ("r2_full", "r2_retained", "difference")
+            ),
+        ]
+        for _, row in table.iterrows()
+    ]
