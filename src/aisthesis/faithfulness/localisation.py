@@ -132,7 +132,8 @@ def pixel_auc(maps: Maps, masks: Masks) -> NDArray[np.float64]:
     _require_pairs(maps, masks)
     scores = np.full(len(maps), np.nan)
     for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
-        inside, outside = one[mask], np.sort(one[~mask])
+        # Both sorted: looking up values in their order is several times faster.
+        inside, outside = np.sort(one[mask]), np.sort(one[~mask])
         if inside.size and outside.size and np.isfinite(one).all():
             below = np.searchsorted(outside, inside, side="left").sum(dtype=np.float64)
             not_above = np.searchsorted(outside, inside, side="right").sum(dtype=np.float64)

@@ -60,6 +60,7 @@ def demo_study(
             "ensemble": bool(explainers),
             **(_OPTIONS if explainers else {}),
             "seed": seed,
+            "randomised": 2,
             # Few images make few steps an epoch: the default rate would take its time.
             "fit": {"learning_rate": 1e-3},
             "backbones": [

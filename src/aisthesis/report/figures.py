@@ -43,8 +43,14 @@ def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> None:
         buffer = io.BytesIO()
         with mpl.rc_context(_STYLE):
             figure.savefig(
-                buffer, format=kind, dpi=DPI, facecolor="white", metadata=metadata,
-            )  # fmt: skip
+                buffer,
+                format=kind,
+                dpi=DPI,
+                facecolor="white",
+                metadata=metadata,
+                # Slightly larger files in a fraction of the time.
+                **({"pil_kwargs": {"compress_level": 3}} if kind == "png" else {}),
+            )
         _write(path.with_name(f"{path.name}.{kind}"), buffer.getvalue())
     write_csv(path.with_name(f"{path.name}.csv"), data)
 
