@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/aisthesis demo --out aisthesis-demo
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 proof: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow

@@ -19,6 +19,8 @@ from aisthesis.pipeline.explainers import methods_root
 OTHERS = ("grad_cam", "gradient_x_input", "occlusion", "random", "centre_prior")
 EXPLAINING = {"cells": 14, "occlusion_px": 24, "stride_px": 28}
 METRICS = ["cosine", "spearman"]
+#: Faithfulness has tests of its own; here it only has to follow.
+FAITHFULNESS = {"images": 2, "steps": 2, "squares": 3, "baselines": ["mean"], "cascade_images": 0}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,7 @@ def explained(make_study, planted, tmp_path_factory):
         tmp_path_factory.mktemp("explained") / "s",
         explainers=OTHERS,
         explaining=EXPLAINING,
+        faithfulness=FAITHFULNESS,
         metrics=METRICS,
         masks=planted.root / "masks",
     ).run(until="agree")
