@@ -21,6 +21,9 @@ INK, QUIET, POINT, GRID = "#1c2024", "#8a9099", "#2166ac", "#e4e7ea"
 _STYLE: Any = {"svg.fonttype": "path", "svg.hashsalt": "aisthesis"}
 _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": "aisthesis"}}
 
+#: Slightly larger PNG files in a fraction of the time.
+_ENCODER: dict[str, Any] = {"png": {"pil_kwargs": {"compress_level": 3}}, "svg": {}}
+
 
 def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> None:
     """Write a figure as PNG and SVG, and the data behind it as CSV, each whole or not at all.
@@ -48,8 +51,7 @@ def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> None:
                 dpi=DPI,
                 facecolor="white",
                 metadata=metadata,
-                # Slightly larger files in a fraction of the time.
-                **({"pil_kwargs": {"compress_level": 3}} if kind == "png" else {}),
+                **_ENCODER[kind],
             )
         _write(path.with_name(f"{path.name}.{kind}"), buffer.getvalue())
     write_csv(path.with_name(f"{path.name}.csv"), data)
