@@ -55,24 +55,9 @@ class RatingEnsemble(nn.Module):
         return torch.stack([head(embedding) for head in self.heads], dim=1)
 
 
-class MeanRating(nn.Module):
-    """The mean over several heads on one trunk: the prediction that is averaged over seeds.
-
-    Parameters
-    ----------
-    trunk : nn.Module
-        Normalised images (N, 3, H, W) to embeddings (N, D).
-    heads : sequence of K nn.Module
-        Each takes embeddings (N, D) to ratings (N,).
-    """
-
-    def __init__(self, trunk: nn.Module, heads: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.heads = nn.ModuleList(heads)
-        self.eval()
+class MeanRating(RatingEnsemble):
+    """The mean over several heads on one trunk: the prediction that is averaged over seeds."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Predict ratings, shape (N,), in rating units."""
-        embedding = self.trunk(images)
-        return torch.stack([head(embedding) for head in self.heads], dim=1).mean(1)
+        return super().forward(images).mean(1)
