@@ -23,7 +23,7 @@ from aisthesis.pipeline.inputs import Inputs
 __all__ = ["embedding_cache", "fit_backbones", "fit_key"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
+_CODE = 2
 
 
 def fit_key(config: StudyConfig, inputs: Inputs) -> str:
