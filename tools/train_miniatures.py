@@ -63,7 +63,7 @@ RECIPES = {
     # Without labels, removed channels and a layer that is never negative cost it half of what
     # its embedding knew of the ratings.
     "barlow_twins": Recipe(
-        epochs=4, finish_epochs=1.5, batch=64, rate=2e-3, layer_weight=0.5, removed=0.0
+        epochs=7, finish_epochs=3, batch=64, rate=2e-3, layer_weight=0.5, removed=0.0
     ),
 }
 
