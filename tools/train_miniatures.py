@@ -59,7 +59,7 @@ RECIPES = {
     "vgg19": Recipe(epochs=3, finish_epochs=1.5, rate=1e-3, finish_rate=5e-4),
     "resnet152": Recipe(epochs=8),
     "densenet161": Recipe(epochs=2, finish_epochs=0.8, layer_weight=0.5),
-    "efficientnet_b3": Recipe(epochs=3, finish_epochs=4),
+    "efficientnet_b3": Recipe(epochs=3, finish_epochs=4, removed=0.0),
     # Without labels, removed channels and a layer that is never negative cost it half of what
     # its embedding knew of the ratings.
     "barlow_twins": Recipe(
