@@ -32,6 +32,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from aisthesis.agreement import ORIGINAL_METRICS, pair_values, summarise
 from aisthesis.config import study_config
 from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.engine.jobs import Serial
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK, MapsWriter
 from aisthesis.pipeline.agree import agree_backbones
 
@@ -177,7 +178,7 @@ def one_stage(root: str, n: int, metrics: tuple[str, ...], threads: int) -> dict
     keys = {"images": "i", "ratings": "r", "out": root, "backbones": labels, "metrics": metrics}
     config = study_config(keys, Path(root), "benchmark")
     before, start = peak_rss_mib(), time.perf_counter()
-    agree_backbones(StudyFolder(Path(root)), config, Narrator())
+    agree_backbones(StudyFolder(Path(root)), config, Serial(), Narrator())
     return {
         "images": n,
         "metrics": list(metrics),

@@ -21,7 +21,6 @@ from aisthesis.engine import Silent, StudyFolder
 from aisthesis.heads import FitOptions, embed_images, evaluate, fit_mlp, fit_ridge
 from aisthesis.judgments import split
 from aisthesis.pipeline.catalogue import build
-from aisthesis.pipeline.fit import embedding_cache
 from aisthesis.pipeline.inputs import read_inputs
 
 
@@ -42,8 +41,6 @@ def main() -> None:
             inputs.folder,
             inputs.names,
             backbone.transform,
-            digests=inputs.digests,
-            cache_file=embedding_cache(folder, backbone),
         )
         results[asked.label] = one_backbone(z, inputs, config, options.splits)
     options.out.mkdir(exist_ok=True)

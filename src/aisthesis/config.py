@@ -25,6 +25,7 @@ __all__ = [
     "METRICS_OF_THE_DESCRIPTION",
     "BackboneConfig",
     "Columns",
+    "DaskConfig",
     "ExplainingConfig",
     "FaithfulnessConfig",
     "FitConfig",
@@ -99,6 +100,20 @@ class FaithfulnessConfig(Section):
     cascade_images: int = Field(4, ge=0, le=100_000)
 
 
+class DaskConfig(Section):
+    """Where `engine = "dask"` finds its workers.
+
+    A scheduler's address, or a cluster to be started: on this machine, or by a batch system, whose
+    options (`queue`, `cores`, `memory`, `walltime`, ...) are dask-jobqueue's.
+    """
+
+    scheduler: str | None = None
+    cluster: Literal["local", "slurm", "pbs", "lsf"] = "local"
+    workers: int | None = Field(None, ge=1, le=100_000)
+    threads: int = Field(1, ge=1, le=1024)
+    options: dict[str, Any] = {}
+
+
 class BackboneConfig(Section):
     """One backbone of a study."""
 
@@ -150,6 +165,8 @@ class StudyConfig(Section):
     explaining: ExplainingConfig = ExplainingConfig()
     faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     ensemble: bool = False
+    engine: Literal["serial", "dask"] = "serial"
+    dask: DaskConfig = DaskConfig()
 
     @field_validator("explainers")
     @classmethod

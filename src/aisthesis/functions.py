@@ -122,7 +122,6 @@ def fit(
         folder,
         checked.names,
         backbone.transform,
-        digests=checked.digests,
         batch_size=batch_size,
         device=backbone.device,
         advance=advance,

@@ -64,7 +64,7 @@ class RetainedPredictor:
         checked = check_images(folder, folder.names)
         z = embed_images(
             self.backbone.trunk, folder, checked.names, self.backbone.transform,
-            digests=checked.digests, batch_size=batch_size, device=self.backbone.device,
+            batch_size=batch_size, device=self.backbone.device,
             advance=advance,
         )  # fmt: skip
         with torch.no_grad():

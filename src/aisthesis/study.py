@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 import xarray as xr
 
-from aisthesis import __version__
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.config import StudyConfig, read_study_file, study_config
 from aisthesis.engine import Narrator, Silent, StudyFolder
+from aisthesis.engine.jobs import Executor, Serial, forget_loaded
+from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
-from aisthesis.engine.versions import library_versions, without_nan
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
-from aisthesis.pipeline.agree import agree_backbones, agree_key, mapped_labels
+from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
-from aisthesis.pipeline.columns import TABLES
 from aisthesis.pipeline.explain import explain_backbones, explained_images
 from aisthesis.pipeline.explainers import explain_by_others
-from aisthesis.pipeline.faithfulness import faithfulness_key, measure_faithfulness
-from aisthesis.pipeline.fit import fit_backbones, fit_key
+from aisthesis.pipeline.fit import Fit
 from aisthesis.pipeline.inputs import Inputs, read_inputs
-from aisthesis.pipeline.localise import localise_backbones, localise_key
-from aisthesis.pipeline.methods import (
-    compare_methods,
-    methods_key,
-    open_methods,
-    stored_methods,
-)
+from aisthesis.pipeline.methods import open_methods, stored_methods
+from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.predict import predict_images
-from aisthesis.pipeline.retain import retain_backbones, retain_files, retain_key
+from aisthesis.pipeline.record import record_inputs, warnings_of
+from aisthesis.pipeline.retain import retain_backbones, retain_files, retain_parts
+from aisthesis.pipeline.stages import do_stage, finish, table_stages
+from aisthesis.pipeline.status import study_status
 from aisthesis.report import write_report
 
 __all__ = ["Maps", "Study"]
@@ -103,16 +100,40 @@ class Study:
         """
         if until not in _STAGES:
             raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
+        with self._at_work() as (inputs, executor):
+            for stage in _STAGES[: _STAGES.index(until) + 1]:
+                getattr(self, f"_{stage}")(inputs, executor)
+        return self
+
+    def status(self) -> pd.DataFrame:
+        """Say what is done, stale, damaged or to do, and why; nothing is computed or written.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``stage, of, state, done, total, why``: a row for each stage, and where a stage
+            goes backbone by backbone for each backbone.
+        """
+        check_request(self.config)
+        return study_status(self.folder, self.config, self.inputs, self._narrator)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[tuple[Inputs, Executor]]:
+        """Check the request, keep other runs out, and give the inputs and who does the work."""
         metrics_named(self.config.metrics)
         check_request(self.config)
         require_libraries(self.config.explainers)
+        self.folder.check(self.config)
         inputs = self.inputs
-        self.folder.claim(self.config)
-        self._record_inputs(inputs)
-        fitted = fit_key(self.config, inputs)
-        for stage in _STAGES[: _STAGES.index(until) + 1]:
-            getattr(self, f"_{stage}")(inputs, fitted)
-        return self
+        self.folder.make()
+        with held_alone(self.folder.root):
+            self.folder.claim(self.config)
+            record_inputs(self.folder, self.config, inputs)
+            try:
+                with _executor(self.config, self._narrator) as executor:
+                    yield inputs, executor
+            finally:
+                forget_loaded()
 
     @property
     def inputs(self) -> Inputs:
@@ -121,110 +142,33 @@ class Study:
             self._inputs = read_inputs(self.config, self._narrator)
         return self._inputs
 
-    def _fit(self, inputs: Inputs, fitted: str) -> None:
-        folder = self.folder
-        heads = [
-            folder.head_file(b.label, split.fit_seed)
-            for b in self.config.backbones
-            for split in inputs.splits
-        ]
-        if folder.is_done("fit", fitted, [folder.predictions, folder.scores, *heads]):
-            self._narrator.say("fit: already done")
-            return
+    def _fit(self, inputs: Inputs, executor: Executor) -> None:
         started = time.perf_counter()
-        fit_backbones(folder, self.config, inputs, self._narrator)
-        folder.record(warnings=self._warnings(inputs))
-        self._finish("fit", fitted, started)
+        fit = Fit(self.folder, self.config, inputs, self._specs, self._narrator)
+        if fit.run(executor):
+            self.folder.record(warnings=warnings_of(self.folder, self.config, inputs))
+            finish(self.folder, "fit", fit.parts, started)
 
-    def _explain(self, inputs: Inputs, fitted: str) -> None:
+    def _explain(self, inputs: Inputs, executor: Executor) -> None:
         started = time.perf_counter()
-        explain_backbones(self.folder, self.config, inputs, fitted, self._narrator)
-        explain_by_others(self.folder, self.config, inputs, fitted, self._narrator)
+        explain_backbones(self.config, inputs, self._specs, executor, self._narrator)
+        explain_by_others(self.config, inputs, self._specs, executor, self._narrator)
         explained = explained_images(self.config, inputs)
         self.folder.record(explained={"which": self.config.explain, "n": len(explained)})
-        self._finish("explain", fitted, started)
+        finish(self.folder, "explain", {}, started)
 
-    def _agree(self, inputs: Inputs, fitted: str) -> None:
-        folder = self.folder
-        key = agree_key(folder, self.config)
-        if folder.is_done("agree", key, [getattr(folder, name) for name in TABLES]):
-            self._narrator.say("agree: already done")
-        else:
-            started = time.perf_counter()
-            agree_backbones(folder, self.config, self._narrator)
-            self._finish("agree", key, started)
-        key = methods_key(folder, self.config)
-        self._once("methods", key, [folder.methods], compare_methods)
-        if self.config.masks is not None:
-            key = localise_key(folder, self.config)
-            self._once("localise", key, [folder.localisation], localise_backbones, inputs)
+    def _agree(self, inputs: Inputs, executor: Executor) -> None:
+        folder, narrator = self.folder, self._narrator
+        for stage in table_stages(folder, self.config, inputs, executor, narrator):
+            do_stage(folder, stage, narrator)
 
-        asked = faithfulness_key(folder, self.config)
-        if asked is not None:
-            files = [folder.faithfulness, folder.cascade]
-            self._once("faithfulness", asked, files, measure_faithfulness, inputs)
-
-    def _once(
-        self, stage: str, key: str, files: Sequence[Path], work: Callable[..., None], *rest: Any
-    ) -> None:
-        """Do a stage of the folder alone unless it is done under this key."""
-        if self.folder.is_done(stage, key, files):
-            self._narrator.say(f"{stage}: already done")
-            return
-        started = time.perf_counter()
-        work(self.folder, self.config, *rest, self._narrator)
-        self._finish(stage, key, started)
-
-    def _report(self, inputs: Inputs, fitted: str) -> None:
+    def _report(self, inputs: Inputs, executor: Executor) -> None:
         self.report()
 
-    def _finish(self, stage: str, key: str, started: float) -> None:
-        seconds = round(time.perf_counter() - started, 2)
-        self.folder.record(stages={stage: {"key": key, "seconds": seconds}})
-
-    def _record_inputs(self, inputs: Inputs) -> None:
-        config, ceiling = self.config, inputs.ratings.noise_ceiling
-        single = inputs.ratings.single
-        rated = inputs.rating[inputs.rated]
-        self.folder.record(
-            aisthesis=__version__,
-            versions=library_versions(),
-            images={
-                "folder": str(config.images),
-                "n": len(inputs.names),
-                "skipped": [{"image": name, "reason": why} for name, why in inputs.skipped],
-            },
-            ratings={
-                "file": str(config.ratings),
-                "n_images": len(rated),
-                "n_raters": None if single is None else int(single["rater"].nunique()),
-                "noise_ceiling": without_nan(ceiling.as_dict()) if ceiling else None,
-                "min": float(rated.min()),
-                "max": float(rated.max()),
-            },
-            splits={
-                **{
-                    part: len(getattr(inputs.splits[0], part))
-                    for part in ("train", "validation", "test")
-                },
-                "seed": config.seed,
-                "seeds": config.seeds,
-            },
-            warnings=self._warnings(inputs),
-        )
-
-    def _warnings(self, inputs: Inputs) -> list[str]:
-        """What a reader must know before anything else."""
-        warnings = []
-        if inputs.skipped:
-            n = len(inputs.skipped)
-            warnings.append(f"{n} broken image{'s were' if n > 1 else ' was'} skipped")
-        backbones = self.folder.provenance().get("backbones", {})
-        for backbone in self.config.backbones:
-            weights = backbones.get(backbone.label, {}).get("weights", {})
-            if weights.get("warning"):
-                warnings.append(f"{backbone.label}: {weights['warning']}")
-        return warnings
+    @property
+    def _specs(self) -> dict[str, NetworkSpec]:
+        """The backbones by label; their weights' files are read anew each time."""
+        return {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
 
     def retain(self, *, folds: int = 4, repeats: int = 2) -> pd.DataFrame:
         """Keep each head's most important channels and say whether it then predicts better.
@@ -244,18 +188,21 @@ class Study:
         """
         if folds < 2 or repeats < 1:
             raise RequestError(f"expected at least 2 folds and 1 repeat, got {folds} and {repeats}")
-        self.run(until="fit")
-        files = retain_files(self.folder)
-        key = retain_key(fit_key(self.config, self.inputs), folds, repeats)
-        if self.folder.is_done("retain", key, files.values()):
-            self._narrator.say("retain: already done")
-        else:
-            started = time.perf_counter()
-            retain_backbones(
-                self.folder, self.config, self.inputs, folds=folds, repeats=repeats,
-                narrator=self._narrator,
-            )  # fmt: skip
-            self._finish("retain", key, started)
+        with self._at_work() as (inputs, executor):
+            self._fit(inputs, executor)
+            files = retain_files(self.folder)
+            parts = retain_parts(self.config, inputs, self._specs, folds, repeats)
+            if self.folder.ledger.state("retain", parts).done:
+                self._narrator.say("retain: already done")
+            else:
+                started = time.perf_counter()
+                retain_backbones(
+                    self.folder, self.config, inputs, folds=folds, repeats=repeats,
+                    narrator=self._narrator,
+                )  # fmt: skip
+                made = [file for file in files.values() if file.is_file()]
+                self.folder.ledger.enter("retain", parts, made)
+                finish(self.folder, "retain", parts, started)
         return pd.read_csv(files["retention"])
 
     def predict(
@@ -305,7 +252,7 @@ class Study:
         """
         started = time.perf_counter()
         page = write_report(self.folder.root, progress=self._narrator, photographs=photographs)
-        self._finish("report", "", started)
+        finish(self.folder, "report", {}, started)
         return page
 
     @property
@@ -373,6 +320,18 @@ class Study:
         if not path.is_file():
             raise RequestError(f"{path} is not there yet; run `aisthesis {stage}` first")
         return pd.read_csv(path, dtype={"image": str, "seed": str})
+
+
+@contextmanager
+def _executor(config: StudyConfig, narrator: Narrator) -> Iterator[Executor]:
+    """Give who does the work on chunks: this process, or a cluster."""
+    if config.engine == "serial":
+        yield Serial()
+        return
+    from aisthesis.engine.cluster import dask_executor
+
+    with dask_executor(config.dask, narrator) as executor:
+        yield executor
 
 
 class Maps(Mapping[str, xr.DataArray]):

@@ -13,8 +13,9 @@ from skimage.metrics import structural_similarity
 
 from aisthesis.config import study_config
 from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.engine.jobs import Serial
 from aisthesis.engine.maps_store import MapsWriter, open_maps
-from aisthesis.pipeline.agree import agree_backbones, agree_key
+from aisthesis.pipeline.agree import agree_backbones, agree_parts
 from aisthesis.pipeline.columns import TABLES
 
 KINDS = ("ais", "evidence")
@@ -227,7 +228,7 @@ def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, **keys):
             for seed in range(seeds)
         ]
     pd.concat(predictions).to_csv(folder.predictions, index=False)
-    agree_backbones(folder, config, Narrator())
+    agree_backbones(folder, config, Serial(), Narrator())
     return folder, config, read(folder)
 
 
@@ -254,7 +255,7 @@ def test_metrics_of_pixels_are_inferred_from_some_images_of_the_seed(tmp_path) -
     assert set(tables["baselines"].query("backbone != 'a'")["n"]) == {40}
     folder = StudyFolder(config.out)
     other = config.model_copy(update={"inference_images": 11})
-    assert agree_key(folder, other) != agree_key(folder, config)
+    assert agree_parts(folder, other) != agree_parts(folder, config)
 
 
 def test_a_flat_map_is_left_out_and_counted(tmp_path) -> None:

@@ -137,10 +137,10 @@ def test_agreement_is_that_of_scikit_image_on_the_stored_maps(study) -> None:
 
 
 def test_the_trunk_is_the_same_to_the_byte_after_a_whole_study(make_study, tmp_path, monkeypatch):
-    from aisthesis.pipeline import explain, fit
+    from aisthesis.pipeline import network
 
     built = []
-    for module in (fit, explain):
+    for module in (network,):
         original = module.build
 
         def keep(*args, original=original, **keys):
@@ -159,15 +159,12 @@ def test_the_trunk_is_the_same_to_the_byte_after_a_whole_study(make_study, tmp_p
 
 
 def test_a_second_run_redoes_nothing(study, monkeypatch) -> None:
-    from aisthesis import study as module
-
     def refuse(*args, **keys):
         raise AssertionError("done work was done again")
 
     before = hashlib.sha256(study.folder.predictions.read_bytes()).digest()
-    monkeypatch.setattr(module, "fit_backbones", refuse)
-    monkeypatch.setattr(module, "agree_backbones", refuse)
-    monkeypatch.setattr("aisthesis.pipeline.explain.build", refuse)
+    monkeypatch.setattr("aisthesis.pipeline.network.build", refuse)
+    monkeypatch.setattr("aisthesis.pipeline.stages.agree_backbones", refuse)
     Study.open(study.folder.root).run()
     assert hashlib.sha256(study.folder.predictions.read_bytes()).digest() == before
 

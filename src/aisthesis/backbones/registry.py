@@ -25,7 +25,7 @@ from aisthesis.backbones.torchvision_networks import (
 from aisthesis.backbones.weights import WeightsFile, WeightsRecord
 from aisthesis.errors import AisthesisError, RequestError, nearest, or_list
 
-__all__ = ["backbone", "check_backbone", "list_layers"]
+__all__ = ["backbone", "check_backbone", "list_layers", "weights_file"]
 
 NO_LAYER = "none"
 DEFAULT, RANDOM = "default", "random"
@@ -118,6 +118,24 @@ def check_backbone(
             obtain_official(_official_file(recipe), weights_dir)
     elif weights != RANDOM:
         _path_of(weights)
+
+
+def weights_file(
+    name: str, *, weights: str | Path = DEFAULT, weights_dir: str | Path | None = None
+) -> Path | None:
+    """Where the file of a backbone's weights is on this disk; None for random or absent ones.
+
+    Raises
+    ------
+    RequestError
+        If there is no such backbone, or no such file.
+    """
+    if weights == RANDOM:
+        return None
+    if weights != DEFAULT:
+        return _path_of(weights)
+    recipe = _recipe(name, None)
+    return find_official(_official_file(recipe), weights_dir) or recipe.cached()
 
 
 def list_layers(name: str, *, input_px: int | None = None) -> list[Layer]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from aisthesis.config import StudyConfig, slug, study_config, write_study_file
 from aisthesis.engine.files import read_json, told_plainly, write_json, write_text
+from aisthesis.engine.ledger import Ledger
 from aisthesis.errors import RequestError
 
 __all__ = ["StudyFolder", "digest_of"]
@@ -32,6 +33,8 @@ _NOT_THE_STUDY = (
     "explaining",
     "faithfulness",
     "title",
+    "engine",
+    "dask",
 )
 
 
@@ -73,8 +76,8 @@ class StudyFolder:
         self.report = root / "report.html"
         self.cache = root / "cache"
 
-    def claim(self, config: BaseModel) -> None:
-        """Make the folder and write the study into it.
+    def check(self, config: BaseModel) -> None:
+        """Refuse a folder that may not hold this study; nothing is written.
 
         Raises
         ------
@@ -86,12 +89,29 @@ class StudyFolder:
                 raise RequestError(f"expected a folder for the study, but {self.root} is a file")
             if self.study_file.is_file():
                 self._refuse_another(config)
-            elif self.root.is_dir() and any(self.root.iterdir()):
+            elif self.root.is_dir() and any(
+                not file.name.startswith(".lock") for file in self.root.iterdir()
+            ):
                 raise RequestError(
                     f"the output folder {self.root} is not empty and holds no study; "
                     "choose an empty or new folder"
                 )
+
+    def make(self) -> None:
+        """Make the folder where there is none."""
+        with told_plainly(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
+
+    def claim(self, config: BaseModel) -> None:
+        """Make the folder and write the study into it.
+
+        Raises
+        ------
+        RequestError
+            As `check`.
+        """
+        self.check(config)
+        self.make()
         write_text(self.study_file, write_study_file(config))
 
     def _refuse_another(self, config: BaseModel) -> None:
@@ -141,6 +161,11 @@ class StudyFolder:
             return tomllib.loads(self.study_file.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
             raise RequestError(f"{self.study_file} cannot be read: {error}") from None
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is finished in this folder."""
+        return Ledger(self.root)
 
     def head_file(self, label: str, seed: int) -> Path:
         """Where the head of a backbone and seed is kept."""

@@ -18,10 +18,11 @@ import zarr
 from numpy.typing import NDArray
 
 from aisthesis.config import slug
+from aisthesis.engine.chunk_store import ArraySpec, as_coordinate, create_array
 from aisthesis.engine.files import told_plainly
 from aisthesis.errors import AisthesisError, RequestError
 
-__all__ = ["DIMENSIONS", "IMAGES_A_CHUNK", "MapsWriter", "group_key", "open_maps"]
+__all__ = ["DIMENSIONS", "IMAGES_A_CHUNK", "LONG_NAMES", "MapsWriter", "group_key", "open_maps"]
 
 IMAGES_A_CHUNK = 32
 
@@ -35,14 +36,14 @@ DIMENSIONS = {
     "activation": ("image", "y", "x"),
 }
 _BY_EXPLAINER = ("image", "y", "x")  # averaged over seeds, under the explainer's name
-_LONG_NAMES = {
+LONG_NAMES = {
     "ais": "heatmap weighted by the Alignment-Importance Score (rating units x activation)",
     "evidence": "heatmap weighted by the evidence score (rating units x activation)",
     "importance": "Alignment-Importance Score of each channel (rating units)",
     "delta_prediction": "prediction without the channel minus prediction (rating units)",
     "activation": "mean of the layer's activations over channels",
 }
-_RATING_ARRAYS = {name: (axes, _LONG_NAMES[name]) for name, axes in DIMENSIONS.items()}
+_RATING_ARRAYS = {name: (axes, LONG_NAMES[name]) for name, axes in DIMENSIONS.items()}
 
 
 class MapsWriter:
@@ -77,7 +78,7 @@ class MapsWriter:
         self._sizes = {
             name: len(coordinates[name]) for name in ("seed", "image") if name in coordinates
         }
-        self._attributes = {"backbone": label, **attributes}
+        self._attributes = {"backbone": label, **attributes, "complete": 1}
         self._coordinates = coordinates
         self._group: zarr.Group | None = None
         self._root = root
@@ -87,7 +88,7 @@ class MapsWriter:
             zarr.open_group(self._root, mode="a", zarr_format=3)
             shutil.rmtree(self._partial, ignore_errors=True)
             variables = {
-                name: (name if name == "seed" else "image", _coordinate(values))
+                name: (name if name == "seed" else "image", as_coordinate(values))
                 for name, values in self._coordinates.items()
             }
             dataset = xr.Dataset(coords=variables, attrs=self._attributes)
@@ -118,19 +119,8 @@ class MapsWriter:
         sizes = [
             self._sizes.get(axis, length) for axis, length in zip(axes, array.shape, strict=True)
         ]
-        chunks = [
-            min(length, IMAGES_A_CHUNK) if axis == "image" else length
-            for axis, length in zip(axes, sizes, strict=True)
-        ]
-        self._group.create_array(  # type: ignore[union-attr]
-            name,
-            shape=tuple(sizes),
-            chunks=tuple(max(1, length) for length in chunks),
-            dtype="float32",
-            fill_value=float("nan"),
-            dimension_names=axes,
-            attributes={"long_name": long_name},
-        )
+        spec = ArraySpec(tuple(zip(axes, sizes, strict=True)), long_name)
+        create_array(self._group, name, spec, IMAGES_A_CHUNK)
 
     def __exit__(
         self,
@@ -147,17 +137,12 @@ class MapsWriter:
             self._partial.rename(self._final)
 
 
-def _coordinate(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
-    array = np.asarray(values)
-    return array.astype(object) if array.dtype.kind == "U" else array
-
-
 def group_key(root: Path, label: str) -> str | None:
     """The key that a finished group was written under; None where there is no finished group."""
     if not (root / slug(label) / "zarr.json").is_file():
         return None
-    key = zarr.open_group(root / slug(label), mode="r").attrs.get("key")
-    return str(key) if key is not None else None
+    attributes = zarr.open_group(root / slug(label), mode="r").attrs
+    return str(attributes["key"]) if attributes.get("complete") else None
 
 
 def open_maps(root: Path, label: str) -> xr.Dataset:

@@ -13,6 +13,7 @@ from aisthesis.miniature.pretrained import (
     MINIATURE_PREFIX,
     MINIATURES,
     miniature_backbone,
+    miniature_weights,
     training_record,
 )
 from aisthesis.miniature.scene import Difficulty, Evidence, Scene
@@ -26,6 +27,7 @@ __all__ = [
     "PlantedStudy",
     "Scene",
     "miniature_backbone",
+    "miniature_weights",
     "render_image",
     "render_study",
     "simulate_ratings",

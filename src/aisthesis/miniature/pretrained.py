@@ -26,7 +26,13 @@ from aisthesis.miniature.networks import (
     require_known,
 )
 
-__all__ = ["MINIATURES", "MINIATURE_PREFIX", "miniature_backbone", "training_record"]
+__all__ = [
+    "MINIATURES",
+    "MINIATURE_PREFIX",
+    "miniature_backbone",
+    "miniature_weights",
+    "training_record",
+]
 
 MINIATURE_PREFIX = "miniature:"
 MINIATURES: tuple[str, ...] = tuple(BUILDERS)
@@ -108,6 +114,17 @@ def miniature_backbone(
         weights=record,
         copy=False,
     )
+
+
+def miniature_weights(name: str, weights: str | Path = DEFAULT) -> Path | None:
+    """Where the file of a miniature's weights is; None for random ones."""
+    if str(weights) == RANDOM:
+        return None
+    if str(weights) != DEFAULT:
+        return Path(weights)
+    plain = name.removeprefix(MINIATURE_PREFIX)
+    require_known(plain)
+    return Path(str(_packaged(f"{plain}.safetensors")))
 
 
 def training_record() -> dict[str, dict[str, Any]]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from aisthesis.agreement import (
     cluster_backbones,
@@ -24,14 +26,16 @@ from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
-from aisthesis.engine.maps_store import group_key
+from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
+from aisthesis.engine.jobs import Chunk, Executor, Task
+from aisthesis.engine.maps_store import IMAGES_A_CHUNK, group_key
 from aisthesis.explainer_names import BASE
 from aisthesis.pipeline.columns import TABLES, in_columns
 from aisthesis.pipeline.inference import infer
-from aisthesis.pipeline.methods import CONTROLS, method_keys, open_methods, stored_methods
+from aisthesis.pipeline.methods import CONTROLS, maps_parts, open_methods, stored_methods
 from aisthesis.pipeline.stored import StoredMaps
 
-__all__ = ["agree_backbones", "agree_key", "mapped_labels"]
+__all__ = ["AgreeJob", "agree_backbones", "agree_parts", "mapped_labels"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
 _CODE = 5
@@ -44,14 +48,59 @@ def mapped_labels(folder: StudyFolder, config: StudyConfig) -> list[str]:
     return [b.label for b in config.backbones if group_key(folder.maps, b.label)]
 
 
-def agree_key(folder: StudyFolder, config: StudyConfig) -> str:
-    """Digest of all that the stage's result depends on."""
-    maps = method_keys(folder, config)
+def agree_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+    """What the stage's tables depend on, by name."""
+    parts = maps_parts(folder, config)
     options = (config.metrics, config.bootstrap, config.inference_images, config.seed)
-    return digest_of(_CODE, maps, *options)
+    return parts | {"options of the agreement": digest_of(options), "code": str(_CODE)}
 
 
-def agree_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narrator) -> None:
+@dataclass(frozen=True)
+class AgreeJob:
+    """Compares the maps of chunks of images."""
+
+    root: Path
+    labels: tuple[str, ...]
+    kinds: tuple[str, ...]
+    metrics: tuple[str, ...]
+    store: ChunkStore
+
+    @property
+    def identity(self) -> str:
+        """Equal where the maps are."""
+        return digest_of("agree", str(self.root), self.store.key)
+
+    @property
+    def every(self) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+        """What is compared: for each kind all pairs of backbones, then each with its activation."""
+        pairs = list(combinations(self.labels, 2))
+        wanted = []
+        for kind in self.kinds:
+            wanted += [((kind, a), (kind, b)) for a, b in pairs]
+            wanted += [((kind, one), ("activation", one)) for one in self.labels]
+        return wanted
+
+    def load(self) -> dict[tuple[str, str], StoredMaps]:
+        """Open the stored maps."""
+        opened = {}
+        for label in self.labels:
+            with open_methods(StudyFolder(self.root), label, self.kinds) as arrays:
+                # What is opened is read piece by piece; nothing is held open in between.
+                for kind in (*self.kinds, "activation"):
+                    opened[kind, label] = StoredMaps(arrays[kind])
+        return opened
+
+    def work(self, loaded: dict[tuple[str, str], StoredMaps], chunk: Chunk) -> None:
+        """Write the values of one chunk, (image, metric, comparison)."""
+        start = chunk.number * self.store.chunk
+        some = slice(start, start + len(chunk.names))
+        maps = {key: stored[some] for key, stored in loaded.items()}
+        self.store.write(chunk.number, {"value": compare(maps, self.every, self.metrics)})
+
+
+def agree_backbones(
+    folder: StudyFolder, config: StudyConfig, executor: Executor, narrator: Narrator
+) -> None:
     """Compare every pair of backbones on every explained image; write the agreement tables.
 
     Maps are averaged over seeds in rating units at the layer's resolution before they are
@@ -63,8 +112,8 @@ def agree_backbones(folder: StudyFolder, config: StudyConfig, narrator: Narrator
     tables: dict[str, pd.DataFrame] = {}
     if labels:
         kinds = compared_kinds(folder, config, labels)
+        compared = _compare(folder, config, labels, kinds, executor, narrator)
         with _opened(folder, labels, kinds) as datasets:
-            compared = _compare(datasets, kinds, config, narrator)
             inferred = infer(datasets, config, narrator, kinds[len(BASE) :])
         predicted = _Predicted.of(folder, labels, compared.names)
         tables = _tables(compared, predicted, config)
@@ -103,34 +152,52 @@ class _Compared:
 
 
 def _compare(
-    datasets: Opened, kinds: Sequence[str], config: StudyConfig, narrator: Narrator
+    folder: StudyFolder,
+    config: StudyConfig,
+    labels: Sequence[str],
+    kinds: Sequence[str],
+    executor: Executor,
+    narrator: Narrator,
 ) -> _Compared:
-    """Compare all kinds of maps and the activations in one pass over the images."""
-    labels = list(datasets)
-    names = [str(name) for name in datasets[labels[0]]["image"].values]
-    maps = {(kind, one): StoredMaps(datasets[one][kind]) for kind in kinds for one in labels}
-    maps |= {("activation", one): StoredMaps(datasets[one]["activation"]) for one in labels}
+    """Compare all kinds of maps and the activations, chunk by chunk."""
+    with open_methods(folder, labels[0], kinds) as arrays:
+        names = [str(name) for name in arrays["image"].values]
+    parts = maps_parts(folder, config) | {"metrics": digest_of(config.metrics), "code": str(_CODE)}
+    parts["kinds of map"] = digest_of(list(kinds))
+    store = ChunkStore(folder.root, "cache/agreement.zarr", parts, IMAGES_A_CHUNK)
+    job = AgreeJob(folder.root, tuple(labels), tuple(kinds), tuple(config.metrics), store)
+    missing = store.missing(len(names))
+    axes = (("image", len(names)), ("metric", len(config.metrics)), ("comparison", len(job.every)))
+    store.prepare({"value": ArraySpec(axes, "agreement", "float64")}, {"image": names}, {})
+    tasks = [
+        Task(job, Chunk(number, tuple(names[number * store.chunk : (number + 1) * store.chunk])))
+        for number in missing
+    ]
+    n_left = sum(len(task.chunk.names) for task in tasks)
+    with narrator.steps(f"agreement: {len(job.every)} comparisons an image", n_left) as advance:
+        for n in executor.run(tasks):
+            advance(n)
+    store.finish()
+    return _as_tables(store.read("value"), config.metrics, labels, kinds, names)
+
+
+def _as_tables(
+    values: NDArray[np.float64],
+    metrics: Sequence[str],
+    labels: Sequence[str],
+    kinds: Sequence[str],
+    names: list[str],
+) -> _Compared:
+    """Put values (image, metric, comparison) into tables that name what was compared."""
     pairs = list(combinations(labels, 2))
-    asked = {kind: [((kind, a), (kind, b)) for a, b in pairs] for kind in kinds}
-    base = {kind: [((kind, one), ("activation", one)) for one in labels] for kind in kinds}
-    every = [pair for kind in kinds for pair in (*asked[kind], *base[kind])]
-    with narrator.steps(f"agreement: {len(every)} comparisons an image", len(names)) as advance:
-        done = 0
-
-        def progress(position: int, total: int) -> None:
-            nonlocal done
-            advance(position - done)
-            done = position
-
-        values = compare(maps, every, config.metrics, progress=progress)
-    metrics = [one.name for one in metrics_named(config.metrics)]
+    wanted = [one.name for one in metrics_named(metrics)]
     image = np.array(names, dtype=object)
     tables: dict[str, list[pd.DataFrame]] = {"pairs": [], "baselines": []}
     start = 0
     for kind in kinds:
         middle, end = start + len(pairs), start + len(pairs) + len(labels)
-        of_pairs = pair_table(values[..., start:middle], metrics, pairs)
-        of_activation = baseline_table(values[..., middle:end], metrics, labels)
+        of_pairs = pair_table(values[..., start:middle], wanted, pairs)
+        of_activation = baseline_table(values[..., middle:end], wanted, labels)
         for key, table in (("pairs", of_pairs), ("baselines", of_activation)):
             named = table.assign(image=image[table["image"]])
             named.insert(1, "map", kind)

@@ -14,14 +14,33 @@ from aisthesis.backbones import (
     check_backbone,
     list_layers,
     scan_network,
+    weights_file,
 )
 from aisthesis.config import BackboneConfig, StudyConfig
-from aisthesis.miniature import MINIATURE_PREFIX, miniature_backbone
+from aisthesis.engine.ledger import file_digest
+from aisthesis.errors import AisthesisError
+from aisthesis.miniature import MINIATURE_PREFIX, miniature_backbone, miniature_weights
 
-__all__ = ["build", "check_request", "layers_of"]
+__all__ = ["build", "check_request", "layers_of", "weights_identity"]
 
 
-def build(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> Backbone:
+def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> str:
+    """Name a backbone's weights by their file's SHA-256, or random ones by their seed.
+
+    No network is made. A file that is changed or replaced has another identity.
+    """
+    if asked.weights == "random":
+        return f"random, seed {seed}"
+    if asked.name.startswith(MINIATURE_PREFIX):
+        path = miniature_weights(asked.name, asked.weights)
+    else:
+        path = weights_file(asked.name, weights=asked.weights, weights_dir=weights_dir)
+    return (file_digest(path) if path is not None else None) or "not on this disk"
+
+
+def build(
+    asked: BackboneConfig, *, weights_dir: Path | None, seed: int, identity: str | None = None
+) -> Backbone:
     """Build the backbone that a study asks for.
 
     Parameters
@@ -31,17 +50,33 @@ def build(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> Back
         Folder of official weight files.
     seed : int
         Of random weights.
+    identity : str, optional
+        What `weights_identity` said when the study began.
+
+    Raises
+    ------
+    AisthesisError
+        If the file of weights is not the one that the study began with.
     """
     if asked.name.startswith(MINIATURE_PREFIX):
-        return miniature_backbone(asked.name, layer=asked.layer, weights=asked.weights, seed=seed)
-    return backbone(
-        asked.name,
-        layer=asked.layer,
-        weights=asked.weights,
-        weights_dir=weights_dir,
-        seed=seed,
-        input_px=asked.input_px,
-    )
+        made = miniature_backbone(asked.name, layer=asked.layer, weights=asked.weights, seed=seed)
+    else:
+        made = backbone(
+            asked.name,
+            layer=asked.layer,
+            weights=asked.weights,
+            weights_dir=weights_dir,
+            seed=seed,
+            input_px=asked.input_px,
+        )
+    found = made.weights.file_sha256
+    if identity is not None and found and found != identity:
+        raise AisthesisError(
+            f"{asked.label}: the weights in {made.weights.source} were replaced while the study "
+            f"was running (SHA-256 {identity[:12]} before, {found[:12]} now); run it again and "
+            "what depends on them is computed anew"
+        )
+    return made
 
 
 def check_request(config: StudyConfig | AlignmentConfig) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,29 +13,32 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import BackboneConfig, StudyConfig
+from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
-from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, MapsWriter, group_key
-from aisthesis.heads import RatingEnsemble, load_head
-from aisthesis.images import batches
+from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
+from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
+from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
+from aisthesis.explainer_names import BASE
+from aisthesis.heads import RatingEnsemble
 from aisthesis.importance import AblationPlan, ablation_plan, evidence_scores, importance_scores
 from aisthesis.maps import activation_map, weighted_map, z_score
 from aisthesis.pipeline.boxes import crop_boxes
-from aisthesis.pipeline.catalogue import build
-from aisthesis.pipeline.devices import choose_device
+from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.network import NetworkSpec, pixels_of
 
 __all__ = [
     "explain_backbones",
     "explain_batch",
-    "explain_key",
+    "explain_parts",
     "explained_images",
     "in_units",
+    "maps_store",
     "plan_for",
 ]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
+_CODE = 2
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -46,69 +50,155 @@ def explained_images(config: StudyConfig, inputs: Inputs) -> NDArray[np.intp]:
     return inputs.indices(inputs.splits[0].test)
 
 
-def explain_key(config: StudyConfig, asked: BackboneConfig, fitted: str, inputs: Inputs) -> str:
-    """Digest of all that a backbone's maps depend on."""
-    return digest_of(_CODE, fitted, config.explain, asked.model_dump(mode="json"), inputs.digest)
+def explain_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
+    """What a backbone's maps depend on, by name."""
+    return {
+        **fit_parts(config, inputs, spec),
+        "layer": spec.asked.layer or "its own",
+        "explained images": config.explain,
+        "code of the maps": str(_CODE),
+    }
+
+
+def maps_store(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> ChunkStore:
+    """Where a backbone's scores and maps are."""
+    return ChunkStore(config.out, spec.group, explain_parts(config, inputs, spec), IMAGES_A_CHUNK)
+
+
+@dataclass(frozen=True)
+class MapsJob:
+    """Scores the channels of one backbone's layer and makes its maps."""
+
+    spec: NetworkSpec
+    store: ChunkStore
+
+    @property
+    def identity(self) -> str:
+        """Equal where network and heads are."""
+        return digest_of("maps", self.spec.identity, self.store.key)
+
+    def load(self) -> tuple[Backbone, AblationPlan | None]:
+        """Build the network with its heads and find how channels are removed."""
+        backbone = self.spec.build()
+        if backbone.layer is None:
+            return backbone, None
+        device = next(backbone.trunk.parameters()).device
+        model = RatingEnsemble(backbone.trunk, self.spec.heads()).to(device)
+        return backbone, plan_for(backbone, model)
+
+    @torch.no_grad()
+    def work(self, loaded: tuple[Backbone, AblationPlan], chunk: Chunk) -> None:
+        """Write one chunk's scores and maps."""
+        started = time.perf_counter()
+        backbone, plan = loaded
+        parts = [
+            explain_batch(backbone, plan, pixels, torch.from_numpy(rating))
+            for pixels, rating in pixels_of(self.spec, backbone.transform, chunk)
+        ]
+        arrays = {
+            name: np.concatenate([part[name] for part in parts], DIMENSIONS[name].index("image"))
+            for name in parts[0]
+        }
+        flat = {kind: _n_flat(arrays[kind]) for kind in BASE}
+        seconds = round(time.perf_counter() - started, 4)
+        self.store.write(chunk.number, arrays, flat=flat, seconds=seconds)
 
 
 def explain_backbones(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, fitted: str, narrator: Narrator
+    config: StudyConfig,
+    inputs: Inputs,
+    specs: Mapping[str, NetworkSpec],
+    executor: Executor,
+    narrator: Narrator,
 ) -> None:
     """Score every channel of every backbone's layer and write `maps.zarr`.
 
-    A backbone whose group is finished under the same key is left as it is.
+    Chunks that are finished under the same key are left as they are.
     """
-    for asked in config.backbones:
-        key = explain_key(config, asked, fitted, inputs)
-        if group_key(folder.maps, asked.label) == key:
-            narrator.say(f"{asked.label}: maps are already there")
-            continue
-        backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
-        if backbone.layer is None:
-            narrator.say(f"{asked.label} predicts only: it has no layer to explain")
-            continue
-        _explain(folder, config, inputs, asked, backbone, key, narrator)
+    chosen = explained_images(config, inputs)
+    chunks = inputs.chunks(chosen, IMAGES_A_CHUNK)
+    missing = {}
+    for label, spec in specs.items():
+        store = maps_store(config, inputs, spec)
+        numbers = store.missing(len(chosen))
+        if numbers or not store.complete:
+            missing[label] = (store, [chunks[number] for number in numbers])
+        else:
+            narrator.say(f"{label}: maps are already there")
+    for group in in_groups(list(missing), pooled=executor.pooled):
+        jobs = [(MapsJob(specs[label], missing[label][0]), missing[label][1]) for label in group]
+        _explain(config, inputs, jobs, len(chosen), executor, narrator)
 
 
 def _explain(
-    folder: StudyFolder,
     config: StudyConfig,
     inputs: Inputs,
-    asked: BackboneConfig,
-    backbone: Backbone,
-    key: str,
+    jobs: list[tuple[MapsJob, list[Chunk]]],
+    n_images: int,
+    executor: Executor,
     narrator: Narrator,
 ) -> None:
-    started = time.perf_counter()
-    device = choose_device(config.device)
-    seeds = [split.fit_seed for split in inputs.splits]
-    heads = [load_head(folder.head_file(asked.label, seed))[0] for seed in seeds]
-    model = RatingEnsemble(backbone.trunk, heads).to(device)
-    plan = plan_for(backbone, model)
-    chosen = explained_images(config, inputs)
-    names = [inputs.names[i] for i in chosen]
-    narrator.say(_announcement(asked.label, backbone, plan, model, len(names), device))
-    flat = {"ais": 0, "evidence": 0}
-    attributes = {"layer": backbone.layer, "network": backbone.network, "key": key}
-    coordinates = {"seed": seeds, "image": names} | crop_boxes(
-        inputs.sizes, backbone.transform, names
-    )
-    with (
-        MapsWriter(folder.maps, asked.label, coordinates, attributes) as writer,
-        narrator.steps(f"{asked.label}: maps", len(names)) as advance,
-    ):
-        for start, arrays in _chunks(config, inputs, backbone, plan, chosen, device):
-            writer.write(start, arrays)
-            for kind in flat:
-                mean_maps = torch.from_numpy(arrays[kind]).mean(0)
-                defined = torch.isfinite(mean_maps).flatten(1).all(1)
-                flat[kind] += int(z_score(mean_maps[defined])[1].sum()) if defined.any() else 0
-            advance(arrays["activation"].shape[0])
-    record = folder.provenance()["backbones"].get(asked.label, {})
+    """Do the chunks that are missing of several backbones at once."""
+    tasks, explained = [], []
+    for job, chunks in jobs:
+        backbone, plan = loaded_for(job)
+        if plan is None:
+            narrator.say(f"{job.spec.label} predicts only: it has no layer to explain")
+            continue
+        _prepare(config, inputs, job, backbone, plan)
+        n = sum(len(chunk.names) for chunk in chunks)
+        narrator.say(_announcement(job.spec.label, backbone, plan, n))
+        tasks += [Task(job, chunk) for chunk in chunks]
+        explained.append((job, plan))
+    title = jobs[0][0].spec.label if len(jobs) == 1 else f"{len(jobs)} backbones"
+    with narrator.steps(f"{title}: maps", sum(len(t.chunk.names) for t in tasks)) as advance:
+        for n in executor.run(tasks):
+            advance(n)
+    for job, plan in explained:
+        job.store.finish()
+        _record(StudyFolder(config.out), job, plan, n_images)
+
+
+def _prepare(
+    config: StudyConfig, inputs: Inputs, job: MapsJob, backbone: Backbone, plan: AblationPlan
+) -> None:
+    """Make the empty arrays of a backbone's group."""
+    names = [inputs.names[i] for i in explained_images(config, inputs)]
+    if backbone.map_shape is None:
+        return
+    channels, rows, columns = backbone.map_shape
+    lengths = {
+        "seed": config.seeds, "image": len(names), "channel": channels, "y": rows, "x": columns
+    }  # fmt: skip
+    arrays = {
+        name: ArraySpec(tuple((axis, lengths[axis]) for axis in axes), LONG_NAMES[name])
+        for name, axes in DIMENSIONS.items()
+    }
+    coordinates: dict[str, Any] = {"seed": [s.fit_seed for s in inputs.splits], "image": names}
+    coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
+    attributes = {
+        "backbone": job.spec.label, "layer": backbone.layer, "network": backbone.network
+    }  # fmt: skip
+    job.store.prepare(arrays, coordinates, attributes)
+
+
+def _record(folder: StudyFolder, job: MapsJob, plan: AblationPlan, n_images: int) -> None:
+    """Write how a backbone's maps came about into the study's record."""
+    notes = job.store.notes(n_images)
+    record = folder.provenance()["backbones"].get(job.spec.label, {})
     record["ablation"] = {"plan": plan_in_words(plan), "forward_passes": plan.passes}
-    record["flat_maps"] = flat
-    record["explain_seconds"] = round(time.perf_counter() - started, 2)
-    folder.record(backbones={asked.label: record})
+    record["flat_maps"] = {
+        kind: sum(note.get("flat", {}).get(kind, 0) for note in notes) for kind in BASE
+    }
+    record["explain_seconds"] = round(sum(note.get("seconds", 0.0) for note in notes), 2)
+    folder.record(backbones={job.spec.label: record})
+
+
+def _n_flat(maps: NDArray[Any]) -> int:
+    """How many maps (seed, image, y, x), averaged over seeds, are the same everywhere."""
+    mean_maps = torch.from_numpy(maps).mean(0)
+    defined = torch.isfinite(mean_maps).flatten(1).all(1)
+    return int(z_score(mean_maps[defined])[1].sum()) if defined.any() else 0
 
 
 def plan_for(backbone: Backbone, model: RatingEnsemble) -> AblationPlan:
@@ -127,21 +217,14 @@ def plan_in_words(plan: AblationPlan) -> str:
     return plan.describe().replace("trunk.module.", "")
 
 
-def _announcement(
-    label: str,
-    backbone: Backbone,
-    plan: AblationPlan,
-    model: torch.nn.Module,
-    n_images: int,
-    device: torch.device,
-) -> str:
+def _announcement(label: str, backbone: Backbone, plan: AblationPlan, n_images: int) -> str:
     """Say which way is taken and, from one timed forward pass, how long it will take."""
     side = backbone.input_px
-    image = torch.zeros(1, 3, side, side, device=device)
+    image = torch.zeros(1, 3, side, side, device=next(backbone.trunk.parameters()).device)
     with torch.no_grad():
-        model(image)
+        backbone.trunk(image)
         started = time.perf_counter()
-        model(image).sum().item()
+        backbone.trunk(image).sum().item()
         seconds = (time.perf_counter() - started) * plan.passes * n_images
     return f"{label}: {plan_in_words(plan)} {n_images} images, expected {in_units(seconds)}."
 
@@ -151,38 +234,6 @@ def in_units(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, math.ceil(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-@torch.no_grad()
-def _chunks(
-    config: StudyConfig,
-    inputs: Inputs,
-    backbone: Backbone,
-    plan: AblationPlan,
-    chosen: NDArray[np.intp],
-    device: torch.device,
-) -> Iterator[tuple[int, Arrays]]:
-    """Yield (number of the first image, arrays) of as many images as the store keeps in a chunk."""
-    for start in range(0, len(chosen), IMAGES_A_CHUNK):
-        index = chosen[start : start + IMAGES_A_CHUNK]
-        names = [inputs.names[i] for i in index]
-        parts: list[Arrays] = []
-        done = 0
-        for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
-            rating = inputs.rating[index[done : done + len(batch.names)]]
-            parts.append(
-                explain_batch(backbone, plan, batch.pixels.to(device), torch.from_numpy(rating))
-            )
-            done += len(batch.names)
-        yield (
-            start,
-            {
-                name: np.concatenate(
-                    [part[name] for part in parts], axis=DIMENSIONS[name].index("image")
-                )
-                for name in parts[0]
-            },
-        )
 
 
 def explain_batch(

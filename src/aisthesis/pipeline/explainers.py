@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import BackboneConfig, StudyConfig, slug
+from aisthesis.config import StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of
-from aisthesis.engine.maps_store import IMAGES_A_CHUNK, MapsWriter, group_key
+from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
+from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
+from aisthesis.engine.maps_store import IMAGES_A_CHUNK
 from aisthesis.errors import RequestError
-from aisthesis.heads import MeanRating, load_head
-from aisthesis.images import batches
+from aisthesis.heads import MeanRating
 from aisthesis.maps.explainers import Explainer, Subject, explainers_named
 from aisthesis.pipeline.boxes import crop_boxes
-from aisthesis.pipeline.catalogue import build
-from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import explain_key, explained_images, in_units
+from aisthesis.pipeline.explain import explain_parts, explained_images, in_units, maps_store
 from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.network import NetworkSpec, pixels_of
 
-__all__ = ["asked_explainers", "explain_by_others", "image_seeds", "methods_root", "subject_of"]
+__all__ = [
+    "asked_explainers",
+    "explain_by_others",
+    "explainer_store",
+    "image_seeds",
+    "methods_root",
+    "subject_of",
+]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
+_CODE = 2
 
 
 def asked_explainers(config: StudyConfig) -> list[Explainer]:
@@ -62,78 +68,152 @@ def subject_of(backbone: Backbone, heads: Sequence[torch.nn.Module]) -> Subject:
     )
 
 
+def explainer_parts(
+    config: StudyConfig, inputs: Inputs, spec: NetworkSpec, one: Explainer
+) -> dict[str, str]:
+    """What an explainer's maps depend on, by name; its options are in its `repr`."""
+    options = [part for part in repr(one).split(", ") if not part.startswith("at_once=")]
+    return {
+        **explain_parts(config, inputs, spec),
+        f"options of {one.name}": digest_of(options),
+        "code of the explainers": str(_CODE),
+    }
+
+
+def explainer_store(
+    config: StudyConfig, inputs: Inputs, spec: NetworkSpec, one: Explainer
+) -> ChunkStore:
+    """Where an explainer's maps of a backbone are."""
+    parts = explainer_parts(config, inputs, spec, one)
+    return ChunkStore(config.out, f"{spec.group}/{slug(one.name)}", parts, IMAGES_A_CHUNK)
+
+
+@dataclass(frozen=True)
+class ExplainerJob:
+    """Makes one explainer's maps of one backbone."""
+
+    spec: NetworkSpec
+    store: ChunkStore
+    explainer: Explainer
+    heads_key: str
+
+    @property
+    def identity(self) -> str:
+        """Equal where network and heads are: explainers share them."""
+        return digest_of("explainers", self.spec.identity, self.heads_key)
+
+    def load(self) -> tuple[Backbone, Subject]:
+        """Build the network with its heads."""
+        backbone = self.spec.build()
+        subject = subject_of(backbone, self.spec.heads())
+        subject.model.to(next(backbone.trunk.parameters()).device)
+        return backbone, subject
+
+    def work(self, loaded: tuple[Backbone, Subject], chunk: Chunk) -> None:
+        """Write the maps of one chunk."""
+        started, done = time.perf_counter(), 0
+        backbone, subject = loaded
+        seeds = image_seeds(self.spec.seed, backbone.name, chunk.names)
+        maps = []
+        for pixels, _ in pixels_of(self.spec, backbone.transform, chunk):
+            some = seeds[done : done + len(pixels)]
+            maps.append(self.explainer(subject, pixels, seeds=some, advance=lambda share: None))
+            done += len(pixels)
+        values = torch.cat(maps).float().cpu().numpy()
+        seconds = round(time.perf_counter() - started, 4)
+        self.store.write(chunk.number, {self.explainer.name: values}, seconds=seconds)
+
+
 def explain_by_others(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, fitted: str, narrator: Narrator
+    config: StudyConfig,
+    inputs: Inputs,
+    specs: Mapping[str, NetworkSpec],
+    executor: Executor,
+    narrator: Narrator,
 ) -> None:
     """Make the maps of every asked explainer and backbone that are not there yet.
 
     They explain the prediction averaged over seeds. Backbones without AIS maps have none.
     """
     explainers = asked_explainers(config)
-    for asked in config.backbones:
-        root = methods_root(folder, asked.label)
-        if group_key(folder.maps, asked.label) is None:
+    chosen = explained_images(config, inputs)
+    chunks = inputs.chunks(chosen, IMAGES_A_CHUNK)
+    work: dict[str, list[tuple[ExplainerJob, list[Chunk]]]] = {}
+    for label, spec in specs.items():
+        if not maps_store(config, inputs, spec).complete:
             continue
-        keys = {one.name: _key(config, asked, fitted, inputs, one) for one in explainers}
-        missing = [one for one in explainers if group_key(root, one.name) != keys[one.name]]
-        if missing:
-            _explain(folder, config, inputs, asked, missing, keys, narrator)
-
-
-def _key(
-    config: StudyConfig, asked: BackboneConfig, fitted: str, inputs: Inputs, one: Explainer
-) -> str:
-    """Digest of all that an explainer's maps depend on; its options are in its `repr`."""
-    options = [part for part in repr(one).split(", ") if not part.startswith("at_once=")]
-    return digest_of(_CODE, explain_key(config, asked, fitted, inputs), options)
+        key = digest_of(explain_parts(config, inputs, spec))
+        for one in explainers:
+            store = explainer_store(config, inputs, spec, one)
+            numbers = store.missing(len(chosen))
+            if numbers or not store.complete:
+                job = ExplainerJob(spec, store, one, key)
+                work.setdefault(label, []).append((job, [chunks[n] for n in numbers]))
+    for labels in in_groups(list(work), pooled=executor.pooled):
+        group = [pair for label in labels for pair in work[label]]
+        _explain(config, inputs, group, len(chosen), executor, narrator)
 
 
 def _explain(
-    folder: StudyFolder,
     config: StudyConfig,
     inputs: Inputs,
-    asked: BackboneConfig,
-    explainers: list[Explainer],
-    keys: dict[str, str],
+    jobs: list[tuple[ExplainerJob, list[Chunk]]],
+    n_images: int,
+    executor: Executor,
     narrator: Narrator,
 ) -> None:
-    device = choose_device(config.device)
-    backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
-    heads = [load_head(folder.head_file(asked.label, s.fit_seed))[0] for s in inputs.splits]
-    subject = subject_of(backbone, heads)
-    subject.model.to(device)
-    chosen = explained_images(config, inputs)
-    names = [inputs.names[i] for i in chosen]
-    one_pass = _seconds_of_a_pass(subject, device)
+    """Do the chunks that are missing, explainer by explainer or all at once."""
+    for job, chunks in jobs:
+        _prepare(config, inputs, job, sum(len(chunk.names) for chunk in chunks), narrator)
+    for group in in_groups(jobs, pooled=executor.pooled):
+        tasks = [Task(job, chunk) for job, chunks in group for chunk in chunks]
+        first = group[0][0]
+        alone = f"{first.spec.label}: {first.explainer.title}"
+        title = alone if len(group) == 1 else "other explainers"
+        with narrator.steps(title, sum(len(task.chunk.names) for task in tasks)) as advance:
+            for n in executor.run(tasks):
+                advance(n)
+    for job, _ in jobs:
+        job.store.finish()
+        _record(StudyFolder(config.out), job, n_images)
+
+
+def _prepare(
+    config: StudyConfig, inputs: Inputs, job: ExplainerJob, n_left: int, narrator: Narrator
+) -> None:
+    """Say what an explainer will take and make its empty arrays."""
+    one = job.explainer
+    backbone, subject = loaded_for(job)
+    seconds = one.passes(subject) * n_left * _seconds_of_a_pass(subject)
+    if seconds > 2:
+        narrator.say(_announcement(job.spec.label, one, subject, seconds))
+    names = [inputs.names[i] for i in explained_images(config, inputs)]
+    rows, columns = one.grid(subject)
+    spec = ArraySpec((("image", len(names)), ("y", rows), ("x", columns)), one.name)
     coordinates = {"image": names} | crop_boxes(inputs.sizes, backbone.transform, names)
-    root = methods_root(folder, asked.label)
-    record = dict(folder.provenance()["backbones"].get(asked.label, {}).get("explainers", {}))
-    for one in explainers:
-        started = time.perf_counter()
-        passes = one.passes(subject)
-        if passes * one_pass * len(names) > 2:
-            narrator.say(_announcement(asked.label, one, subject, passes * one_pass * len(names)))
-        attributes = {
-            "backbone": asked.label,
-            "method": one.name,
-            "title": one.title,
-            "words": one.words,
-            "signed": int(one.signed),
-            "control": int(one.control),
-            "key": keys[one.name],
-        }
-        with (
-            MapsWriter(root, one.name, coordinates, attributes) as writer,
-            narrator.steps(f"{asked.label}: {one.title}", len(names)) as advance,
-        ):
-            for start, maps in _chunks(config, inputs, backbone, subject, one, names, device):
-                writer.write(start, {one.name: maps})
-                advance(len(maps))
-        seconds = round(time.perf_counter() - started, 2)
-        grid = list(one.grid(subject))
-        record[one.name] = {"grid": grid, "passes": round(passes, 1), "seconds": seconds}
-        held = folder.provenance()["backbones"].get(asked.label, {})
-        folder.record(backbones={asked.label: held | {"explainers": record}})
+    attributes = {
+        "backbone": job.spec.label,
+        "method": one.name,
+        "title": one.title,
+        "words": one.words,
+        "signed": int(one.signed),
+        "control": int(one.control),
+    }
+    job.store.prepare({one.name: spec}, coordinates, attributes)
+
+
+def _record(folder: StudyFolder, job: ExplainerJob, n_images: int) -> None:
+    _, subject = loaded_for(job)
+    one, label = job.explainer, job.spec.label
+    seconds = sum(note.get("seconds", 0.0) for note in job.store.notes(n_images))
+    held = folder.provenance()["backbones"].get(label, {})
+    entry = {
+        "grid": list(one.grid(subject)),
+        "passes": round(one.passes(subject), 1),
+        "seconds": round(seconds, 2),
+    }
+    explainers = {**held.get("explainers", {}), one.name: entry}
+    folder.record(backbones={label: held | {"explainers": explainers}})
 
 
 def _announcement(label: str, one: Explainer, subject: Subject, seconds: float) -> str:
@@ -142,37 +222,14 @@ def _announcement(label: str, one: Explainer, subject: Subject, seconds: float) 
     return f"{label}: {one.title},{way} expected {in_units(seconds)}"
 
 
-def _seconds_of_a_pass(subject: Subject, device: torch.device) -> float:
+def _seconds_of_a_pass(subject: Subject) -> float:
+    device = next(subject.model.parameters()).device
     image = torch.zeros(1, 3, subject.input_px, subject.input_px, device=device)
     with torch.no_grad():
         subject.model(image)
         started = time.perf_counter()
         subject.model(image).sum().item()
     return time.perf_counter() - started
-
-
-def _chunks(
-    config: StudyConfig,
-    inputs: Inputs,
-    backbone: Backbone,
-    subject: Subject,
-    one: Explainer,
-    names: list[str],
-    device: torch.device,
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield (number of the first image, maps) of as many images as the store keeps in a chunk."""
-    for start in range(0, len(names), IMAGES_A_CHUNK):
-        some = names[start : start + IMAGES_A_CHUNK]
-        maps = [
-            one(
-                subject,
-                batch.pixels.to(device),
-                seeds=image_seeds(config.seed, backbone.name, batch.names),
-                advance=lambda share: None,
-            )
-            for batch in batches(inputs.folder, some, backbone.transform, config.batch_size)
-        ]
-        yield start, torch.cat(maps).float().cpu().numpy()
 
 
 def image_seeds(seed: int, backbone: str, names: Sequence[str]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,121 +15,212 @@ from numpy.typing import NDArray
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
-from aisthesis.heads import FitOptions, embed_images, evaluate, fit_mlp, fit_ridge, save_head
-from aisthesis.pipeline.catalogue import build
-from aisthesis.pipeline.devices import choose_device
+from aisthesis.engine.jobs import Executor, in_groups, loaded_for
+from aisthesis.engine.ledger import State
+from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, fit_ridge, save_head
+from aisthesis.pipeline.embed import EmbedJob, embedding_tasks, read_embeddings
 from aisthesis.pipeline.ensemble import Member, ensemble_predictions
 from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.network import NetworkSpec
 
-__all__ = ["embedding_cache", "fit_backbones", "fit_key"]
+__all__ = ["Fit", "fit_parts"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 2
+_CODE = 3
 
 
-def fit_key(config: StudyConfig, inputs: Inputs) -> str:
-    """Digest of all that the stage's result depends on."""
-    return digest_of(
-        _CODE,
-        inputs.digest,
-        config.model_dump(
-            mode="json",
-            include={"backbones", "seeds", "seed", "test", "validation", "fit", "ensemble"},
-        ),
-    )
+def fit_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
+    """What a backbone's heads depend on, by name."""
+    splits = (config.seeds, config.seed, config.test, config.validation)
+    return {
+        **inputs.parts,
+        **spec.parts,
+        "splits": digest_of(splits),
+        "options of the fit": digest_of(config.fit.model_dump(mode="json")),
+        "code of the fit": str(_CODE),
+    }
 
 
-def embedding_cache(folder: StudyFolder, backbone: Backbone) -> Path:
-    """Name a backbone's file of embeddings after all that they depend on but the images."""
-    key = backbone.embedding_fingerprint[:16]
-    return folder.cache / f"embeddings-{slug(backbone.name)}-{key}.npz"
+@dataclass(frozen=True)
+class Fit:
+    """The stage that fits all heads and writes `heads/`, `predictions.csv` and `scores.csv`."""
 
+    folder: StudyFolder
+    config: StudyConfig
+    inputs: Inputs
+    specs: dict[str, NetworkSpec]  # by label, in the study's order
+    narrator: Narrator
 
-def fit_backbones(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
-) -> None:
-    """Fit all heads of a study and write `heads/`, `predictions.csv` and `scores.csv`."""
-    predictions, scores = [], []
-    members: dict[str, Member] = {}
-    with told_plainly(folder.heads):
-        folder.heads.mkdir(exist_ok=True)
-        folder.cache.mkdir(exist_ok=True)
-    for asked in config.backbones:
+    def state(self) -> dict[str, State]:
+        """State of each backbone's heads by label, and of the tables under an empty label."""
+        ledger = self.folder.ledger
+        states = {label: ledger.state(_piece(label), self._parts(label)) for label in self.specs}
+        return {**states, "": ledger.state("fit", self._parts_of_tables())}
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the tables depend on, by name."""
+        return self._parts_of_tables()
+
+    def run(self, executor: Executor) -> bool:
+        """Do what is not done; say whether there was anything."""
+        states = self.state()
+        if all(state.done for state in states.values()):
+            self.narrator.say("fit: already done")
+            return False
+        with told_plainly(self.folder.heads):
+            self.folder.heads.mkdir(exist_ok=True)
+            self.folder.cache.mkdir(exist_ok=True)
+        missing = [label for label in self.specs if not states[label].done]
+        for group in in_groups(missing, pooled=executor.pooled):
+            self._fit_group(group, executor)
+        self._write_tables()
+        return True
+
+    def _fit_group(self, labels: list[str], executor: Executor) -> None:
+        """Embed with several backbones at once, then fit the heads of each."""
         started = time.perf_counter()
-        backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
-        warning = backbone.weights.warning
-        if warning:
-            narrator.warn(f"{asked.label}: {warning}")
-        embeddings = _embed(folder, config, inputs, backbone, asked.label, narrator)
-        fitted = _fit_heads(folder, config, inputs, asked, embeddings, narrator)
-        predictions.append(_prediction_rows(inputs, asked.label, fitted["mlp"]))
-        scores.append(_score_rows(config, inputs, asked.label, fitted))
-        members[asked.label] = Member(embeddings, fitted["mlp"])
-        record = {asked.label: _record(backbone, asked, time.perf_counter() - started)}
-        folder.record(backbones=record)
-        del backbone
-    if config.ensemble and len(members) > 1:
-        for label, values in ensemble_predictions(folder, config, inputs, members, narrator):
-            predictions.append(_prediction_rows(inputs, label, values))
-            scores.append(_score_rows(config, inputs, label, {"mlp": values}))
-    write_csv(folder.predictions, pd.concat(predictions, ignore_index=True))
-    write_csv(folder.scores, pd.concat(scores, ignore_index=True))
+        tasks, fingerprints = [], {}
+        for label in labels:
+            backbone = self._backbone(label)
+            if backbone.weights.warning:
+                self.narrator.warn(f"{label}: {backbone.weights.warning}")
+            fingerprints[label] = backbone.embedding_fingerprint
+            tasks += embedding_tasks(self.specs[label], backbone, self.inputs)
+        title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
+        with self.narrator.steps(
+            f"{title}: embeddings", sum(len(task.chunk.names) for task in tasks)
+        ) as advance:
+            for n in executor.run(tasks):
+                advance(n)
+        for label in labels:
+            backbone = self._backbone(label)
+            self._fit_one(label, backbone, started)
 
+    def _backbone(self, label: str) -> Backbone:
+        spec = self.specs[label]
+        made: Backbone = loaded_for(EmbedJob(spec, Path()))
+        return made
 
-def _embed(
-    folder: StudyFolder,
-    config: StudyConfig,
-    inputs: Inputs,
-    backbone: Backbone,
-    label: str,
-    narrator: Narrator,
-) -> NDArray[np.float32]:
-    device = choose_device(config.device)
-    with narrator.steps(f"{label}: embeddings", len(inputs.names)) as advance:
-        return embed_images(
-            backbone.trunk.to(device),
-            inputs.folder,
-            inputs.names,
-            backbone.transform,
-            digests=inputs.digests,
-            cache_file=embedding_cache(folder, backbone),
-            batch_size=config.batch_size,
-            device=device,
-            advance=advance,
+    def _fit_one(self, label: str, backbone: Backbone, started: float) -> None:
+        embeddings = read_embeddings(
+            self.folder.root, backbone, self.inputs.names, self.inputs.digests
         )
+        files = []
+        with self.narrator.steps(f"{label}: heads", self.config.seeds) as advance:
+            for number in range(self.config.seeds):
+                files += self._fit_seed(label, number, embeddings)
+                advance(1)
+        seconds = time.perf_counter() - started
+        self.folder.record(backbones={label: _record(backbone, self.specs[label].asked, seconds)})
+        self.folder.ledger.enter(_piece(label), self._parts(label), files)
+
+    def _fit_seed(self, label: str, number: int, embeddings: NDArray[np.float32]) -> list[Path]:
+        """Fit one seed's heads unless that is done; give the head's and the predictions' files."""
+        seed = self.config.seed + number
+        files = [self.folder.head_file(label, seed), _fitted_file(self.folder, label, seed)]
+        piece, parts = f"{_piece(label)}/seed{seed}", self._parts(label)
+        if not self.folder.ledger.state(piece, parts).done:
+            head, metadata, fitted = _fit_heads(self.config, self.inputs, label, number, embeddings)
+            with told_plainly(self.folder.heads):
+                save_head(head, files[0], metadata)
+            _save_arrays(files[1], fitted)
+            self.folder.ledger.enter(piece, parts, files)
+        return files
+
+    def _write_tables(self) -> None:
+        """Write the tables from what was kept of every backbone."""
+        predictions, scores = [], []
+        mlp: dict[str, NDArray[np.float64]] = {}
+        for label in self.specs:
+            fitted = self._fitted(label)
+            mlp[label] = fitted["mlp"]
+            predictions.append(_prediction_rows(self.inputs, label, fitted["mlp"]))
+            scores.append(_score_rows(self.config, self.inputs, label, fitted))
+        if self.config.ensemble and len(mlp) > 1:
+            members = {label: self._member(label, values) for label, values in mlp.items()}
+            for label, values in ensemble_predictions(
+                self.folder, self.config, self.inputs, members, self.narrator
+            ):
+                predictions.append(_prediction_rows(self.inputs, label, values))
+                scores.append(_score_rows(self.config, self.inputs, label, {"mlp": values}))
+        write_csv(self.folder.predictions, pd.concat(predictions, ignore_index=True))
+        write_csv(self.folder.scores, pd.concat(scores, ignore_index=True))
+        files = [self.folder.predictions, self.folder.scores]
+        self.folder.ledger.enter("fit", self._parts_of_tables(), files)
+
+    def _fitted(self, label: str) -> dict[str, NDArray[np.float64]]:
+        """Predictions (seeds, images) of a backbone's two kinds of heads."""
+        kept: dict[str, list[NDArray[np.float64]]] = {"mlp": [], "ridge": []}
+        for part in self.inputs.splits:
+            file = _fitted_file(self.folder, label, part.fit_seed)
+            with np.load(file, allow_pickle=False) as held:
+                for kind, values in kept.items():
+                    values.append(held[kind])
+        return {kind: np.stack(values) for kind, values in kept.items()}
+
+    def _member(self, label: str, values: NDArray[np.float64]) -> Member:
+        embeddings = read_embeddings(
+            self.folder.root, self._backbone(label), self.inputs.names, self.inputs.digests
+        )
+        return Member(embeddings, values)
+
+    def _parts(self, label: str) -> dict[str, str]:
+        return fit_parts(self.config, self.inputs, self.specs[label])
+
+    def _parts_of_tables(self) -> dict[str, str]:
+        parts: dict[str, str] = {}
+        for label in self.specs:
+            own = self._parts(label)
+            parts[f"network of {label}"] = own.pop("network")
+            parts[f"weights of {label}"] = own.pop("weights")
+            parts |= own
+        return parts | {
+            "bootstrap": str(self.config.bootstrap),
+            "ensemble": str(self.config.ensemble),
+        }
+
+
+def _piece(label: str) -> str:
+    return f"fit/{slug(label)}"
+
+
+def _fitted_file(folder: StudyFolder, label: str, seed: int) -> Path:
+    return folder.cache / f"fitted-{slug(label)}-seed{seed}.npz"
+
+
+def _save_arrays(file: Path, arrays: dict[str, NDArray[np.float64]]) -> None:
+    partial = file.with_name(f".{file.name}.partial.npz")
+    with told_plainly(file):
+        try:
+            np.savez(partial, **arrays)  # type: ignore[arg-type]
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _fit_heads(
-    folder: StudyFolder,
     config: StudyConfig,
     inputs: Inputs,
-    asked: BackboneConfig,
+    label: str,
+    number: int,
     embeddings: NDArray[np.float32],
-    narrator: Narrator,
-) -> dict[str, NDArray[np.float64]]:
-    """Fit every seed; predictions of each kind of head, shape (seeds, images), for all images."""
-    options = FitOptions(**config.fit.model_dump())
+) -> tuple[MLPHead, dict[str, str], dict[str, NDArray[np.float64]]]:
+    """Fit one seed: the MLP, what is kept beside it, and both heads' predictions of all images."""
+    seed, part = config.seed + number, inputs.splits[number]
     z = torch.from_numpy(embeddings)
     y = torch.from_numpy(inputs.rating.astype(np.float32))
-    mlp, ridge = [], []
-    with narrator.steps(f"{asked.label}: heads", config.seeds) as advance:
-        for number, split in enumerate(inputs.splits):
-            seed = config.seed + number
-            train, validation = inputs.indices(split.train), inputs.indices(split.validation)
-            fitted = fit_mlp(z, y, train, validation, options, seed=seed)
-            metadata = {
-                "backbone": asked.label,
-                "seed": str(seed),
-                "best_epoch": str(fitted.best_epoch),
-                "validation_mse": f"{fitted.validation_mse:.9g}",
-            }
-            with told_plainly(folder.heads):
-                save_head(fitted.head, folder.head_file(asked.label, seed), metadata)
-            mlp.append(fitted.head(z).double().numpy())
-            wide = embeddings.astype(np.float64)
-            ridge.append(fit_ridge(wide, inputs.rating, train, validation)[0])
-            advance(1)
-    return {"mlp": np.stack(mlp), "ridge": np.stack(ridge)}
+    train, validation = inputs.indices(part.train), inputs.indices(part.validation)
+    options = FitOptions(**config.fit.model_dump())
+    fitted = fit_mlp(z, y, train, validation, options, seed=seed)
+    metadata = {
+        "backbone": label,
+        "seed": str(seed),
+        "best_epoch": str(fitted.best_epoch),
+        "validation_mse": f"{fitted.validation_mse:.9g}",
+    }
+    ridge = fit_ridge(embeddings.astype(np.float64), inputs.rating, train, validation)[0]
+    return fitted.head, metadata, {"mlp": fitted.head(z).detach().double().numpy(), "ridge": ridge}
 
 
 def _split_of_images(inputs: Inputs, number: int) -> NDArray[np.object_]:

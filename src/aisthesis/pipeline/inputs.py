@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, digest_of
+from aisthesis.engine.jobs import Chunk
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.judgments import Ratings, Split, match, read_ratings, split
 
@@ -58,6 +60,28 @@ class Inputs:
     def digest(self) -> str:
         """Digest of images and ratings: changes when either does."""
         return digest_of([(name, self.digests[name]) for name in self.names], self.rating.tolist())
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Digests of the images and of the ratings, each on its own."""
+        return {
+            "images": digest_of([(name, self.digests[name]) for name in self.names]),
+            "ratings": digest_of(self.rating.tolist()),
+        }
+
+    def chunks(self, index: NDArray[np.intp], size: int) -> list[Chunk]:
+        """Cut images, given by their indices, into chunks of so many."""
+        return [
+            Chunk(
+                number,
+                tuple(self.names[i] for i in some),
+                tuple(self.digests[self.names[i]] for i in some),
+                tuple(float(self.rating[i]) for i in some),
+            )
+            for number, some in enumerate(
+                index[start : start + size] for start in range(0, len(index), size)
+            )
+        ]
 
 
 def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
+from aisthesis.engine.ledger import file_digest
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.inputs import Inputs
-from aisthesis.pipeline.methods import mean_maps, method_keys, open_methods, stored_methods
+from aisthesis.pipeline.methods import maps_parts, mean_maps, open_methods, stored_methods
 from aisthesis.pipeline.randomised import randomised_maps
 
-__all__ = ["localise_backbones", "localise_key"]
+__all__ = ["localise_backbones", "localise_parts"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
 _CODE = 3
 
 
-def localise_key(folder: StudyFolder, config: StudyConfig) -> str:
-    """Digest of all that the stage's result depends on, but for the masks' bytes."""
-    options = (config.bootstrap, config.seed, config.randomised)
-    return digest_of(_CODE, method_keys(folder, config), str(config.masks), *options)
+def localise_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+    """What the stage's table depends on, by name."""
+    options = digest_of(config.bootstrap, config.seed, config.randomised)
+    masks = _digest_of_masks(config.masks) if config.masks is not None else "none"
+    parts = {"masks": masks, "options": options, "code": str(_CODE)}
+    return maps_parts(folder, config) | parts
+
+
+def _digest_of_masks(folder: Path) -> str:
+    """Digest of every mask's name and bytes."""
+    files = sorted(path for path in folder.glob("*/*") if path.is_file())
+    return digest_of([(path.relative_to(folder).as_posix(), file_digest(path)) for path in files])
 
 
 def localise_backbones(

@@ -25,8 +25,9 @@ from aisthesis.pipeline.stored import StoredMaps
 __all__ = [
     "CONTROLS",
     "compare_methods",
+    "maps_parts",
     "method_keys",
-    "methods_key",
+    "methods_parts",
     "open_methods",
     "stored_methods",
 ]
@@ -76,10 +77,19 @@ def open_methods(
         yield arrays
 
 
-def methods_key(folder: StudyFolder, config: StudyConfig) -> str:
-    """Digest of all that `methods.csv` depends on."""
-    keys = method_keys(folder, config)
-    return digest_of(_CODE, keys, config.metrics, config.bootstrap, config.seed)
+def maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+    """What work on stored maps depends on: the key of every backbone's maps by each method."""
+    parts = {}
+    for label, keys in method_keys(folder, config).items():
+        for method, key in keys.items():
+            parts[f"maps of {label}{' by ' if method else ''}{method}"] = str(key)
+    return parts
+
+
+def methods_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+    """What `methods.csv` depends on, by name."""
+    options = digest_of(config.metrics, config.bootstrap, config.seed)
+    return maps_parts(folder, config) | {"options": options, "code": str(_CODE)}
 
 
 def compare_methods(folder: StudyFolder, config: StudyConfig, narrator: Narrator) -> None:

@@ -73,7 +73,6 @@ def predict_images(
                         source,
                         names,
                         own.transform,
-                        digests=checked.digests,
                         batch_size=config.batch_size,
                         device=chosen,
                         advance=advance,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,18 +16,20 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
 from aisthesis.errors import RequestError
-from aisthesis.heads import FitOptions, MLPHead, embed_images, evaluate, fit_mlp, load_head
+from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, load_head
 from aisthesis.importance.rating_retention import correlations
 from aisthesis.importance.similarity import fold_numbers, paired_test
 from aisthesis.judgments import split
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.fit import embedding_cache
+from aisthesis.pipeline.embed import read_embeddings
+from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.retain_batches import RetainedChannels, retain_heads
 from aisthesis.retained import RetainedPredictor
 
-__all__ = ["retain_backbones", "retain_files", "retain_key"]
+__all__ = ["retain_backbones", "retain_files", "retain_parts"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
 _CODE = 1
@@ -45,9 +48,19 @@ class _Head:
     seed: int = -1
 
 
-def retain_key(fitted: str, folds: int, repeats: int) -> str:
-    """Digest of all that the stage's result depends on."""
-    return digest_of(_CODE, fitted, folds, repeats)
+def retain_parts(
+    config: StudyConfig,
+    inputs: Inputs,
+    specs: Mapping[str, NetworkSpec],
+    folds: int,
+    repeats: int,
+) -> dict[str, str]:
+    """What the stage's tables depend on, by name."""
+    fits = {
+        f"fit of {label}": digest_of(fit_parts(config, inputs, spec))
+        for label, spec in specs.items()
+    }
+    return fits | {"folds": str(folds), "repeats": str(repeats), "code": str(_CODE)}
 
 
 def retain_files(folder: StudyFolder) -> dict[str, Any]:
@@ -131,12 +144,7 @@ def _backbone(
     backbone.trunk.to(device)
     names = [inputs.names[i] for i in inputs.rated]
     ratings = inputs.rating[inputs.rated]
-    with narrator.steps(f"{asked.label}: embeddings", len(names)) as advance:
-        z = embed_images(
-            backbone.trunk, inputs.folder, names, backbone.transform, digests=inputs.digests,
-            cache_file=embedding_cache(folder, backbone), batch_size=config.batch_size,
-            device=device, advance=advance,
-        )  # fmt: skip
+    z = read_embeddings(folder.root, backbone, names, inputs.digests)
     heads = _own_heads(folder, config, inputs, asked, names)
     heads += _fold_heads(config, names, ratings, z, folds, repeats, asked.label, narrator)
     with narrator.steps(f"{asked.label}: channels", 2 * len(names)) as advance:

@@ -1,0 +1,179 @@
+"""Tasks on a Dask cluster: one that is there, one on this machine, or one from a batch system."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from aisthesis.config import DaskConfig
+from aisthesis.engine.jobs import Task, run_task
+from aisthesis.engine.progress import Narrator
+from aisthesis.errors import AisthesisError, RequestError
+
+__all__ = ["DaskExecutor", "dask_executor"]
+
+#: Tasks a thread of a worker has before it, so that it never waits for the next.
+_AHEAD = 3
+_WAIT_FOR_SCHEDULER_S = 120.0
+_BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
+
+
+@contextmanager
+def dask_executor(config: DaskConfig, narrator: Narrator) -> Iterator[DaskExecutor]:
+    """Give an executor on the cluster that a study asks for, started where need be.
+
+    Raises
+    ------
+    RequestError
+        If Dask (or dask-jobqueue) is not installed, or the batch system's options are wrong.
+    AisthesisError
+        If the scheduler cannot be reached.
+    """
+    _require_dask()
+    cluster: Any = None if config.scheduler else _start(config)
+    address = config.scheduler or str(cluster.scheduler_address)
+    executor = DaskExecutor(address, config.threads, narrator)
+    try:
+        narrator.say(
+            f"dask: {executor.n_threads()} worker threads at {address}, "
+            f"dashboard {executor.dashboard()}"
+        )
+        yield executor
+    finally:
+        executor.close()
+        if cluster is not None:
+            cluster.close()
+
+
+class DaskExecutor:
+    """Does tasks on the workers of a scheduler.
+
+    Only names of images and numbers of chunks go through the scheduler; what is computed is
+    written to the study's folder, which all workers must see under the same path.
+    """
+
+    pooled = True
+
+    def __init__(self, address: str, threads: int, narrator: Narrator) -> None:
+        self._address, self._threads, self._narrator = address, threads, narrator
+        self._client = self._connect(30.0)
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[int]:
+        """Do all tasks, a few ahead of the workers; a lost scheduler is waited for."""
+        from concurrent.futures import CancelledError
+
+        from distributed.comm.core import CommClosedError
+
+        left = dict(enumerate(tasks))
+        while left:
+            try:
+                for number, images in self._round(left):
+                    del left[number]
+                    yield images
+            except (CancelledError, CommClosedError, TimeoutError, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise AisthesisError(f"a task failed: {error}") from error
+                self._reconnect(len(left))
+
+    def _round(self, left: dict[int, Task]) -> Iterator[tuple[int, int]]:
+        """Submit what is left and give (number of the task, its images) as they are finished."""
+        from distributed import as_completed
+        from distributed.scheduler import KilledWorker
+
+        waiting = iter(list(left.items()))
+        numbers: dict[Any, int] = {}
+        running = as_completed()
+
+        def submit() -> None:
+            item = next(waiting, None)
+            if item is not None:
+                number, task = item
+                future = self._client.submit(run_task, task, self._threads, pure=False)
+                numbers[future.key] = number
+                running.add(future)
+
+        for _ in range(max(1, self.n_threads()) * _AHEAD):
+            submit()
+        for future in running:
+            submit()
+            try:
+                images = future.result(timeout=30)
+            except KilledWorker as error:
+                raise AisthesisError(
+                    f"workers died again and again on one chunk ({error.task}); they may need "
+                    "more memory, or a smaller `batch_size`"
+                ) from None
+            yield numbers.pop(future.key), images
+
+    def n_threads(self) -> int:
+        """Threads of all workers."""
+        return sum(self._client.nthreads().values())
+
+    def dashboard(self) -> str:
+        """Address of the dashboard."""
+        return str(self._client.dashboard_link or "not available (install bokeh)")
+
+    def close(self) -> None:
+        """Let go of the scheduler; what it still runs is cancelled."""
+        self._client.close(timeout=5)
+
+    def _connect(self, wait_s: float) -> Any:
+        from distributed import Client
+
+        ends = time.monotonic() + wait_s
+        while True:
+            try:
+                client = Client(self._address, timeout=min(10.0, wait_s), set_as_default=False)
+                client.wait_for_workers(1, timeout=max(10.0, wait_s))
+                return client
+            except (OSError, TimeoutError, ValueError) as error:
+                if isinstance(error, ValueError) or time.monotonic() > ends:
+                    raise AisthesisError(
+                        f"no Dask scheduler with workers answers at {self._address}; start it, or "
+                        "give another address; the same command goes on from here"
+                    ) from None
+                time.sleep(1.0)
+
+    def _reconnect(self, n_left: int) -> None:
+        self._narrator.warn(
+            f"the scheduler at {self._address} is lost with {n_left} chunks to do; waiting up to "
+            f"{_WAIT_FOR_SCHEDULER_S:.0f} s for it to come back"
+        )
+        self._client.close(timeout=1)
+        self._client = self._connect(_WAIT_FOR_SCHEDULER_S)
+
+
+def _require_dask() -> None:
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise RequestError(
+            'engine = "dask" needs Dask; install it with: pip install "aisthesis[cluster]"'
+        ) from None
+
+
+def _start(config: DaskConfig) -> Any:
+    """Start a cluster on this machine or through a batch system."""
+    if config.cluster == "local":
+        import torch
+        from distributed import LocalCluster
+
+        n = config.workers or torch.get_num_threads()
+        return LocalCluster(
+            n_workers=n, threads_per_worker=1, dashboard_address=":0", **config.options
+        )
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise RequestError(
+            f'cluster = "{config.cluster}" needs dask-jobqueue; install it with: '
+            'pip install "aisthesis[cluster]"'
+        ) from None
+    try:
+        cluster = getattr(dask_jobqueue, _BATCH_SYSTEMS[config.cluster])(**config.options)
+        cluster.scale(jobs=config.workers or 1)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"[dask.options] does not suit {config.cluster}: {error}") from None
+    return cluster

@@ -1,0 +1,135 @@
+"""What is finished, what it depended on, and whether its files are still what they were."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from aisthesis.engine.files import told_plainly, write_text
+
+__all__ = ["Ledger", "Parts", "State", "file_digest"]
+
+#: What a piece of work depends on: a digest or value by the name that people know it by.
+Parts = Mapping[str, str]
+
+Kind = Literal["done", "stale", "damaged", "to do"]
+
+
+@dataclass(frozen=True)
+class State:
+    """Whether a piece of work is done, and why not."""
+
+    kind: Kind
+    why: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the piece may be used as it is."""
+        return self.kind == "done"
+
+
+class Ledger:
+    """One small file a finished piece of work, written after the files that the piece made.
+
+    A piece counts as done only while everything it depended on is the same and every file that it
+    made has the bytes that it had: dates are never looked at.
+
+    Parameters
+    ----------
+    root : Path
+        The study's folder; entries are in its `ledger/`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._entries = root / "ledger"
+
+    def enter(self, piece: str, parts: Parts, files: Iterable[Path], **notes: Any) -> None:
+        """Write down that a piece is done.
+
+        Parameters
+        ----------
+        piece : str
+            Its name, with `/` between a group and what is in it.
+        parts : mapping
+            All that it depended on.
+        files : iterable of Path
+            What it made; an absent one (a chunk without values) has to stay absent.
+        notes
+            JSON values to be given back by `notes`.
+        """
+        made = {self._relative(file): file_digest(file) for file in files}
+        entry = {"parts": dict(parts), "files": made, "notes": notes}
+        path = self._path(piece)
+        with told_plainly(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(entry, ensure_ascii=False))
+
+    def state(self, piece: str, parts: Parts) -> State:
+        """Say whether a piece is done with these parts and intact."""
+        entry = self._read(piece)
+        if entry is None:
+            return State("to do", "not done yet")
+        held = entry["parts"]
+        changed = [name for name in {**held, **parts} if held.get(name) != parts.get(name)]
+        if changed:
+            verb = "have" if len(changed) > 1 else "has"
+            return State("stale", f"{', '.join(changed)} {verb} changed")
+        for name, digest in entry["files"].items():
+            found = file_digest(self.root / name)
+            if found != digest:
+                return State("damaged", f"{name} {'is gone' if found is None else 'is damaged'}")
+        return State("done")
+
+    def notes(self, piece: str) -> dict[str, Any]:
+        """What was noted with a piece; empty where there is none."""
+        entry = self._read(piece)
+        return {} if entry is None else dict(entry["notes"])
+
+    def files(self, piece: str) -> list[Path]:
+        """Files that a piece made; none where there is no such piece."""
+        entry = self._read(piece)
+        return [] if entry is None else [self.root / name for name in entry["files"]]
+
+    def forget(self, piece: str) -> None:
+        """Drop a piece and all that is in it."""
+        path = self._path(piece)
+        with told_plainly(path):
+            path.unlink(missing_ok=True)
+            shutil.rmtree(self._entries / piece, ignore_errors=True)
+
+    def pieces(self, group: str) -> Iterator[str]:
+        """Names of the entries directly in a group."""
+        folder = self._entries / group
+        if folder.is_dir():
+            yield from (f"{group}/{path.stem}" for path in sorted(folder.glob("*.json")))
+
+    def _path(self, piece: str) -> Path:
+        return self._entries / f"{piece}.json"
+
+    def _relative(self, file: Path) -> str:
+        return file.relative_to(self.root).as_posix()
+
+    def _read(self, piece: str) -> dict[str, Any] | None:
+        """Read an entry; one that is torn or not ours counts for nothing."""
+        try:
+            entry = json.loads(self._path(piece).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        wanted = ("parts", "files", "notes")
+        whole = isinstance(entry, dict) and all(isinstance(entry.get(k), dict) for k in wanted)
+        return entry if whole else None
+
+
+def file_digest(file: Path) -> str | None:
+    """SHA-256 of a file's bytes; None where there is no readable file."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return None

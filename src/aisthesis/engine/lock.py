@@ -1,0 +1,60 @@
+"""One run at a time in a study's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from aisthesis.engine.files import told_plainly
+from aisthesis.errors import AisthesisError
+
+__all__ = ["held_alone"]
+
+
+@contextmanager
+def held_alone(root: Path) -> Iterator[None]:
+    """Keep other runs out of a study's folder; the system lifts this when the process ends.
+
+    Raises
+    ------
+    AisthesisError
+        If another run is at work in it; the message says where and since when.
+    """
+    holder = root / ".lock.json"
+    lock = FileLock(root / ".lock", timeout=0, mode=0o644)
+    try:
+        with told_plainly(root / ".lock"):
+            lock.acquire()
+    except Timeout:
+        raise AisthesisError(
+            f"another run is at work in {root}{_who(holder)}; wait for it or stop it, then give "
+            "the same command again"
+        ) from None
+    try:
+        with told_plainly(holder):
+            holder.write_text(json.dumps(_us()), encoding="utf-8")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _us() -> dict[str, str | int]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"process": os.getpid(), "machine": platform.node(), "since": now}
+
+
+def _who(holder: Path) -> str:
+    """Who holds the lock, as far as that can be read."""
+    try:
+        held = json.loads(holder.read_text(encoding="utf-8"))
+        return f" (process {held['process']} on {held['machine']}, since {held['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,123 @@
+"""What every chunk of a study needs of one backbone, in whatever process it is worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aisthesis.backbones import Backbone
+from aisthesis.config import BackboneConfig, StudyConfig, slug
+from aisthesis.engine import StudyFolder, digest_of
+from aisthesis.engine.jobs import Chunk
+from aisthesis.errors import AisthesisError
+from aisthesis.heads import load_head
+from aisthesis.images import ImageFolder, batches
+from aisthesis.pipeline.catalogue import build, weights_identity
+from aisthesis.pipeline.devices import choose_device
+
+__all__ = ["NetworkSpec", "pixels_of"]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A study's backbone by name: small, and the same wherever it is sent.
+
+    Attributes
+    ----------
+    root, images : Path
+        Folders of the study and of its images.
+    asked : BackboneConfig
+    weights : str
+        What `weights_identity` said of the file.
+    """
+
+    root: Path
+    images: Path
+    asked: BackboneConfig
+    weights: str
+    weights_dir: Path | None
+    seed: int
+    seeds: int
+    device: str
+    batch_size: int
+
+    @classmethod
+    def of(cls, config: StudyConfig, asked: BackboneConfig) -> NetworkSpec:
+        """Describe one backbone of a study."""
+        return cls(
+            config.out,
+            config.images,
+            asked,
+            weights_identity(asked, weights_dir=config.weights_dir, seed=config.seed),
+            config.weights_dir,
+            config.seed,
+            config.seeds,
+            config.device,
+            config.batch_size,
+        )
+
+    @property
+    def label(self) -> str:
+        """The backbone's label."""
+        return self.asked.label
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the network itself depends on."""
+        network = digest_of(self.asked.name, self.asked.input_px)
+        return {"network": network, "weights": self.weights}
+
+    @property
+    def identity(self) -> str:
+        """Equal where `build` gives the same network."""
+        fields = (str(self.root), self.asked.model_dump(mode="json"), self.weights, self.device)
+        return digest_of(fields, str(self.weights_dir), self.seed)
+
+    def build(self) -> Backbone:
+        """Build the network on its device; its weights must be those of the study."""
+        made = build(
+            self.asked, weights_dir=self.weights_dir, seed=self.seed, identity=self.weights
+        )
+        made.trunk.to(choose_device(self.device))
+        return made
+
+    def heads(self) -> list[torch.nn.Module]:
+        """Load the heads fitted on it, seed by seed."""
+        folder = StudyFolder(self.root)
+        seeds = range(self.seed, self.seed + self.seeds)
+        return [load_head(folder.head_file(self.label, seed))[0] for seed in seeds]
+
+    @property
+    def group(self) -> str:
+        """The backbone's group of maps in the study's folder."""
+        return f"maps.zarr/{slug(self.label)}"
+
+
+def pixels_of(
+    spec: NetworkSpec, transform: Any, chunk: Chunk
+) -> Iterator[tuple[torch.Tensor, NDArray[np.float64]]]:
+    """Give the images of a chunk batch by batch: pixels on the device, and ratings.
+
+    Raises
+    ------
+    AisthesisError
+        If an image is not the one that the study has checked.
+    """
+    folder = ImageFolder(spec.images)
+    for name, digest in zip(chunk.names, chunk.digests, strict=True):
+        if folder.digest(name) != digest:
+            raise AisthesisError(
+                f"{name} was changed while the study was running; run it again and what depends "
+                "on it is computed anew"
+            )
+    device, done = choose_device(spec.device), 0
+    for batch in batches(folder, chunk.names, transform, spec.batch_size):
+        ratings = np.array(chunk.ratings[done : done + len(batch.names)], dtype=np.float64)
+        done += len(batch.names)
+        yield batch.pixels.to(device), ratings

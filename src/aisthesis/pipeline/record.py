@@ -1,0 +1,57 @@
+"""What a study's record says of its inputs, and what a reader must know first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aisthesis import __version__
+from aisthesis.config import StudyConfig
+from aisthesis.engine import StudyFolder
+from aisthesis.engine.versions import library_versions, without_nan
+from aisthesis.pipeline.inputs import Inputs
+
+__all__ = ["record_inputs", "warnings_of"]
+
+
+def record_inputs(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> None:
+    """Write what was read into `provenance.json`."""
+    ceiling = inputs.ratings.noise_ceiling
+    single = inputs.ratings.single
+    rated = inputs.rating[inputs.rated]
+    images: dict[str, Any] = {
+        "folder": str(config.images),
+        "n": len(inputs.names),
+        "skipped": [{"image": name, "reason": why} for name, why in inputs.skipped],
+    }
+    ratings = {
+        "file": str(config.ratings),
+        "n_images": len(rated),
+        "n_raters": None if single is None else int(single["rater"].nunique()),
+        "noise_ceiling": without_nan(ceiling.as_dict()) if ceiling else None,
+        "min": float(rated.min()),
+        "max": float(rated.max()),
+    }
+    first = inputs.splits[0]
+    splits = {part: len(getattr(first, part)) for part in ("train", "validation", "test")}
+    folder.record(
+        aisthesis=__version__,
+        versions=library_versions(),
+        images=images,
+        ratings=ratings,
+        splits={**splits, "seed": config.seed, "seeds": config.seeds},
+        warnings=warnings_of(folder, config, inputs),
+    )
+
+
+def warnings_of(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> list[str]:
+    """What a reader must know before anything else."""
+    warnings = []
+    if inputs.skipped:
+        n = len(inputs.skipped)
+        warnings.append(f"{n} broken image{'s were' if n > 1 else ' was'} skipped")
+    backbones = folder.provenance().get("backbones", {})
+    for backbone in config.backbones:
+        weights = backbones.get(backbone.label, {}).get("weights", {})
+        if weights.get("warning"):
+            warnings.append(f"{backbone.label}: {weights['warning']}")
+    return warnings

@@ -1,0 +1,97 @@
+"""The stages of a study after the fit, each done once for what it depends on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aisthesis.config import StudyConfig
+from aisthesis.engine import Narrator, StudyFolder, digest_of
+from aisthesis.engine.jobs import Executor
+from aisthesis.engine.ledger import Parts
+from aisthesis.pipeline.agree import agree_backbones, agree_parts
+from aisthesis.pipeline.columns import TABLES
+from aisthesis.pipeline.faithfulness import faithfulness_key, measure_faithfulness
+from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.localise import localise_backbones, localise_parts
+from aisthesis.pipeline.methods import compare_methods, maps_parts, methods_parts
+
+__all__ = ["TableStage", "do_stage", "table_stages"]
+
+
+@dataclass(frozen=True)
+class TableStage:
+    """A stage that makes tables out of stored maps.
+
+    Attributes
+    ----------
+    name : str
+        Its piece in the ledger.
+    parts : mapping
+        What its tables depend on.
+    files : tuple of Path
+        What it writes.
+    work : callable
+        Does it.
+    """
+
+    name: str
+    parts: Parts
+    files: tuple[Path, ...]
+    work: Callable[[], None]
+
+
+def table_stages(
+    folder: StudyFolder,
+    config: StudyConfig,
+    inputs: Inputs,
+    executor: Executor,
+    narrator: Narrator,
+) -> Iterator[TableStage]:
+    """Give the stages that a study asks for, in their order."""
+    yield TableStage(
+        "agree",
+        agree_parts(folder, config),
+        tuple(getattr(folder, name) for name in TABLES),
+        lambda: agree_backbones(folder, config, executor, narrator),
+    )
+    yield TableStage(
+        "methods",
+        methods_parts(folder, config),
+        (folder.methods,),
+        lambda: compare_methods(folder, config, narrator),
+    )
+    if config.masks is not None:
+        yield TableStage(
+            "localise",
+            localise_parts(folder, config) | {"ratings": inputs.parts["ratings"]},
+            (folder.localisation,),
+            lambda: localise_backbones(folder, config, inputs, narrator),
+        )
+    asked = faithfulness_key(folder, config)
+    if asked is not None:
+        yield TableStage(
+            "faithfulness",
+            maps_parts(folder, config) | {"options of faithfulness": digest_of(asked)},
+            (folder.faithfulness, folder.cascade),
+            lambda: measure_faithfulness(folder, config, inputs, narrator),
+        )
+
+
+def do_stage(folder: StudyFolder, stage: TableStage, narrator: Narrator) -> None:
+    """Do a stage unless it is done for what it depends on and its tables are intact."""
+    if folder.ledger.state(stage.name, stage.parts).done:
+        narrator.say(f"{stage.name}: already done")
+        return
+    started = time.perf_counter()
+    stage.work()
+    folder.ledger.enter(stage.name, stage.parts, [f for f in stage.files if f.is_file()])
+    finish(folder, stage.name, stage.parts, started)
+
+
+def finish(folder: StudyFolder, stage: str, parts: Parts, started: float) -> None:
+    """Write a stage's time into the record."""
+    seconds = round(time.perf_counter() - started, 2)
+    folder.record(stages={stage: {"key": digest_of(dict(parts)), "seconds": seconds}})
