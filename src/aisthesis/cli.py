@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aisthesis import __version__
+from aisthesis.cli_engine import add_engine_options, add_plan, add_status, engine_options
 from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError
 
 if TYPE_CHECKING:
     from aisthesis.study import Study
 
-__all__ = ["backbone_options", "main", "names_in"]
+__all__ = ["backbone_options", "main", "names_in", "open_study", "print_table"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -77,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_backbones(commands)
     _add_planted(commands)
+    add_status(commands)
+    add_plan(commands)
     add_align(commands)
     add_retain(commands)
     return parser
@@ -135,6 +138,7 @@ def _add_run(commands: Any) -> None:
         metavar="image|rating|rater=NAME",
         help="name of a column in the ratings table (may be repeated)",
     )
+    add_engine_options(command)
     command.set_defaults(command=_run)
 
 
@@ -229,6 +233,7 @@ def _asked(options: argparse.Namespace) -> Any:
     if options.column:
         values["columns"] = {**values.get("columns", {}), **_pairs(options.column, "--column")}
     backbone_options(values, options.layer, options.weights)
+    engine_options(values, options)
     return study_config(values, base, str(options.study or "the command line"))
 
 
@@ -278,7 +283,8 @@ def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> N
     ]
 
 
-def _open(path: Path) -> Study:
+def open_study(path: Path) -> Study:
+    """Open a study by its folder or its file."""
     from aisthesis.engine import Terminal
     from aisthesis.study import Study
 
@@ -288,7 +294,7 @@ def _open(path: Path) -> Study:
 
 
 def _run_stage(options: argparse.Namespace) -> None:
-    study = _open(options.study)
+    study = open_study(options.study)
     if options.stage == "report":
         study.run(until="agree")
         print(study.report(photographs=options.photographs))
@@ -298,7 +304,7 @@ def _run_stage(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    study = _open(options.study)
+    study = open_study(options.study)
     table = study.predict(
         options.images,
         on_error=options.on_error,
@@ -319,7 +325,7 @@ def _backbones(options: argparse.Namespace) -> None:
     # The address is long and ends in the name of the file: that name is what a reader looks for.
     addresses = [address.split("/") for address in table["weights from"]]
     table["weights from"] = [f"{parts[2]} ({parts[-1]})" for parts in addresses]
-    _print_table(table)
+    print_table(table)
     for name, note in notes.items():
         if note:
             print(f"{name}: {note}")
@@ -329,10 +335,11 @@ def _backbones(options: argparse.Namespace) -> None:
 def _layers(options: argparse.Namespace) -> None:
     from aisthesis.pipeline.catalogue import layers_of
 
-    _print_table(layers_of(options.backbone))
+    print_table(layers_of(options.backbone))
 
 
-def _print_table(table: Any) -> None:
+def print_table(table: Any) -> None:
+    """Print a table to standard output, wide where that is no terminal."""
     from rich.console import Console
     from rich.table import Table
 

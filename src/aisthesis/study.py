@@ -67,6 +67,8 @@ class Study:
         self.folder = StudyFolder(config.out)
         self._narrator = narrator or Silent()
         self._inputs: Inputs | None = None
+        self._checked_in = 0.0
+        self._specs: dict[str, NetworkSpec] = {}
 
     @classmethod
     def from_toml(cls, path: str | Path, *, narrator: Narrator | None = None) -> Study:
@@ -128,7 +130,10 @@ class Study:
         self.folder.make()
         with held_alone(self.folder.root):
             self.folder.claim(self.config)
+            # Named once a run: a file that is swapped while it lasts is another one, and said so.
+            self._specs = {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
             record_inputs(self.folder, self.config, inputs)
+            self.folder.record(stages={"check": {"seconds": round(self._checked_in, 3)}})
             try:
                 with _executor(self.config, self._narrator) as executor:
                     yield inputs, executor
@@ -139,15 +144,15 @@ class Study:
     def inputs(self) -> Inputs:
         """Images, ratings and splits, read and checked once."""
         if self._inputs is None:
+            started = time.perf_counter()
             self._inputs = read_inputs(self.config, self._narrator)
+            self._checked_in = time.perf_counter() - started
         return self._inputs
 
     def _fit(self, inputs: Inputs, executor: Executor) -> None:
-        started = time.perf_counter()
         fit = Fit(self.folder, self.config, inputs, self._specs, self._narrator)
         if fit.run(executor):
             self.folder.record(warnings=warnings_of(self.folder, self.config, inputs))
-            finish(self.folder, "fit", fit.parts, started)
 
     def _explain(self, inputs: Inputs, executor: Executor) -> None:
         started = time.perf_counter()
@@ -164,11 +169,6 @@ class Study:
 
     def _report(self, inputs: Inputs, executor: Executor) -> None:
         self.report()
-
-    @property
-    def _specs(self) -> dict[str, NetworkSpec]:
-        """The backbones by label; their weights' files are read anew each time."""
-        return {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
 
     def retain(self, *, folds: int = 4, repeats: int = 2) -> pd.DataFrame:
         """Keep each head's most important channels and say whether it then predicts better.

@@ -84,7 +84,7 @@ class DaskExecutor:
 
         waiting = iter(list(left.items()))
         numbers: dict[Any, int] = {}
-        running = as_completed()
+        running = as_completed(loop=self._client.loop)
 
         def submit() -> None:
             item = next(waiting, None)

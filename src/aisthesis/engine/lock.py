@@ -29,14 +29,14 @@ def held_alone(root: Path) -> Iterator[None]:
     """
     holder = root / ".lock.json"
     lock = FileLock(root / ".lock", timeout=0, mode=0o644)
-    try:
-        with told_plainly(root / ".lock"):
+    with told_plainly(root / ".lock"):
+        try:
             lock.acquire()
-    except Timeout:
-        raise AisthesisError(
-            f"another run is at work in {root}{_who(holder)}; wait for it or stop it, then give "
-            "the same command again"
-        ) from None
+        except Timeout:  # an OSError too, but not one of the disk
+            raise AisthesisError(
+                f"another run is at work in {root}{_who(holder)}; wait for it or stop it, then "
+                "give the same command again"
+            ) from None
     try:
         with told_plainly(holder):
             holder.write_text(json.dumps(_us()), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -112,7 +113,10 @@ def agree_backbones(
     tables: dict[str, pd.DataFrame] = {}
     if labels:
         kinds = compared_kinds(folder, config, labels)
+        started = time.perf_counter()
         compared = _compare(folder, config, labels, kinds, executor, narrator)
+        seconds = round(time.perf_counter() - started, 3)
+        folder.record(stages={"compare": {"seconds": seconds}})
         with _opened(folder, labels, kinds) as datasets:
             inferred = infer(datasets, config, narrator, kinds[len(BASE) :])
         predicted = _Predicted.of(folder, labels, compared.names)

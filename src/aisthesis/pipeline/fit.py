@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +50,13 @@ class Fit:
     inputs: Inputs
     specs: dict[str, NetworkSpec]  # by label, in the study's order
     narrator: Narrator
+    _seconds: dict[str, float] = field(default_factory=lambda: {"embed": 0.0, "heads": 0.0})
 
     def state(self) -> dict[str, State]:
         """State of each backbone's heads by label, and of the tables under an empty label."""
         ledger = self.folder.ledger
         states = {label: ledger.state(_piece(label), self._parts(label)) for label in self.specs}
         return {**states, "": ledger.state("fit", self._parts_of_tables())}
-
-    @property
-    def parts(self) -> dict[str, str]:
-        """What the tables depend on, by name."""
-        return self._parts_of_tables()
 
     def run(self, executor: Executor) -> bool:
         """Do what is not done; say whether there was anything."""
@@ -74,7 +70,11 @@ class Fit:
         missing = [label for label in self.specs if not states[label].done]
         for group in in_groups(missing, pooled=executor.pooled):
             self._fit_group(group, executor)
+        started = time.perf_counter()
         self._write_tables()
+        self._seconds["heads"] += time.perf_counter() - started
+        times = {stage: {"seconds": round(value, 3)} for stage, value in self._seconds.items()}
+        self.folder.record(stages=times)
         return True
 
     def _fit_group(self, labels: list[str], executor: Executor) -> None:
@@ -93,9 +93,12 @@ class Fit:
         ) as advance:
             for n in executor.run(tasks):
                 advance(n)
+        embedded = time.perf_counter()
         for label in labels:
             backbone = self._backbone(label)
             self._fit_one(label, backbone, started)
+        self._seconds["embed"] += embedded - started
+        self._seconds["heads"] += time.perf_counter() - embedded
 
     def _backbone(self, label: str) -> Backbone:
         spec = self.specs[label]

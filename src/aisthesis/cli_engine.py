@@ -1,0 +1,87 @@
+"""Commands on how a study is computed: where it stands, and what it will take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_engine_options", "add_plan", "add_status", "engine_options"]
+
+
+def add_engine_options(command: Any) -> None:
+    """Add to a command where chunks are worked on."""
+    add = command.add_argument_group("where to compute").add_argument
+    add("--engine", choices=["serial", "dask"], help="this process, or a Dask cluster")
+    add("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, e.g. tcp://node1:8786")
+    add("--workers", type=int, help="workers of the cluster that is started (default: one a core)")
+
+
+def engine_options(values: dict[str, Any], options: argparse.Namespace) -> None:
+    """Write those options into the keys of a study; a scheduler or workers mean Dask."""
+    dask = dict(values.get("dask", {}))
+    if options.scheduler:
+        dask["scheduler"] = options.scheduler
+    if options.workers is not None:
+        dask["workers"] = options.workers
+    if dask:
+        values["dask"] = dask
+    if options.engine or options.scheduler or options.workers is not None:
+        values["engine"] = options.engine or "dask"
+
+
+def add_status(commands: Any) -> None:
+    """Add `aisthesis status`."""
+    what = "say what of a study is done, stale, damaged or to do, and why"
+    command = commands.add_parser("status", help=what, description=what)
+    command.add_argument("study", type=Path, help="a study folder, or a study file")
+    command.add_argument("--csv", action="store_true", help="as CSV on standard output")
+    command.set_defaults(command=_status)
+
+
+def add_plan(commands: Any) -> None:
+    """Add `aisthesis plan`."""
+    what = "measure a study on a few of its images and say what all of it will take"
+    command = commands.add_parser("plan", help=what, description=what)
+    command.add_argument("study", type=Path, help="a study file (STUDY.toml)")
+    command.add_argument("--workers", type=int, default=1, help="of a cluster (default: 1)")
+    command.add_argument("--images", type=int, help="plan for so many (default: the study's own)")
+    command.add_argument(
+        "--measure", type=int, default=72, help="images to measure on (default: %(default)s)"
+    )
+    command.add_argument("--csv", action="store_true", help="as CSV on standard output")
+    command.set_defaults(command=_plan)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from aisthesis.cli import open_study, print_table
+
+    study = open_study(options.study)
+    table = study.status()
+    _show(table, options.csv, print_table)
+    return 0 if (table["state"] == "done").all() else 3
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from aisthesis.cli import print_table
+    from aisthesis.config import read_study_file
+    from aisthesis.engine import Terminal
+    from aisthesis.pipeline.plan import plan_study
+
+    plan = plan_study(
+        read_study_file(options.study),
+        n_images=options.images,
+        n_workers=options.workers,
+        n_measured=options.measure,
+        narrator=Terminal(),
+    )
+    _show(plan.stages if options.csv else plan.shown(), options.csv, print_table)
+    if not options.csv:
+        print(plan.in_words())
+
+
+def _show(table: Any, as_csv: bool, print_table: Any) -> None:
+    if as_csv:
+        print(table.to_csv(index=False, float_format="%.6g"), end="")
+    else:
+        print_table(table)

@@ -1,0 +1,84 @@
+"""A small study to break, and how two studies are found to be the same."""
+
+from __future__ import annotations
+
+import filecmp
+
+import numpy as np
+import pandas as pd
+import pytest
+import tomli_w
+import xarray as xr
+
+from aisthesis.miniature import render_study
+
+
+@pytest.fixture(scope="session")
+def broken_planted(tmp_path_factory):
+    return render_study(tmp_path_factory.mktemp("faults") / "p", 70, seed=5)
+
+
+@pytest.fixture(scope="session")
+def study_keys(broken_planted):
+    """Keys of a small study that writes to a folder."""
+
+    def keys(out):
+        return {
+            "images": broken_planted.images,
+            "ratings": broken_planted.ratings,
+            "out": out,
+            "backbones": ["miniature:vgg16"],
+            "explain": "all",
+            "seeds": 2,
+            "bootstrap": 20,
+            "fit": {"epochs": 30, "learning_rate": 1e-3},
+            "device": "cpu",
+        }
+
+    return keys
+
+
+@pytest.fixture
+def study_file(study_keys, tmp_path):
+    """Write that study as a file."""
+
+    def write(out):
+        keys = study_keys(out)
+        plain = {k: str(v) if k in ("images", "ratings", "out") else v for k, v in keys.items()}
+        plain["backbones"] = [{"name": name} for name in keys["backbones"]]
+        file = tmp_path / f"{out.name}.toml"
+        file.write_text(tomli_w.dumps(plain))
+        return file
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def same_study():
+    """Compare two studies' tables to the byte and arrays to the bit (or within a tolerance)."""
+
+    def compare(one, other, tolerance: float = 0.0) -> None:
+        tables = sorted(path.name for path in one.glob("*.csv"))
+        assert "agreement.csv" in tables
+        assert tables == sorted(path.name for path in other.glob("*.csv"))
+        for name in tables:
+            if tolerance == 0:
+                assert filecmp.cmp(one / name, other / name, shallow=False), name
+            else:
+                a, b = pd.read_csv(one / name), pd.read_csv(other / name)
+                pd.testing.assert_frame_equal(a, b, atol=tolerance, rtol=tolerance)
+        for group in sorted((one / "maps.zarr").glob("*/zarr.json")):
+            name = group.parent.name
+            with (
+                xr.open_zarr(one / "maps.zarr" / name, consolidated=False) as a,
+                xr.open_zarr(other / "maps.zarr" / name, consolidated=False) as b,
+            ):
+                assert set(a.variables) == set(b.variables)
+                for variable in a.data_vars:
+                    left, right = a[variable].values, b[variable].values
+                    if tolerance == 0:
+                        np.testing.assert_array_equal(left, right)
+                    else:
+                        np.testing.assert_allclose(left, right, atol=1e-3, rtol=1e-2)
+
+    return compare
