@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
+from safetensors import SafetensorError
 
 from aisthesis.errors import AisthesisError, RequestError
 
@@ -34,6 +36,11 @@ def told_plainly(path: Path) -> Iterator[None]:
         reason = _REASONS.get(error.errno or 0, str(error))
         kind = RequestError if error.errno in (errno.EACCES, errno.EPERM) else AisthesisError
         raise kind(f"cannot write {path}: {reason}") from error
+    except SafetensorError as error:
+        # It says what the system said in words alone.
+        found = re.search(r"os error (\d+)", str(error))
+        reason = _REASONS.get(int(found[1]) if found else 0, str(error))
+        raise AisthesisError(f"cannot write {path}: {reason}") from error
 
 
 @contextmanager

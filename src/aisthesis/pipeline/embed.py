@@ -97,19 +97,8 @@ def _keep(folder: Path, digests: Sequence[str], rows: NDArray[np.float32]) -> No
         try:
             save_file({"embeddings": rows}, partial, metadata=about)
             partial.replace(final)
-        except SafetensorError as error:
-            raise _as_os_error(error) from error
         finally:
             partial.unlink(missing_ok=True)
-
-
-def _as_os_error(error: SafetensorError) -> OSError:
-    """Name what safetensors says of the disk by its number, so that it is told as any other."""
-    import errno
-
-    text = str(error)
-    number = errno.ENOSPC if "os error 28" in text else errno.EIO
-    return OSError(number, text)
 
 
 def _read(folder: Path) -> dict[str, NDArray[np.float32]]:
