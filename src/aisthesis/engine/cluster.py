@@ -16,7 +16,8 @@ __all__ = ["DaskExecutor", "dask_executor"]
 
 #: Tasks a thread of a worker has before it, so that it never waits for the next.
 _AHEAD = 3
-_WAIT_FOR_SCHEDULER_S = 120.0
+WAIT_AT_FIRST_S = 30.0
+WAIT_FOR_SCHEDULER_S = 120.0
 _BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 
 
@@ -58,7 +59,7 @@ class DaskExecutor:
 
     def __init__(self, address: str, threads: int, narrator: Narrator) -> None:
         self._address, self._threads, self._narrator = address, threads, narrator
-        self._client = self._connect(30.0)
+        self._client = self._connect(WAIT_AT_FIRST_S)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[int]:
         """Do all tasks, a few ahead of the workers; a lost scheduler is waited for."""
@@ -139,10 +140,10 @@ class DaskExecutor:
     def _reconnect(self, n_left: int) -> None:
         self._narrator.warn(
             f"the scheduler at {self._address} is lost with {n_left} chunks to do; waiting up to "
-            f"{_WAIT_FOR_SCHEDULER_S:.0f} s for it to come back"
+            f"{WAIT_FOR_SCHEDULER_S:.0f} s for it to come back"
         )
         self._client.close(timeout=1)
-        self._client = self._connect(_WAIT_FOR_SCHEDULER_S)
+        self._client = self._connect(WAIT_FOR_SCHEDULER_S)
 
 
 def _require_dask() -> None:

@@ -1,0 +1,196 @@
+"""Dask gives what the serial engine gives, also when workers die or the scheduler is restarted."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from aisthesis import Study
+from aisthesis.engine import Narrator
+from aisthesis.errors import AisthesisError
+
+distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch) -> None:
+    """Many small chunks, so that there is a middle in which something can go wrong."""
+    monkeypatch.setattr("aisthesis.pipeline.explain.IMAGES_A_CHUNK", 4)
+    monkeypatch.setattr("aisthesis.pipeline.embed.IMAGES_A_FILE", 8)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+
+
+class AtFirst(Narrator):
+    """Does something when the first chunk of some work is finished."""
+
+    def __init__(self, work: str, then) -> None:
+        self.work, self.then, self.done = work, then, False
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    warn = say
+
+    def steps(self, label, total):
+        from contextlib import contextmanager
+
+        @contextmanager
+        def counted():
+            def advance(n: int) -> None:
+                if self.work in label and not self.done:
+                    self.done = True
+                    self.then()
+
+            yield advance
+
+        return counted()
+
+
+@pytest.fixture(scope="module")
+def serial(study_keys, tmp_path_factory):
+    root = tmp_path_factory.mktemp("serial") / "s"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aisthesis.pipeline.explain.IMAGES_A_CHUNK", 4)
+        patch.setattr("aisthesis.pipeline.embed.IMAGES_A_FILE", 8)
+        Study(**study_keys(root)).run(until="agree")
+    return root
+
+
+def workers() -> list:
+    """Processes that a cluster on this machine has started and that do tasks."""
+    mine = psutil.Process().children(recursive=True)
+    return [p for p in mine if "spawn_main" in " ".join(p.cmdline()) and not p.children()]
+
+
+@pytest.mark.parametrize("work", ["embeddings", "maps"])
+def test_a_worker_killed_in_the_middle_loses_nothing(
+    work, serial, study_keys, tmp_path, same_study
+) -> None:
+    def kill() -> None:
+        victim = max(workers(), key=lambda p: p.memory_info().rss)
+        os.kill(victim.pid, signal.SIGKILL)
+
+    narrator = AtFirst(work, kill)
+    keys = study_keys(tmp_path / "s") | {"engine": "dask", "dask": {"workers": 2}}
+    Study(**keys, narrator=narrator).run(until="agree")
+    assert narrator.done
+    assert any("dashboard http" in line for line in narrator.said)
+    same_study(serial, tmp_path / "s")
+
+
+class Cluster:
+    """A scheduler and two workers as processes of their own."""
+
+    def __init__(self, port: int, folder) -> None:
+        self.port, self.folder = port, folder
+        self.processes: list[subprocess.Popen] = []
+
+    @property
+    def address(self) -> str:
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": self.folder}
+        dask = [sys.executable, "-m", "distributed.cli"]
+        names = ("dask_scheduler", "dask_worker", "dask_worker")
+        rest = (
+            ["--port", str(self.port), "--no-dashboard", "--host", "127.0.0.1"],
+            *[[self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]] * 2,
+        )
+        for name, options in zip(names, rest, strict=True):
+            command = [*dask[:2], f"distributed.cli.{name}", *options]
+            self.processes.append(subprocess.Popen(command, **common))
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        self.processes.clear()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    made = Cluster(port, tmp_path)
+    yield made
+    made.stop()
+
+
+def test_the_scheduler_lost_and_restarted(
+    cluster, serial, study_keys, tmp_path, same_study
+) -> None:
+    def restart() -> None:
+        cluster.stop()
+        time.sleep(0.5)
+        cluster.start()
+
+    cluster.start()
+    narrator = AtFirst("maps", restart)
+    keys = study_keys(tmp_path / "s")
+    keys |= {"engine": "dask", "dask": {"scheduler": cluster.address}}
+    Study(**keys, narrator=narrator).run(until="agree")
+    assert narrator.done
+    assert any("is lost with" in line for line in narrator.said)
+    same_study(serial, tmp_path / "s")
+
+
+def test_no_scheduler_is_one_sentence(study_keys, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("aisthesis.engine.cluster.WAIT_AT_FIRST_S", 1.0)
+    keys = study_keys(tmp_path / "s")
+    keys |= {"engine": "dask", "dask": {"scheduler": "tcp://127.0.0.1:9"}}
+    with pytest.raises(AisthesisError, match="no Dask scheduler with workers answers") as caught:
+        Study(**keys).run()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_is_loaded_once_a_worker(study_keys, tmp_path) -> None:
+    """Every chunk of a worker names the same loading."""
+    from aisthesis.engine.jobs import Chunk, Task
+
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    try:
+        from aisthesis.engine.cluster import DaskExecutor
+
+        executor = DaskExecutor(cluster.scheduler_address, 1, Narrator())
+        job = LoadedWhere(str(tmp_path))
+        assert sum(executor.run([Task(job, Chunk(i, ("a", "b"))) for i in range(20)])) == 40
+        executor.close()
+    finally:
+        cluster.close()
+    assert len(list(tmp_path.glob("work-*"))) == 20
+    assert 1 <= len(list(tmp_path.glob("load-*"))) <= 2
+
+
+class LoadedWhere:
+    """A job that leaves a file each time it is loaded and each time it works."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    @property
+    def identity(self) -> str:
+        return self.folder
+
+    def load(self) -> str:
+        from pathlib import Path
+        from uuid import uuid4
+
+        Path(self.folder, f"load-{uuid4()}").touch()
+        return "loaded"
+
+    def work(self, loaded, chunk) -> None:
+        from pathlib import Path
+
+        time.sleep(0.05)
+        Path(self.folder, f"work-{chunk.number}").touch()
