@@ -16,6 +16,7 @@ from aisthesis.alignment_config import AlignmentConfig, alignment_config, read_a
 from aisthesis.engine import Narrator, Silent, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import told_plainly
+from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import group_key, open_maps
 from aisthesis.engine.versions import library_versions, without_nan
 from aisthesis.errors import RequestError
@@ -100,12 +101,15 @@ class Alignment:
         inputs = self.inputs
         # Too few images for the folds is said before the work, not after it.
         fold_numbers(len(inputs.names), self.config.folds, 1, self.config.seed)
-        self.folder.claim(self.config)
-        if self._given is not None:
-            self._keep_judgments(inputs)
-        self._record_inputs(inputs)
-        self._align(inputs)
-        self.report()
+        self.folder.check(self.config)
+        self.folder.make()
+        with held_alone(self.folder.root):
+            self.folder.claim(self.config)
+            if self._given is not None:
+                self._keep_judgments(inputs)
+            self._record_inputs(inputs)
+            self._align(inputs)
+            self.report()
         return self
 
     @property
