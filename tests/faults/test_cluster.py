@@ -88,7 +88,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(
 
 
 class Cluster:
-    """A scheduler and two workers as processes of their own."""
+    """A scheduler and a worker as processes of their own."""
 
     def __init__(self, port: int, folder) -> None:
         self.port, self.folder = port, folder
@@ -101,10 +101,10 @@ class Cluster:
     def start(self) -> None:
         common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": self.folder}
         dask = [sys.executable, "-m", "distributed.cli"]
-        names = ("dask_scheduler", "dask_worker", "dask_worker")
+        names = ("dask_scheduler", "dask_worker")
         rest = (
             ["--port", str(self.port), "--no-dashboard", "--host", "127.0.0.1"],
-            *[[self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]] * 2,
+            [self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"],
         )
         for name, options in zip(names, rest, strict=True):
             command = [*dask[:2], f"distributed.cli.{name}", *options]
