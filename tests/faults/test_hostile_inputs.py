@@ -1,0 +1,34 @@
+"""A thousand hostile inputs: each is refused in one sentence or read rightly, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from .catalogue import KINDS
+from .harness import Kind, attempt, listing
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name.replace(" ", "-"))
+def test_hostile_inputs_are_refused_in_one_sentence_or_read_rightly(kind: Kind, tmp_path):
+    folder, canary = tmp_path / "inputs", tmp_path / "beside"
+    folder.mkdir()
+    canary.mkdir()
+    (canary / "canary.png").write_bytes(b"canary")
+    cases = kind.write(folder)
+    before = listing(tmp_path)
+    tried = [(case, *attempt(kind.read, case)) for case in cases]
+    faults = [f"{case}: {fault}" for case, fault, _ in tried if fault]
+    assert not faults, "\n".join(faults)
+    accepted = [case for case, _, refused in tried if not refused]
+    if kind.expected == "accepted":
+        assert len(accepted) == len(cases)
+    else:
+        assert len(accepted) < len(cases), "inputs that are all accepted test nothing"
+    if kind.expected == "refused":
+        assert not accepted
+    assert listing(tmp_path) == before
+    assert len(cases) == kind.n
+
+
+def test_there_are_a_thousand():
+    assert sum(kind.n for kind in KINDS) >= 1000
