@@ -69,9 +69,12 @@ def _headers(folder: Path) -> list[Path]:
     for k in range(180):
         data = bytearray(_bytes(_picture(), _FORMATS[k % len(_FORMATS)]))
         place = int(rng.integers(2, 60))
-        data[place : place + 4] = (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", bytes(4), rng.bytes(4))[
-            k % 4
-        ]
+        data[place : place + 4] = (
+            b"\xff\xff\xff\xff",
+            b"\x7f\xff\xff\xff",
+            bytes(4),
+            rng.bytes(4),
+        )[k % 4]
         contents.append(bytes(data))
     return _put(folder, contents)
 
@@ -123,7 +126,9 @@ def _odd(folder: Path) -> list[Path]:
     """Whole but unusual: pixel formats, palettes, animations."""
     picture = _picture()
     contents = [_bytes(picture.convert(mode), "PNG") for mode in ("1", "L", "LA", "P", "RGBA")]
-    contents += [_bytes(picture.convert(mode), "TIFF") for mode in ("CMYK", "YCbCr", "LAB", "I", "F")]
+    contents += [
+        _bytes(picture.convert(mode), "TIFF") for mode in ("CMYK", "YCbCr", "LAB", "I", "F")
+    ]
     contents += [_bytes(picture.convert("CMYK"), "JPEG"), _bytes(picture.convert("I;16"), "PNG")]
     for value in (np.nan, np.inf, -1.0, 1e30, 0.5):
         contents.append(_bytes(Image.fromarray(np.full((40, 40), value, np.float32)), "TIFF"))
@@ -142,8 +147,17 @@ def _no_images(folder: Path) -> list[Path]:
     """Other things under an image's extension, and images under another's."""
     starts = [b"", b"\0", bytes(5000), b"%PDF-1.7", b"<svg xmlns=''/>", b"<html>", b"MZ\x90", b"BM"]
     starts += [b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"II*\0", b"RIFF"]
-    starts += [b"%!PS-Adobe-3.0 EPSF\n(/tmp/x) deletefile\n", b"P6", b"P1 9 9", b"\0\0\0\x0cjP  \r\n"]
-    starts += [b"RIFF\xff\xff\xff\xffWEBPVP8X", b"II*\0\x08\0\0\0\xff\xff", b"version https://git-lfs"]
+    starts += [
+        b"%!PS-Adobe-3.0 EPSF\n(/tmp/x) deletefile\n",
+        b"P6",
+        b"P1 9 9",
+        b"\0\0\0\x0cjP  \r\n",
+    ]
+    starts += [
+        b"RIFF\xff\xff\xff\xffWEBPVP8X",
+        b"II*\0\x08\0\0\0\xff\xff",
+        b"version https://git-lfs",
+    ]
     paths = _put(folder, starts, "jpg")
     for number, kind in enumerate(_FORMATS):
         path = folder / f"wrong{number}.{('gif', 'tiff', 'bmp')[number % 3]}"

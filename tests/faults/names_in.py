@@ -49,7 +49,14 @@ def _write_leaving(root: Path) -> list[Case]:
     ups += ["\\\\server\\share\\a.png", "/etc/passwd", "/dev/zero", "/dev/stdin", "/proc/self/mem"]
     ups += ["....//canary.png", "%2e%2e/beside/canary.png", "..\0/canary.png", "\0", "", " ", "."]
     ups += ["http://localhost/a.png", "$HOME/a.png", "`id`.png", "inner/../../inputs2/a.png"]
-    links = [outside, "../beside/canary.png", "../../", "/etc/passwd", "/dev/zero", "/proc/self/exe"]
+    links = [
+        outside,
+        "../beside/canary.png",
+        "../../",
+        "/etc/passwd",
+        "/dev/zero",
+        "/proc/self/exe",
+    ]
     for number, target in enumerate(links):
         (root / f"link{number}.png").symlink_to(target)
     (root / "out").symlink_to(outside.parent)
@@ -86,9 +93,23 @@ def _write_odd_names(root: Path) -> list[Case]:
     """Names that a file system takes: they are images like others, or named in words."""
     names = ["a b.png", " a.png", "a\nb.png", "a\tb.png", "\x1b[31mred.png", "\u202egnp.exe.png"]
     names += ["-rf.png", "--out.png", "*.png", "?.png", "$(id).png", ";id;.png", "|.png", "'.png"]
-    names += ['".png', "<script>.png", "&amp;.png", "{{7*7}}.png", "{x}.png", "%s%n.png", "=1+1.png"]
+    names += [
+        '".png',
+        "<script>.png",
+        "&amp;.png",
+        "{{7*7}}.png",
+        "{x}.png",
+        "%s%n.png",
+        "=1+1.png",
+    ]
     names += ["CON.png", "nul.png", "a\\b.png", "a:b.png", "..png", "...png", "a..png", "~.png"]
-    names += ["x" * 251 + ".png", "é" * 125 + ".png", "😀" * 62 + ".png", "👩‍👩‍👧.png", "美しい.png"]
+    names += [
+        "x" * 251 + ".png",
+        "é" * 125 + ".png",
+        "😀" * 62 + ".png",
+        "👩‍👩‍👧.png",
+        "美しい.png",
+    ]
     names += ["ﷺ.png", "\u200b.png", "\ufeff.png", "\xa0.png", "İi.png", "ß.png", "\u0301.png"]
     for name in names:
         _picture(root / name)

@@ -62,10 +62,24 @@ def _rows(*rows: str) -> bytes:
 
 
 def _write_odd_ratings(folder: Path) -> list[Path]:
-    numbers = ["1e400", "-inf", "nan", "0x10", "1_000", "١٢", "1e", "--1", "1,5", "true", "1" * 5000]
+    numbers = [
+        "1e400",
+        "-inf",
+        "nan",
+        "0x10",
+        "1_000",
+        "١٢",
+        "1e",
+        "--1",
+        "1,5",
+        "true",
+        "1" * 5000,
+    ]
     contents = [_rows(f"a.png,{number}", "b.png,2") for number in numbers]
     contents += [_rows("a.png,1e308", "b.png,-1e308"), _rows("a.png,5e-324", "b.png,0")]
-    huge = [f"{name}.png,{rater},{sign}1.7e308" for name in "ab" for rater in "xyz" for sign in [""]]
+    huge = [
+        f"{name}.png,{rater},{sign}1.7e308" for name in "ab" for rater in "xyz" for sign in [""]
+    ]
     contents.append(("image,rater,rating\n" + "\n".join([*huge, "c.png,x,1"]) + "\n").encode())
     names = ["../a.png", "/etc/passwd", "a\x1b[31m.png", "C:\\a.png", '"=cmd|x!A1"', "\ud800.png"]
     contents += [_rows(f"{name},1", f"{name},2") for name in names]
@@ -73,7 +87,7 @@ def _write_odd_ratings(folder: Path) -> list[Path]:
     contents += [b'image,rating\n"a.png,1\nb.png,2\n', b"image,rating\r" * 50, b"\0" * 100, b""]
     contents += [b"PK\x03\x04rest", b"\xff\xfe", b"image,rating,rating\na,1,2\n", b"," * 100_000]
     contents += [b"image,rating\n" + b"\n" * 100_000, b"sep=\x00\nimage,rating\na,1\nb,2\n"]
-    contents += [("image,rating\n" + "\u202egnp.a,1\nb,2\n").encode(), "bild,wert\na,1\n".encode()]
+    contents += [("image,rating\n" + "\u202egnp.a,1\nb,2\n").encode(), b"bild,wert\na,1\n"]
     return _put(folder, contents, ".csv")
 
 
@@ -152,7 +166,14 @@ def _lying_arrays() -> list[bytes]:
     headers: list[Any] = [{"descr": "<f8", "fortran_order": False, "shape": s} for s in shapes]
     for descr in ("|O", "<f999", ">U99999999", "<M8[ns]", "|V8", [("a", "<f8")], "__import__"):
         headers.append({"descr": descr, "fortran_order": False, "shape": (6, 6)})
-    headers += ["{", "__import__('os').system('true')", "(" * 90, "{'descr': '<f8'}", "\0", "[" * 110]
+    headers += [
+        "{",
+        "__import__('os').system('true')",
+        "(" * 90,
+        "{'descr': '<f8'}",
+        "\0",
+        "[" * 110,
+    ]
     return [_npy(header, bytes(288)) for header in headers]
 
 
@@ -172,8 +193,9 @@ def _write_arrays(folder: Path) -> list[Path]:
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("dissimilarity.npy", lying[0])
         archive.writestr("../../canary.npy", b"x")
+    endings = (".npy", ".npz", ".npz", ".mat")
     others = [objects.getvalue(), bomb.getvalue(), json.dumps([1]).encode(), b"\x89HDF\r\n\x1a\n"]
-    for number, (content, ending) in enumerate(zip(others, (".npy", ".npz", ".npz", ".mat"), strict=True)):
+    for number, (content, ending) in enumerate(zip(others, endings, strict=True)):
         path = folder / f"other{number}{ending}"
         path.write_bytes(content)
         paths.append(path)

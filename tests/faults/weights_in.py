@@ -68,9 +68,19 @@ def _lying() -> list[bytes]:
     twice = json.dumps({"0.bias": bias})[:-1] + ', "0.bias": ' + json.dumps(bias) + "}"
     overlap = {"0.bias": bias, "1.bias": {**bias, "data_offsets": [8, 24]}}
     hole = {"0.bias": bias, "1.bias": {**bias, "data_offsets": [32, 48]}}
-    contents += [_file(twice.encode(), bytes(16)), _file(overlap, bytes(24)), _file(hole, bytes(48))]
+    contents += [
+        _file(twice.encode(), bytes(16)),
+        _file(overlap, bytes(24)),
+        _file(hole, bytes(48)),
+    ]
     contents += [_file(b"[" * 100_000), _file(b"{" * 100_000), _file(b'{"a":' * 50_000), b"", b"\0"]
-    contents += [_file(b"\xff\xfe{}"), _file([]), _file("x"), _file(7), _file({"": bias}, bytes(16))]
+    contents += [
+        _file(b"\xff\xfe{}"),
+        _file([]),
+        _file("x"),
+        _file(7),
+        _file({"": bias}, bytes(16)),
+    ]
     contents += [_file({"__metadata__": 3}), _file({"__metadata__": {"a": {}}}), whole, bytes(7)]
     contents += [_file({"a": {}}), _file({"a": None}), _file({"a" * 10**6: bias}, bytes(16))]
     contents += [_file({"0.bias\x1b[2J\n": bias}, bytes(16)), _file({"\u202e": bias}, bytes(16))]
@@ -164,7 +174,16 @@ def _write_pth(folder: Path) -> list[Path]:
     end = whole.index(b"data/0")
     contents = [mangled(whole[:end], rng) + whole[end:] for _ in range(40)]
     state = _state()
-    odd: list[Any] = [{1: torch.ones(1)}, {None: torch.ones(1)}, {}, [], 3, "x", None, torch.ones(3)]
+    odd: list[Any] = [
+        {1: torch.ones(1)},
+        {None: torch.ones(1)},
+        {},
+        [],
+        3,
+        "x",
+        None,
+        torch.ones(3),
+    ]
     odd += [{"a": 1}, {"state_dict": {}}, {"model": {"state_dict": 3}}, {("a",): torch.ones(1)}]
     odd += [{**state, "0.bias": torch.ones(4, dtype=torch.complex64)}]
     odd += [{**state, "0.bias": torch.ones(4).to_sparse()}]

@@ -186,8 +186,8 @@ def _number(text: str, where: str) -> float:
         value = float(text)
     except ValueError:
         raise RequestError(
-            f"{where}: expected a number (with a decimal point), got {quoted(text)}; leave a pair that "
-            "was not judged empty"
+            f"{where}: expected a number (with a decimal point), got {quoted(text)}; leave a pair "
+            "that was not judged empty"
         ) from None
     if math.isinf(value):
         raise RequestError(f"{where}: expected a finite number, got {quoted(text)}")
