@@ -263,7 +263,8 @@ def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> N
 
     if not chosen:
         return
-    backbones = values.get("backbones") or [{"name": name} for name in AIS_BACKBONES]
+    named = values.get("backbones") or AIS_BACKBONES
+    backbones = [{"name": item} if isinstance(item, str) else item for item in named]
     labels = [backbone.get("label", backbone["name"]) for backbone in backbones]
     for name in chosen:
         if name not in labels:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import aisthesis.study  # noqa: F401 - loaded before any clock runs
 from aisthesis.errors import AisthesisError
 
 SECONDS = 10
