@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from aisthesis import __version__
 from aisthesis.cli_similarity import add_align, add_retain
-from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.errors import AisthesisError, RequestError, one_line
 
 if TYPE_CHECKING:
     from aisthesis.study import Study
@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has enough of it (`| head`).
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # Paths that no file system takes, and what else a system refuses unforeseen.
+        print(f"error: {one_line(str(error))}; check the path", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

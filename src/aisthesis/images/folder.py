@@ -47,7 +47,13 @@ class ImageFolder:
     def __post_init__(self) -> None:
         root = Path(self.root)
         object.__setattr__(self, "root", root)
-        if not root.exists():
+        try:
+            there = root.exists()
+        except OSError as error:  # a path that no file system takes
+            raise RequestError(
+                f"The image folder {root} cannot be: {error.strerror}; give another."
+            ) from None
+        if not there:
             raise RequestError(
                 f"There is no image folder {root}; give the folder that holds the images."
             )
