@@ -139,7 +139,7 @@ class ImageFolder:
         path = self.path(name)
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
-                raise ImageFault(name, "is a folder, a pipe or a device, not an image file")
+                raise ImageFault(name, "cannot be read: it is a folder, a pipe or a device")
             with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
