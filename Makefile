@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test proof check bench clean
+.PHONY: demo test proof check audit bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aisthesis demo --out aisthesis-demo
@@ -18,6 +18,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/audit.py
+
+# Known holes in the packages we use; with AUDIT_ONLINE=1 it may ask the network.
+audit: $(VENV)/.installed-dev
+	$(BIN)/python tools/audit.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/ablation.py

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from aisthesis import __version__
 from aisthesis.cli_engine import add_engine_options, add_plan, add_status, engine_options
 from aisthesis.cli_similarity import add_align, add_retain
-from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.errors import AisthesisError, RequestError, one_line
 
 if TYPE_CHECKING:
     from aisthesis.study import Study
@@ -51,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has enough of it (`| head`).
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # Paths that no file system takes, and what else a system refuses unforeseen.
+        print(f"error: {one_line(str(error))}; check the path", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,16 +211,13 @@ def _run(options: argparse.Namespace) -> None:
 
 def _asked(options: argparse.Namespace) -> Any:
     """Merge the study file, if any, with the options given beside it."""
-    import tomllib
-
-    from aisthesis.config import read_study_file, study_config
+    from aisthesis.config import read_toml, study_config
 
     values: dict[str, Any] = {}
     base = Path.cwd()
     if options.study is not None:
-        read_study_file(options.study)
+        values = read_toml(options.study)
         base = options.study.absolute().parent
-        values = tomllib.loads(options.study.read_text(encoding="utf-8"))
     given = vars(options)
     for key in ("images", "ratings", "out", "weights_dir"):
         if given[key] is not None:
@@ -268,7 +269,8 @@ def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> N
 
     if not chosen:
         return
-    backbones = values.get("backbones") or [{"name": name} for name in AIS_BACKBONES]
+    named = values.get("backbones") or AIS_BACKBONES
+    backbones = [{"name": item} if isinstance(item, str) else item for item in named]
     labels = [backbone.get("label", backbone["name"]) for backbone in backbones]
     for name in chosen:
         if name not in labels:

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -41,13 +42,22 @@ __all__ = [
 ]
 
 AIS_BACKBONES = ("vgg16", "vgg19", "resnet152", "densenet161", "efficientnet_b3", "barlow_twins")
+_LONGEST_VALUE = 120
 METRICS_OF_THE_DESCRIPTION = ("cosine", "ssim", "emd", "mse")
 
 
 class Section(BaseModel):
     """Keys that belong together; unknown ones are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError(f"`{info.field_name}`: expected no truth value, but {value} was given")
+        return value
 
 
 _Config = TypeVar("_Config", bound=BaseModel)
@@ -223,12 +233,12 @@ def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyCon
     config = checked(StudyConfig, values, source)
 
     def absolute(path: Path | None) -> Path | None:
-        return None if path is None else (base / path.expanduser()).absolute()
+        return None if path is None else _in_home(path, base, source)
 
     paths = {key: absolute(getattr(config, key)) for key in ("images", "ratings", "out")}
     paths |= {key: absolute(getattr(config, key)) for key in ("weights_dir", "masks")}
     backbones = tuple(
-        backbone.model_copy(update={"weights": weights_path(backbone.weights, base)})
+        backbone.model_copy(update={"weights": weights_path(backbone.weights, base, source)})
         for backbone in config.backbones
     )
     return config.model_copy(update={**paths, "backbones": backbones})
@@ -249,11 +259,27 @@ def checked(model: type[_Config], values: Mapping[str, Any], source: str) -> _Co
         raise RequestError(f"{source}: {faults}") from None
 
 
-def weights_path(weights: str, base: Path) -> str:
+def weights_path(weights: str, base: Path, source: str = "the study") -> str:
     """Make the path of a local state dict absolute; `default` and `random` stay."""
     if weights in ("default", "random"):
         return weights
-    return str((base / Path(weights).expanduser()).absolute())
+    return str(_in_home(Path(weights), base, source))
+
+
+def _in_home(path: Path, base: Path, source: str) -> Path:
+    """Make a path absolute; `~` is a home folder.
+
+    Raises
+    ------
+    RequestError
+        If there is no such home.
+    """
+    try:
+        return (base / path.expanduser()).absolute()
+    except RuntimeError:
+        raise RequestError(
+            f"{source}: the home folder in {path} is not known; write the whole path"
+        ) from None
 
 
 def _in_words(fault: Any, model: type[BaseModel]) -> str:
@@ -269,7 +295,12 @@ def _in_words(fault: Any, model: type[BaseModel]) -> str:
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
     message = fault["msg"][0].lower() + fault["msg"][1:]
-    return f"`{key}`: {message}, but {fault['input']!r} was given"
+    return f"`{key}`: {message}, but {_cut(repr(fault['input']))} was given"
+
+
+def _cut(text: str) -> str:
+    """Keep the beginning of a long text."""
+    return f"{text[:_LONGEST_VALUE]}..." if len(text) > _LONGEST_VALUE else text
 
 
 def _keys_beside(place: list[str], model: type[BaseModel]) -> list[str]:
@@ -302,6 +333,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     RequestError
         If the file is missing or is not TOML.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise RequestError(f"the study file {path} is a pipe or a device; give a TOML file")
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError):
@@ -310,7 +343,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RequestError(f"the study file {path} cannot be read as UTF-8 text: {error}") from None
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RequestError(f"the study file {path} is not valid TOML: {error}") from None
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
-__all__ = ["AisthesisError", "RequestError", "nearest", "or_list"]
+__all__ = ["AisthesisError", "RequestError", "nearest", "one_line", "or_list", "quoted"]
+
+# No file name is longer; without spaces, what is longer is not for reading.
+_LONGEST_WORD = 1000
+_LONGEST_QUOTE = 60
 
 
 class AisthesisError(Exception):
@@ -13,11 +18,36 @@ class AisthesisError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
 
 class RequestError(AisthesisError, ValueError):
     """The request was wrong; the command line prints the message and exits with code 2."""
 
     exit_code = 2
+
+
+def one_line(text: str) -> str:
+    """Give a text that any terminal can show as it is: one line, nothing that steers, all Unicode.
+
+    Messages quote names and values out of files, which may hold anything. Line breaks become
+    spaces; control characters, marks that turn the direction of writing, and halves of surrogate
+    pairs become escapes; endless words are cut.
+    """
+    text = re.sub(r"\s*[\r\n]\s*", " ", text.strip())
+    text = re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda word: f"{word[0][:200]}...", text)
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
+
+
+def quoted(text: str) -> str:
+    """Quote a value out of a file for a message, cut where it is long."""
+    cut = f"{text[:_LONGEST_QUOTE]}..." if len(text) > _LONGEST_QUOTE else text
+    return repr(cut)
 
 
 def nearest(name: str, options: Iterable[str], n: int = 3) -> list[str]:

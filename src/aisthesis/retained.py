@@ -21,6 +21,7 @@ from aisthesis.backbones.retained import retained_backbone
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.functions import explain, rating_of
 from aisthesis.heads import MLPHead, embed_images
+from aisthesis.heads.mlp import require_numbers
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.pipeline.retain_batches import retain_heads
 
@@ -120,7 +121,8 @@ class RetainedPredictor:
             hidden, dimension = tensors["hidden.weight"].shape
             head = MLPHead(dimension, hidden)
             head.load_state_dict(tensors)
-        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+            require_numbers(head)
+        except (OSError, SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise AisthesisError(
                 f"{path} does not hold a retained predictor ({error}); make it with "
                 "`aisthesis retain`"

@@ -1,8 +1,10 @@
-"""A small study to break, and how two studies are found to be the same."""
+"""Small studies to break or to harm, and how two studies are found to be the same."""
 
 from __future__ import annotations
 
 import filecmp
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,21 @@ import pytest
 import tomli_w
 import xarray as xr
 
+from aisthesis.cli import main
 from aisthesis.miniature import render_study
+
+_STUDY = """\
+images = "p/images"
+ratings = "p/ratings.csv"
+out = "study"
+bootstrap = 20
+inference_images = 4
+device = "cpu"
+backbones = [{name = "miniature:vgg16"}]
+
+[fit]
+epochs = 4
+"""
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +98,20 @@ def same_study():
                         np.testing.assert_allclose(left, right, atol=1e-3, rtol=1e-2)
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A folder with `p` (images and ratings), `study.toml` and the `study` folder it makes."""
+    root = tmp_path_factory.mktemp("finished")
+    planted = render_study(root / "p", 16, seed=3, size_px=96)
+    assert planted.images == root / "p/images"
+    (root / "study.toml").write_text(_STUDY, encoding="utf-8")
+    assert main(["report", str(root / "study.toml")]) == 0
+    return root
+
+
+@pytest.fixture
+def copy(finished, tmp_path) -> Path:
+    """A copy to be damaged, with its own images, ratings and study file."""
+    return Path(shutil.copytree(finished, tmp_path / "copy"))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from aisthesis.errors import AisthesisError, RequestError
 
-__all__ = ["StateFile", "load_state", "read_state"]
+__all__ = ["StateFile", "load_state", "not_finite", "read_state"]
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 KEYS_SHOWN = 10
@@ -101,6 +101,12 @@ def read_state(path: Path, sha256_prefix: str = "") -> StateFile:
             "delete it and fetch it again"
         )
     found = _parse(path, data)
+    odd = [str(name) for name, value in found.items() if not (_text(name) and _plain(value))]
+    if odd:
+        raise RequestError(
+            f"{path} should hold named tensors of real numbers, but these are not such: "
+            f"{_shortened(odd)}"
+        )
     return StateFile(path, _modern_names(found), sha256, getattr(found, "_metadata", None))
 
 
@@ -119,7 +125,7 @@ def load_state(module: nn.Module, state: StateFile, dropped: tuple[str, ...] = (
     Raises
     ------
     RequestError
-        If tensors are missing, unexpected or of another shape; all kinds are named.
+        If tensors are missing, unexpected, of another shape or not finite; all kinds are named.
     """
     wanted = module.state_dict()
     # Files older than PyTorch 0.4 do not count batches, and nothing in evaluation reads the count.
@@ -145,12 +151,28 @@ def _faults(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
         for name, tensor in sorted(given.items())
         if name in wanted and tensor.shape != wanted[name].shape
     ]
+    spoilt = [] if missing or unexpected or misshaped else not_finite(given)
     kinds = [
         (f"{len(missing)} missing:", missing),
         (f"{len(unexpected)} unexpected:", unexpected),
         (f"{len(misshaped)} of another shape:", misshaped),
+        (f"{len(spoilt)} with NaN or infinity:", spoilt),
     ]
     return "; ".join(f"{kind} {_shortened(names)}" for kind, names in kinds if names)
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity: nothing computed with them means anything."""
+    return sorted(name for name, tensor in tensors.items() if not torch.isfinite(tensor).all())
+
+
+def _text(name: object) -> bool:
+    return isinstance(name, str)
+
+
+def _plain(tensor: Tensor) -> bool:
+    kind = tensor.layout == torch.strided and not (tensor.is_quantized or tensor.is_complex())
+    return kind and tensor.device.type == "cpu"
 
 
 def _under(name: str, paths: tuple[str, ...]) -> bool:

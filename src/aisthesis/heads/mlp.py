@@ -9,9 +9,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from aisthesis.backbones.state import not_finite
 from aisthesis.errors import AisthesisError
 
-__all__ = ["MLPHead", "load_head", "save_head"]
+__all__ = ["MLPHead", "load_head", "require_numbers", "save_head"]
 
 
 class MLPHead(nn.Module):
@@ -64,6 +65,21 @@ def save_head(head: MLPHead, path: Path, metadata: dict[str, str]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def require_numbers(head: MLPHead) -> None:
+    """Refuse a head that cannot predict a number.
+
+    Raises
+    ------
+    ValueError
+        If it holds NaN or infinity, or divides by zero.
+    """
+    spoilt = not_finite(head.state_dict())
+    if spoilt:
+        raise ValueError(f"NaN or infinity in {', '.join(spoilt)}")
+    if not (head.embedding_sd > 0).all():
+        raise ValueError("embedding_sd is not above zero everywhere")
+
+
 def load_head(path: Path) -> tuple[MLPHead, dict[str, str]]:
     """Read a head, in eval mode, and its metadata.
 
@@ -79,7 +95,8 @@ def load_head(path: Path) -> tuple[MLPHead, dict[str, str]]:
         hidden, embedding_dim = tensors["hidden.weight"].shape
         head = MLPHead(embedding_dim, hidden)
         head.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        require_numbers(head)
+    except (OSError, SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AisthesisError(
             f"{path} does not hold a fitted head ({error}); fit the study again"
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aisthesis.errors import RequestError
+from aisthesis.errors import RequestError, one_line
 
 __all__ = ["ImageFault", "faults_in_words"]
 
@@ -24,8 +24,9 @@ class ImageFault(RequestError):  # noqa: N818 - a fault is found in a file, and 
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
-        self.name = name
-        self.reason = reason
+        # Both go into tables and reports too, so both are text that can be written there.
+        self.name = one_line(name)
+        self.reason = one_line(reason)
 
     def __str__(self) -> str:
         return f"{self.name} {self.reason}"

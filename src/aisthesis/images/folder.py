@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,7 +47,13 @@ class ImageFolder:
     def __post_init__(self) -> None:
         root = Path(self.root)
         object.__setattr__(self, "root", root)
-        if not root.exists():
+        try:
+            there = root.exists()
+        except OSError as error:  # a path that no file system takes
+            raise RequestError(
+                f"The image folder {root} cannot be: {error.strerror}; give another."
+            ) from None
+        if not there:
             raise RequestError(
                 f"There is no image folder {root}; give the folder that holds the images."
             )
@@ -89,6 +96,8 @@ class ImageFolder:
         """
         if not name or "\0" in name:
             raise ImageFault(repr(name), "is not a file name")
+        if not _is_unicode(name):
+            raise ImageFault(name, "has a file name that is not Unicode (UTF-8); rename the file")
         windows = PureWindowsPath(name)
         if PurePosixPath(name).is_absolute() or windows.drive or windows.root:
             raise ImageFault(
@@ -127,8 +136,11 @@ class ImageFolder:
         ImageFault
             If the file cannot be found or read.
         """
+        path = self.path(name)
         try:
-            with self.path(name).open("rb") as file:
+            if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+                raise ImageFault(name, "cannot be read: it is a folder, a pipe or a device")
+            with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise ImageFault(name, f"cannot be read: {error.strerror or error}") from None
@@ -170,6 +182,11 @@ class ImageFolder:
         if not alike and len(self.names) <= _MAX_NAMES_TO_COMPARE:
             alike = nearest(name, self.names)
         return f" (did you mean {or_list(alike[:3])}?)" if alike else ""
+
+
+def _is_unicode(name: str) -> bool:
+    """Whether a name can be written into tables; bytes that are no UTF-8 cannot."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _characters(name: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +17,25 @@ from aisthesis.judgments.similarity_matrix import Matrix
 __all__ = ["read_arrays"]
 
 _NAMES = ("images", "image", "names", "stimuli", "conditions")
+# All that NumPy's, SciPy's and Python's readers are known to raise on bytes that lie.
+_BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NameError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -86,7 +108,7 @@ def _load(path: Path) -> dict[str, Any]:
             return {"": loaded}
         with loaded:
             return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _BROKEN as error:
         hint = "; it holds Python objects, which are not opened" if "pickle" in str(error) else ""
         raise RequestError(f"{path} cannot be read ({error}){hint}") from None
 
@@ -101,7 +123,7 @@ def _load_mat(path: Path) -> dict[str, Any]:
         raise RequestError(f"{path} is a MATLAB 7.3 file; save it with `save(..., '-v7')` instead")
     try:
         found = loadmat(path, simplify_cells=True)
-    except (MatReadError, TypeError) as error:
+    except (MatReadError, *_BROKEN) as error:
         raise RequestError(f"{path} cannot be read as a MATLAB file ({error})") from None
     return {k: np.asarray(v) for k, v in found.items() if not k.startswith("__")}
 

@@ -13,13 +13,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from aisthesis.errors import RequestError
+from aisthesis.errors import RequestError, quoted
 from aisthesis.judgments.noise_ceiling import NoiseCeiling, noise_ceiling
 from aisthesis.judgments.table import Row, Table, read_table
 
 __all__ = ["Ratings", "read_ratings"]
 
 _LISTED = 10
+# Squares and sums of larger ones are beyond what a computer counts with.
+_LARGEST = 1e100
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
@@ -144,16 +146,19 @@ def _entry(table: Table, row: Row, places: list[int], faults: _Faults) -> _Entry
 
 def _number(text: str, line: int, faults: _Faults) -> float:
     if text.lower() in _MISSING:
-        faults.add("the rating is missing", line, repr(text) if text else "")
+        faults.add("the rating is missing", line, quoted(text) if text else "")
     elif _NUMBER.fullmatch(text) or _INFINITE.fullmatch(text):
         value = float(text)
-        if math.isfinite(value):
+        if abs(value) <= _LARGEST:
             return value
-        faults.add("the rating is infinite", line, repr(text))
+        if math.isfinite(value):
+            faults.add(f"the rating is beyond {_LARGEST:g}", line, quoted(text))
+            return math.nan
+        faults.add("the rating is infinite", line, quoted(text))
     elif _DECIMAL_COMMA.fullmatch(text):
-        faults.add("a decimal comma", line, f"{text!r}, write {text.replace(',', '.')}")
+        faults.add("a decimal comma", line, f"{quoted(text)}, write {text.replace(',', '.')}")
     else:
-        faults.add("text instead of a rating", line, repr(text))
+        faults.add("text instead of a rating", line, quoted(text))
     return math.nan
 
 

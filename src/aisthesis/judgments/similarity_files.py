@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aisthesis.errors import RequestError
+from aisthesis.errors import RequestError, quoted
 from aisthesis.judgments.array_files import read_arrays
 from aisthesis.judgments.rsa import from_rdms, is_rdms, read_rdms
 from aisthesis.judgments.similarity_matrix import Matrix
@@ -186,11 +186,11 @@ def _number(text: str, where: str) -> float:
         value = float(text)
     except ValueError:
         raise RequestError(
-            f"{where}: expected a number (with a decimal point), got {text!r}; leave a pair that "
-            "was not judged empty"
+            f"{where}: expected a number (with a decimal point), got {quoted(text)}; leave a pair "
+            "that was not judged empty"
         ) from None
     if math.isinf(value):
-        raise RequestError(f"{where}: expected a finite number, got {text!r}")
+        raise RequestError(f"{where}: expected a finite number, got {quoted(text)}")
     return value
 
 

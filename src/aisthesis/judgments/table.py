@@ -107,7 +107,7 @@ def read_table(path: Path, wanted: tuple[str, ...]) -> Table:
         delimiter = declared.group(1)
         first += 1
     else:
-        delimiter = _delimiter(lines[first], wanted)
+        delimiter = _delimiter(path, lines[first], wanted)
     rows = _rows(path, lines[first:], first, delimiter)
     if len(rows) < 2:
         raise RequestError(f"{path.name} holds a header and no rows; one row an image is needed.")
@@ -117,6 +117,8 @@ def read_table(path: Path, wanted: tuple[str, ...]) -> Table:
 def _read_text(path: Path) -> str:
     if path.is_dir():
         raise RequestError(f"{path} is a folder; give the CSV or TSV file with the ratings.")
+    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+        raise RequestError(f"{path} is a pipe or a device; give a CSV or TSV file.")
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -150,12 +152,18 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _delimiter(header: str, wanted: tuple[str, ...]) -> str:
+def _delimiter(path: Path, header: str, wanted: tuple[str, ...]) -> str:
     def fit(delimiter: str) -> tuple[int, int]:
         cells = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter), [])]
         return len(set(wanted) & set(cells)), len(cells)
 
-    return max(_DELIMITERS, key=fit)
+    try:
+        return max(_DELIMITERS, key=fit)
+    except csv.Error as error:
+        raise RequestError(
+            f"{path.name}: the first line cannot be read as a header ({error}); the names of the "
+            "columns are needed there."
+        ) from None
 
 
 def _rows(path: Path, lines: list[str], skipped: int, delimiter: str) -> list[Row]:

@@ -16,6 +16,7 @@ from torch import nn
 from aisthesis.backbones import KNOWN, Backbone, WeightsRecord
 from aisthesis.backbones.initialise import random_network
 from aisthesis.backbones.recipe import Network, Recipe
+from aisthesis.backbones.state import not_finite
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import Transform
 from aisthesis.miniature.networks import (
@@ -199,6 +200,12 @@ def _load(name: str, path: Path) -> nn.Module:
         raise RequestError(
             f"{path} does not fit {MINIATURE_PREFIX}{name}: {len(unlike)} of its {len(wanted)} "
             f"tensors are missing or have another shape, first {unlike[0]}."
+        )
+    spoilt = not_finite(state)
+    if spoilt:
+        raise RequestError(
+            f"{path} holds NaN or infinity in {len(spoilt)} of its tensors, first {spoilt[0]}; "
+            "give whole weights."
         )
     network = network.to_empty(device="cpu")
     # Keys of the classifier are passed over; counters of batches are in no file.

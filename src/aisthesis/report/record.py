@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from aisthesis.errors import RequestError
+from aisthesis.errors import AisthesisError, RequestError, quoted
 from aisthesis.report.stored_maps import KINDS, BackboneMaps, read_backbone_maps
 
-__all__ = ["StudyRecord", "read_study_record"]
+__all__ = ["StudyRecord", "read_study_record", "told_as_damage"]
 
 REQUIRED = ("study.toml", "predictions.csv", "scores.csv", "provenance.json")
 _TEXT_COLUMNS = (
@@ -22,6 +23,15 @@ _TEXT_COLUMNS = (
     "members", "component",
 )  # fmt: skip
 _AS_TEXT = dict.fromkeys(_TEXT_COLUMNS, str)
+_NUMBERS = frozenset(
+    f"{name}{end}"
+    for name in ("plcc", "srcc", "krcc", "rmse", "mae", "r2", "rating", "prediction", "n", "mean",
+                 "std", "median", "min", "max", "value", "share", "distance", "chance", "p",
+                 "p_corrected", "reliability_a", "reliability_b", "disattenuated", "n_undefined")
+    for end in ("", "_low", "_high")
+)  # fmt: skip
+# What reading or drawing values raises that no study has written.
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 #: What the page needs of each table of inference.
 INFERENCE = {
     "reliability": ("map", "metric", "backbone", "mean"),
@@ -108,9 +118,37 @@ def _text(path: Path) -> str:
 
 def _parsed(path: Path, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     try:
-        return parse(_text(path))
-    except ValueError as error:  # JSON's and TOML's decode errors are ValueErrors
+        found = parse(_text(path))
+    except RequestError:
+        raise
+    except (ValueError, RecursionError) as error:  # JSON's and TOML's errors are ValueErrors
         raise RequestError(f"{path} is damaged: {error}; run the study again") from error
+    if not isinstance(found, dict):
+        raise RequestError(
+            f"{path} is damaged: it should hold names and values; run the study again"
+        )
+    return found
+
+
+@contextmanager
+def told_as_damage(path: Path) -> Iterator[None]:
+    """Say of a study folder that holds what no study writes that it is damaged.
+
+    Raises
+    ------
+    AisthesisError
+        Instead of whatever the values have raised, which stays its cause.
+    """
+    try:
+        yield
+    except AisthesisError:
+        raise
+    except _DAMAGE as error:
+        raise AisthesisError(
+            f"the report cannot be made from what {path} holds ({type(error).__name__}: "
+            f"{str(error)[:200]}): a file of it is damaged or another program's; run the study "
+            "again in a new folder"
+        ) from error
 
 
 def _table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> pd.DataFrame:
@@ -127,6 +165,15 @@ def _table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> p
             f"{path} lacks the column(s) {', '.join(missing)} that a study folder has; "
             f"it has {', '.join(map(str, table.columns))}"
         )
+    for name in _NUMBERS.intersection(table.columns):
+        column = table[name]
+        if not pd.api.types.is_numeric_dtype(column) and len(column.dropna()):
+            numbers = pd.to_numeric(column, errors="coerce")
+            odd = str(column[numbers.isna() & column.notna()].iloc[0])
+            raise RequestError(
+                f"{path} is damaged: its column {name} should hold numbers, but holds "
+                f"{quoted(odd)}; run the study again"
+            )
     return table
 
 

@@ -24,7 +24,7 @@ from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs, PhotographStore, Placement
 from aisthesis.report.planted_pictures import planted_pictures
-from aisthesis.report.record import StudyRecord, read_study_record
+from aisthesis.report.record import StudyRecord, read_study_record, told_as_damage
 from aisthesis.report.scatter import scatter_panels
 from aisthesis.report.score_chart import score_chart
 from aisthesis.report.sections import ExamplePage, example_page, planted_page, versions_line
@@ -77,8 +77,12 @@ def write_report(
     """
     if photographs not in PLACEMENTS:
         raise RequestError(f"expected photographs to be {or_list(PLACEMENTS)}, got {photographs!r}")
-    narrator = progress or Narrator()
-    record = read_study_record(Path(study_dir))
+    with told_as_damage(Path(study_dir)):
+        return _written(Path(study_dir), progress or Narrator(), photographs)
+
+
+def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Path:
+    record = read_study_record(study_dir)
     shown = Photographs(record.images_dir)
     averaged = averaged_predictions(record.predictions)
     facts = _facts_by_kind(record, averaged)

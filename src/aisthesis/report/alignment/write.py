@@ -31,6 +31,7 @@ from aisthesis.report.alignment.words import (
 from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs
+from aisthesis.report.record import told_as_damage
 from aisthesis.report.sections import versions_line
 from aisthesis.report.tables import Value
 from aisthesis.report.wording import count, number_or_dash, span
@@ -63,8 +64,12 @@ def write_alignment_report(study_dir: Path, *, progress: Narrator | None = None)
     AisthesisError
         If the report cannot be written.
     """
-    narrator = progress or Narrator()
-    record = read_alignment_record(Path(study_dir))
+    with told_as_damage(Path(study_dir)):
+        return _written(Path(study_dir), progress or Narrator())
+
+
+def _written(study_dir: Path, narrator: Narrator) -> Path:
+    record = read_alignment_record(study_dir)
     photographs = Photographs(record.images_dir)
     table = record.tables["alignment"]
     order = leaf_order(record.human)
