@@ -178,7 +178,7 @@ def test_known_networks(name):
 
 
 def test_windows_of_every_size_may_end_at_another_operation():
-    """A shortcut's value is read again after one size's windows have ended, not after the other's."""
+    """A value that a shortcut reads again may be needed by one size and not by the other."""
     torch.manual_seed(0)
     model = torchvision.models.resnet18(num_classes=8).double().eval()
     images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
