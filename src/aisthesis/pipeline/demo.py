@@ -19,8 +19,8 @@ _SEEDS = 3
 #: Coarser than a study's defaults, so that all explainers are done in minutes.
 _OPTIONS = {
     "explaining": {"cells": 28, "integration_steps": 6, "lime_samples": 30,
-                   "lime_superpixels": 16, "stride_px": 40},
-    "faithfulness": {"images": 4, "steps": 5, "cell_px": 28, "squares": 20, "cascade_images": 2},
+                   "lime_superpixels": 16, "stride_px": 45},
+    "faithfulness": {"images": 4, "steps": 4, "cell_px": 28, "squares": 20, "cascade_images": 3},
 }  # fmt: skip
 
 
