@@ -109,10 +109,15 @@ def _facts_by_kind(record: StudyRecord, averaged: pd.DataFrame) -> dict[str, pd.
         kind: image_facts(
             record.explained,
             averaged,
-            image_consensus(record.agreement_images, record.images, kind, metric),
+            image_consensus(record.between_images, record.images, kind, metric),
         )
-        for kind in KINDS
+        for kind in (*KINDS, *_compared(record.between_images))
     }
+
+
+def _compared(between_images: pd.DataFrame) -> list[str]:
+    """Other explainers whose maps were compared between networks."""
+    return [kind for kind in dict.fromkeys(between_images["map"]) if kind not in KINDS]
 
 
 def _overview(
