@@ -24,6 +24,7 @@ from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs, PhotographStore, Placement
 from aisthesis.report.planted_pictures import planted_pictures
+from aisthesis.report.rank_pictures import contrast_cards
 from aisthesis.report.record import StudyRecord, read_study_record
 from aisthesis.report.scatter import scatter_panels
 from aisthesis.report.score_chart import score_chart
@@ -89,7 +90,9 @@ def write_report(
     content |= _agreement(record, part, content["observations"])
     content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator)
     content |= _localisation(record, shown, drawn)
-    content["other_methods"] = other_methods(record)
+    content["other_methods"] = others = other_methods(record)
+    apart = others.ranks.contrasts if others is not None and others.ranks is not None else []
+    content["rank_cards"] = contrast_cards(record, shown, apart)
     content["cautions"] = cautions(
         record.provenance,
         record.agreement,
