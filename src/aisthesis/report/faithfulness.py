@@ -267,10 +267,12 @@ def _changes(table: pd.DataFrame, method: str) -> str:
 
 def _moves(table: pd.DataFrame, method: str, baseline: str) -> str:
     rows = _of(table, method, "sensitivity", baseline)
-    means = rows.drop_duplicates("backbone")["mean"].dropna() if len(rows) else rows
-    if not len(means):
+    if rows.empty:
         return ""
-    return f"it moves by at most {percent(float(means.mean()))} of its norm on images nearby"
+    mean = float(rows.drop_duplicates("backbone")["mean"].to_numpy(dtype=float).mean())
+    if not np.isfinite(mean):
+        return ""
+    return f"it moves by at most {percent(mean)} of its norm on images nearby"
 
 
 def _between(table: pd.DataFrame, method: str) -> str:

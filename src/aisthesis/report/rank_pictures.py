@@ -88,8 +88,8 @@ def _card(
     sentence = (
         f"{capitalised(method)} {'misses' if misses else 'finds'} the raising evidence here "
         f"(pixel AUC {number_or_dash(float(aucs[k]))}): {percent(inside)} of its positive mass "
-        f"lies on the {percent(float(raising[k].mean()))} of the image that hold it, although it is "
-        f"{'better' if misses else 'worse'} placed by what it moves than by what it finds."
+        f"lies on the {percent(float(raising[k].mean()))} of the image that hold it, although it "
+        f"is {'better' if misses else 'worse'} placed by what it moves than by what it finds."
     )
     panels = []
     for kind in dict.fromkeys((one.method, BESIDE)):
