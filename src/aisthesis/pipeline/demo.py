@@ -22,7 +22,7 @@ _OPTIONS = {
     "inference_images": 8,
     "explaining": {"cells": 28, "integration_steps": 6, "lime_samples": 30,
                    "lime_superpixels": 16, "stride_px": 45},
-    "faithfulness": {"images": 4, "steps": 4, "cell_px": 28, "squares": 20, "cascade_images": 3},
+    "faithfulness": {"images": 4, "steps": 4, "cell_px": 28, "squares": 20, "cascade_images": 2},
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,14 +40,14 @@ from aisthesis.pipeline.stored import StoredMaps
 __all__ = ["Measured", "measure_backbone"]
 
 _CASCADE_STAGES = 5
-#: Explainers that cost more forward passes an image are made neither for random networks nor for
-#: images nearby.
-_MOST_PASSES = 40.0
-_NEARBY = 5  # images nearby for each image
+#: Forward passes an image that all explainers together may cost which are made for random networks
+#: and for images nearby; the cheapest come first.
+_MOST_PASSES = 110.0
+_NEARBY = 4  # images nearby for each image
 _UNSIGNED = ("centre", "centre_prior", "activation")
 
-#: Makes the maps of images that are all like one image, given by its number.
-Remade = Callable[[Tensor, int], Tensor]
+#: Makes the maps of images that are, or are nearby, those of the given numbers.
+Remade = Callable[[Tensor, Sequence[int]], Tensor]
 
 
 class Measured(NamedTuple):
@@ -179,13 +179,9 @@ class _Tested:
         steps = len(explainers) * (_CASCADE_STAGES + 1)
         with narrator.steps(f"{self.label}: weights made random", steps) as advance:
             for name, explain in explainers.items():
-
-                def maps(images: Tensor, explain: Remade = explain) -> Tensor:
-                    return torch.cat([explain(images[i : i + 1], i) for i in range(len(images))])
-
                 table = cascade_similarity(
                     self.model,
-                    maps,
+                    lambda images, explain=explain: explain(images, range(n)),  # type: ignore[misc]
                     self.pixels[:n],
                     metrics=("cosine", "spearman"),
                     n_stages=_CASCADE_STAGES,
@@ -202,7 +198,10 @@ class _Tested:
         n = self._few()
         if not n or find_spec("captum") is None:
             return pd.DataFrame()
-        explainers = self._remade(intact=True)
+        explainers = {
+            name: lambda images, i, explain=explain: explain(images, [i] * len(images))
+            for name, explain in self._remade(intact=True).items()
+        }
         with narrator.steps(f"{self.label}: images nearby", n * (len(explainers) + 1)) as advance:
             return sensitivity_table(
                 explainers,
@@ -226,32 +225,35 @@ class _Tested:
         """
         seeds = image_seeds(self.config.seed, self.backbone.name, self.names)
         plan = self._plan() if intact else None
-
-        def by(one: Any) -> Remade:
-            return lambda images, i: one(
-                self.subject, images, seeds=[seeds[i]] * len(images), advance=lambda share: None
-            )
-
-        others = {
-            one.name: by(one)
-            for one in asked_explainers(self.config)
-            if one.name in self.maps and not one.control
-            and one.passes(self.subject) <= _MOST_PASSES
-        }  # fmt: skip
-        own = {
-            kind: lambda images, i, kind=kind: self._of_channels(images, i, kind, plan)
+        own: dict[str, Remade] = {
+            kind: lambda images, which, kind=kind: self._of_channels(images, which, kind, plan)  # type: ignore[misc]
             for kind in ("ais", "evidence")
         }
-        return {**own, **others}
+        others = [
+            one
+            for one in asked_explainers(self.config)
+            if one.name in self.maps and not one.control
+        ]
+        spent = 0.0
+        for one in sorted(others, key=lambda each: each.passes(self.subject)):
+            spent += one.passes(self.subject)
+            if spent <= _MOST_PASSES:
+                own[one.name] = lambda images, which, one=one: one(  # type: ignore[misc]
+                    self.subject,
+                    images,
+                    seeds=[seeds[i] for i in which],
+                    advance=lambda share: None,
+                )
+        return own
 
-    def _of_channels(self, images: Tensor, i: int, kind: str, plan: Any) -> Tensor:
+    def _of_channels(self, images: Tensor, which: Sequence[int], kind: str, plan: Any) -> Tensor:
         ablation = (plan or self._plan())(images)
         activation = self.backbone.to_map(ablation.activation).double()
         delta = ablation.delta.reshape(*ablation.delta.shape[:2])
         if kind == "evidence":
             return weighted_map(evidence_scores(delta).double(), activation)
-        rating = torch.full((len(images),), float(self.rating[i]), dtype=torch.float64)
-        scores = importance_scores(ablation.output.reshape(-1), delta, rating.to(delta.device))
+        rating = torch.as_tensor(self.rating[list(which)]).to(delta.device, torch.float64)
+        scores = importance_scores(ablation.output.reshape(-1), delta, rating)
         return weighted_map(scores.double(), activation)
 
     def _plan(self) -> Any:
