@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from aisthesis.faithfulness import load_masks
+from aisthesis.images import Transform
 from aisthesis.report import browser_data, write_report
 from aisthesis.report.browser_data import images_with_others
+from aisthesis.report.method_ranks import Contrast
+from aisthesis.report.photographs import Photographs
+from aisthesis.report.rank_pictures import contrast_cards
 from aisthesis.report.record import read_study_record
 from aisthesis.report.stored_maps import LONGEST, kinds_of
 
@@ -73,3 +79,35 @@ def test_encoded_maps_follow_one_another_as_the_page_reads_them(study):
                 np.testing.assert_allclose(part, found, atol=np.abs(found).max() / 30000)
                 offset += found.size
     assert offset == len(values)
+
+
+def test_contrasts_are_shown_on_the_image_that_bears_them_out(make_study):
+    """Grad-CAM is drawn where raising evidence is, and the wrong way round on the fourth image."""
+    folder = make_study(labels=["vgg16", "vgg19"], n_test=5, n_train=0, seeds=1, localisation=True)
+    record = read_study_record(folder)
+    stack = record.maps["vgg16"]
+    masks, _ = masks_of(record, "vgg16")
+    maps = masks.reshape(5, 14, 16, 14, 16).mean((2, 4)).astype(np.float32)
+    maps[3] *= -1
+    stack.kinds["grad_cam"] = maps
+    shown = Photographs(record.images_dir)
+    worse = Contrast("vgg16", "grad_cam", by_place=5, by_deletion=1, n=5)
+    (card,) = contrast_cards(record, shown, [worse])
+    assert card["name"] == stack.images[3]
+    assert card["why"] == "Grad-CAM on vgg16: 1 of 5 by deletion, 5 of 5 by pixel AUC"
+    assert card["sentence"].startswith("Grad-CAM misses the raising evidence here (pixel AUC 0.0")
+    assert [panel["label"] for panel in card["panels"]] == ["Grad-CAM", "Evidence"]
+    assert all(panel["uri"].startswith("data:image/jpeg") for panel in card["panels"])
+    better = Contrast("vgg16", "grad_cam", by_place=1, by_deletion=5, n=5)
+    (card,) = contrast_cards(record, shown, [better])
+    assert card["name"] != stack.images[3]
+    assert "finds the raising evidence here (pixel AUC 1.00)" in card["sentence"]
+    absent = Contrast("vgg19", "grad_cam", 1, 5, 5)
+    assert contrast_cards(record, shown, [absent]) == []
+
+
+def masks_of(record, label):
+    transform = Transform(**record.provenance["backbones"][label]["transform"])
+    root = Path(record.config["masks"])
+    names = list(record.maps[label].images)
+    return [load_masks(root / side, names, transform) for side in ("raising", "lowering")]
