@@ -12,7 +12,7 @@ from aisthesis.errors import RequestError
 from aisthesis.faithfulness.baselines import fill_of
 from aisthesis.faithfulness.cells import CellGrid
 from aisthesis.faithfulness.infidelity import infidelity, removed_squares
-from aisthesis.faithfulness.sensitivity import max_sensitivity
+from aisthesis.faithfulness.sensitivity import max_sensitivity, sensitivity_table
 
 
 def measured(known: Any, **maps: np.ndarray) -> dict[str, np.ndarray]:
@@ -137,3 +137,25 @@ def test_without_captum_the_remedy_is_named(known: Any, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "captum.metrics", None)
     with pytest.raises(RequestError, match=r"pip install 'aisthesis\[peers\]'"):
         max_sensitivity(lambda images: images[:, 0], known.images)
+
+
+def test_sensitivity_stands_between_its_controls(known: Any) -> None:
+    """A map of the pixels hardly moves; noise drawn anew moves as far as its control does."""
+    pytest.importorskip("captum")
+    rng = np.random.default_rng(3)
+    methods = {
+        "pixels": lambda batch, i: batch.mean(1),
+        "noise": lambda batch, i: rng.normal(size=(len(batch), 7, 7)),
+        "own": lambda batch, i: np.full((len(batch), 2, 2), 1.0 + i),
+    }
+    told: list[int] = []
+    table = sensitivity_table(methods, known.images, advance=told.append, n_boot=400)
+    assert sum(told) == len(known.images) * 4
+    assert set(table["baseline"]) == {"nearby"}
+    own = table.drop_duplicates("method").set_index("method")
+    assert own.loc["centre", "mean"] == own.loc["own", "mean"] == 0
+    assert own.loc["noise", "low"] < own.loc["random", "mean"] < own.loc["noise", "high"]
+    assert own.loc["random", "mean"] > 1
+    against = table[(table["method"] == "pixels") & (table["control"] == "random")].iloc[0]
+    assert 0 < against["mean"] < 0.1
+    assert against["difference_high"] < -1

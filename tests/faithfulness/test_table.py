@@ -52,6 +52,23 @@ def test_a_random_map_is_level_with_the_random_control(known: Any) -> None:
     assert (means["mean"].abs() < 4 * np.sqrt(2) * means["std"] / np.sqrt(30)).all()
 
 
+def test_random_scores_of_channels_are_level_with_random_channels(known: Any) -> None:
+    """Of independent random rankings too, for every measure of channels."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 12, 3), nn.Flatten(), nn.Linear(1200, 1), nn.Flatten(0))
+    images = known.images.float()
+    plan = ablation_plan(network.eval(), "0", images)
+    rng = np.random.default_rng(5)
+    scores = {f"noise {i}": rng.normal(size=(6, 12)) for i in range(30)}
+    curves = channel_curves(plan, images, scores)
+    found = channel_table(curves, rating=np.zeros(6), n_boot=100)
+    noise = found[found["method"].str.startswith("noise") & (found["control"] == "random")]
+    means = noise.groupby("measure")["difference"].agg(["mean", "std"])
+    assert set(means.index) == {name for name in FAITHFULNESS_MEASURES if "channels" in name}
+    assert (means["std"] > 0).all()
+    assert (means["mean"].abs() < 4 * np.sqrt(2) * means["std"] / np.sqrt(30)).all()
+
+
 def test_controls_have_one_row_and_no_difference(known: Any) -> None:
     found = table(known, {"truth": known.truth}, n_squares=0)
     for control in ("random", "centre"):

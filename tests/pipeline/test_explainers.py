@@ -9,10 +9,12 @@ import torch
 import xarray as xr
 
 import aisthesis as ais
+from aisthesis.engine import Silent
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE
 from aisthesis.heads import load_head
 from aisthesis.images import ImageFolder, batches
+from aisthesis.pipeline import faithfulness
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explainers import methods_root
 
@@ -186,3 +188,27 @@ def test_faithfulness_ensembles_and_the_section_of_the_report(make_study, plante
     page = study.folder.report.read_text(encoding="utf-8")
     assert "is any of them true to the network?" in page
     assert "Grad-CAM</dt>" in page
+
+
+def test_faithfulness_is_the_same_by_several_processes(explained, monkeypatch):
+    """Also: every cheap method has its rows of sensitivity and cascade, the controls none."""
+    pytest.importorskip("captum")
+    options = explained.config.faithfulness.model_copy(update={"cascade_images": 2})
+    config = explained.config.model_copy(update={"faithfulness": options})
+    folder, inputs = explained.folder, explained.inputs
+    found = []
+    for least in (10**9, 1):
+        monkeypatch.setattr(faithfulness, "WORTH_PROCESSES", least)
+        monkeypatch.setattr(faithfulness, "cores", lambda: 2)
+        faithfulness.measure_faithfulness(folder, config, inputs, Silent())
+        found.append([pd.read_csv(file) for file in (folder.faithfulness, folder.cascade)])
+    exact = torch.get_num_threads() == 1  # else sums are rounded in another order
+    for serial, parallel in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(serial, parallel, check_exact=exact, rtol=1e-3, atol=1e-5)
+    table, cascade = found[0]
+    cheap = {*BASE, "grad_cam", "gradient_x_input", "occlusion"}
+    assert set(cascade["method"]) == cheap
+    moved = table[table["measure"] == "sensitivity"]
+    assert set(moved["method"]) == {*cheap, "random", "centre"}
+    assert (moved.loc[moved["method"] == "centre", "mean"] == 0).all()
+    assert set(table["backbone"]) == {"miniature:vgg16", "miniature:efficientnet_b3"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from aisthesis.report.faithfulness import _sentence, rank_agreement
+from aisthesis.report.faithfulness import _sentence
+from aisthesis.report.known_places import place_charts
+from aisthesis.report.method_ranks import method_ranks
 
 NETWORKS = ("a", "b")
 
@@ -45,24 +47,60 @@ def test_sentence_counts_networks_and_names_a_map_that_does_not_change():
     assert _sentence(Record(), table, pairs, "lime", "blur") == "No measure is defined for it."
 
 
-def rankings(areas):
-    names = ["evidence", "grad_cam", "lime", "random", "occlusion"]
+NAMES = ("evidence", "grad_cam", "lime", "random", "occlusion")
+
+
+def rankings(areas, more=()):
+    """Methods whose AUC falls in the order of their names; deletion areas by network."""
+    rows = [("a", areas), *more]
     places = pd.DataFrame(
         [
-            {"backbone": "a", "map": name, "side": "raising", "score": "auc", "control": "none",
-             "mean": 0.9 - 0.1 * place}
-            for place, name in enumerate(names)
+            {"backbone": backbone, "map": name, "side": "raising", "score": "auc",
+             "control": "none", "mean": 0.9 - 0.1 * place}
+            for backbone, _ in rows for place, name in enumerate(NAMES)
         ]
     )  # fmt: skip
     table = pd.DataFrame(
-        [row("a", name, "deletion_positive", area) for name, area in zip(names, areas, strict=True)]
+        [
+            row(backbone, name, "deletion_positive", area)
+            for backbone, own in rows
+            for name, area in zip(NAMES, own, strict=True)
+        ]
     )
-    return rank_agreement(places, table, "blur")
+    return method_ranks(places, table, "blur")
 
 
-def test_rankings_are_compared():
-    assert "Spearman correlation of 1.00: what finds" in rankings([5, 4, 3, 2, 1])
-    opposite = rankings([1, 2, 3, 4, 5])
-    assert "Spearman correlation of \N{MINUS SIGN}1.00" in opposite
-    assert "ranked most differently" in opposite
-    assert rankings([np.nan] * 3 + [1, 2]) == ""
+def test_rankings_that_agree_on_every_network_need_no_pictures():
+    found = rankings([5, 4, 3, 2, 1], [("b", [5, 4, 3, 1, 2])])
+    assert "(SRCC) of 0.95 on average over 2 networks (0.90 to 1.00): what finds" in found.sentence
+    assert found.contrasts == []
+    assert [[cell.text for cell in one] for one in found.rows][1] == [
+        "b", "5", "0.90", "Evidence", "Evidence"
+    ]  # fmt: skip
+
+
+def test_methods_that_are_ranked_apart_are_named_where_they_are_furthest():
+    found = rankings([5, 4, 3, 2, 1], [("b", [1, 2, 3, 4, 5])])
+    assert "below 0.50 for b." in found.sentence
+    assert [(one.backbone, one.method) for one in found.contrasts] == [
+        ("b", "evidence"), ("b", "occlusion"), ("b", "grad_cam")
+    ]  # fmt: skip
+    assert found.contrasts[0].words == ("evidence on b: 5 of 5 by deletion, 1 of 5 by pixel AUC")
+    assert rankings([np.nan] * 3 + [1, 2]) is None
+
+
+def test_many_methods_are_rows_and_networks_their_marks():
+    def table(n):
+        return pd.DataFrame(
+            [
+                {"backbone": backbone, "map": f"method_{k}", "side": "raising", "score": "auc",
+                 "control": "none", "mean": 0.5 + k / 30, "low": 0.4, "high": 0.95}
+                for backbone in NETWORKS for k in range(n)
+            ]
+        )  # fmt: skip
+
+    few, many = (place_charts(table(n))["raising"] for n in (7, 8))
+    assert [label for label, _ in few.rows] == list(NETWORKS)
+    assert [label for label, _ in many.rows] == [f"method {k}" for k in range(8)]
+    assert list(many.series) == list(NETWORKS)
+    assert many.rows[3][1][1].mean == 0.5 + 3 / 30

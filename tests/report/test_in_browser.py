@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 
 from aisthesis.maps import signed_rgba, upsample, z_score
 from aisthesis.report import write_report
@@ -498,4 +499,34 @@ def test_photographs_beside_the_page_are_found_and_nothing_else_is_asked_for(chr
     assert {url.rsplit("/", 1)[1] for url in files} == {
         "report.html", *(f"{k:05d}.jpg" for k in range(4))
     }  # fmt: skip
+    page.close()
+
+
+def test_every_methods_maps_are_drawn_and_a_network_without_them_says_so(chromium, make_study):
+    study = make_study(labels=["vgg16", "vgg19"], n_test=4, n_train=0, seeds=1)
+    store = study / "maps.zarr" / "vgg16"
+    names = xr.open_zarr(store, consolidated=False)["image"].values
+    maps = np.random.default_rng(0).normal(size=(4, 9, 5)).astype(np.float32)
+    dataset = xr.Dataset({"lime": (("image", "y", "x"), maps)}, {"image": names})
+    dataset.to_zarr(store, group="lime", mode="a", consolidated=False)
+    write_report(study)
+    page = chromium.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((study / "report.html").as_uri())
+    show_browser(page)
+    page.locator("[name=kind][value=lime]").check(force=True)
+    assert page.locator(".browser canvas").count() == 1
+    assert page.locator("[data-pictures] .absent").text_content() == "no map, or a flat one"
+    words = page.locator(".browser canvas").get_attribute("aria-label")
+    assert words.startswith("LIME map of vgg16 over")
+    pixels = page.evaluate(
+        """() => {
+            const text = document.getElementById("browser-data").textContent;
+            const store = aisthesis.store(JSON.parse(text));
+            return [...aisthesis.standardised(store.maps(2, "lime")[0], "mean")];
+        }"""
+    )
+    np.testing.assert_allclose(np.reshape(pixels, (224, 224)), z_scores(maps[2]), atol=1e-3)
+    assert complaints == []
     page.close()

@@ -33,7 +33,7 @@ from aisthesis.faithfulness.randomisation import (
     cascade_similarity,
     layers_by_depth,
 )
-from aisthesis.faithfulness.sensitivity import max_sensitivity
+from aisthesis.faithfulness.sensitivity import max_sensitivity, sensitivity_table
 from aisthesis.faithfulness.table import (
     FAITHFULNESS_COLUMNS,
     MAP_CONTROLS,
@@ -77,5 +77,6 @@ __all__ = [
     "perturbation_curves",
     "pixel_auc",
     "pointing_game",
+    "sensitivity_table",
     "tidy_measure",
 ]

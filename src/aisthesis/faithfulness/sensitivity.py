@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness.predicting import require_images
+from aisthesis.faithfulness.table import MAP_CONTROLS, tidy_measure
 
-__all__ = ["Explain", "max_sensitivity"]
+__all__ = ["NEARBY", "Explain", "max_sensitivity", "sensitivity_table"]
+
+#: What `baseline` says in the rows of sensitivity: nothing is removed.
+NEARBY = "nearby"
 
 #: Images (N, 3, H, W) to maps (N, h, w).
 Explain = Callable[[Tensor], ArrayLike | Tensor]
@@ -95,6 +101,73 @@ def max_sensitivity(
             results[index] = float(found[0])
         advance(1)
     return results
+
+
+def sensitivity_table(
+    explainers: Mapping[str, Callable[[Tensor, int], ArrayLike | Tensor]],
+    images: Tensor,
+    *,
+    map_px: tuple[int, int] = (7, 7),
+    radius: float = 0.02,
+    n_samples: int = 5,
+    n_boot: int = 2000,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda n: None,
+) -> pd.DataFrame:
+    """Summarise the max-sensitivity of several methods between two yardsticks.
+
+    The control ``random`` is noise drawn anew for every image, however little it differs from
+    another: what a map that knows nothing of the image comes to. ``centre`` is the same map for
+    all images, with 0.
+
+    Parameters
+    ----------
+    explainers : mapping
+        By method: images (M, 3, H, W), all nearby one image, and the number of that image, to maps
+        (M, h, w).
+    images : Tensor
+        Shape (N, 3, H, W).
+    map_px : (int, int)
+        Rows and columns of the noise.
+    radius, n_samples, seed
+        See `max_sensitivity`.
+    n_boot : int
+        Of the bootstrap over images.
+    advance : callable
+        Told of every image that is done; there are N times the methods and one more.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `FAITHFULNESS_COLUMNS`, see `tidy_measure`; ``baseline`` is "nearby".
+    """
+    random, centre = MAP_CONTROLS
+    every: dict[str, Callable[[Tensor, int], ArrayLike | Tensor]] = {
+        **explainers,
+        random: lambda batch, _: _noise_of(batch, map_px),
+    }
+    values = {}
+    for name, explain in every.items():
+        found = [
+            max_sensitivity(
+                lambda batch, explain=explain, i=i: explain(batch, i),  # type: ignore[misc]
+                images[i : i + 1],
+                radius=radius,
+                n_samples=n_samples,
+                seed=seed + i,
+                advance=advance,
+            )
+            for i in range(len(images))
+        ]
+        values[name] = np.concatenate(found)
+    values[centre] = np.zeros(len(images))
+    return tidy_measure(values, "sensitivity", NEARBY, n_boot=n_boot, seed=seed)
+
+
+def _noise_of(images: Tensor, map_px: tuple[int, int]) -> NDArray[np.float64]:
+    """Standard normal maps that are other ones for every image, (N, h, w)."""
+    keys = [zlib.crc32(image.detach().cpu().numpy().tobytes()) for image in images]
+    return np.stack([np.random.default_rng(key).normal(size=map_px) for key in keys])
 
 
 def _captum_sensitivity() -> Callable[..., Tensor]:

@@ -15,11 +15,14 @@ from aisthesis.report.dividing import DIVIDED_FROM
 from aisthesis.report.overlays import GRID_PX, LIMIT_SD, OPACITY, map_moments
 from aisthesis.report.photographs import PhotographStore
 from aisthesis.report.selection import DIVIDED, prediction_lookup
-from aisthesis.report.stored_maps import KINDS, BackboneMaps
+from aisthesis.report.stored_maps import KINDS, BackboneMaps, kinds_of
+from aisthesis.report.wording import KIND_NAMES
 
 __all__ = ["Blob", "BrowserContent", "browser_content", "encode_map"]
 
 FULL_SCALE = 32767  # of a 16-bit integer
+#: Other explainers' maps, in the page's text; where they take more only some images have them.
+MOST_BYTES = 12_000_000
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,32 @@ def _size_of(name: str, maps: dict[str, BackboneMaps]) -> list[float] | None:
     return None if crop is None else [crop.width_px, crop.height_px]
 
 
-def _shapes(maps: dict[str, BackboneMaps]) -> list[list[int]]:
-    return [list(next(iter(stack.kinds.values())).shape[1:]) for stack in maps.values()]
+def _shapes(
+    maps: dict[str, BackboneMaps], kinds: Sequence[str]
+) -> dict[str, list[list[int] | None]]:
+    """Rows and columns by kind and backbone; None where a backbone has no such maps."""
+    return {
+        kind: [
+            list(stack.kinds[kind].shape[1:]) if kind in stack.kinds else None
+            for stack in maps.values()
+        ]
+        for kind in kinds
+    }
+
+
+def images_with_others(names: Sequence[str], maps: dict[str, BackboneMaps]) -> set[str]:
+    """Images whose maps by other explainers the page has room for, spread over the study."""
+    cells = sum(
+        int(np.prod(values.shape[1:]))
+        for stack in maps.values()
+        for kind, values in stack.kinds.items()
+        if kind not in KINDS
+    )
+    bytes_an_image = cells * 2 * 4 / 3  # 16 bits, in base64
+    room = len(names) if not cells else int(MOST_BYTES / bytes_an_image)
+    if room >= len(names):
+        return set(names)
+    return {names[k] for k in np.linspace(0, len(names) - 1, max(room, 1)).round().astype(int)}
 
 
 def _facts_of(facts: dict[str, dict[Hashable, dict[Hashable, Any]]], name: str) -> dict[str, Any]:
@@ -146,7 +173,8 @@ def browser_content(
     names : sequence of str
         The images, in the order of the study.
     facts : dict of str to pandas.DataFrame
-        By kind of map, as `image_facts` gives it.
+        By kind of map, as `image_facts` gives it; kinds of maps that are not compared between
+        backbones have none.
     averaged : pandas.DataFrame
         Predictions, one row per image and backbone.
     maps : dict of str to BackboneMaps
@@ -161,12 +189,14 @@ def browser_content(
     BrowserContent
         Facts and blobs.
     """
-    kinds = [kind for kind in KINDS if any(kind in stack.kinds for stack in maps.values())]
+    kinds = kinds_of(maps)
+    own = [kind for kind in kinds if kind in KINDS]
+    all_kinds = images_with_others(names, maps)
     predictions = prediction_lookup(averaged)
-    by_kind = {kind: facts[kind].to_dict("index") for kind in kinds}
+    by_kind = {kind: facts[kind].to_dict("index") for kind in kinds if kind in facts}
     images, blobs = [], []
     for name in names:
-        encoded, moments = _maps_of(name, maps, kinds)
+        encoded, moments = _maps_of(name, maps, kinds if name in all_kinds else own)
         photograph = store.put(name)
         images.append({
             "name": name,
@@ -185,8 +215,10 @@ def browser_content(
         "opacity": OPACITY,
         "anchors": DIVERGING_ANCHORS,
         "backbones": list(maps),
-        "shapes": _shapes(maps),
+        "shapes": _shapes(maps, kinds),
         "kinds": kinds,
+        "names": {kind: KIND_NAMES.get(kind, kind) for kind in kinds},
+        "withOthers": len(all_kinds),
         "dividedFrom": DIVIDED_FROM,
         "images": images,
     }

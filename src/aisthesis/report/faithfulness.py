@@ -10,21 +10,31 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.faithfulness.measures import FAITHFULNESS_MEASURES
+from aisthesis.report.method_ranks import MethodRanks, method_ranks
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.tables import Value, any_table
 from aisthesis.report.wording import (
     KIND_NAMES,
-    and_list,
     capitalised,
     number,
     number_or_dash,
     percent,
 )
 
-__all__ = ["OtherMethods", "other_methods", "rank_agreement"]
+__all__ = ["OtherMethods", "other_methods"]
 
 _CONTROLS = ("random", "centre", "centre_prior", "activation")
-_MAIN = ("deletion_positive", "deletion_negative", "road", "magnitude", "infidelity")
+_MAIN = (
+    "deletion_positive",
+    "deletion_negative",
+    "insertion_positive",
+    "insertion_negative",
+    "road",
+    "magnitude",
+    "infidelity",
+    "sensitivity",
+)
+_NOT_REMOVED = ("zero", "nearby")  # what `baseline` says where no pixels are removed
 _CHANNELS = ("channels_positive", "channels_error")
 _UNCHANGED = 0.5  # cosine with the intact network's map above which a map barely changed
 
@@ -37,8 +47,8 @@ class OtherMethods:
     ----------
     sentences : list of (str, str)
         Method and what the measures show of it.
-    ranking : str
-        How the ranking by known places and by deletion compare; empty where it cannot be said.
+    ranks : MethodRanks or None
+        How the rankings by known places and by deletion compare; None where it cannot be said.
     header, rows : list
         Method by measure, means over networks.
     agreement_header, agreement_rows : list
@@ -50,7 +60,7 @@ class OtherMethods:
     """
 
     sentences: list[tuple[str, str]]
-    ranking: str
+    ranks: MethodRanks | None
     header: list[str]
     rows: list[list[Value]]
     agreement_header: list[str]
@@ -68,10 +78,10 @@ def other_methods(record: StudyRecord) -> OtherMethods | None:
         return None
     if set(pairs.index.get_level_values(0)) <= {"ais"} and table.empty:
         return None  # AIS beside evidence is what the rest of the page is about
-    baselines = [b for b in dict.fromkeys(table.get("baseline", [])) if b != "zero"]
+    baselines = [b for b in dict.fromkeys(table.get("baseline", [])) if b not in _NOT_REMOVED]
     baseline = str(baselines[0]) if baselines else ""
     methods = _methods(table, pairs)
-    header, rows = _main_table(table, methods, baseline)
+    header, rows = _main_table(record, methods, baseline)
     agreement_header, agreement_rows = _agreement_table(pairs, methods)
     all_header, all_rows = any_table(table) if len(table) else ([], [])
     sentences = [
@@ -81,7 +91,7 @@ def other_methods(record: StudyRecord) -> OtherMethods | None:
     ]
     return OtherMethods(
         sentences,
-        rank_agreement(record.localisation, table, baseline),
+        method_ranks(record.localisation, table, baseline),
         header,
         rows,
         agreement_header,
@@ -119,20 +129,42 @@ def _of(table: pd.DataFrame, method: str, measure: str, baseline: str) -> pd.Dat
     if table.empty:
         return table
     own = (table["method"] == method) & (table["measure"] == measure)
-    return table[own & (table["baseline"] == baseline)]
+    wanted = "nearby" if measure == "sensitivity" else baseline
+    return table[own & (table["baseline"] == wanted)]
 
 
 def _main_table(
-    table: pd.DataFrame, methods: Sequence[str], baseline: str
+    record: StudyRecord, methods: Sequence[str], baseline: str
 ) -> tuple[list[str], list[list[Value]]]:
+    """Method by measure; with the cascade's end, and known places where the study has some."""
+    table = record.faithfulness
     if table.empty:
         return [], []
-    header = ["Method", *(FAITHFULNESS_MEASURES[name].label for name in _MAIN)]
+    present = [one for one in _MAIN if (table["measure"] == one).any()]
+    places = not record.localisation.empty and "score" in record.localisation
+    header = ["Method", *(FAITHFULNESS_MEASURES[name].label for name in present)]
+    header += ["Cosine with all weights random", *(["Pixel AUC, raising"] if places else [])]
     rows = []
     for method in methods:
-        cells = [_cell(_of(table, method, measure, baseline)) for measure in _MAIN]
+        cells = [_cell(_of(table, method, measure, baseline)) for measure in present]
+        cells.append(_cell(_last_stage(record.cascade, method)))
+        if places:
+            cells.append(_cell(_places(record.localisation, method)))
         rows.append([Value(capitalised(name_of(method)), numeric=False), *cells])
     return header, rows
+
+
+def _places(table: pd.DataFrame, method: str) -> pd.DataFrame:
+    own = (table["map"] == method) & (table["score"] == "auc") & (table["side"] == "raising")
+    return table[own & (table["control"] == "none")]
+
+
+def _last_stage(table: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Rows of the cascade where all weights are random."""
+    if table.empty or "stage" not in table:
+        return pd.DataFrame(columns=["backbone", "mean"])
+    rows = table[(table["method"] == method) & (table["metric"] == "cosine")]
+    return rows[rows["stage"] == rows["stage"].max()]
 
 
 def _cell(rows: pd.DataFrame) -> Value:
@@ -178,6 +210,7 @@ def _sentence(
         _against_random(table, method, "deletion_negative", baseline),
         _channels(table, method),
         _changes(record.cascade, method),
+        _moves(table, method, baseline),
         _between(record.between, method),
         _like_evidence(pairs, method),
     ]
@@ -222,16 +255,24 @@ def _channels(table: pd.DataFrame, method: str) -> str:
 
 
 def _changes(table: pd.DataFrame, method: str) -> str:
-    if table.empty or "stage" not in table:
-        return ""
-    rows = table[(table["method"] == method) & (table["metric"] == "cosine")]
+    rows = _last_stage(table, method)
     if rows.empty:
         return ""
-    last = rows[rows["stage"] == rows["stage"].max()]["mean"].mean()
+    last = float(rows["mean"].to_numpy(dtype=float).mean())
     if not np.isfinite(last):
         return "of its maps with random weights nothing can be said, they are flat"
     verdict = "hardly changes" if last > _UNCHANGED else "changes"
-    return f"the map {verdict} when all weights are random (cosine {number(float(last))})"
+    return f"the map {verdict} when all weights are random (cosine {number(last)})"
+
+
+def _moves(table: pd.DataFrame, method: str, baseline: str) -> str:
+    rows = _of(table, method, "sensitivity", baseline)
+    if rows.empty:
+        return ""
+    mean = float(rows.drop_duplicates("backbone")["mean"].to_numpy(dtype=float).mean())
+    if not np.isfinite(mean):
+        return ""
+    return f"it moves by at most {percent(mean)} of its norm on images nearby"
 
 
 def _between(table: pd.DataFrame, method: str) -> str:
@@ -249,35 +290,3 @@ def _like_evidence(pairs: pd.Series, method: str) -> str:
     if value is None or method == "evidence":
         return ""
     return f"its cosine with the evidence map is {number(value)}"
-
-
-def rank_agreement(localisation: pd.DataFrame, table: pd.DataFrame, baseline: str) -> str:
-    """Say whether methods rank alike by known places and by deletion; empty where unknown."""
-    needed = {"map", "side", "score", "control", "mean"}
-    if table.empty or not needed <= set(localisation.columns):
-        return ""
-    found = localisation[
-        (localisation["score"] == "auc")
-        & (localisation["side"] == "raising")
-        & (localisation["control"] == "none")
-    ]
-    auc = found.groupby("map")["mean"].mean()
-    own = table[(table["measure"] == "deletion_positive") & (table["baseline"] == baseline)]
-    area = own.drop_duplicates(["backbone", "method"]).groupby("method")["mean"].mean()
-    both = pd.concat([auc.rename("auc"), area.rename("area")], axis=1).dropna()
-    both = both[~both.index.isin(["uniform"])]
-    if len(both) < 4 or (both.nunique() < 2).any():
-        return ""
-    rho = float(both["auc"].corr(both["area"], method="spearman"))
-    apart = (both["auc"].rank() - both["area"].rank()).abs()
-    said = (
-        f"Ranked by the pixel AUC of raising evidence and by deletion, the {len(both)} methods and "
-        f"controls have a Spearman correlation of {number(rho)}"
-    )
-    if rho >= _UNCHANGED:
-        return f"{said}: what finds the known evidence is mostly what moves the prediction."
-    furthest = [name_of(str(name)) for name in apart.sort_values(ascending=False).index[:2]]
-    return (
-        f"{said}; {and_list(furthest)} are ranked most differently, on "
-        f"{percent(float((apart <= 1).mean()))} of the rest the two differ by at most one rank."
-    )

@@ -36,6 +36,7 @@ _MAPS = {
     "evidence_random_weights": "evidence map, random weights",
     "ais_random_weights": "AIS map, random weights",
 }
+_MOST_MARKS = 7  # shapes and colours that can be told apart
 _UNSHOWN = ("uniform",)  # half everywhere, by construction
 _SIDE_WORDS = {
     "raising": "evidence that raises the rating",
@@ -223,19 +224,36 @@ def place_charts(table: pd.DataFrame) -> dict[str, DotChart]:
     found = {}
     for side, words in _SIDE_WORDS.items():
         own = rows[rows["side"] == side]
-        marks = [
-            (str(backbone), [_mark(row) for row in part.to_dict("records")])
-            for backbone, part in own.groupby("backbone", sort=False)
-        ]
-        if marks:
-            others = [str(name) for name in dict.fromkeys(own["map"]) if name not in _MAPS]
-            series = {**_MAPS, **{name: name.replace("_", " ") for name in others}}
-            title = f"Finding {words}"
-            found[side] = dot_chart(
-                title, "pixel AUC (0.5 is chance)", series, marks, reference=0.5, ends=(0.0, 1.0)
-            )
+        if len(own):
+            found[side] = _place_chart(own, f"Finding {words}")
     return found
 
 
-def _mark(row: Row) -> Mark:
-    return Mark(str(row["map"]), of(row, "mean"), of(row, "low"), of(row, "high"))
+def _place_chart(own: pd.DataFrame, title: str) -> DotChart:
+    """One side's chart: rows are backbones, or methods where there are too many for marks."""
+    others = [str(name) for name in dict.fromkeys(own["map"]) if name not in _MAPS]
+    series = {**_MAPS, **{name: _words_of(name) for name in others}}
+    rows, marks = "backbone", "map"
+    if own["map"].nunique() > _MOST_MARKS:
+        rows, marks = "map", "backbone"
+    laid = [
+        (
+            series[str(label)] if rows == "map" else str(label),
+            [_mark(row, marks) for row in part.to_dict("records")],
+        )
+        for label, part in own.groupby(rows, sort=False)
+    ]
+    if rows == "map":
+        order = {words: k for k, words in enumerate(series.values())}
+        laid.sort(key=lambda row: order[row[0]])
+        series = {str(name): str(name) for name in dict.fromkeys(own["backbone"])}
+    unit = "pixel AUC (0.5 is chance)"
+    return dot_chart(title, unit, series, laid, reference=0.5, ends=(0.0, 1.0))
+
+
+def _words_of(method: str) -> str:
+    return KIND_NAMES.get(method, method.replace("_", " "))
+
+
+def _mark(row: Row, name: str) -> Mark:
+    return Mark(str(row[name]), of(row, "mean"), of(row, "low"), of(row, "high"))

@@ -19,7 +19,7 @@ from aisthesis.report.photographs import Photographs
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.stored_maps import BackboneMaps, CropBox
 
-__all__ = ["Planted", "PlantedImage", "PlantedMap", "planted_pictures"]
+__all__ = ["Planted", "PlantedImage", "PlantedMap", "map_aucs", "outlined", "planted_pictures"]
 
 CHOOSING_PX = 56  # side of the grid on which images are ranked
 SIDE_PX = 300
@@ -108,11 +108,13 @@ def _transform(provenance: dict[str, Any], label: str) -> Transform:
     return Transform(**provenance["backbones"][label]["transform"])
 
 
-def _aucs(stack: BackboneMaps, names: list[str], masks: np.ndarray) -> np.ndarray:
+def map_aucs(
+    stack: BackboneMaps, names: list[str], masks: np.ndarray, kind: str = KIND
+) -> np.ndarray:
     """Pixel AUC of a backbone's maps on the masks' grid: (N,), NaN where not defined."""
     found = np.full(len(names), np.nan)
     for k, name in enumerate(names):
-        values = stack.get(KIND, name)
+        values = stack.get(kind, name)
         if values is not None and masks[k].any():
             pixels = upsample(torch.from_numpy(values[None]).double(), masks.shape[1:])
             found[k] = pixel_auc(pixels.numpy(), masks[k][None])[0]
@@ -124,7 +126,7 @@ def _choose(
 ) -> list[tuple[int, str, str]]:
     step = max(1, raising.shape[1] // CHOOSING_PX)
     coarse = raising[:, ::step, ::step]
-    aucs = np.stack([_aucs(stack, names, coarse) for stack in stacks.values()])
+    aucs = np.stack([map_aucs(stack, names, coarse) for stack in stacks.values()])
     known = np.flatnonzero(np.isfinite(aucs).any(axis=0))
     if not len(known):
         return []
@@ -155,7 +157,7 @@ def _one(
         if values is not None:
             laid = lay_over(photo, values, stack.crop(name), SIDE_PX)
             picture = outlined(laid, crop if photo else None, raising, lowering)
-        auc = float(_aucs(stack, [name], raising[None])[0])
+        auc = float(map_aucs(stack, [name], raising[None])[0])
         maps.append(PlantedMap(label, picture, auc))
     ground = photo.convert("RGB") if photo else Image.new("RGB", (SIDE_PX, SIDE_PX), "white")
     scale = SIDE_PX / max(ground.size)

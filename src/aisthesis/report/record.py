@@ -61,9 +61,10 @@ class StudyRecord:
     reliability, baselines, variance, clusters, images : pandas.DataFrame
         The tables of inference of the same names; empty where the study has none, or one of an
         older make.
-    between, methods, faithfulness, cascade : pandas.DataFrame
-        `agreement.csv` for all kinds of maps (`agreement` and the tables of inference hold AIS
-        and evidence alone), and the tables of the same names; empty where the study has none.
+    between, between_images, methods, faithfulness, cascade : pandas.DataFrame
+        `agreement.csv` and `agreement_images.csv` for all kinds of maps (`agreement`,
+        `agreement_images` and the tables of inference hold AIS and evidence alone), and the
+        tables of the same names; empty where the study has none.
     maps : dict of str to BackboneMaps
         Maps per backbone label, in the order of `backbones`.
     """
@@ -83,6 +84,7 @@ class StudyRecord:
     images: pd.DataFrame
     maps: dict[str, BackboneMaps]
     between: pd.DataFrame = field(default_factory=pd.DataFrame)
+    between_images: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"map": []}))
     methods: pd.DataFrame = field(default_factory=pd.DataFrame)
     faithfulness: pd.DataFrame = field(default_factory=pd.DataFrame)
     cascade: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -233,6 +235,7 @@ def read_study_record(path: Path) -> StudyRecord:
         agreement=_base_kinds(between),
         agreement_images=_base_kinds(per_image),
         between=between,
+        between_images=per_image,
         methods=_table(path / "methods.csv", (), optional=True),
         faithfulness=_table(path / "faithfulness.csv", (), optional=True),
         cascade=_table(path / "cascade.csv", (), optional=True),

@@ -7,12 +7,16 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 import xarray as xr
 import zarr
 
-__all__ = ["BackboneMaps", "CropBox", "differing_crops", "read_backbone_maps"]
+from aisthesis.explainer_names import BASE, EXPLAINERS
 
-KINDS = ("ais", "evidence")
+__all__ = ["BackboneMaps", "CropBox", "differing_crops", "kinds_of", "read_backbone_maps"]
+
+KINDS = BASE
+LONGEST = 28  # rows or columns of other explainers' maps; finer ones are averaged to it
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class BackboneMaps:
         Names of the explained images.
     kinds : dict of str to numpy.ndarray
         `ais` and `evidence`, each image × y × x at the layer's resolution: the mean over seeds,
-        in rating units times activation.
+        in rating units times activation. Other explainers' maps under their names, each on a
+        grid of its own.
     crops : tuple of CropBox or None
         Where each map lies in its photograph; None where the study does not say.
     """
@@ -134,8 +139,38 @@ def _read_one(store: Path, group: str, wanted: tuple[str, ...]) -> BackboneMaps 
         if not kinds:
             return None
         images = tuple(str(name) for name in dataset["image"].values)
+        kinds |= _other_kinds(store / group, images)
         label = str(dataset.attrs.get("backbone", group))
         return BackboneMaps(label, images, kinds, _crop_boxes(dataset, len(images)))
+
+
+def _other_kinds(group: Path, images: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Maps of the same images by other explainers, which lie in groups of their own."""
+    found = {}
+    names = {name for name, _ in zarr.open_group(group, mode="r").groups()}
+    for method in (name for name in EXPLAINERS if name in names and name not in KINDS):
+        with xr.open_zarr(group, group=method, consolidated=False, chunks=None) as dataset:
+            if tuple(str(name) for name in dataset["image"].values) == images:
+                maps = dataset[method].transpose("image", "y", "x").to_numpy()
+                found[method] = _at_most(maps.astype(np.float32), LONGEST)
+    return found
+
+
+def _at_most(maps: np.ndarray, longest: int) -> np.ndarray:
+    """Average maps (N, h, w) over areas until no side is longer."""
+    height, width = (min(side, longest) for side in maps.shape[1:])
+    if (height, width) == maps.shape[1:]:
+        return maps
+    pooled = torch.nn.functional.adaptive_avg_pool2d(
+        torch.from_numpy(maps)[:, None], (height, width)
+    )
+    smaller: np.ndarray = pooled[:, 0].numpy()
+    return smaller
+
+
+def kinds_of(maps: dict[str, BackboneMaps]) -> list[str]:
+    """Kinds of maps that some backbone has, in the order of `EXPLAINERS`."""
+    return [kind for kind in EXPLAINERS if any(kind in stack.kinds for stack in maps.values())]
 
 
 def read_backbone_maps(
@@ -150,7 +185,8 @@ def read_backbone_maps(
     order : list of str
         Labels in the order wanted; labels that are not named here follow.
     kinds : tuple of str
-        Kinds of maps to read.
+        Kinds of maps to read; a backbone that has none of them is left out. Other explainers'
+        maps of its images are read too.
 
     Returns
     -------

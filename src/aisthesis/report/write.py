@@ -24,6 +24,7 @@ from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs, PhotographStore, Placement
 from aisthesis.report.planted_pictures import planted_pictures
+from aisthesis.report.rank_pictures import contrast_cards
 from aisthesis.report.record import StudyRecord, read_study_record, told_as_damage
 from aisthesis.report.scatter import scatter_panels
 from aisthesis.report.score_chart import score_chart
@@ -93,7 +94,9 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     content |= _agreement(record, part, content["observations"])
     content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator)
     content |= _localisation(record, shown, drawn)
-    content["other_methods"] = other_methods(record)
+    content["other_methods"] = others = other_methods(record)
+    apart = others.ranks.contrasts if others is not None and others.ranks is not None else []
+    content["rank_cards"] = contrast_cards(record, shown, apart)
     content["cautions"] = cautions(
         record.provenance,
         record.agreement,
@@ -113,10 +116,15 @@ def _facts_by_kind(record: StudyRecord, averaged: pd.DataFrame) -> dict[str, pd.
         kind: image_facts(
             record.explained,
             averaged,
-            image_consensus(record.agreement_images, record.images, kind, metric),
+            image_consensus(record.between_images, record.images, kind, metric),
         )
-        for kind in KINDS
+        for kind in (*KINDS, *_compared(record.between_images))
     }
+
+
+def _compared(between_images: pd.DataFrame) -> list[str]:
+    """Other explainers whose maps were compared between networks."""
+    return [kind for kind in dict.fromkeys(between_images["map"]) if kind not in KINDS]
 
 
 def _overview(

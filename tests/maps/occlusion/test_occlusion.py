@@ -177,6 +177,25 @@ def test_known_networks(name):
         assert (found - wanted).abs().max() < 1e-9 * wanted.abs().max()
 
 
+def test_windows_of_every_size_may_end_at_another_operation():
+    """A value that a shortcut reads again may be needed by one size and not by the other."""
+    torch.manual_seed(0)
+    model = torchvision.models.resnet18(num_classes=8).double().eval()
+    images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    plan = occlusion_plan(model, (3, 64, 64), [3, 9], stride_px=16)
+    wanted = [brute_force(model, images, size, 4, 4) for size in plan.sizes_px]
+    last = len(plan.network.steps)
+    for shallow in range(1, last):
+        cuts = (last, shallow)
+        layouts = tuple(
+            dataclasses.replace(layout, cut=cut)
+            for layout, cut in zip(plan.layouts, cuts, strict=True)
+        )
+        found = dataclasses.replace(plan, layouts=layouts)(images)
+        for one, other in zip(found, wanted, strict=True):
+            assert (one - other).abs().max() < 1e-9 * other.abs().max()
+
+
 def test_plan_states_cost_and_chooses_windows_where_they_pay():
     model = torchvision.models.vgg16(num_classes=1).eval()
     plan = occlusion_plan(model, (3, 224, 224), [3, 17], stride_px=16)

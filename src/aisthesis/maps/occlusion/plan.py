@@ -133,8 +133,8 @@ class OcclusionPlan:
         """Drops (S, rows, columns, ...) of one image (1, 3, H, W)."""
         prediction = self.model(image)
         check_output(prediction, 1)
-        deepest = max(layout.cut for layout in self.layouts)
-        intact = intact_values(self.network, image, deepest) if self.network and deepest else None
+        cuts = {layout.cut for layout in self.layouts if layout.cut}
+        intact = intact_values(self.network, image, cuts) if self.network and cuts else None
         sizes = []
         for layout in self.layouts:
             drops = prediction.new_empty(*layout.n, *prediction.shape[1:])

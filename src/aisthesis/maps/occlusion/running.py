@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,8 @@ class Intact:
     padded: dict[tuple[fx.Node, fx.Node], Tensor]  # by (reader, source)
 
 
-def intact_values(network: LocalNetwork, image: Tensor, cut: int) -> Intact:
-    """Run the first `cut` calls on one image (1, 3, H, W) and keep what its windows are cut from.
+def intact_values(network: LocalNetwork, image: Tensor, cuts: Collection[int]) -> Intact:
+    """Run the local calls on one image (1, 3, H, W) and keep what its windows are cut from.
 
     Parameters
     ----------
@@ -34,12 +35,16 @@ def intact_values(network: LocalNetwork, image: Tensor, cut: int) -> Intact:
         The network and its local part.
     image
         (1, 3, H, W).
-    cut
-        So many calls compute windows only.
+    cuts
+        So many calls compute windows only, one number for each size of squares: at each of them
+        windows are pasted into whole values, which are kept.
     """
+    cut = max(cuts)
     values: dict[fx.Node, Tensor] = {}
     padded: dict[tuple[fx.Node, fx.Node], Tensor] = {}
-    kept = set(network.values_needed_from(cut)) | {network.steps[0].node}
+    kept = {network.steps[0].node}
+    for each in cuts:
+        kept.update(network.values_needed_from(each))
     readers: dict[fx.Node, int] = {}
     for number, step in enumerate(network.steps[:cut]):
         readers.update(dict.fromkeys(step.sources, number))

@@ -17,7 +17,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const look = () => ({
     kind: chosen("kind"),
-    name: chosen("kind") === "ais" ? "AIS" : chosen("kind"),
+    name: data.names[chosen("kind")],
     sign: chosen("sign"),
     zero: chosen("zero"),
     opacity: Number(control("opacity").value),

@@ -12,9 +12,10 @@ aisthesis.store = (data) => {
     const found = {};
     let offset = 0;
     data.kinds.forEach((kind) => {
-      found[kind] = data.images[index].maps[kind].map((facts, k) => {
+      // A large study's page has other explainers' maps of some images only.
+      found[kind] = (data.images[index].maps[kind] ?? data.backbones.map(() => null)).map((facts, k) => {
         if (!facts) return null;
-        const [h, w] = data.shapes[k];
+        const [h, w] = data.shapes[kind][k];
         const [unit, mean, sd] = facts;
         const start = offset;
         offset += 2 * h * w;

@@ -1,0 +1,146 @@
+"""Work shared out among helper processes on this machine, which are started afresh."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from aisthesis.errors import AisthesisError
+
+__all__ = ["cores", "in_processes", "serve"]
+
+# Not multiprocessing: its fresh processes would run the user's own script once more.
+_HELPER = "from aisthesis.pipeline.processes import serve; serve()"
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_processes(
+    work: Callable[..., Any],
+    jobs: Sequence[tuple[Any, ...]],
+    n_processes: int,
+    *,
+    threads: int = 1,
+    advance: Callable[[int], None] = lambda n: None,
+) -> list[Any]:
+    """Call a function with each job's arguments, several at a time.
+
+    Parameters
+    ----------
+    work : callable
+        At the top level of a module of this package; it and the arguments are pickled.
+    jobs : sequence of tuple
+        Arguments of each call.
+    n_processes : int
+        Helpers, each of which takes one job after another.
+    threads : int
+        Of torch in each helper.
+    advance : callable
+        Told of every job that is done.
+
+    Returns
+    -------
+    list
+        Results in the order of the jobs.
+
+    Raises
+    ------
+    AisthesisError
+        What a job raised; or that a helper ended before its job was done.
+    """
+    results: list[Any] = [None] * len(jobs)
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(len(jobs)):
+        waiting.put(number)
+
+    def help_out() -> None:
+        with _helper(threads) as ask:
+            while (number := _next(waiting)) is not None:
+                try:
+                    results[number] = ask(work, jobs[number])
+                except BaseException:
+                    while _next(waiting) is not None:
+                        pass  # the others shall begin nothing more
+                    raise
+                advance(1)
+
+    with ThreadPoolExecutor(n_processes) as pool:
+        for each in [pool.submit(help_out) for _ in range(min(n_processes, len(jobs)))]:
+            each.result()
+    return results
+
+
+def _next(waiting: queue.SimpleQueue[int]) -> int | None:
+    try:
+        return waiting.get_nowait()
+    except queue.Empty:
+        return None
+
+
+@contextmanager
+def _helper(threads: int) -> Iterator[Callable[[Callable[..., Any], tuple[Any, ...]], Any]]:
+    """Start a process and give the function that has it do a job."""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HELPER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)},
+    )
+    to, back = process.stdin, process.stdout
+    if to is None or back is None:
+        raise AisthesisError("a helper process could not be started")
+
+    def ask(work: Callable[..., Any], job: tuple[Any, ...]) -> Any:
+        try:
+            pickle.dump((work, job), to)
+            to.flush()
+            fine, result = pickle.load(back)
+        except (EOFError, BrokenPipeError):
+            raise AisthesisError(
+                f"a helper process ended before its work was done (code {process.wait()}); what it "
+                "said is above"
+            ) from None
+        if not fine:
+            raise result
+        return result
+
+    try:
+        yield ask
+    finally:
+        for pipe in (to, back):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+        process.terminate()
+        process.wait()
+
+
+def serve() -> None:
+    """Do the jobs that come through standard input until it is closed; the helper's whole life."""
+    results = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get among the results
+    while True:
+        try:
+            work, job = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            answer = (True, work(*job))
+        except AisthesisError as error:
+            answer = (False, error)
+        pickle.dump(answer, results)
+        results.flush()
