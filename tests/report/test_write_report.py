@@ -285,3 +285,14 @@ def test_a_report_that_cannot_be_written_says_why(make_study):
     with pytest.raises(AisthesisError, match=r"cannot write .*figures"):
         write_report(study)
     assert not (study / "report.html").exists()
+
+
+def test_a_large_study_is_sampled_and_says_so(make_study, monkeypatch):
+    study = make_study(n_test=12)
+    monkeypatch.setattr("aisthesis.report.stored_maps.MOST_IMAGES", 5)
+    record = read_study_record(study)
+    assert len(record.explained) == 5
+    assert record.n_explained == 12
+    assert all(len(stack.crops) == 5 for stack in record.maps.values())
+    page = write_report(study).read_text(encoding="utf-8")
+    assert "A sample of 5 out of 12 explained images" in page

@@ -106,8 +106,13 @@ class StudyRecord:
         return folder if folder.is_dir() else None
 
     @property
+    def n_explained(self) -> int:
+        """Number of images that have a map, whether or not the page shows them."""
+        return max(int(self.provenance.get("explained", {}).get("n") or 0), len(self.explained))
+
+    @property
     def explained(self) -> list[str]:
-        """Names of the images that have a map of at least one backbone."""
+        """Names of the images whose maps were read: all that have one, or a sample of many."""
         return list(dict.fromkeys(name for stack in self.maps.values() for name in stack.images))
 
 

@@ -16,6 +16,8 @@ from aisthesis.explainer_names import BASE, EXPLAINERS
 __all__ = ["BackboneMaps", "CropBox", "differing_crops", "kinds_of", "read_backbone_maps"]
 
 KINDS = BASE
+#: Images of a study that a page shows; of more, so many spread evenly over the study are read.
+MOST_IMAGES = 500
 LONGEST = 28  # rows or columns of other explainers' maps; finer ones are averaged to it
 
 
@@ -50,7 +52,7 @@ class BackboneMaps:
     label : str
         The backbone.
     images : tuple of str
-        Names of the explained images.
+        Names of the explained images, or of those that a page shows of many.
     kinds : dict of str to numpy.ndarray
         `ais` and `evidence`, each image × y × x at the layer's resolution: the mean over seeds,
         in rating units times activation. Other explainers' maps under their names, each on a
@@ -130,6 +132,7 @@ def _crop_boxes(dataset: xr.Dataset, n: int) -> tuple[CropBox | None, ...]:
 
 def _read_one(store: Path, group: str, wanted: tuple[str, ...]) -> BackboneMaps | None:
     with xr.open_zarr(store, group=group, consolidated=False, chunks=None) as dataset:
+        dataset = _sampled(dataset)
         kinds = {}
         for kind in wanted:
             if kind in dataset:
@@ -144,12 +147,21 @@ def _read_one(store: Path, group: str, wanted: tuple[str, ...]) -> BackboneMaps 
         return BackboneMaps(label, images, kinds, _crop_boxes(dataset, len(images)))
 
 
+def _sampled(dataset: xr.Dataset) -> xr.Dataset:
+    """Take the images that a page shows; nothing is read yet."""
+    n = dataset.sizes["image"]
+    if n <= MOST_IMAGES:
+        return dataset
+    return dataset.isel(image=np.linspace(0, n - 1, MOST_IMAGES).round().astype(int))
+
+
 def _other_kinds(group: Path, images: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Maps of the same images by other explainers, which lie in groups of their own."""
     found = {}
     names = {name for name, _ in zarr.open_group(group, mode="r").groups()}
     for method in (name for name in EXPLAINERS if name in names and name not in KINDS):
         with xr.open_zarr(group, group=method, consolidated=False, chunks=None) as dataset:
+            dataset = _sampled(dataset)
             if tuple(str(name) for name in dataset["image"].values) == images:
                 maps = dataset[method].transpose("image", "y", "x").to_numpy()
                 found[method] = _at_most(maps.astype(np.float32), LONGEST)

@@ -140,7 +140,7 @@ def _overview(
         "provenance": provenance,
         "created": str(provenance.get("created") or provenance.get("updated") or "")[:10],
         "labels": labels,
-        "explained_n": len(record.explained),
+        "explained_n": record.n_explained,
         "observations": observe(
             record.scores, record.agreement, record.agreement_images, ceiling,
             record.reliability,
