@@ -27,7 +27,7 @@ DEFAULT_IMAGES = 32
 #: Each holds a network and its maps in memory.
 MOST_PROCESSES = 2
 #: Networks x images x baselines x steps from which several processes are started.
-WORTH_PROCESSES = 200
+WORTH_PROCESSES = 100
 
 
 def images_asked(config: StudyConfig) -> int:

@@ -272,7 +272,7 @@ def _moves(table: pd.DataFrame, method: str, baseline: str) -> str:
     mean = float(rows.drop_duplicates("backbone")["mean"].to_numpy(dtype=float).mean())
     if not np.isfinite(mean):
         return ""
-    return f"it moves by at most {percent(mean)} of its norm on images nearby"
+    return f"it moves by up to {percent(mean)} of its norm on images nearby"
 
 
 def _between(table: pd.DataFrame, method: str) -> str:
