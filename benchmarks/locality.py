@@ -42,7 +42,9 @@ def main() -> None:
         planted = render_study(Path(place) / "p", options.images, seed=options.seed)
         results, pictures = {}, {}
         for name in AIS_BACKBONES:
-            results[name], picture = locality(name, planted.images, Path(place) / "p" / "masks" / "raising")
+            results[name], picture = locality(
+                name, planted.images, Path(place) / "p" / "masks" / "raising"
+            )
             if name in SHOWN:
                 pictures[name] = picture
             print(name, results[name], flush=True)
