@@ -41,10 +41,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         planted = render_study(Path(place) / "p", options.images, seed=options.seed)
         results, pictures = {}, {}
+        masks = planted.images.parent / "masks" / "raising"
         for name in AIS_BACKBONES:
-            results[name], picture = locality(
-                name, planted.images, Path(place) / "p" / "masks" / "raising"
-            )
+            results[name], picture = locality(name, planted.images, masks)
             if name in SHOWN:
                 pictures[name] = picture
             print(name, results[name], flush=True)

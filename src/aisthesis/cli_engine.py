@@ -12,22 +12,31 @@ __all__ = ["add_engine_options", "add_plan", "add_status", "engine_options"]
 def add_engine_options(command: Any) -> None:
     """Add to a command where chunks are worked on."""
     add = command.add_argument_group("where to compute").add_argument
-    add("--engine", choices=["serial", "dask"], help="this process, or a Dask cluster")
+    add(
+        "--engine",
+        choices=["serial", "processes", "dask"],
+        help="this process, some processes beside it, or a Dask cluster (default serial)",
+    )
     add("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, e.g. tcp://node1:8786")
-    add("--workers", type=int, help="workers of the cluster that is started (default: one a core)")
+    add(
+        "--workers",
+        type=int,
+        help="processes, or workers of the cluster that is started (default: one a core)",
+    )
 
 
 def engine_options(values: dict[str, Any], options: argparse.Namespace) -> None:
-    """Write those options into the keys of a study; a scheduler or workers mean Dask."""
-    dask = dict(values.get("dask", {}))
+    """Write those options into a study's keys; a scheduler means Dask, workers alone processes."""
     if options.scheduler:
-        dask["scheduler"] = options.scheduler
+        values["dask"] = {**values.get("dask", {}), "scheduler": options.scheduler}
     if options.workers is not None:
-        dask["workers"] = options.workers
-    if dask:
-        values["dask"] = dask
-    if options.engine or options.scheduler or options.workers is not None:
-        values["engine"] = options.engine or "dask"
+        values["workers"] = options.workers
+    if options.engine:
+        values["engine"] = options.engine
+    elif options.scheduler:
+        values["engine"] = "dask"
+    elif options.workers is not None and values.get("engine", "serial") == "serial":
+        values["engine"] = "processes"
 
 
 def add_status(commands: Any) -> None:

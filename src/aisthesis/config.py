@@ -119,8 +119,6 @@ class DaskConfig(Section):
 
     scheduler: str | None = None
     cluster: Literal["local", "slurm", "pbs", "lsf"] = "local"
-    workers: int | None = Field(None, ge=1, le=100_000)
-    threads: int = Field(1, ge=1, le=1024)
     options: dict[str, Any] = {}
 
 
@@ -175,7 +173,9 @@ class StudyConfig(Section):
     explaining: ExplainingConfig = ExplainingConfig()
     faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     ensemble: bool = False
-    engine: Literal["serial", "dask"] = "serial"
+    engine: Literal["serial", "processes", "dask"] = "serial"
+    workers: int | None = Field(None, ge=1, le=100_000)
+    threads: int = Field(1, ge=1, le=1024)
     dask: DaskConfig = DaskConfig()
 
     @field_validator("explainers")

@@ -17,6 +17,7 @@ from aisthesis.engine import Narrator, Silent, StudyFolder
 from aisthesis.engine.jobs import Executor, Serial, forget_loaded
 from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.processes import Processes, cores
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.pipeline.agree import mapped_labels
@@ -324,13 +325,16 @@ class Study:
 
 @contextmanager
 def _executor(config: StudyConfig, narrator: Narrator) -> Iterator[Executor]:
-    """Give who does the work on chunks: this process, or a cluster."""
+    """Give who does the work on chunks: this process, some beside it, or a cluster."""
     if config.engine == "serial":
         yield Serial()
         return
+    if config.engine == "processes":
+        yield Processes(config.workers or cores(), config.threads)
+        return
     from aisthesis.engine.cluster import dask_executor
 
-    with dask_executor(config.dask, narrator) as executor:
+    with dask_executor(config.dask, config.workers, config.threads, narrator) as executor:
         yield executor
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tomli_w
+import torch
 import xarray as xr
 
 from aisthesis.cli import main
@@ -27,6 +28,12 @@ backbones = [{name = "miniature:vgg16"}]
 [fit]
 epochs = 4
 """
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Sums depend on the number of threads in their last digits."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -80,10 +80,33 @@ def test_a_worker_killed_in_the_middle_loses_nothing(
         os.kill(victim.pid, signal.SIGKILL)
 
     narrator = AtFirst(work, kill)
-    keys = study_keys(tmp_path / "s") | {"engine": "dask", "dask": {"workers": 2}}
+    keys = study_keys(tmp_path / "s") | {"engine": "dask", "workers": 2}
     Study(**keys, narrator=narrator).run(until="agree")
     assert narrator.done
     assert any("dashboard http" in line for line in narrator.said)
+    same_study(serial, tmp_path / "s")
+
+
+def test_processes_give_what_the_serial_engine_gives(
+    serial, study_keys, tmp_path, same_study
+) -> None:
+    keys = study_keys(tmp_path / "s") | {"engine": "processes", "workers": 2}
+    Study(**keys).run(until="agree")
+    same_study(serial, tmp_path / "s")
+
+
+def test_a_process_killed_in_the_middle_is_said_and_gone_on_from(
+    serial, study_keys, tmp_path, same_study
+) -> None:
+    def kill() -> None:
+        helpers = [p for p in psutil.Process().children() if "serve" in " ".join(p.cmdline())]
+        for helper in helpers:
+            helper.kill()
+
+    keys = study_keys(tmp_path / "s") | {"engine": "processes", "workers": 2}
+    with pytest.raises(AisthesisError, match="helper process ended before its work was done"):
+        Study(**keys, narrator=AtFirst("maps", kill)).run(until="agree")
+    Study(**keys).run(until="agree")
     same_study(serial, tmp_path / "s")
 
 

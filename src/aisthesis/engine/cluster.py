@@ -9,6 +9,7 @@ from typing import Any
 
 from aisthesis.config import DaskConfig
 from aisthesis.engine.jobs import Task, run_task
+from aisthesis.engine.processes import cores
 from aisthesis.engine.progress import Narrator
 from aisthesis.errors import AisthesisError, RequestError
 
@@ -22,7 +23,9 @@ _BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFClust
 
 
 @contextmanager
-def dask_executor(config: DaskConfig, narrator: Narrator) -> Iterator[DaskExecutor]:
+def dask_executor(
+    config: DaskConfig, n_workers: int | None, threads: int, narrator: Narrator
+) -> Iterator[DaskExecutor]:
     """Give an executor on the cluster that a study asks for, started where need be.
 
     Raises
@@ -33,9 +36,9 @@ def dask_executor(config: DaskConfig, narrator: Narrator) -> Iterator[DaskExecut
         If the scheduler cannot be reached.
     """
     _require_dask()
-    cluster: Any = None if config.scheduler else _start(config)
+    cluster: Any = None if config.scheduler else _start(config, n_workers)
     address = config.scheduler or str(cluster.scheduler_address)
-    executor = DaskExecutor(address, config.threads, narrator)
+    executor = DaskExecutor(address, threads, narrator)
     try:
         narrator.say(
             f"dask: {executor.n_threads()} worker threads at {address}, "
@@ -155,13 +158,12 @@ def _require_dask() -> None:
         ) from None
 
 
-def _start(config: DaskConfig) -> Any:
+def _start(config: DaskConfig, n_workers: int | None) -> Any:
     """Start a cluster on this machine or through a batch system."""
     if config.cluster == "local":
-        import torch
         from distributed import LocalCluster
 
-        n = config.workers or torch.get_num_threads()
+        n = n_workers or cores()
         return LocalCluster(
             n_workers=n, threads_per_worker=1, dashboard_address=":0", **config.options
         )
@@ -174,7 +176,7 @@ def _start(config: DaskConfig) -> Any:
         ) from None
     try:
         cluster = getattr(dask_jobqueue, _BATCH_SYSTEMS[config.cluster])(**config.options)
-        cluster.scale(jobs=config.workers or 1)
+        cluster.scale(jobs=n_workers or 1)
     except (TypeError, ValueError) as error:
         raise RequestError(f"[dask.options] does not suit {config.cluster}: {error}") from None
     return cluster

@@ -34,6 +34,8 @@ _NOT_THE_STUDY = (
     "faithfulness",
     "title",
     "engine",
+    "workers",
+    "threads",
     "dask",
 )
 
@@ -72,6 +74,8 @@ class StudyFolder:
         self.methods = root / "methods.csv"
         self.faithfulness = root / "faithfulness.csv"
         self.cascade = root / "cascade.csv"
+        self.ensemble = root / "ensemble.zarr"
+        self.ensemble_maps = root / "ensemble_maps.csv"
         self.figures = root / "figures"
         self.report = root / "report.html"
         self.cache = root / "cache"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aisthesis.config import AIS_BACKBONES, study_config
 from aisthesis.engine import Narrator
+from aisthesis.engine.processes import cores
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE
 from aisthesis.miniature import MINIATURE_PREFIX, render_study
@@ -62,6 +63,7 @@ def demo_study(
             "explainers": [*BASE, *explainers],
             "ensemble": bool(explainers),
             **(_OPTIONS if explainers else {}),
+            "engine": "processes" if explainers and cores() > 1 else "serial",
             "seed": seed,
             "randomised": 2,
             # Few images make few steps an epoch: the default rate would take its time.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -163,8 +164,10 @@ def _explain(
     narrator: Narrator,
 ) -> None:
     """Do the chunks that are missing, explainer by explainer or all at once."""
-    for job, chunks in jobs:
+    entries = [
         _prepare(config, inputs, job, sum(len(chunk.names) for chunk in chunks), narrator)
+        for job, chunks in jobs
+    ]
     for group in in_groups(jobs, pooled=executor.pooled):
         tasks = [Task(job, chunk) for job, chunks in group for chunk in chunks]
         first = group[0][0]
@@ -173,15 +176,15 @@ def _explain(
         with narrator.steps(title, sum(len(task.chunk.names) for task in tasks)) as advance:
             for n in executor.run(tasks):
                 advance(n)
-    for job, _ in jobs:
+    for (job, _), entry in zip(jobs, entries, strict=True):
         job.store.finish()
-        _record(StudyFolder(config.out), job, n_images)
+        _record(StudyFolder(config.out), job, n_images, entry)
 
 
 def _prepare(
     config: StudyConfig, inputs: Inputs, job: ExplainerJob, n_left: int, narrator: Narrator
-) -> None:
-    """Say what an explainer will take and make its empty arrays."""
+) -> dict[str, Any]:
+    """Say what an explainer will take, make its empty arrays, and give what is recorded of it."""
     one = job.explainer
     backbone, subject = loaded_for(job)
     seconds = one.passes(subject) * n_left * _seconds_of_a_pass(subject)
@@ -200,19 +203,15 @@ def _prepare(
         "control": int(one.control),
     }
     job.store.prepare({one.name: spec}, coordinates, attributes)
+    return {"grid": [rows, columns], "passes": round(one.passes(subject), 1)}
 
 
-def _record(folder: StudyFolder, job: ExplainerJob, n_images: int) -> None:
-    _, subject = loaded_for(job)
-    one, label = job.explainer, job.spec.label
+def _record(folder: StudyFolder, job: ExplainerJob, n_images: int, entry: dict[str, Any]) -> None:
+    name, label = job.explainer.name, job.spec.label
     seconds = sum(note.get("seconds", 0.0) for note in job.store.notes(n_images))
     held = folder.provenance()["backbones"].get(label, {})
-    entry = {
-        "grid": list(one.grid(subject)),
-        "passes": round(one.passes(subject), 1),
-        "seconds": round(seconds, 2),
-    }
-    explainers = {**held.get("explainers", {}), one.name: entry}
+    entry = {**entry, "seconds": round(seconds, 2)}
+    explainers = {**held.get("explainers", {}), name: entry}
     folder.record(backbones={label: held | {"explainers": explainers}})
 
 

@@ -9,13 +9,13 @@ import torch
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
+from aisthesis.engine.processes import cores, in_processes
 from aisthesis.explainer_names import BASE
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import explained_images
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import method_keys
-from aisthesis.pipeline.processes import cores, in_processes
 from aisthesis.pipeline.tested import measure_backbone
 
 __all__ = ["faithfulness_key", "images_asked", "measure_faithfulness"]

@@ -13,6 +13,11 @@ from aisthesis.engine.jobs import Executor
 from aisthesis.engine.ledger import Parts
 from aisthesis.pipeline.agree import agree_backbones, agree_parts
 from aisthesis.pipeline.columns import TABLES
+from aisthesis.pipeline.ensemble_maps import (
+    ensemble_maps,
+    ensemble_maps_parts,
+    explains_ensembles,
+)
 from aisthesis.pipeline.faithfulness import faithfulness_key, measure_faithfulness
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.localise import localise_backbones, localise_parts
@@ -63,6 +68,13 @@ def table_stages(
         (folder.methods,),
         lambda: compare_methods(folder, config, narrator),
     )
+    if explains_ensembles(folder, config):
+        yield TableStage(
+            "ensemble maps",
+            ensemble_maps_parts(folder, config),
+            (folder.ensemble_maps,),
+            lambda: ensemble_maps(folder, config, inputs, narrator),
+        )
     if config.masks is not None:
         yield TableStage(
             "localise",

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
+from aisthesis.engine.processes import cores, in_processes
 from aisthesis.errors import AisthesisError, RequestError, or_list
 from aisthesis.explainer_names import checked_names
-from aisthesis.pipeline.processes import cores, in_processes
 
 
 def test_results_come_in_the_order_of_the_jobs():

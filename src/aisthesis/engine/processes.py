@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from aisthesis.engine.jobs import Serial, Task, run_task
 from aisthesis.errors import AisthesisError
 
-__all__ = ["cores", "in_processes", "serve"]
+__all__ = ["Processes", "as_finished", "cores", "in_processes", "serve"]
 
 # Not multiprocessing: its fresh processes would run the user's own script once more.
-_HELPER = "from aisthesis.pipeline.processes import serve; serve()"
+_HELPER = "from aisthesis.engine.processes import serve; serve()"
 
 
 def cores() -> int:
@@ -61,32 +62,77 @@ def in_processes(
         What a job raised; or that a helper ended before its job was done.
     """
     results: list[Any] = [None] * len(jobs)
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in range(len(jobs)):
-        waiting.put(number)
-
-    def help_out() -> None:
-        with _helper(threads) as ask:
-            while (number := _next(waiting)) is not None:
-                try:
-                    results[number] = ask(work, jobs[number])
-                except BaseException:
-                    while _next(waiting) is not None:
-                        pass  # the others shall begin nothing more
-                    raise
-                advance(1)
-
-    with ThreadPoolExecutor(n_processes) as pool:
-        for each in [pool.submit(help_out) for _ in range(min(n_processes, len(jobs)))]:
-            each.result()
+    for number, result in as_finished(work, jobs, n_processes, threads=threads):
+        results[number] = result
+        advance(1)
     return results
 
 
-def _next(waiting: queue.SimpleQueue[int]) -> int | None:
+def as_finished(
+    work: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], n_processes: int, *, threads: int = 1
+) -> Iterator[tuple[int, Any]]:
+    """Give (number of the job, its result) as jobs are finished; otherwise as `in_processes`."""
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(len(jobs)):
+        waiting.put(number)
+    finished: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+
+    def help_out() -> None:
+        number = -1
+        try:
+            with _helper(threads) as ask:
+                while (number := _next(waiting, -1)) >= 0:
+                    finished.put((number, ask(work, jobs[number])))
+        except BaseException as error:  # noqa: BLE001 - raised where the results are taken
+            while _next(waiting, -1) >= 0:
+                pass  # the others shall begin nothing more
+            finished.put((-1, error))
+
+    with ThreadPoolExecutor(n_processes) as pool:
+        for _ in range(min(n_processes, len(jobs))):
+            pool.submit(help_out)
+        try:
+            for _ in jobs:
+                number, result = finished.get()
+                if number < 0:
+                    raise result
+                yield number, result
+        finally:
+            while _next(waiting, -1) >= 0:
+                pass
+
+
+class Processes:
+    """Does tasks in helper processes on this machine; results as those of `Serial`.
+
+    Parameters
+    ----------
+    n : int
+        Helpers.
+    threads : int
+        Of torch in each.
+    """
+
+    pooled = True
+
+    def __init__(self, n: int, threads: int = 1) -> None:
+        self._n, self._threads = n, threads
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[int]:
+        """Do all tasks, several at a time; a single one is done in this process."""
+        if len(tasks) < 2:
+            yield from Serial().run(tasks)
+            return
+        jobs = [(task, self._threads) for task in tasks]
+        for _, images in as_finished(run_task, jobs, self._n, threads=self._threads):
+            yield images
+
+
+def _next(waiting: queue.SimpleQueue[int], none: int) -> int:
     try:
         return waiting.get_nowait()
     except queue.Empty:
-        return None
+        return none
 
 
 @contextmanager

@@ -1,0 +1,223 @@
+"""What the ensembles of a study look at: `ensemble.zarr` and `ensemble_maps.csv`.
+
+The sum of the members' evidence, in rating units over the photograph, and for some images the
+photograph itself with squares covered. They lie outside `maps.zarr`, whose groups are backbones.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+
+from aisthesis.agreement.chance import sampled
+from aisthesis.config import StudyConfig
+from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
+from aisthesis.engine.chunk_store import as_coordinate
+from aisthesis.engine.maps_store import open_maps
+from aisthesis.heads import MeanRating, MemberNetwork, PhotographEnsemble, bagging
+from aisthesis.heads.ensembles import Ensemble
+from aisthesis.images import ImageFolder, batches
+from aisthesis.importance import ablation_plan
+from aisthesis.maps import ensemble_map, photograph_masking_map, rating_unit_map, upsample
+from aisthesis.maps.common_frame import union_of_boxes
+from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.methods import maps_parts
+from aisthesis.pipeline.network import NetworkSpec
+
+__all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_parts", "explains_ensembles"]
+
+# Raise when what the stage computes changes, so that no stale result is taken for a new one.
+_CODE = 1
+_SIZE = 56
+_GRID = 7
+_MASKED_IMAGES = 8
+_EDGES = ("crop_left", "crop_top", "crop_right", "crop_bottom")
+COLUMNS = ("image", "ensemble", "prediction", "evidence_sum", "cosine_with_masking")
+
+
+def explains_ensembles(folder: StudyFolder, config: StudyConfig) -> bool:
+    """Whether a study has ensembles all of whose members have maps."""
+    labels = {asked.label for asked in config.backbones}
+    parts = maps_parts(folder, config)
+    return config.ensemble and len(labels) > 1 and all(f"maps of {one}" in parts for one in labels)
+
+
+def ensemble_maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+    """What the stage's results depend on, by name."""
+    options = digest_of(_masked(config), config.seed)
+    return maps_parts(folder, config) | {"options of the ensemble": options, "code": str(_CODE)}
+
+
+def ensemble_maps(
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
+) -> None:
+    """Explain the mean of the backbones and their stacking.
+
+    `ensemble.zarr` holds ``ensemble`` and ``ensemble_stacking`` (image, y, x), rating units per
+    cell of a grid over what any member saw of the photograph, and ``masking`` (masked, y, x), the
+    fall of the mean prediction as squares of the photograph are covered. `ensemble_maps.csv` says
+    for each image what the map sums to and, where masking was done, its cosine with it.
+    """
+    specs = [NetworkSpec.of(config, asked) for asked in config.backbones]
+    ensembles = _ensembles(folder, [spec.label for spec in specs])
+    parts, boxes, networks = [], [], []
+    names: list[str] = []
+    with narrator.steps("ensemble: evidence", len(specs)) as advance:
+        for spec in specs:
+            maps, seen, names, network = _member(folder, spec, inputs)
+            parts.append(maps)
+            boxes.append(seen)
+            networks.append(network)
+            advance(1)
+    frames = union_of_boxes(boxes)
+    made = {
+        name: ensemble_map(parts, one.weights, boxes, frames, _SIZE)
+        for name, one in ensembles.items()
+    }
+    places = np.sort(sampled(len(names), _masked(config), config.seed))
+    mean = PhotographEnsemble(networks, ensembles["ensemble"], _device(networks))
+    masking = _masked_maps(mean, ImageFolder(config.images), [names[i] for i in places], narrator)
+    _write_maps(folder, made, masking, names, places, frames)
+    table = _table(folder, made, masking, names, places)
+    write_csv(folder.ensemble_maps, table)
+
+
+def _masked(config: StudyConfig) -> int:
+    """Images whose photographs are covered square by square."""
+    asked = config.faithfulness.images
+    return _MASKED_IMAGES if asked is None else min(asked, _MASKED_IMAGES)
+
+
+def _ensembles(folder: StudyFolder, labels: list[str]) -> dict[str, Ensemble]:
+    held = folder.provenance()["ensemble"]
+    weights = dict(zip(held["members"], held["stacking_weights"], strict=True))
+    stacked = np.array([weights[label] for label in labels])
+    return {
+        "ensemble": bagging(labels),
+        "ensemble_stacking": Ensemble(
+            "stacking", tuple(labels), stacked, held["stacking_intercept"]
+        ),
+    }
+
+
+@torch.no_grad()
+def _member(
+    folder: StudyFolder, spec: NetworkSpec, inputs: Inputs
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str], MemberNetwork]:
+    """One member's evidence in rating units (N, h, w), what it saw (N, 4), and its network."""
+    with open_maps(folder.maps, spec.label) as stored:
+        names = [str(name) for name in stored["image"].values]
+        scores = -torch.from_numpy(stored["delta_prediction"].mean("seed").values).double()
+        boxes = np.stack([stored[edge].values for edge in _EDGES], axis=1).astype(np.float64)
+    backbone = spec.build()
+    device = next(backbone.trunk.parameters()).device
+    model = MeanRating(backbone.trunk, spec.heads()).to(device)
+    side = backbone.input_px
+    plan = ablation_plan(
+        model,
+        f"trunk.{backbone.trunk_layer}",
+        torch.zeros(1, 3, side, side, device=device),
+        channel_axis=backbone.layout.channel_axis if backbone.layout else None,
+    )
+    nothing = np.zeros((0, plan.channels), dtype=bool)  # the layer's output alone is wanted
+    maps, done = [], 0
+    for batch in batches(inputs.folder, names, backbone.transform, spec.batch_size):
+        output = plan(batch.pixels.to(device), groups=nothing).activation
+        own = scores[done : done + len(batch.names)]
+        maps.append(rating_unit_map(own, backbone.to_map(output).double().cpu()).numpy())
+        done += len(batch.names)
+    network = MemberNetwork((spec.label,), backbone.transform, model)
+    return np.concatenate(maps), boxes, names, network
+
+
+def _device(networks: list[MemberNetwork]) -> torch.device:
+    return next(networks[0].network.parameters()).device
+
+
+def _masked_maps(
+    ensemble: PhotographEnsemble, folder: ImageFolder, names: list[str], narrator: Narrator
+) -> NDArray[np.float64]:
+    maps = []
+    with narrator.steps("ensemble: photographs covered", len(names) * _GRID**2) as advance:
+        for name in names:
+            photograph = folder.load(name)
+            maps.append(
+                photograph_masking_map(
+                    ensemble, photograph, square=0.2, grid=_GRID, advance=advance
+                )
+            )
+    return np.stack(maps) if maps else np.zeros((0, _GRID, _GRID))
+
+
+def _write_maps(
+    folder: StudyFolder,
+    made: dict[str, NDArray[np.float64]],
+    masking: NDArray[np.float64],
+    names: list[str],
+    places: NDArray[np.intp],
+    frames: NDArray[np.float64],
+) -> None:
+    unit = {"long_name": "evidence of all members (rating units per cell)"}
+    fall = {"long_name": "fall of the mean prediction as a square is covered (rating units)"}
+    dataset = xr.Dataset(
+        {
+            **{name: (("image", "y", "x"), maps.astype(np.float32), unit)
+               for name, maps in made.items()},
+            "masking": (("masked", "masked_y", "masked_x"), masking.astype(np.float32), fall),
+        },
+        coords={
+            "image": as_coordinate(names),
+            "masked": as_coordinate([names[i] for i in places]),
+            **{f"frame_{edge}": ("image", values)
+               for edge, values in zip(("left", "top", "right", "bottom"), frames.T, strict=True)},
+        },
+    )  # fmt: skip
+    partial = folder.root / ".ensemble.zarr.partial"
+    with told_plainly(folder.ensemble):
+        shutil.rmtree(partial, ignore_errors=True)
+        dataset.to_zarr(partial, mode="w", consolidated=False, zarr_format=3)
+        shutil.rmtree(folder.ensemble, ignore_errors=True)
+        partial.rename(folder.ensemble)
+
+
+def _table(
+    folder: StudyFolder,
+    made: dict[str, NDArray[np.float64]],
+    masking: NDArray[np.float64],
+    names: list[str],
+    places: NDArray[np.intp],
+) -> pd.DataFrame:
+    predictions = pd.read_csv(folder.predictions, dtype={"image": str, "seed": str})
+    predictions = predictions[predictions["seed"] != "mean"]
+    tables = []
+    for label, maps in made.items():
+        own = predictions[predictions["backbone"] == label].groupby("image")["prediction"].mean()
+        cosine = np.full(len(names), np.nan)
+        if label == "ensemble":
+            for one, place in zip(masking, places, strict=True):
+                cosine[place] = _cosine(maps[place], one)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "image": names,
+                    "ensemble": label,
+                    "prediction": own.reindex(names).to_numpy(),
+                    "evidence_sum": maps.sum((1, 2)),
+                    "cosine_with_masking": cosine,
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True).reindex(columns=list(COLUMNS))
+
+
+def _cosine(map_: NDArray[np.float64], masked: NDArray[np.float64]) -> float:
+    """Cosine of two maps, each less its mean, on the finer grid; NaN where one is flat."""
+    big = upsample(torch.from_numpy(masked)[None], map_.shape)[0].numpy()
+    a, b = map_ - map_.mean(), big - big.mean()
+    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float((a * b).sum()) / scale if scale > 0 else float("nan")
