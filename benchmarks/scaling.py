@@ -106,24 +106,22 @@ def tomlout(file: Path) -> str:
 
 
 def growth(folder: Path, sizes: list[int]) -> dict:
-    """The same study with few and with many images."""
-    found = {str(n): run(study_file(folder, n, f"growth-{n}")) for n in sizes}
-    few, many = (found[str(n)] for n in sizes)
+    """The same study with few, half as many as many, and many images."""
     few_n, many_n = sizes
-    # What does not depend on the images (start, imports, report) is told from a tenth of the few.
-    base_n = few_n // 5
-    base = run(study_file(folder, base_n, "growth-base"))
-    slope = (few["seconds"] - base["seconds"]) / (few_n - base_n)
-    linear = few["seconds"] + slope * (many_n - few_n)
+    middle_n = many_n // 2
+    order = (few_n, middle_n, many_n)
+    found = {str(n): run(study_file(folder, n, f"growth-{n}")) for n in order}
+    few, middle, many = (found[str(n)] for n in order)
+    # Start, imports and report do not depend on the images: a line is laid through two sizes.
+    slope = (middle["seconds"] - few["seconds"]) / (middle_n - few_n)
+    linear = middle["seconds"] + slope * (many_n - middle_n)
+    later = (many["seconds"] - middle["seconds"]) / (many_n - middle_n)
     return {
-        "images": {str(base_n): base, **found},
+        "images": found,
         "memory_ratio": round(many["peak_mb"] / few["peak_mb"], 3),
         "linear_seconds": round(linear, 1),
         "time_against_linear": round(many["seconds"] / linear, 3),
-        "per_image_ms": {
-            "from few": round(1000 * slope, 2),
-            "from many": round(1000 * (many["seconds"] - few["seconds"]) / (many_n - few_n), 2),
-        },
+        "per_image_ms": {"from few": round(1000 * slope, 2), "from many": round(1000 * later, 2)},
     }
 
 
