@@ -95,7 +95,7 @@ def _add_demo(commands: Any) -> None:
     command.add_argument(
         "--out", type=Path, default=Path("aisthesis-demo"), help="folder (default: %(default)s)"
     )
-    command.add_argument("--n", type=int, help="images (default: 160, with --explainers 100)")
+    command.add_argument("--n", type=int, help="images (default: 160, with --explainers 90)")
     command.add_argument("--seed", type=int, default=7, help="of everything random (default: 7)")
     command.add_argument(
         "--explainers", default="", help="comma-separated explainers beside AIS, or all"
@@ -191,7 +191,7 @@ def _demo(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     study = demo_study(
         options.out,
-        n=options.n or (100 if options.explainers else 160),
+        n=options.n or (90 if options.explainers else 160),
         seed=options.seed,
         narrator=Terminal(),
         explainers=names_in(options.explainers),
