@@ -56,7 +56,7 @@ def add_plan(commands: Any) -> None:
     command.add_argument("--workers", type=int, default=1, help="of a cluster (default: 1)")
     command.add_argument("--images", type=int, help="plan for so many (default: the study's own)")
     command.add_argument(
-        "--measure", type=int, default=72, help="images to measure on (default: %(default)s)"
+        "--measure", type=int, default=96, help="images to measure on (default: %(default)s)"
     )
     command.add_argument("--csv", action="store_true", help="as CSV on standard output")
     command.set_defaults(command=_plan)
