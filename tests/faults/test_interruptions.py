@@ -30,11 +30,14 @@ def children():
     """Processes that start at once: a clean server has imported everything for them."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["aisthesis.study", "aisthesis.pipeline.status"])
-    return context
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield context
 
 
 def _start(children, keys):
-    child = children.Process(target=_run, args=(keys,))
+    # A method of the library: the server need not find this file.
+    child = children.Process(target=Study(**keys).run, kwargs={"until": "agree"})
     child.start()
     return child
 

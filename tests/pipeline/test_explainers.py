@@ -168,7 +168,8 @@ def test_faithfulness_ensembles_and_the_section_of_the_report(make_study, plante
     assert {*BASE, "grad_cam", "random", "centre", "activation"} == set(on_pixels["method"])
     assert {"deletion_positive", "road", "infidelity"} <= set(on_pixels["measure"])
     assert {"channels_positive", "channels_error"} <= set(table["measure"])
-    assert (table["n"] + table["n_undefined"] == 4).all()
+    asked = np.where(table["measure"] == "sensitivity", 2, 4)  # maps made again on fewer images
+    assert (table["n"] + table["n_undefined"] == asked).all()
     cascade = pd.read_csv(study.folder.cascade)
     intact = cascade[(cascade["stage"] == 0) & (cascade["metric"] == "cosine")]
     assert np.allclose(intact.loc[intact["method"] != "centre_prior", "mean"], 1, atol=1e-4)

@@ -203,13 +203,13 @@ def test_maps_that_point_away_are_called_wrong_and_agreement_no_proof():
 
 def test_kinds_of_maps_that_are_not_known_are_drawn_under_their_names():
     table = places(a=(0.1, 0.2))
-    other = table[table["control"] == "none"].assign(map="grad_cam")
+    other = table[table["control"] == "none"].assign(map="my_method")
     control = other.assign(map="evidence_random_weights", mean=0.5)
     (chart,) = place_charts(pd.concat([table, control, other])).values()
     assert list(chart.series.values()) == [
         "evidence map",
         "evidence map, random weights",
-        "grad cam",
+        "my method",
     ]
     assert chart.across(0.5) == pytest.approx(50, abs=1)
 
