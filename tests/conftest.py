@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
+
+import aisthesis as ais
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -17,3 +21,14 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"real data and weights are not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def own() -> ais.Backbone:
+    """A small convolutional network of the user's, global average pooled."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 5, stride=2), nn.ReLU(), nn.Conv2d(8, 12, 3, stride=2), nn.ReLU()
+    )
+    transform = ais.Transform(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    return ais.Backbone(network, layer="2", transform=transform, embed="pool")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from torch import nn
 
 import aisthesis as ais
 from aisthesis.miniature import render_study
@@ -15,17 +13,6 @@ from aisthesis.miniature import render_study
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     return render_study(tmp_path_factory.mktemp("f") / "p", 16, seed=2, size_px=64)
-
-
-@pytest.fixture(scope="module")
-def own() -> ais.Backbone:
-    """A small convolutional network of the user's, global average pooled."""
-    torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(3, 8, 5, stride=2), nn.ReLU(), nn.Conv2d(8, 12, 3, stride=2), nn.ReLU()
-    )
-    transform = ais.Transform(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    return ais.Backbone(network, layer="2", transform=transform, embed="pool")
 
 
 @pytest.fixture(scope="module")

@@ -30,16 +30,6 @@ def planted(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def own() -> ais.Backbone:
-    torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(3, 8, 5, stride=2), nn.ReLU(), nn.Conv2d(8, 12, 3, stride=2), nn.ReLU()
-    )
-    transform = ais.Transform(64, 64, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    return ais.Backbone(network, layer="2", transform=transform, embed="pool")
-
-
-@pytest.fixture(scope="module")
 def head(own, planted):
     return ais.fit(own, planted.images, planted.ratings, seed=0)
 

@@ -125,7 +125,7 @@ class Alignment:
 
         started = time.perf_counter()
         path = write_alignment_report(self.folder.root, progress=self._narrator)
-        self._finish("report", "", started)
+        self.folder.record_stage("report", "", started)
         return path
 
     @property
@@ -167,7 +167,7 @@ class Alignment:
                 f"{row['difference']:.3f}, 95% interval {row['difference_low']:.3f} to "
                 f"{row['difference_high']:.3f})"
             )
-        self._finish("align", key, started)
+        self.folder.record_stage("align", key, started)
 
     def _backbone(self, inputs: AlignmentInputs, number: int, key: str) -> Aligned:
         asked = self.config.backbones[number]
@@ -221,10 +221,6 @@ class Alignment:
                 "noise_ceiling": without_nan(ceiling.as_dict()),
             },
         )
-
-    def _finish(self, stage: str, key: str, started: float) -> None:
-        seconds = round(time.perf_counter() - started, 2)
-        self.folder.record(stages={stage: {"key": key, "seconds": seconds}})
 
     @staticmethod
     def _table(path: Path) -> pd.DataFrame:

@@ -12,12 +12,11 @@ from aisthesis.config import (
     AIS_BACKBONES,
     BackboneConfig,
     Section,
+    absolute_paths,
     checked,
     read_toml,
-    slug,
-    weights_path,
+    refuse_equal_labels,
 )
-from aisthesis.errors import or_list
 
 __all__ = ["AlignmentConfig", "PairColumns", "alignment_config", "read_alignment_file"]
 
@@ -72,12 +71,7 @@ class AlignmentConfig(Section):
 
     @model_validator(mode="after")
     def _names_differ(self) -> AlignmentConfig:
-        slugs = [slug(backbone.label) for backbone in self.backbones]
-        twice = sorted({b.label for b in self.backbones if slugs.count(slug(b.label)) > 1})
-        if twice:
-            raise ValueError(
-                f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
-            )
+        refuse_equal_labels([backbone.label for backbone in self.backbones])
         if not self.judgments:
             raise ValueError("`judgments` names no file")
         return self
@@ -101,18 +95,8 @@ def alignment_config(values: Mapping[str, Any], base: Path, source: str) -> Alig
         Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
     """
     config = checked(AlignmentConfig, values, source)
-
-    def absolute(path: Path | None) -> Path | None:
-        return None if path is None else (base / path.expanduser()).absolute()
-
-    keys = ("images", "out", "image_list", "weights_dir")
-    paths: dict[str, Any] = {key: absolute(getattr(config, key)) for key in keys}
-    paths["judgments"] = tuple(absolute(path) for path in config.judgments)
-    paths["backbones"] = tuple(
-        backbone.model_copy(update={"weights": weights_path(backbone.weights, base)})
-        for backbone in config.backbones
-    )
-    return config.model_copy(update=paths)
+    keys = ("images", "out", "image_list", "weights_dir", "judgments")
+    return config.model_copy(update=absolute_paths(config, keys, base, source))
 
 
 def read_alignment_file(path: Path) -> AlignmentConfig:

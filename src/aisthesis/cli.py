@@ -19,7 +19,7 @@ from aisthesis.errors import AisthesisError, RequestError, one_line
 if TYPE_CHECKING:
     from aisthesis.study import Study
 
-__all__ = ["backbone_options", "main", "names_in", "open_study", "print_table"]
+__all__ = ["keys_given", "main", "names_in", "open_study", "print_table"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -211,7 +211,32 @@ def _run(options: argparse.Namespace) -> None:
 
 def _asked(options: argparse.Namespace) -> Any:
     """Merge the study file, if any, with the options given beside it."""
-    from aisthesis.config import read_toml, study_config
+    from aisthesis.config import study_config
+
+    values, base = keys_given(
+        options,
+        paths=("images", "ratings", "out", "weights_dir"),
+        plain=("seeds", "seed", "explain", "on_error", "unrated", "device"),
+    )
+    if options.metrics:
+        values["metrics"] = names_in(options.metrics)
+    if options.explainers:
+        values["explainers"] = names_in(options.explainers)
+    if options.column:
+        values["columns"] = {**values.get("columns", {}), **_pairs(options.column, "--column")}
+    engine_options(values, options)
+    return study_config(values, base, str(options.study or "the command line"))
+
+
+def keys_given(
+    options: argparse.Namespace, paths: Sequence[str], plain: Sequence[str]
+) -> tuple[dict[str, Any], Path]:
+    """Keys of the study file, if any, with options written over them; what paths are relative to.
+
+    `paths` are options that are relative to the working directory, `plain` those of any value;
+    backbones, their layers and weights are every study's.
+    """
+    from aisthesis.config import read_toml
 
     values: dict[str, Any] = {}
     base = Path.cwd()
@@ -219,26 +244,15 @@ def _asked(options: argparse.Namespace) -> Any:
         values = read_toml(options.study)
         base = options.study.absolute().parent
     given = vars(options)
-    for key in ("images", "ratings", "out", "weights_dir"):
-        if given[key] is not None:
-            values[key] = str(given[key].absolute())
-    for key in ("seeds", "seed", "explain", "on_error", "unrated", "device"):
-        if given[key] is not None:
-            values[key] = given[key]
-    if options.metrics:
-        values["metrics"] = names_in(options.metrics)
-    if options.explainers:
-        values["explainers"] = names_in(options.explainers)
+    values |= {key: str(given[key].absolute()) for key in paths if given[key] is not None}
+    values |= {key: given[key] for key in plain if given[key] is not None}
     if options.backbones:
         values["backbones"] = [{"name": name} for name in names_in(options.backbones)]
-    if options.column:
-        values["columns"] = {**values.get("columns", {}), **_pairs(options.column, "--column")}
-    backbone_options(values, options.layer, options.weights)
-    engine_options(values, options)
-    return study_config(values, base, str(options.study or "the command line"))
+    _backbone_options(values, options.layer, options.weights)
+    return values, base
 
 
-def backbone_options(values: dict[str, Any], layer: Sequence[str], weights: Sequence[str]) -> None:
+def _backbone_options(values: dict[str, Any], layer: Sequence[str], weights: Sequence[str]) -> None:
     """Write what `--layer` and `--weights` say into the keys of a study."""
     _per_backbone(values, "layer", _pairs(layer, "--layer"))
     paths = _pairs(weights, "--weights")

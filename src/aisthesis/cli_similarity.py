@@ -68,12 +68,10 @@ def add_retain(commands: Any) -> None:
 
 
 def _retain(options: argparse.Namespace) -> None:
-    from aisthesis.engine import Terminal
+    from aisthesis.cli import open_study
     from aisthesis.pipeline.retain import retain_files
-    from aisthesis.study import Study
 
-    make = Study.from_toml if options.study.is_file() else Study.open
-    study = make(options.study, narrator=Terminal())
+    study = open_study(options.study)
     study.retain(folds=options.folds, repeats=options.repeats)
     print(retain_files(study.folder)["retention"])
 
@@ -107,24 +105,13 @@ def _refuse_options(options: argparse.Namespace) -> None:
 def _asked(options: argparse.Namespace) -> Any:
     """Merge the study file, if any, with the options given beside it."""
     from aisthesis.alignment_config import alignment_config
-    from aisthesis.cli import backbone_options, names_in
-    from aisthesis.config import read_toml
+    from aisthesis.cli import keys_given
 
-    values: dict[str, Any] = {}
-    base = Path.cwd()
-    if options.study is not None:
-        values = read_toml(options.study)
-        base = options.study.absolute().parent
-    given = vars(options)
-    for key in ("images", "out", "image_list", "weights_dir"):
-        if given[key] is not None:
-            values[key] = str(given[key].absolute())
-    for key in ("kind", "variable", "measure", "folds", "repeats", "seed", "on_error", "device"):
-        if given[key] is not None:
-            values[key] = given[key]
+    values, base = keys_given(
+        options,
+        paths=("images", "out", "image_list", "weights_dir"),
+        plain=("kind", "variable", "measure", "folds", "repeats", "seed", "on_error", "device"),
+    )
     if options.judgments:
         values["judgments"] = [str(path.absolute()) for path in options.judgments]
-    if options.backbones:
-        values["backbones"] = [{"name": name} for name in names_in(options.backbones)]
-    backbone_options(values, options.layer, options.weights)
     return alignment_config(values, base, str(options.study or "the command line"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -32,12 +32,13 @@ __all__ = [
     "FitConfig",
     "Section",
     "StudyConfig",
+    "absolute_paths",
     "checked",
     "read_study_file",
     "read_toml",
+    "refuse_equal_labels",
     "slug",
     "study_config",
-    "weights_path",
     "write_study_file",
 ]
 
@@ -193,12 +194,7 @@ class StudyConfig(Section):
     @model_validator(mode="after")
     def _labels_differ(self) -> StudyConfig:
         labels = [backbone.label for backbone in self.backbones]
-        slugs = [slug(label) for label in labels]
-        twice = sorted({label for label in labels if slugs.count(slug(label)) > 1})
-        if twice:
-            raise ValueError(
-                f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
-            )
+        refuse_equal_labels(labels)
         barred = [label for label in labels if "|" in label]
         if barred:
             raise ValueError(
@@ -206,6 +202,22 @@ class StudyConfig(Section):
                 "leave it out"
             )
         return self
+
+
+def refuse_equal_labels(labels: Sequence[str]) -> None:
+    """Refuse backbones whose files would have the same name.
+
+    Raises
+    ------
+    ValueError
+        With their labels.
+    """
+    slugs = [slug(label) for label in labels]
+    twice = sorted({label for label in labels if slugs.count(slug(label)) > 1})
+    if twice:
+        raise ValueError(
+            f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
+        )
 
 
 def slug(label: str) -> str:
@@ -231,17 +243,29 @@ def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyCon
         Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
     """
     config = checked(StudyConfig, values, source)
+    keys = ("images", "ratings", "out", "weights_dir", "masks")
+    return config.model_copy(update=absolute_paths(config, keys, base, source))
 
-    def absolute(path: Path | None) -> Path | None:
-        return None if path is None else _in_home(path, base, source)
 
-    paths = {key: absolute(getattr(config, key)) for key in ("images", "ratings", "out")}
-    paths |= {key: absolute(getattr(config, key)) for key in ("weights_dir", "masks")}
+def absolute_paths(config: Any, keys: Iterable[str], base: Path, source: str) -> dict[str, Any]:
+    """Give a study's paths as absolute ones, by key, and its backbones with those of their weights.
+
+    Raises
+    ------
+    RequestError
+        If a path begins with a home folder that is not known.
+    """
+
+    def absolute(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(absolute(each) for each in value)
+        return None if value is None else _in_home(value, base, source)
+
     backbones = tuple(
-        backbone.model_copy(update={"weights": weights_path(backbone.weights, base, source)})
+        backbone.model_copy(update={"weights": _weights_path(backbone.weights, base, source)})
         for backbone in config.backbones
     )
-    return config.model_copy(update={**paths, "backbones": backbones})
+    return {**{key: absolute(getattr(config, key)) for key in keys}, "backbones": backbones}
 
 
 def checked(model: type[_Config], values: Mapping[str, Any], source: str) -> _Config:
@@ -259,7 +283,7 @@ def checked(model: type[_Config], values: Mapping[str, Any], source: str) -> _Co
         raise RequestError(f"{source}: {faults}") from None
 
 
-def weights_path(weights: str, base: Path, source: str = "the study") -> str:
+def _weights_path(weights: str, base: Path, source: str) -> str:
     """Make the path of a local state dict absolute; `default` and `random` stay."""
     if weights in ("default", "random"):
         return weights

@@ -21,7 +21,7 @@ from aisthesis.backbones.retained import retained_backbone
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.functions import explain, rating_of
 from aisthesis.heads import MLPHead, embed_images
-from aisthesis.heads.mlp import require_numbers
+from aisthesis.heads.mlp import head_of
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.pipeline.retain_batches import retain_heads
 
@@ -118,10 +118,7 @@ class RetainedPredictor:
                 metadata = dict(file.metadata() or {})
             tensors = load_file(path)
             mask = tensors.pop(_MASK).numpy()
-            hidden, dimension = tensors["hidden.weight"].shape
-            head = MLPHead(dimension, hidden)
-            head.load_state_dict(tensors)
-            require_numbers(head)
+            head = head_of(tensors)
         except (OSError, SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise AisthesisError(
                 f"{path} does not hold a retained predictor ({error}); make it with "
@@ -129,7 +126,7 @@ class RetainedPredictor:
             ) from error
         _require_same(path, metadata, backbone)
         kept = np.flatnonzero(mask).astype(np.intp)
-        return cls(backbone, head.eval().requires_grad_(False), kept)
+        return cls(backbone, head, kept)
 
 
 def _require_same(path: str | Path, metadata: dict[str, str], backbone: Backbone) -> None:

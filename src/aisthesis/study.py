@@ -13,7 +13,7 @@ import xarray as xr
 
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.config import StudyConfig, read_study_file, study_config
-from aisthesis.engine import Narrator, Silent, StudyFolder
+from aisthesis.engine import Narrator, Silent, StudyFolder, digest_of
 from aisthesis.engine.jobs import Executor, Serial, forget_loaded
 from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
@@ -31,7 +31,7 @@ from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.predict import predict_images
 from aisthesis.pipeline.record import record_inputs, warnings_of
 from aisthesis.pipeline.retain import retain_backbones, retain_files, retain_parts
-from aisthesis.pipeline.stages import do_stage, finish, table_stages
+from aisthesis.pipeline.stages import do_stage, table_stages
 from aisthesis.pipeline.status import study_status
 from aisthesis.report import write_report
 
@@ -161,7 +161,7 @@ class Study:
         explain_by_others(self.config, inputs, self._specs, executor, self._narrator)
         explained = explained_images(self.config, inputs)
         self.folder.record(explained={"which": self.config.explain, "n": len(explained)})
-        finish(self.folder, "explain", {}, started)
+        self.folder.record_stage("explain", "", started)
 
     def _agree(self, inputs: Inputs, executor: Executor) -> None:
         folder, narrator = self.folder, self._narrator
@@ -203,7 +203,7 @@ class Study:
                 )  # fmt: skip
                 made = [file for file in files.values() if file.is_file()]
                 self.folder.ledger.enter("retain", parts, made)
-                finish(self.folder, "retain", parts, started)
+                self.folder.record_stage("retain", digest_of(parts), started)
         return pd.read_csv(files["retention"])
 
     def predict(
@@ -253,7 +253,7 @@ class Study:
         """
         started = time.perf_counter()
         page = write_report(self.folder.root, progress=self._narrator, photographs=photographs)
-        finish(self.folder, "report", {}, started)
+        self.folder.record_stage("report", "", started)
         return page
 
     @property

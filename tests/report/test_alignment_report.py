@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -132,29 +131,19 @@ def test_p_values_in_words() -> None:
 
 
 @pytest.fixture
-def page(study_dir) -> Any:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    named = os.environ.get("AISTHESIS_CHROMIUM")
-    path = named or shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine (AISTHESIS_CHROMIUM names one)")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        complaints: list[str] = []
-        requests: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto((study_dir / "report.html").as_uri())
-        yield page
-        assert complaints == []
-        assert [url for url in requests if not url.startswith("data:")] == [page.url]
-        browser.close()
+def page(chromium, study_dir) -> Any:
+    page = chromium.new_page(viewport={"width": 1200, "height": 900})
+    complaints: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((study_dir / "report.html").as_uri())
+    yield page
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:")] == [page.url]
+    page.close()
 
 
 def test_the_page_in_a_browser(page) -> None:

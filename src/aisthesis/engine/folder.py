@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import tomllib
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -189,6 +190,11 @@ class StudyFolder:
                 section = {**held, **section}
             record[name] = section
         write_json(self.provenance_file, record)
+
+    def record_stage(self, stage: str, key: str, started: float) -> None:
+        """Add a finished stage: what it was done for, and its seconds since `perf_counter`."""
+        seconds = round(time.perf_counter() - started, 2)
+        self.record(stages={stage: {"key": key, "seconds": seconds}})
 
     def is_done(self, stage: str, key: str, files: Iterable[Path]) -> bool:
         """Say whether a stage was finished with this key and its files are still here."""

@@ -92,12 +92,24 @@ def load_head(path: Path) -> tuple[MLPHead, dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
         tensors = load_file(path)
-        hidden, embedding_dim = tensors["hidden.weight"].shape
-        head = MLPHead(embedding_dim, hidden)
-        head.load_state_dict(tensors)
-        require_numbers(head)
+        head = head_of(tensors)
     except (OSError, SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise AisthesisError(
             f"{path} does not hold a fitted head ({error}); fit the study again"
         ) from error
-    return head.eval().requires_grad_(False), metadata
+    return head, metadata
+
+
+def head_of(tensors: dict[str, Tensor]) -> MLPHead:
+    """Make the head, frozen and in eval mode, that a file's tensors are of.
+
+    Raises
+    ------
+    KeyError, RuntimeError, TypeError, ValueError
+        If they are not those of a head, or not all numbers.
+    """
+    hidden, embedding_dim = tensors["hidden.weight"].shape
+    head = MLPHead(embedding_dim, hidden)
+    head.load_state_dict(tensors)
+    require_numbers(head)
+    return head.eval().requires_grad_(False)

@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from aisthesis.agreement.chance import sampled
-from aisthesis.config import StudyConfig
+from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
 from aisthesis.engine.chunk_store import as_coordinate
 from aisthesis.engine.maps_store import open_maps
@@ -25,9 +25,10 @@ from aisthesis.images import ImageFolder, batches
 from aisthesis.importance import ablation_plan
 from aisthesis.maps import ensemble_map, photograph_masking_map, rating_unit_map, upsample
 from aisthesis.maps.common_frame import union_of_boxes
+from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import maps_parts
-from aisthesis.pipeline.network import NetworkSpec
+from aisthesis.pipeline.network import fitted_backbone, fitted_heads
 
 __all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_parts", "explains_ensembles"]
 
@@ -63,13 +64,12 @@ def ensemble_maps(
     fall of the mean prediction as squares of the photograph are covered. `ensemble_maps.csv` says
     for each image what the map sums to and, where masking was done, its cosine with it.
     """
-    specs = [NetworkSpec.of(config, asked) for asked in config.backbones]
-    ensembles = _ensembles(folder, [spec.label for spec in specs])
+    ensembles = _ensembles(folder, [asked.label for asked in config.backbones])
     parts, boxes, networks = [], [], []
     names: list[str] = []
-    with narrator.steps("ensemble: evidence", len(specs)) as advance:
-        for spec in specs:
-            maps, seen, names, network = _member(folder, spec, inputs)
+    with narrator.steps("ensemble: evidence", len(config.backbones)) as advance:
+        for asked in config.backbones:
+            maps, seen, names, network = _member(folder, config, asked, inputs)
             parts.append(maps)
             boxes.append(seen)
             networks.append(network)
@@ -80,7 +80,8 @@ def ensemble_maps(
         for name, one in ensembles.items()
     }
     places = np.sort(sampled(len(names), _masked(config), config.seed))
-    mean = PhotographEnsemble(networks, ensembles["ensemble"], _device(networks))
+    device = choose_device(config.device)
+    mean = PhotographEnsemble(networks, ensembles["ensemble"], device)
     masking = _masked_maps(mean, ImageFolder(config.images), [names[i] for i in places], narrator)
     _write_maps(folder, made, masking, names, places, frames)
     table = _table(folder, made, masking, names, places)
@@ -107,16 +108,16 @@ def _ensembles(folder: StudyFolder, labels: list[str]) -> dict[str, Ensemble]:
 
 @torch.no_grad()
 def _member(
-    folder: StudyFolder, spec: NetworkSpec, inputs: Inputs
+    folder: StudyFolder, config: StudyConfig, asked: BackboneConfig, inputs: Inputs
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str], MemberNetwork]:
     """One member's evidence in rating units (N, h, w), what it saw (N, 4), and its network."""
-    with open_maps(folder.maps, spec.label) as stored:
+    with open_maps(folder.maps, asked.label) as stored:
         names = [str(name) for name in stored["image"].values]
         scores = -torch.from_numpy(stored["delta_prediction"].mean("seed").values).double()
         boxes = np.stack([stored[edge].values for edge in _EDGES], axis=1).astype(np.float64)
-    backbone = spec.build()
-    device = next(backbone.trunk.parameters()).device
-    model = MeanRating(backbone.trunk, spec.heads()).to(device)
+    backbone, device = fitted_backbone(folder, config, asked), choose_device(config.device)
+    heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
+    model = MeanRating(backbone.trunk, heads).to(device)
     side = backbone.input_px
     plan = ablation_plan(
         model,
@@ -126,17 +127,13 @@ def _member(
     )
     nothing = np.zeros((0, plan.channels), dtype=bool)  # the layer's output alone is wanted
     maps, done = [], 0
-    for batch in batches(inputs.folder, names, backbone.transform, spec.batch_size):
+    for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
         output = plan(batch.pixels.to(device), groups=nothing).activation
         own = scores[done : done + len(batch.names)]
         maps.append(rating_unit_map(own, backbone.to_map(output).double().cpu()).numpy())
         done += len(batch.names)
-    network = MemberNetwork((spec.label,), backbone.transform, model)
+    network = MemberNetwork((asked.label,), backbone.transform, model)
     return np.concatenate(maps), boxes, names, network
-
-
-def _device(networks: list[MemberNetwork]) -> torch.device:
-    return next(networks[0].network.parameters()).device
 
 
 def _masked_maps(

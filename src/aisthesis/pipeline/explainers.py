@@ -164,10 +164,13 @@ def _explain(
     narrator: Narrator,
 ) -> None:
     """Do the chunks that are missing, explainer by explainer or all at once."""
-    entries = [
-        _prepare(config, inputs, job, sum(len(chunk.names) for chunk in chunks), narrator)
-        for job, chunks in jobs
-    ]
+    one_pass: dict[str, float] = {}  # by network: explainers share it
+    entries = []
+    for job, chunks in jobs:
+        if job.identity not in one_pass:
+            one_pass[job.identity] = _seconds_of_a_pass(loaded_for(job)[1])
+        n_left = sum(len(chunk.names) for chunk in chunks)
+        entries.append(_prepare(config, inputs, job, n_left * one_pass[job.identity], narrator))
     for group in in_groups(jobs, pooled=executor.pooled):
         tasks = [Task(job, chunk) for job, chunks in group for chunk in chunks]
         first = group[0][0]
@@ -182,12 +185,15 @@ def _explain(
 
 
 def _prepare(
-    config: StudyConfig, inputs: Inputs, job: ExplainerJob, n_left: int, narrator: Narrator
+    config: StudyConfig, inputs: Inputs, job: ExplainerJob, passes_s: float, narrator: Narrator
 ) -> dict[str, Any]:
-    """Say what an explainer will take, make its empty arrays, and give what is recorded of it."""
+    """Say what an explainer will take, make its empty arrays, and give what is recorded of it.
+
+    `passes_s` is what one forward pass of every image that is left takes.
+    """
     one = job.explainer
     backbone, subject = loaded_for(job)
-    seconds = one.passes(subject) * n_left * _seconds_of_a_pass(subject)
+    seconds = one.passes(subject) * passes_s
     if seconds > 2:
         narrator.say(_announcement(job.spec.label, one, subject, seconds))
     names = [inputs.names[i] for i in explained_images(config, inputs)]

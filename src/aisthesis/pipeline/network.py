@@ -15,13 +15,13 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig, slug
 from aisthesis.engine import StudyFolder, digest_of
 from aisthesis.engine.jobs import Chunk
-from aisthesis.errors import AisthesisError
+from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads import load_head
 from aisthesis.images import ImageFolder, batches
 from aisthesis.pipeline.catalogue import build, weights_identity
 from aisthesis.pipeline.devices import choose_device
 
-__all__ = ["NetworkSpec", "pixels_of"]
+__all__ = ["NetworkSpec", "fitted_backbone", "fitted_heads", "pixels_of"]
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,40 @@ class NetworkSpec:
 
     def heads(self) -> list[torch.nn.Module]:
         """Load the heads fitted on it, seed by seed."""
-        folder = StudyFolder(self.root)
-        seeds = range(self.seed, self.seed + self.seeds)
-        return [load_head(folder.head_file(self.label, seed))[0] for seed in seeds]
+        return fitted_heads(StudyFolder(self.root), self.label, self.seed, self.seeds)
 
     @property
     def group(self) -> str:
         """The backbone's group of maps in the study's folder."""
         return f"maps.zarr/{slug(self.label)}"
+
+
+def fitted_heads(folder: StudyFolder, label: str, seed: int, seeds: int) -> list[torch.nn.Module]:
+    """Load the heads that a study has fitted on a backbone, seed by seed."""
+    return [load_head(folder.head_file(label, each))[0] for each in range(seed, seed + seeds)]
+
+
+def fitted_backbone(folder: StudyFolder, config: StudyConfig, asked: BackboneConfig) -> Backbone:
+    """Build a backbone as the study's heads were fitted on it.
+
+    Raises
+    ------
+    RequestError
+        If no heads were fitted on it, or its weights are others by now.
+    """
+    made = build(asked, weights_dir=config.weights_dir, seed=config.seed)
+    fitted = folder.provenance().get("backbones", {}).get(asked.label, {})
+    held, found = fitted.get("weights", {}).get("sha256"), made.weights.sha256
+    if held is None:
+        raise RequestError(
+            f"the study holds no fitted heads of {asked.label}; run `aisthesis fit` first"
+        )
+    if held != found:
+        raise RequestError(
+            f"{asked.label}: the study was fitted with weights {held[:12]}, but those on this disk "
+            f"are {found[:12]}; give the weights of the study, or fit it again"
+        )
+    return made
 
 
 def pixels_of(

@@ -15,8 +15,8 @@ from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.errors import RequestError
 from aisthesis.heads import MLPHead, embed_images, load_head
 from aisthesis.images import ImageFolder, check_images
-from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
+from aisthesis.pipeline.network import fitted_backbone
 from aisthesis.retained import RetainedPredictor
 
 __all__ = ["predict_images"]
@@ -54,12 +54,10 @@ def predict_images(
     for fault in checked.faults:
         narrator.warn(f"skipped {fault.name}: {fault.reason}")
     names = checked.names
-    fitted_with = folder.provenance().get("backbones", {})
     chosen = choose_device(device)
     tables = []
     for asked in config.backbones:
-        backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
-        _require_same_weights(asked.label, fitted_with, backbone.weights.sha256)
+        backbone = fitted_backbone(folder, config, asked)
         seeds = range(config.seed, config.seed + config.seeds)
         pairs = [_predictor(folder, asked.label, seed, backbone, retained) for seed in seeds]
         with narrator.steps(f"{asked.label}: predictions", len(names) * len(pairs)) as advance:
@@ -110,14 +108,3 @@ def _predictor(
         )
     predictor = RetainedPredictor.load(kept, backbone)
     return predictor.backbone, predictor.head
-
-
-def _require_same_weights(label: str, fitted_with: dict[str, dict], digest: str) -> None:
-    fitted = fitted_with.get(label, {}).get("weights", {}).get("sha256")
-    if fitted is None:
-        raise RequestError(f"the study holds no fitted heads of {label}; run `aisthesis fit` first")
-    if fitted != digest:
-        raise RequestError(
-            f"{label}: the study was fitted with weights {fitted[:12]}, but those on this disk are "
-            f"{digest[:12]}; give the weights of the study, or fit it again"
-        )

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import StudyFolder
-from aisthesis.heads import RatingEnsemble, load_head
+from aisthesis.heads import RatingEnsemble
 from aisthesis.images import batches
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import explain_batch, plan_for
 from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.network import fitted_heads
 
 __all__ = ["KINDS", "randomised_maps"]
 
@@ -59,7 +60,7 @@ def randomised_maps(
     Adebayo et al., Sanity checks for saliency maps, NeurIPS 2018.
     """
     device = choose_device(config.device)
-    heads = [load_head(folder.head_file(asked.label, s.fit_seed))[0] for s in inputs.splits]
+    heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
     rating = {name: inputs.rating[i] for i, name in enumerate(inputs.names)}
     drawn: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KINDS}
     for number in range(config.randomised):

@@ -20,12 +20,11 @@ from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, load_head
 from aisthesis.importance.rating_retention import correlations
 from aisthesis.importance.similarity import fold_numbers, paired_test
 from aisthesis.judgments import split
-from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.embed import read_embeddings
 from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
-from aisthesis.pipeline.network import NetworkSpec
+from aisthesis.pipeline.network import NetworkSpec, fitted_backbone
 from aisthesis.pipeline.retain_batches import RetainedChannels, retain_heads
 from aisthesis.retained import RetainedPredictor
 
@@ -100,7 +99,7 @@ def retain_backbones(
     tables: dict[str, list[pd.DataFrame]] = {"folds": [], "curve": [], "channels": []}
     summary: list[dict[str, Any]] = []
     for asked in config.backbones:
-        backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
+        backbone = fitted_backbone(folder, config, asked)
         if backbone.layer is None:
             narrator.say(f"{asked.label} predicts only: it has no layer whose channels to keep")
             continue

@@ -100,10 +100,4 @@ def do_stage(folder: StudyFolder, stage: TableStage, narrator: Narrator) -> None
     started = time.perf_counter()
     stage.work()
     folder.ledger.enter(stage.name, stage.parts, [f for f in stage.files if f.is_file()])
-    finish(folder, stage.name, stage.parts, started)
-
-
-def finish(folder: StudyFolder, stage: str, parts: Parts, started: float) -> None:
-    """Write a stage's time into the record."""
-    seconds = round(time.perf_counter() - started, 2)
-    folder.record(stages={stage: {"key": digest_of(dict(parts)), "seconds": seconds}})
+    folder.record_stage(stage.name, digest_of(dict(stage.parts)), started)

@@ -24,17 +24,16 @@ from aisthesis.faithfulness import (
     faithfulness_table,
     sensitivity_table,
 )
-from aisthesis.heads import load_head
 from aisthesis.images import batches
 from aisthesis.importance import ablation_plan, evidence_scores, importance_scores
 from aisthesis.maps import weighted_map
 from aisthesis.maps.explainers import Subject
-from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import in_units
 from aisthesis.pipeline.explainers import asked_explainers, image_seeds, subject_of
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import open_methods, stored_methods
+from aisthesis.pipeline.network import fitted_backbone, fitted_heads
 from aisthesis.pipeline.stored import StoredMaps
 
 __all__ = ["Measured", "measure_backbone"]
@@ -108,8 +107,8 @@ class _Tested:
         self.rating = inputs.rating[index]
         self.unit = float(np.std(inputs.rating[inputs.rated])) or 1.0
         self.device = choose_device(config.device)
-        self.backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
-        heads = [load_head(folder.head_file(asked.label, s.fit_seed))[0] for s in inputs.splits]
+        self.backbone = fitted_backbone(folder, config, asked)
+        heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
         self.subject: Subject = subject_of(self.backbone, heads)
         self.model = self.subject.model.to(self.device)
         self.pixels = torch.cat(
