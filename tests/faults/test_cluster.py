@@ -186,7 +186,7 @@ def test_a_network_is_loaded_once_a_worker(study_keys, tmp_path) -> None:
         from aisthesis.engine.cluster import DaskExecutor
 
         executor = DaskExecutor(cluster.scheduler_address, 1, Narrator())
-        job = LoadedWhere(str(tmp_path))
+        job = loaded_where(str(tmp_path))
         assert sum(executor.run([Task(job, Chunk(i, ("a", "b"))) for i in range(20)])) == 40
         executor.close()
     finally:
@@ -195,25 +195,48 @@ def test_a_network_is_loaded_once_a_worker(study_keys, tmp_path) -> None:
     assert 1 <= len(list(tmp_path.glob("load-*"))) <= 2
 
 
-class LoadedWhere:
-    """A job that leaves a file each time it is loaded and each time it works."""
+def test_workers_that_are_all_gone_are_not_waited_for_for_ever(tmp_path, monkeypatch) -> None:
+    from aisthesis.engine import cluster as module
+    from aisthesis.engine.jobs import Chunk, Task
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    monkeypatch.setattr(module, "WAIT_FOR_WORKERS_S", 0.5)
+    monkeypatch.setattr(module, "CHECK_S", 0.2)
+    job = loaded_where(str(tmp_path))
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as one:
+        executor = module.DaskExecutor(one.scheduler_address, 1, Narrator())
+        images = executor.run([Task(job, Chunk(i, ("a", "b"))) for i in range(200)])
+        assert next(images) == 2
+        one.scale(0)
+        with pytest.raises(AisthesisError, match="has had no workers for") as caught:
+            sum(images)
+        assert "\n" not in str(caught.value)
+        executor.close()
 
-    @property
-    def identity(self) -> str:
-        return self.folder
 
-    def load(self) -> str:
-        from pathlib import Path
-        from uuid import uuid4
+def loaded_where(place: str):
+    """Give a job that is told to workers whole: they cannot import this file."""
 
-        Path(self.folder, f"load-{uuid4()}").touch()
-        return "loaded"
+    class LoadedWhere:
+        """Leaves a file each time it is loaded and each time it works."""
 
-    def work(self, loaded, chunk) -> None:
-        from pathlib import Path
+        def __init__(self, folder: str) -> None:
+            self.folder = folder
 
-        time.sleep(0.05)
-        Path(self.folder, f"work-{chunk.number}").touch()
+        @property
+        def identity(self) -> str:
+            return self.folder
+
+        def load(self) -> str:
+            from pathlib import Path
+            from uuid import uuid4
+
+            Path(self.folder, f"load-{uuid4()}").touch()
+            return "loaded"
+
+        def work(self, loaded, chunk) -> None:
+            from pathlib import Path
+
+            time.sleep(0.05)
+            Path(self.folder, f"work-{chunk.number}").touch()
+
+    return LoadedWhere(place)

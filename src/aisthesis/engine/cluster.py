@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import queue
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ __all__ = ["DaskExecutor", "dask_executor"]
 _AHEAD = 3
 WAIT_AT_FIRST_S = 30.0
 WAIT_FOR_SCHEDULER_S = 120.0
+WAIT_FOR_WORKERS_S = 120.0
+#: Without a finished task for so long, the workers are asked for.
+CHECK_S = 5.0
 # Of glibc's mallopt.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
@@ -87,24 +91,29 @@ class DaskExecutor:
 
     def _round(self, left: dict[int, Task]) -> Iterator[tuple[int, int]]:
         """Submit what is left and give (number of the task, its images) as they are finished."""
-        from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
         waiting = iter(list(left.items()))
-        numbers: dict[Any, int] = {}
-        running = as_completed(loop=self._client.loop)
+        running: dict[Any, int] = {}  # number of the task, by future
+        finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
         def submit() -> None:
             item = next(waiting, None)
             if item is not None:
                 number, task = item
                 future = self._client.submit(work_on, task, self._threads, pure=False)
-                numbers[future.key] = number
-                running.add(future)
+                running[future] = number
+                future.add_done_callback(finished.put)
 
         for _ in range(max(1, self.n_threads()) * _AHEAD):
             submit()
-        for future in running:
+        seen = time.monotonic()
+        while running:
+            try:
+                future = finished.get(timeout=CHECK_S)
+            except queue.Empty:
+                seen = self._when_workers_were_seen(seen)
+                continue
             submit()
             try:
                 images = future.result(timeout=30)
@@ -113,7 +122,18 @@ class DaskExecutor:
                     f"workers died again and again on one chunk ({error.task}); they may need "
                     "more memory, or a smaller `batch_size`"
                 ) from None
-            yield numbers.pop(future.key), images
+            yield running.pop(future), images
+
+    def _when_workers_were_seen(self, last: float) -> float:
+        """Ask for workers and give the time if there are any; refuse to wait for them for ever."""
+        if self.n_threads():
+            return time.monotonic()
+        if time.monotonic() - last > WAIT_FOR_WORKERS_S:
+            raise AisthesisError(
+                f"the scheduler at {self._address} has had no workers for {WAIT_FOR_WORKERS_S:.0f} "
+                "s; start some, then give the same command again: it goes on from here"
+            )
+        return last
 
     def n_threads(self) -> int:
         """Threads of all workers."""

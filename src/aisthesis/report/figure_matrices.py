@@ -67,9 +67,7 @@ def draw_matrices(views: Sequence[Matrix]) -> Figure:
     if any(matrix.doubtful for matrix in views):
         notes.append("° not shown to be better than chance (p ≥ 0.05, corrected)")
     title = f"{kind} maps, {views[0].words.title}"
-    figure.suptitle(
-        title + (f"\n{'; '.join(notes)}" if notes else ""), fontsize=9, x=0.01, ha="left"
-    )
+    figure.suptitle("\n".join([title, *notes]), fontsize=9, x=0.01, ha="left")
     return figure
 
 
