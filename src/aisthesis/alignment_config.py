@@ -15,8 +15,8 @@ from aisthesis.config import (
     absolute_paths,
     checked,
     read_toml,
-    refuse_equal_labels,
 )
+from aisthesis.labels import refuse_labels
 
 __all__ = ["AlignmentConfig", "PairColumns", "alignment_config", "read_alignment_file"]
 
@@ -71,7 +71,7 @@ class AlignmentConfig(Section):
 
     @model_validator(mode="after")
     def _names_differ(self) -> AlignmentConfig:
-        refuse_equal_labels([backbone.label for backbone in self.backbones])
+        refuse_labels([(backbone.name, backbone.label) for backbone in self.backbones])
         if not self.judgments:
             raise ValueError("`judgments` names no file")
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.errors import RequestError, nearest
 from aisthesis.explainer_names import BASE, checked_names
+from aisthesis.labels import refuse_labels, slug
 
 __all__ = [
     "AIS_BACKBONES",
@@ -36,7 +37,6 @@ __all__ = [
     "checked",
     "read_study_file",
     "read_toml",
-    "refuse_equal_labels",
     "slug",
     "study_config",
     "write_study_file",
@@ -193,36 +193,14 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _labels_differ(self) -> StudyConfig:
-        labels = [backbone.label for backbone in self.backbones]
-        refuse_equal_labels(labels)
-        barred = [label for label in labels if "|" in label]
+        refuse_labels([(backbone.name, backbone.label) for backbone in self.backbones])
+        barred = [backbone.label for backbone in self.backbones if "|" in backbone.label]
         if barred:
             raise ValueError(
                 f"the label {barred[0]!r} holds `|`, which separates labels in clusters.csv; "
                 "leave it out"
             )
         return self
-
-
-def refuse_equal_labels(labels: Sequence[str]) -> None:
-    """Refuse backbones whose files would have the same name.
-
-    Raises
-    ------
-    ValueError
-        With their labels.
-    """
-    slugs = [slug(label) for label in labels]
-    twice = sorted({label for label in labels if slugs.count(slug(label)) > 1})
-    if twice:
-        raise ValueError(
-            f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
-        )
-
-
-def slug(label: str) -> str:
-    """Turn a backbone's label into a name for files and zarr groups: `:` and `/` become `_`."""
-    return label.replace(":", "_").replace("/", "_").replace("\\", "_")
 
 
 def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyConfig:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from aisthesis.engine import read_json, told_plainly, write_csv, write_json, write_text
+from aisthesis.engine.files import remove_tree
 from aisthesis.errors import AisthesisError, RequestError
 
 
@@ -48,3 +50,41 @@ def test_json(tmp_path) -> None:
         read_json(tmp_path / "a.json")
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "b.json", {"x": float("nan")})
+
+
+def _tree(root: Path) -> Path:
+    (root / "study/maps/a").mkdir(parents=True)
+    (root / "study/maps/a/x").write_text("x")
+    (root / "photographs").mkdir()
+    (root / "photographs/1.png").write_text("1")
+    return root / "study"
+
+
+def test_a_folder_inside_goes_with_all_that_is_in_it_but_not_what_its_links_lead_to(
+    tmp_path,
+) -> None:
+    study = _tree(tmp_path)
+    (study / "maps/link").symlink_to(tmp_path / "photographs")
+    remove_tree(study / "maps", inside=study)
+    remove_tree(study / "maps", inside=study)  # nothing left to do
+    assert not list(study.iterdir())
+    assert (tmp_path / "photographs/1.png").is_file()
+
+
+@pytest.mark.parametrize("path", ["", ".", "..", "maps/..", "maps/a/../..", "../photographs", "/"])
+def test_no_deletion_leaves_the_study_folder(tmp_path, path) -> None:
+    study = _tree(tmp_path)
+    with pytest.raises(AisthesisError, match="is not inside the folder"):
+        remove_tree(study / path, inside=study)
+    assert (study / "maps/a/x").is_file()
+    assert (tmp_path / "photographs/1.png").is_file()
+
+
+@pytest.mark.parametrize(("link", "asked"), [("maps2", "maps2"), ("cache", "cache/inner")])
+def test_no_deletion_follows_a_link(tmp_path, link, asked) -> None:
+    study = _tree(tmp_path)
+    (tmp_path / "photographs/inner").mkdir()
+    (study / link).symlink_to(tmp_path / "photographs")
+    with pytest.raises(AisthesisError, match="link"):
+        remove_tree(study / asked, inside=study)
+    assert sorted(p.name for p in (tmp_path / "photographs").iterdir()) == ["1.png", "inner"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from aisthesis.engine.files import told_plainly
+from aisthesis.engine.files import remove_tree, told_plainly
 from aisthesis.engine.folder import digest_of
 from aisthesis.engine.ledger import Ledger, Parts, State
 
@@ -95,7 +94,7 @@ class ChunkStore:
         self.ledger.forget(self.group)
         with told_plainly(self.path):
             self._make_parents()
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(self.path, inside=self.root)
             variables = {
                 name: (name if name == "seed" else "image", as_coordinate(values))
                 for name, values in coordinates.items()

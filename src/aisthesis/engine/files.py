@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,14 @@ from safetensors import SafetensorError
 
 from aisthesis.errors import AisthesisError, RequestError
 
-__all__ = ["read_json", "told_plainly", "write_csv", "write_json", "write_text"]
+__all__ = [
+    "read_json",
+    "remove_tree",
+    "told_plainly",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
 
 _REASONS = {
     errno.ENOSPC: "there is no room left on the disk; free some and run the same command again",
@@ -56,6 +64,46 @@ def _whole(path: Path) -> Iterator[TextIO]:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def remove_tree(path: Path, *, inside: Path) -> None:
+    """Delete a folder and all that is in it, if it is there; links in it are not followed.
+
+    Every recursive deletion of the library is this one.
+
+    Parameters
+    ----------
+    path : Path
+        What goes.
+    inside : Path
+        The study's folder (or another that is known to be ours): `path` has to be strictly inside
+        it once every link on the way is followed, and may not itself be a link.
+
+    Raises
+    ------
+    AisthesisError
+        If it is not; nothing is deleted then, or a file may not be deleted.
+    """
+    real, folder = path.parent.resolve() / path.name, inside.resolve()
+    # `..` and `.` are names too: what they lead to is not what they are inside of.
+    if path.name in ("", ".", "..") or folder not in real.parents:
+        raise AisthesisError(
+            f"{path} is not inside the folder {inside}, so it is not deleted; is there a link on "
+            "the way? Remove the link, or choose another folder"
+        )
+    if path.is_symlink():
+        raise AisthesisError(
+            f"{path} is a link, which a study does not make, so what it leads to is not deleted; "
+            "remove the link"
+        )
+    with told_plainly(path):
+        while path.exists():
+            try:
+                shutil.rmtree(path)
+            except FileNotFoundError:  # another worker deletes it too
+                continue
+            except NotADirectoryError:
+                path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from aisthesis.engine.files import told_plainly, write_text
+from aisthesis.engine.files import remove_tree, told_plainly, write_text
 
 __all__ = ["Ledger", "Parts", "State", "file_digest"]
 
@@ -101,7 +100,7 @@ class Ledger:
         path = self._path(piece)
         with told_plainly(path):
             path.unlink(missing_ok=True)
-            shutil.rmtree(self._entries / piece, ignore_errors=True)
+            remove_tree(self._entries / piece, inside=self.root)
 
     def pieces(self, group: str) -> Iterator[str]:
         """Names of the entries directly in a group."""

@@ -6,8 +6,8 @@ and so a group each inside it, named after the explainer.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from aisthesis.config import slug
 from aisthesis.engine.chunk_store import ArraySpec, as_coordinate, create_array
-from aisthesis.engine.files import told_plainly
+from aisthesis.engine.files import remove_tree, told_plainly
 from aisthesis.errors import AisthesisError, RequestError
 
 __all__ = ["DIMENSIONS", "IMAGES_A_CHUNK", "LONG_NAMES", "MapsWriter", "group_key", "open_maps"]
@@ -86,7 +86,7 @@ class MapsWriter:
     def __enter__(self) -> MapsWriter:
         with told_plainly(self._final):
             zarr.open_group(self._root, mode="a", zarr_format=3)
-            shutil.rmtree(self._partial, ignore_errors=True)
+            remove_tree(self._partial, inside=self._root.parent)
             variables = {
                 name: (name if name == "seed" else "image", as_coordinate(values))
                 for name, values in self._coordinates.items()
@@ -130,10 +130,11 @@ class MapsWriter:
     ) -> None:
         self._group = None
         if kind is not None:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            with suppress(AisthesisError):  # what went wrong first is what is told
+                remove_tree(self._partial, inside=self._root.parent)
             return
         with told_plainly(self._final):
-            shutil.rmtree(self._final, ignore_errors=True)
+            remove_tree(self._final, inside=self._root.parent)
             self._partial.rename(self._final)
 
 

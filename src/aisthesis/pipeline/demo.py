@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from aisthesis.config import AIS_BACKBONES, study_config
 from aisthesis.engine import Narrator
+from aisthesis.engine.files import remove_tree
 from aisthesis.engine.processes import cores
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE
@@ -49,7 +49,7 @@ def demo_study(
     planted = out.absolute() / f"planted-{n}-{seed}"
     if not (planted / "ratings.csv").is_file():
         # What an interrupted demo left behind; the folder's name says that it is ours.
-        shutil.rmtree(planted, ignore_errors=True)
+        remove_tree(planted, inside=out)
         narrator.say(f"rendering {n} images into {planted}")
         render_study(planted, n, seed=seed)
     config = study_config(

@@ -6,8 +6,6 @@ photograph itself with squares covered. They lie outside `maps.zarr`, whose grou
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import torch
@@ -18,6 +16,7 @@ from aisthesis.agreement.chance import sampled
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
 from aisthesis.engine.chunk_store import as_coordinate
+from aisthesis.engine.files import remove_tree
 from aisthesis.engine.maps_store import open_maps
 from aisthesis.heads import MeanRating, MemberNetwork, PhotographEnsemble, bagging
 from aisthesis.heads.ensembles import Ensemble
@@ -176,9 +175,9 @@ def _write_maps(
     )  # fmt: skip
     partial = folder.root / ".ensemble.zarr.partial"
     with told_plainly(folder.ensemble):
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial, inside=folder.root)
         dataset.to_zarr(partial, mode="w", consolidated=False, zarr_format=3)
-        shutil.rmtree(folder.ensemble, ignore_errors=True)
+        remove_tree(folder.ensemble, inside=folder.root)
         partial.rename(folder.ensemble)
 
 
