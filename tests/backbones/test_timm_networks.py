@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from aisthesis.backbones import backbone, list_layers
+from aisthesis.backbones.timm_networks import timm_recipe
 from aisthesis.errors import AisthesisError, RequestError
 
-timm = pytest.importorskip("timm")
+timm = pytest.importorskip("timm.data") and pytest.importorskip("timm")
 
 
 def test_without_timm_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +50,44 @@ def test_the_transform_is_the_weights_own() -> None:
     assert made.transform.mean == config.mean
     side = config.input_size[-1]
     assert made.transform.resize_px == int(side / config.crop_pct) * 64 // side
+
+
+def _geometry(name: str) -> tuple[object, ...]:
+    config = timm.get_pretrained_cfg(name).to_dict()
+    data = timm.data.resolve_data_config({}, pretrained_cfg=config)
+    return tuple(sorted((key, str(value)) for key, value in data.items()))
+
+
+def test_every_pretrained_configuration_has_its_own_pixels() -> None:
+    # One network of each kind of preprocessing; every 10th of plain centre crops by its pixels.
+    one_of_each = {_geometry(name): name for name in timm.list_pretrained()}
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (37, 60, 3), np.uint8))
+    modes, sizes = set(), set()
+    for number, (geometry, name) in enumerate(sorted(one_of_each.items())):
+        ours = timm_recipe(f"timm:{name}").transform
+        facts = dict(geometry)
+        usual = facts["crop_mode"] == "center" and float(facts["crop_pct"]) <= 1
+        if usual and number % 10:
+            continue
+        data = timm.data.resolve_data_config(
+            {}, pretrained_cfg=timm.get_pretrained_cfg(name).to_dict()
+        )
+        theirs = timm.data.create_transform(**data, is_training=False)
+        for image in (picture, picture.transpose(Image.Transpose.TRANSPOSE)):
+            assert torch.equal(ours(image), theirs(image)), name
+        modes |= {(facts["crop_mode"], facts["interpolation"])}
+        sizes |= {ours.size_px}
+    assert {mode for mode, _ in modes} == {"center", "squash", "border"}
+    assert {how for _, how in modes} == {"bicubic", "bilinear"}
+    assert any(height != width for height, width in sizes)
+
+
+def test_a_transform_that_is_not_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = timm.get_pretrained_cfg("resnet10t")
+    other = dataclasses.replace(known, crop_mode="border", crop_pct=0.9)
+    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda *_, **__: other)
+    with pytest.raises(RequestError, match="crop_mode 'border', crop_pct 0.9"):
+        timm_recipe("timm:resnet10t")
 
 
 def test_a_transformer_of_another_size() -> None:

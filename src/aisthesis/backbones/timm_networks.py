@@ -11,12 +11,13 @@ from torch import nn
 from aisthesis.backbones.recipe import Network, Recipe, scaled_px
 from aisthesis.backbones.weights import WeightsFile
 from aisthesis.errors import RequestError, nearest, or_list
-from aisthesis.images import Transform
+from aisthesis.images import Transform, View
 
 __all__ = ["timm_recipe"]
 
 PREFIX = "timm:"
 HUB_FILE = "model.safetensors"
+_VIEWS: dict[str, View] = {"center": "crop", "squash": "squash", "border": "pad"}
 
 
 def timm_recipe(name: str, input_px: int | None = None) -> Recipe:
@@ -40,7 +41,7 @@ def timm_recipe(name: str, input_px: int | None = None) -> Recipe:
     network = name.removeprefix(PREFIX)
     config = _config(timm, network)
     transform = _transform(config, input_px)
-    sizes = {"img_size": transform.crop_px} if config.get("fixed_input_size") and input_px else {}
+    sizes = {"img_size": input_px} if config.get("fixed_input_size") and input_px else {}
     tag = config.get("tag")
     full_name = f"{config['architecture']}.{tag}" if tag else config["architecture"]
     repository = config.get("hf_hub_id")
@@ -106,17 +107,37 @@ def _holds_any(parameters: dict[str, nn.Parameter], path: str) -> bool:
 
 
 def _transform(config: dict[str, Any], input_px: int | None) -> Transform:
+    """What `timm.data.create_transform` makes of a configuration, pixel by pixel."""
     from timm.data import resolve_data_config
 
     data = resolve_data_config({}, pretrained_cfg=config)
-    crop_px = int(data["input_size"][-1])
-    resize_px, crop_px = scaled_px(int(crop_px / data["crop_pct"]), crop_px, input_px)
+    mode, share = data["crop_mode"], data["crop_pct"]
+    height, width = data["input_size"][1:]
+    view = _VIEWS.get(mode)
+    partly_seen = mode == "border" or height != width
+    if view is None or (partly_seen and share != 1) or (mode == "center" and height != width):
+        raise RequestError(
+            f"{PREFIX}{config['architecture']} goes with a transform that is not known here: "
+            f"crop_mode {mode!r}, crop_pct {share}, {height} × {width} px; give it as "
+            "ais.Backbone(network, transform=ais.Transform(...))"
+        )
+    normal: dict[str, Any] = {
+        "mean": tuple(data["mean"]),
+        "std": tuple(data["std"]),
+        "interpolation": data["interpolation"],
+    }
+    if height != width:
+        if input_px is not None:
+            raise RequestError(
+                f"{PREFIX}{config['architecture']} reads {height} × {width} px, no square; "
+                "leave input_px out for its own size"
+            )
+        return Transform((height, width), (height, width), **normal, view=view)
+    resize_px, crop_px = scaled_px(int(height / share), height, input_px)
+    if mode == "squash" and share != 1:
+        return Transform((resize_px, resize_px), crop_px, **normal)
     return Transform(
-        resize_px=resize_px,
-        crop_px=crop_px,
-        mean=tuple(data["mean"]),
-        std=tuple(data["std"]),
-        interpolation="bilinear" if data["interpolation"] == "bilinear" else "bicubic",
+        resize_px, crop_px, **normal, view=view, fill="black" if resize_px < crop_px else None
     )
 
 

@@ -7,15 +7,17 @@ from aisthesis.images.check import CheckedImages, check_images
 from aisthesis.images.decode import decode
 from aisthesis.images.faults import ImageFault, faults_in_words
 from aisthesis.images.folder import ImageFolder
-from aisthesis.images.transform import Transform
+from aisthesis.images.transform import VIEWS, Transform, View
 
 __all__ = [
+    "VIEWS",
     "CheckedImages",
     "ImageBatch",
     "ImageBatches",
     "ImageFault",
     "ImageFolder",
     "Transform",
+    "View",
     "batches",
     "check_images",
     "decode",
