@@ -131,6 +131,7 @@ class BackboneConfig(Section):
     layer: str | None = None
     weights: str = "default"
     input_px: int | None = Field(None, ge=32, le=4096)
+    view: Literal["crop", "squash", "pad"] | None = None
 
     @model_validator(mode="before")
     @classmethod

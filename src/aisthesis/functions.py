@@ -12,11 +12,11 @@ import torch
 import xarray as xr
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import BackboneConfig
+from aisthesis.config import BackboneConfig, checked
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE, checked_names
 from aisthesis.heads import FitOptions, MLPHead, RatingEnsemble, embed_images, fit_mlp
-from aisthesis.images import ImageFolder, batches, check_images
+from aisthesis.images import ImageFolder, View, batches, check_images
 from aisthesis.judgments import read_ratings, split
 from aisthesis.maps.explainers import explainers_named
 from aisthesis.pipeline.catalogue import build
@@ -33,6 +33,7 @@ def backbone(
     weights: str | Path = "default",
     weights_dir: str | Path | None = None,
     input_px: int | None = None,
+    view: View | None = None,
     seed: int = 0,
 ) -> Backbone:
     """Make a backbone by name.
@@ -49,6 +50,9 @@ def backbone(
         Folder of already downloaded official files.
     input_px : int, optional
         Side of the crop, instead of the backbone's own.
+    view : {"crop", "squash", "pad"}, optional
+        What the network sees of a photograph, instead of what its own transform shows it (the
+        centre, for nearly all): the whole, squashed, or the whole in its shape with bars beside it.
     seed : int
         Of random weights.
 
@@ -59,7 +63,8 @@ def backbone(
     AisthesisError
         If official weights are neither here nor to be had.
     """
-    asked = BackboneConfig(name=name, layer=layer, weights=str(weights), input_px=input_px)
+    wanted = {"name": name, "layer": layer, "weights": str(weights), "input_px": input_px}
+    asked = checked(BackboneConfig, {**wanted, "view": view}, "backbone")
     return build(asked, weights_dir=Path(weights_dir) if weights_dir else None, seed=seed)
 
 

@@ -86,7 +86,7 @@ def test_a_transform_that_is_not_known_is_refused(monkeypatch: pytest.MonkeyPatc
     known = timm.get_pretrained_cfg("resnet10t")
     other = dataclasses.replace(known, crop_mode="border", crop_pct=0.9)
     monkeypatch.setattr(timm, "get_pretrained_cfg", lambda *_, **__: other)
-    with pytest.raises(RequestError, match="crop_mode 'border', crop_pct 0.9"):
+    with pytest.raises(RequestError, match=r"crop_mode 'border', crop_pct 0\.9"):
         timm_recipe("timm:resnet10t")
 
 

@@ -57,3 +57,32 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no folder of masks"):
         load_masks(tmp_path / "absent", ["a.png"], TRANSFORM)
+
+
+def test_under_squash_and_pad_a_mask_lies_where_its_image_does(tmp_path: Path) -> None:
+    mask = np.zeros((48, 96), bool)
+    mask[12:24, 48:96] = True  # second quarter from the top, right half
+    save(tmp_path / "wide.png", mask)
+    squashed = load_masks(tmp_path, ["wide.png"], TRANSFORM.seeing("squash"))[0]
+    expected = np.zeros((24, 24), bool)
+    expected[6:12, 12:] = True
+    np.testing.assert_array_equal(squashed, expected)
+    padded = load_masks(tmp_path, ["wide.png"], TRANSFORM.seeing("pad"))[0]
+    expected = np.zeros((24, 24), bool)
+    expected[9:12, 12:] = True  # the picture takes rows 6 to 18
+    np.testing.assert_array_equal(padded, expected)
+
+
+def test_a_mask_and_its_image_agree_pixel_by_pixel_in_every_view(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number, (height, width) in enumerate([(50, 91), (130, 40), (64, 64)]):
+        mask = np.zeros((height, width), bool)
+        top, left = rng.integers(0, height // 2), rng.integers(0, width // 2)
+        mask[top : top + height // 3, left : left + width // 3] = True
+        save(tmp_path / f"{number}.png", mask)
+        grey = Image.fromarray(mask.astype(np.uint8) * 255).convert("RGB")
+        for view in ("crop", "squash", "pad"):
+            transform = Transform(32, (24, 20), (0, 0, 0), (1, 1, 1), view=view)
+            found = load_masks(tmp_path, [f"{number}.png"], transform)[0]
+            seen = transform(grey)[0].numpy() > 0.5
+            assert (found != seen).mean() < 0.03, (view, height, width)

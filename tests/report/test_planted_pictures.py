@@ -13,6 +13,7 @@ from PIL import Image
 from aisthesis.faithfulness import load_masks, pixel_auc
 from aisthesis.images import Transform
 from aisthesis.maps import upsample
+from aisthesis.report.overlays import lay_over
 from aisthesis.report.photographs import Photographs
 from aisthesis.report.planted_pictures import outlined, planted_pictures
 from aisthesis.report.record import read_study_record
@@ -77,3 +78,33 @@ def test_masks_that_are_gone_leave_the_pictures_out(make_study):
     shutil.rmtree(record.config["masks"])
     assert planted_pictures(record, photographs) is None
     assert planted_pictures(read_study_record(study), photographs) is None
+
+
+def test_outlines_of_a_crop_that_reaches_beyond_the_picture_stay_with_the_evidence():
+    # A 2:1 picture with bars: the masks' rows 25 to 75 lie on it.
+    picture = Image.new("RGB", (400, 200), (120, 120, 120))
+    raising, lowering = np.zeros((100, 100), bool), np.zeros((100, 100), bool)
+    raising[40:60, 20:40] = True
+    crop = CropBox(0, -100, 400, 300, 400, 200)
+    pixels = np.asarray(outlined(picture, crop, raising, lowering)).astype(int)
+    y, x = np.nonzero(np.abs(pixels - 120).max(axis=2) > 0)
+    assert abs(x.min() - 80) <= 4
+    assert abs(x.max() - 160) <= 4
+    assert abs(y.min() - 60) <= 4
+    assert abs(y.max() - 140) <= 4
+
+
+def test_a_map_is_laid_where_it_belongs_in_every_view():
+    white = Image.new("RGB", (200, 100), "white")
+    values = np.zeros((8, 8))
+    values[4, 6] = 1.0  # the 5th row and the 7th column of eight
+    boxes = {
+        "crop": (50, 0, 150, 100), "squash": (0, 0, 200, 100), "pad": (0, -50, 200, 150),
+    }  # fmt: skip
+    for view, box in boxes.items():
+        laid = lay_over(white, values, CropBox(*box, 200, 100), 200)
+        red = 255 - np.asarray(laid)[..., 2].astype(float)
+        y, x = (each.mean() for each in np.nonzero(red > 0.9 * red.max()))
+        width, height = box[2] - box[0], box[3] - box[1]
+        assert abs(x - (box[0] + 6.5 / 8 * width)) <= width / 16, view
+        assert abs(y - (box[1] + 4.5 / 8 * height)) <= height / 16, view

@@ -67,6 +67,12 @@ def test_every_figure_is_there_as_png_svg_and_csv_and_nothing_half_written(full_
     assert not [p for p in full_study.rglob("*") if "partial" in p.name or "tmp" in p.suffix]
 
 
+def test_how_much_of_the_photographs_each_network_saw_is_said(full_study):
+    _, text = parse(full_study)
+    assert "Networks saw part of the photographs" in text
+    assert text.count("58% (57% to 60%), centre") == 2 * len(read_study_record(full_study).maps)
+
+
 def test_the_data_behind_each_figure_are_those_of_the_tables(full_study):
     figures = full_study / "figures"
     agreement = pd.read_csv(full_study / "agreement.csv")

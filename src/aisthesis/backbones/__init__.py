@@ -7,7 +7,13 @@ from aisthesis.backbones.known import KNOWN, KnownBackbone
 from aisthesis.backbones.layers import Layer, Scan, modern_path, scan_network
 from aisthesis.backbones.layouts import MapLayout
 from aisthesis.backbones.official import find_official, hub_folder
-from aisthesis.backbones.registry import backbone, check_backbone, list_layers, weights_file
+from aisthesis.backbones.registry import (
+    backbone,
+    check_backbone,
+    list_layers,
+    transform_of,
+    weights_file,
+)
 from aisthesis.backbones.table import BackboneRow, backbone_rows, backbone_table
 from aisthesis.backbones.trunk import FrozenTrunk
 from aisthesis.backbones.weights import WeightsFile, WeightsRecord, tensors_digest
@@ -33,5 +39,6 @@ __all__ = [
     "modern_path",
     "scan_network",
     "tensors_digest",
+    "transform_of",
     "weights_file",
 ]

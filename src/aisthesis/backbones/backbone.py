@@ -121,8 +121,13 @@ class Backbone:
 
     @property
     def input_px(self) -> int:
-        """Side of the square crop that the network reads."""
-        return self.transform.crop_px
+        """Side of the square that the network reads; of another rectangle the longer side."""
+        return max(self.transform.size_px)
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """Height and width of what the network reads."""
+        return self.transform.size_px
 
     @property
     def device(self) -> torch.device:
@@ -142,7 +147,7 @@ class Backbone:
             architecture=repr(self.trunk.module),
             embed=_embed_identity(self.embed),
             weights=self.weights.sha256,
-            transform=self.transform.as_dict(),
+            transform=self.transform.identity(),
         )
 
     @cached_property

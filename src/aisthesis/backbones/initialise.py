@@ -57,10 +57,10 @@ def noise_images(transform: Transform, n_images: int, seed: int) -> Tensor:
         The same seed gives the same images.
     """
     generator = torch.Generator().manual_seed(seed)
-    side = transform.crop_px
+    height, width = transform.size_px
     coarse = torch.rand(n_images, 3, COARSE_PX, COARSE_PX, generator=generator)
-    blotches = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear")
-    fine = torch.rand(n_images, 3, side, side, generator=generator)
+    blotches = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    fine = torch.rand(n_images, 3, height, width, generator=generator)
     mean = torch.tensor(transform.mean).reshape(3, 1, 1)
     std = torch.tensor(transform.std).reshape(3, 1, 1)
     return ((blotches + fine) / 2 - mean) / std

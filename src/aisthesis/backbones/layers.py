@@ -151,7 +151,7 @@ def scan_network(
     module : torch.nn.Module
         The network whose layers are wanted, in evaluation mode.
     images : torch.Tensor
-        A batch (N, 3, H, W), N ≥ 2 so that the batch axis can be told from others, H = W.
+        A batch (N, 3, H, W), N ≥ 2 so that the batch axis can be told from others.
     through : torch.nn.Module, optional
         What the batch is given to, where `module` is a part of it.
     called : str, optional
@@ -160,11 +160,14 @@ def scan_network(
     calls: list[_Call] = []
     with _watched(module, calls), torch.no_grad():
         output = (module if through is None else through)(images)
-    layers = _usable_layers(module, calls, images.shape[0])
+    layers = _usable_layers(module, calls, images.shape)
     return Scan(module, layers, output, tuple(calls), images.shape[0], called)
 
 
-def _usable_layers(module: nn.Module, calls: list[_Call], n_images: int) -> dict[str, Layer]:
+def _usable_layers(
+    module: nn.Module, calls: list[_Call], images: tuple[int, ...]
+) -> dict[str, Layer]:
+    size_px = (images[-2], images[-1])
     shapes: dict[str, list[tuple[int, ...] | None]] = {}
     for call in calls:
         shapes.setdefault(call.path, []).append(call.shape)
@@ -173,7 +176,7 @@ def _usable_layers(module: nn.Module, calls: list[_Call], n_images: int) -> dict
         found = shapes.get(path, [])
         if path == "" or len(found) != 1 or found[0] is None:
             continue
-        layout = layout_of(found[0], n_images)
+        layout = layout_of(found[0], images[0], size_px)
         if layout is not None:
             usable[path] = Layer(path, type(part).__name__, layout)
     return usable
@@ -186,7 +189,7 @@ def _why_unusable(shapes: list[tuple[int, ...] | None], n_images: int) -> str:
         return f"it runs {len(shapes)} times in one pass, so its output is not one map"
     if shapes[0] is None:
         return "its output is not a tensor"
-    return f"its output {shapes[0]} for {n_images} images holds no channels on a square grid"
+    return f"its output {shapes[0]} for {n_images} images holds no channels on a grid"
 
 
 def _times(shape: tuple[int, int, int]) -> str:

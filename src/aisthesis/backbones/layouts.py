@@ -54,40 +54,52 @@ class MapLayout:
         return grid.reshape(output.shape[0], *self.shape)
 
 
-def layout_of(shape: tuple[int, ...], n_images: int) -> MapLayout | None:
-    """Read the layout off the shape of a layer's output for square images.
+def layout_of(
+    shape: tuple[int, ...], n_images: int, size_px: tuple[int, int] = (1, 1)
+) -> MapLayout | None:
+    """Read the layout off the shape of a layer's output.
 
     Parameters
     ----------
     shape : tuple of int
-        Shape of the output for a batch of `n_images` square images.
+        Shape of the output for a batch of `n_images` images.
     n_images : int
         Size of the batch.
+    size_px : (int, int)
+        Height and width of the images, of which grids keep the shape; square ones by default.
 
     Returns
     -------
     MapLayout or None
-        None where the output is no map: another batch size, no square grid, or one of one cell.
+        None where the output is no map: another batch size, no grid, or one of one cell.
     """
     if len(shape) < 3 or shape[0] != n_images or 0 in shape:
         return None
     if len(shape) == 4:
-        return _grid_layout(*shape[1:])
-    return _token_layout(*shape[1:]) if len(shape) == 3 else None
+        return _grid_layout(shape[1], shape[2], shape[3], size_px)
+    return _token_layout(shape[1], shape[2], size_px) if len(shape) == 3 else None
 
 
-def _grid_layout(first: int, second: int, third: int) -> MapLayout | None:
-    # Square images give square grids, so the odd one out is the channel axis.
-    if second == third > 1:
+def _grid_layout(first: int, second: int, third: int, size_px: tuple[int, int]) -> MapLayout | None:
+    # Grids have the images' shape, so the odd one out is the channel axis.
+    if _is_grid(second, third, size_px):
         return MapLayout("channels_first", first, second, third)
-    if first == second > 1:
+    if _is_grid(first, second, size_px):
         return MapLayout("channels_last", third, first, second)
     return None
 
 
-def _token_layout(tokens: int, channels: int) -> MapLayout | None:
+def _is_grid(rows: int, columns: int, size_px: tuple[int, int]) -> bool:
+    """Whether so many cells have the images' shape; sides that do not divide are rounded."""
+    height, width = size_px
+    slack = 0 if height == width else max(height, width)
+    return max(rows, columns) > 1 and abs(rows * width - columns * height) <= slack
+
+
+def _token_layout(tokens: int, channels: int, size_px: tuple[int, int]) -> MapLayout | None:
     for prefix in range(MAX_PREFIX_TOKENS + 1):
-        side = math.isqrt(max(tokens - prefix, 0))
-        if side > 1 and side * side == tokens - prefix:
-            return MapLayout("tokens", channels, side, side, prefix)
+        cells = tokens - prefix
+        rows = round(math.sqrt(max(cells, 0) * size_px[0] / size_px[1]))
+        if rows > 0 and cells % rows == 0 and _is_grid(rows, cells // rows, size_px):
+            return MapLayout("tokens", channels, rows, cells // rows, prefix)
     return None

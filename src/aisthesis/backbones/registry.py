@@ -24,8 +24,9 @@ from aisthesis.backbones.torchvision_networks import (
 )
 from aisthesis.backbones.weights import WeightsFile, WeightsRecord
 from aisthesis.errors import AisthesisError, RequestError, nearest, or_list
+from aisthesis.images import Transform, View
 
-__all__ = ["backbone", "check_backbone", "list_layers", "weights_file"]
+__all__ = ["backbone", "check_backbone", "list_layers", "transform_of", "weights_file"]
 
 NO_LAYER = "none"
 DEFAULT, RANDOM = "default", "random"
@@ -39,6 +40,7 @@ def backbone(
     weights_dir: str | Path | None = None,
     seed: int = 0,
     input_px: int | None = None,
+    view: View | None = None,
     device: str | torch.device = "cpu",
 ) -> Backbone:
     """Make a backbone by name; the layer is looked for before any weights are read or fetched.
@@ -61,6 +63,8 @@ def backbone(
         Seed of random weights; unused otherwise.
     input_px : int, optional
         Side of the crop, instead of the backbone's own; the resize is scaled with it.
+    view : {"crop", "squash", "pad"}, optional
+        Another view of photographs than the weights' own: see `Transform`.
     device : str or torch.device, optional
         Where the network goes; "auto" is a CUDA device where there is one, else the CPU.
 
@@ -74,13 +78,14 @@ def backbone(
     place = _device(device)
     recipe = _recipe(name, input_px)
     layer = _layer_asked_for(recipe, layer)
+    transform = recipe.transform if view is None else recipe.transform.seeing(view)
     if recipe.builds_on_meta and layer is not None:
         _meta_scan(recipe).layer(layer)
     network, record = _with_weights(recipe, weights, weights_dir, seed)
     made = Backbone(
         network.module.to(place),
         layer=layer,
-        transform=recipe.transform,
+        transform=transform,
         name=name,
         network=recipe.network,
         weights=record,
@@ -138,6 +143,12 @@ def weights_file(
     return find_official(_official_file(recipe), weights_dir) or recipe.cached()
 
 
+def transform_of(name: str, *, input_px: int | None = None, view: View | None = None) -> Transform:
+    """Give the transform of a named network, which is not made."""
+    own = _recipe(name, input_px).transform
+    return own if view is None else own.seeing(view)
+
+
 def list_layers(name: str, *, input_px: int | None = None) -> list[Layer]:
     """Every layer of a named network that can be taken, in the network's own order.
 
@@ -186,15 +197,13 @@ def _meta_scan(recipe: Recipe) -> Scan:
     """Scan the network without memory or arithmetic."""
     with torch.device("meta"):
         module = recipe.build().module.eval()
-        side = recipe.transform.crop_px
-        return _scan(recipe, module, torch.zeros(2, 3, side, side))
+        return _scan(recipe, module, torch.zeros(2, 3, *recipe.transform.size_px))
 
 
 def _real_scan(recipe: Recipe) -> Scan:
     with torch.random.fork_rng(devices=[]):
         module = recipe.build().module.eval()
-    side = recipe.transform.crop_px
-    return _scan(recipe, module, torch.zeros(2, 3, side, side))
+    return _scan(recipe, module, torch.zeros(2, 3, *recipe.transform.size_px))
 
 
 def _scan(recipe: Recipe, module: torch.nn.Module, images: torch.Tensor) -> Scan:

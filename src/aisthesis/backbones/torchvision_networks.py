@@ -36,7 +36,7 @@ def known_recipe(known: KnownBackbone, input_px: int | None = None) -> Recipe:
     transform = _transform(weights, known.input_px if input_px is None else input_px)
 
     def build() -> Network:
-        network = _build(known.network, transform.crop_px)
+        network = _build(known.network, transform.size_px[0])
         # A file with a classifier is then another network's of the same name (resnet50.pth).
         return network if known.has_classifier else Network(network.module, dropped=())
 
@@ -73,7 +73,7 @@ def torchvision_recipe(name: str, input_px: int | None = None) -> Recipe:
     return Recipe(
         name=name,
         network=f"torchvision {network}",
-        build=lambda: _build(network, transform.crop_px),
+        build=lambda: _build(network, transform.size_px[0]),
         transform=transform,
         layer="deepest",
         official=_official_file(weights.url),

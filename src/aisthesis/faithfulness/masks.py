@@ -44,8 +44,8 @@ def load_masks(
     Returns
     -------
     ndarray
-        Shape (N, crop_px, crop_px), bool; a pixel counts where the resized mask is at least half
-        white.
+        Shape (N, H, W) of the transform's `size_px`, bool; a pixel counts where the resized mask
+        is at least half white. Bars beside the image hold no evidence.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def load_masks(
             f"{', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}; an image without "
             "evidence needs an all-black mask."
         )
-    masks = np.zeros((len(images), transform.crop_px, transform.crop_px), bool)
+    masks = np.zeros((len(images), *transform.size_px), bool)
     for index, image in enumerate(images):
         path = found[image]
         if path is not None:
@@ -77,6 +77,15 @@ def _read_cropped(path: Path, transform: Transform) -> NDArray[np.bool_]:
             mask = opened.convert("L")
     except (OSError, UnidentifiedImageError) as error:
         raise RequestError(f"The mask {path} cannot be read as an image ({error}).") from error
-    side = (transform.crop_px, transform.crop_px)
-    box = transform.crop_box(*mask.size)
-    return np.asarray(mask.resize(side, Image.Resampling.BILINEAR, box=box)) > HALF
+    height, width = transform.size_px
+    left, top, right, bottom = transform.crop_box(*mask.size)
+    inner = (max(left, 0), max(top, 0), min(right, mask.width), min(bottom, mask.height))
+    # Where the part inside the mask lies on the network's pixels; all of them without bars.
+    x = [round((edge - left) / (right - left) * width) for edge in inner[::2]]
+    y = [round((edge - top) / (bottom - top) * height) for edge in inner[1::2]]
+    seen = np.zeros((height, width), bool)
+    if x[1] > x[0] and y[1] > y[0]:
+        size = (x[1] - x[0], y[1] - y[0])
+        resized = mask.resize(size, Image.Resampling.BILINEAR, box=inner)
+        seen[y[0] : y[1], x[0] : x[1]] = np.asarray(resized) > HALF
+    return seen

@@ -288,7 +288,7 @@ def _whole_pixels(name: str, value: Any, keep_pair: bool = False) -> int | tuple
 def _whole_number(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Real) or not float(value).is_integer():
         raise RequestError(f"{name} of a transform must be a whole number of pixels, got {value}.")
-    return int(value)
+    return int(float(value))
 
 
 def _three_numbers(name: str, values: tuple[float, ...]) -> tuple[float, float, float]:

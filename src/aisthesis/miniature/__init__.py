@@ -13,6 +13,7 @@ from aisthesis.miniature.pretrained import (
     MINIATURE_PREFIX,
     MINIATURES,
     miniature_backbone,
+    miniature_transform,
     miniature_weights,
     training_record,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "PlantedStudy",
     "Scene",
     "miniature_backbone",
+    "miniature_transform",
     "miniature_weights",
     "render_image",
     "render_study",

@@ -18,7 +18,7 @@ from aisthesis.backbones.initialise import random_network
 from aisthesis.backbones.recipe import Network, Recipe
 from aisthesis.backbones.state import not_finite
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.images import Transform
+from aisthesis.images import Transform, View
 from aisthesis.miniature.networks import (
     BUILDERS,
     LAYERS,
@@ -31,6 +31,7 @@ __all__ = [
     "MINIATURES",
     "MINIATURE_PREFIX",
     "miniature_backbone",
+    "miniature_transform",
     "miniature_weights",
     "training_record",
 ]
@@ -58,6 +59,7 @@ def miniature_backbone(
     weights: str | Path = DEFAULT,
     seed: int = 0,
     label: str | None = None,
+    view: View | None = None,
 ) -> Backbone:
     """Make one of the six miniature backbones; its weights come with the package.
 
@@ -76,6 +78,8 @@ def miniature_backbone(
         Seed of random weights; unused otherwise.
     label : str, optional
         The backbone's name in tables; ``miniature:NAME`` by default.
+    view : {"crop", "squash", "pad"}, optional
+        Another view of photographs than its own: see `Transform`.
 
     Returns
     -------
@@ -95,7 +99,7 @@ def miniature_backbone(
         name=f"{MINIATURE_PREFIX}{plain}",
         network=f"miniature {KNOWN[plain].network}",
         build=lambda: _fresh(plain),
-        transform=_transform(plain),
+        transform=miniature_transform(plain, view),
         layer=LAYERS[plain],
         official=None,
     )
@@ -147,9 +151,13 @@ def _packaged(file_name: str) -> Any:
     return files("aisthesis.miniature") / "weights" / file_name
 
 
-def _transform(name: str) -> Transform:
-    resize_px, crop_px, interpolation = _GEOMETRY[name]
-    return Transform(resize_px, crop_px, MEAN, STD, interpolation)
+def miniature_transform(name: str, view: View | None = None) -> Transform:
+    """Give the transform of a miniature, which is not made."""
+    plain = name.removeprefix(MINIATURE_PREFIX)
+    require_known(plain)
+    resize_px, crop_px, interpolation = _GEOMETRY[plain]
+    own = Transform(resize_px, crop_px, MEAN, STD, interpolation)
+    return own if view is None else own.seeing(view)
 
 
 def _fresh(name: str) -> Network:

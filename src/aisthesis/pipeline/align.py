@@ -41,7 +41,8 @@ from aisthesis.importance.similarity import (
 )
 from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, Keeper, scratch_bytes
 from aisthesis.pipeline.align_inputs import AlignmentInputs
-from aisthesis.pipeline.catalogue import build
+from aisthesis.pipeline.boxes import seen_shares
+from aisthesis.pipeline.catalogue import asked_transform, build
 from aisthesis.pipeline.devices import choose_device
 
 __all__ = ["Aligned", "align_backbone", "align_key", "embedding_plan", "require_layers"]
@@ -94,7 +95,9 @@ def align_key(config: AlignmentConfig, inputs: AlignmentInputs) -> str:
     keys = {
         "backbones", "measure", "removal", "retained", "folds", "repeats", "sizes", "seed", "kind",
     }  # fmt: skip
-    return digest_of(_CODE, inputs.digest, config.model_dump(mode="json", include=keys))
+    transforms = [asked_transform(asked).fingerprint for asked in config.backbones]
+    values = config.model_dump(mode="json", include=keys)
+    return digest_of(_CODE, inputs.digest, values, transforms)
 
 
 def require_layers(config: AlignmentConfig) -> None:
@@ -130,11 +133,10 @@ def embedding_plan(backbone: Backbone) -> AblationPlan:
         raise RequestError(
             f"{backbone.name} has no layer whose channels could be removed; name one with `layer`"
         )
-    side = backbone.input_px
     return ablation_plan(
         backbone.trunk,
         backbone.trunk_layer,
-        torch.zeros(1, 3, side, side, device=backbone.device),
+        torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device),
         channel_axis=backbone.layout.channel_axis if backbone.layout else None,
     )
 
@@ -159,6 +161,7 @@ def align_backbone(
         embeddings = _embeddings(folder, config, inputs, backbone, plan, device, advance)
     aligned = _aligned(config, inputs, asked.label, embeddings, narrator)
     aligned.record.update(_record(backbone, asked, plan))
+    aligned.record["seen"] = seen_shares(inputs.sizes, backbone.transform, inputs.names)
     aligned.record["align_seconds"] = round(time.perf_counter() - started, 2)
     return aligned, backbone, plan
 

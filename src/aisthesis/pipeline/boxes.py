@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aisthesis.images import Transform
 
-__all__ = ["crop_boxes"]
+__all__ = ["crop_boxes", "seen_shares"]
 
 
 def crop_boxes(
@@ -22,3 +22,11 @@ def crop_boxes(
     crop = {f"crop_{edge}": values for edge, values in columns.items()}
     width, height = np.array(chosen, dtype=np.float64).T
     return crop | {"width_px": width, "height_px": height}
+
+
+def seen_shares(
+    sizes: Mapping[str, tuple[int, int]], transform: Transform, names: Sequence[str]
+) -> dict[str, float]:
+    """Give the share of the photographs' area that the network sees: mean, least and most."""
+    shares = np.array([transform.seen_share(*sizes[name]) for name in names])
+    return {"mean": float(shares.mean()), "min": float(shares.min()), "max": float(shares.max())}

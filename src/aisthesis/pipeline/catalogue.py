@@ -14,14 +14,21 @@ from aisthesis.backbones import (
     check_backbone,
     list_layers,
     scan_network,
+    transform_of,
     weights_file,
 )
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine.ledger import file_digest
 from aisthesis.errors import AisthesisError
-from aisthesis.miniature import MINIATURE_PREFIX, miniature_backbone, miniature_weights
+from aisthesis.images import Transform
+from aisthesis.miniature import (
+    MINIATURE_PREFIX,
+    miniature_backbone,
+    miniature_transform,
+    miniature_weights,
+)
 
-__all__ = ["build", "check_request", "layers_of", "weights_identity"]
+__all__ = ["asked_transform", "build", "check_request", "layers_of", "weights_identity"]
 
 
 def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> str:
@@ -36,6 +43,13 @@ def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: i
     else:
         path = weights_file(asked.name, weights=asked.weights, weights_dir=weights_dir)
     return (file_digest(path) if path is not None else None) or "not on this disk"
+
+
+def asked_transform(asked: BackboneConfig) -> Transform:
+    """Give the transform of the backbone that a study asks for, without making it."""
+    if asked.name.startswith(MINIATURE_PREFIX):
+        return miniature_transform(asked.name, asked.view)
+    return transform_of(asked.name, input_px=asked.input_px, view=asked.view)
 
 
 def build(
@@ -59,7 +73,9 @@ def build(
         If the file of weights is not the one that the study began with.
     """
     if asked.name.startswith(MINIATURE_PREFIX):
-        made = miniature_backbone(asked.name, layer=asked.layer, weights=asked.weights, seed=seed)
+        made = miniature_backbone(
+            asked.name, layer=asked.layer, weights=asked.weights, seed=seed, view=asked.view
+        )
     else:
         made = backbone(
             asked.name,
@@ -68,6 +84,7 @@ def build(
             weights_dir=weights_dir,
             seed=seed,
             input_px=asked.input_px,
+            view=asked.view,
         )
     found = made.weights.file_sha256
     if identity is not None and found and found != identity:
@@ -104,8 +121,8 @@ def layers_of(name: str) -> pd.DataFrame:
     """List the layers of a backbone that can be explained, with their output shapes."""
     if name.startswith(MINIATURE_PREFIX):
         made = miniature_backbone(name, weights="random", layer="none")
-        side = made.input_px
-        layers = list(scan_network(made.module, torch.zeros(2, 3, side, side)).layers.values())
+        images = torch.zeros(2, 3, *made.input_size_px)
+        layers = list(scan_network(made.module, images).layers.values())
     else:
         layers = list_layers(name)
     return pd.DataFrame(

@@ -117,11 +117,10 @@ def _member(
     backbone, device = fitted_backbone(folder, config, asked), choose_device(config.device)
     heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
     model = MeanRating(backbone.trunk, heads).to(device)
-    side = backbone.input_px
     plan = ablation_plan(
         model,
         f"trunk.{backbone.trunk_layer}",
-        torch.zeros(1, 3, side, side, device=device),
+        torch.zeros(1, 3, *backbone.input_size_px, device=device),
         channel_axis=backbone.layout.channel_axis if backbone.layout else None,
     )
     nothing = np.zeros((0, plan.channels), dtype=bool)  # the layer's output alone is wanted

@@ -203,11 +203,10 @@ def _n_flat(maps: NDArray[Any]) -> int:
 
 def plan_for(backbone: Backbone, model: RatingEnsemble) -> AblationPlan:
     """Find how the channels of the backbone's layer are removed from heads on its trunk."""
-    side = backbone.input_px
     return ablation_plan(
         model,
         f"trunk.{backbone.trunk_layer}",
-        torch.zeros(1, 3, side, side, device=backbone.device),
+        torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device),
         channel_axis=backbone.layout.channel_axis if backbone.layout else None,
     )
 
@@ -219,8 +218,7 @@ def plan_in_words(plan: AblationPlan) -> str:
 
 def _announcement(label: str, backbone: Backbone, plan: AblationPlan, n_images: int) -> str:
     """Say which way is taken and, from one timed forward pass, how long it will take."""
-    side = backbone.input_px
-    image = torch.zeros(1, 3, side, side, device=next(backbone.trunk.parameters()).device)
+    image = torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device)
     with torch.no_grad():
         backbone.trunk(image)
         started = time.perf_counter()

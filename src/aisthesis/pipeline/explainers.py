@@ -64,7 +64,7 @@ def subject_of(backbone: Backbone, heads: Sequence[torch.nn.Module]) -> Subject:
         MeanRating(backbone.trunk, heads),
         f"trunk.{backbone.trunk_layer}",
         backbone.to_map,
-        backbone.input_px,
+        backbone.input_size_px,
         (rows, columns),
     )
 
@@ -229,7 +229,7 @@ def _announcement(label: str, one: Explainer, subject: Subject, seconds: float) 
 
 def _seconds_of_a_pass(subject: Subject) -> float:
     device = next(subject.model.parameters()).device
-    image = torch.zeros(1, 3, subject.input_px, subject.input_px, device=device)
+    image = torch.zeros(1, 3, *subject.size_px, device=device)
     with torch.no_grad():
         subject.model(image)
         started = time.perf_counter()

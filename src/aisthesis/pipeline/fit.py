@@ -18,6 +18,7 @@ from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, wri
 from aisthesis.engine.jobs import Executor, in_groups, loaded_for
 from aisthesis.engine.ledger import State
 from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, fit_ridge, save_head
+from aisthesis.pipeline.boxes import seen_shares
 from aisthesis.pipeline.embed import EmbedJob, embedding_tasks, read_embeddings
 from aisthesis.pipeline.ensemble import Member, ensemble_predictions
 from aisthesis.pipeline.inputs import Inputs
@@ -115,7 +116,9 @@ class Fit:
                 files += self._fit_seed(label, number, embeddings)
                 advance(1)
         seconds = time.perf_counter() - started
-        self.folder.record(backbones={label: _record(backbone, self.specs[label].asked, seconds)})
+        record = _record(backbone, self.specs[label].asked, seconds)
+        record["seen"] = seen_shares(self.inputs.sizes, backbone.transform, self.inputs.names)
+        self.folder.record(backbones={label: record})
         self.folder.ledger.enter(_piece(label), self._parts(label), files)
 
     def _fit_seed(self, label: str, number: int, embeddings: NDArray[np.float32]) -> list[Path]:
@@ -177,6 +180,7 @@ class Fit:
             own = self._parts(label)
             parts[f"network of {label}"] = own.pop("network")
             parts[f"weights of {label}"] = own.pop("weights")
+            parts[f"transform of {label}"] = own.pop("transform")
             parts |= own
         return parts | {
             "bootstrap": str(self.config.bootstrap),
@@ -289,8 +293,9 @@ def _record(backbone: Backbone, asked: BackboneConfig, seconds: float) -> dict[s
         "layer": backbone.layer,
         "map_shape": list(backbone.map_shape) if backbone.map_shape else None,
         "embedding": backbone.embedding_dim,
-        "input_px": backbone.transform.crop_px,
+        "input_px": backbone.input_px,
         "parameters": backbone.n_parameters,
+        "view": backbone.transform.view,
         "transform": backbone.transform.as_dict(),
         "weights": backbone.weights.as_dict(),
         "fingerprint": backbone.fingerprint,

@@ -18,7 +18,7 @@ from aisthesis.engine.jobs import Chunk
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads import load_head
 from aisthesis.images import ImageFolder, batches
-from aisthesis.pipeline.catalogue import build, weights_identity
+from aisthesis.pipeline.catalogue import asked_transform, build, weights_identity
 from aisthesis.pipeline.devices import choose_device
 
 __all__ = ["NetworkSpec", "fitted_backbone", "fitted_heads", "pixels_of"]
@@ -35,12 +35,15 @@ class NetworkSpec:
     asked : BackboneConfig
     weights : str
         What `weights_identity` said of the file.
+    transform : str
+        Fingerprint of what photographs go through, the view included.
     """
 
     root: Path
     images: Path
     asked: BackboneConfig
     weights: str
+    transform: str
     weights_dir: Path | None
     seed: int
     seeds: int
@@ -55,6 +58,7 @@ class NetworkSpec:
             config.images,
             asked,
             weights_identity(asked, weights_dir=config.weights_dir, seed=config.seed),
+            asked_transform(asked).fingerprint,
             config.weights_dir,
             config.seed,
             config.seeds,
@@ -71,7 +75,7 @@ class NetworkSpec:
     def parts(self) -> dict[str, str]:
         """What the network itself depends on."""
         network = digest_of(self.asked.name, self.asked.input_px)
-        return {"network": network, "weights": self.weights}
+        return {"network": network, "weights": self.weights, "transform": self.transform}
 
     @property
     def identity(self) -> str:

@@ -8,9 +8,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from aisthesis.report.tables import seen_in_words
 from aisthesis.report.wording import KIND_NAMES, and_list, count
 
 __all__ = ["Caution", "cautions"]
+
+_WHOLE = 0.995  # less of a photograph's area is said to be a part of it
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def cautions(
         _explained_training(provenance),
         _flat_maps(provenance),
         _undefined(agreement),
+        _partly_seen(provenance),
         _other_crops(other_crops),
         _unreadable(unreadable),
     ]
@@ -154,6 +158,25 @@ def _undefined(agreement: pd.DataFrame) -> Caution | None:
     )
 
 
+def _partly_seen(provenance: dict[str, Any]) -> Caution | None:
+    seen = {
+        label: facts
+        for label, facts in provenance.get("backbones", {}).items()
+        if (facts.get("seen") or {}).get("min", 1.0) < _WHOLE
+    }
+    if not seen:
+        return None
+    return Caution(
+        "notice",
+        "Networks saw part of the photographs",
+        "People rated whole photographs. What a network did not see of one cannot change its "
+        'prediction and has no place on its maps; `view = "squash"` or `"pad"` in the study file '
+        "shows it the whole. Of the photographs' area these networks saw, on average (least to "
+        "most):",
+        [f"{label}: {seen_in_words(facts)}" for label, facts in seen.items()],
+    )
+
+
 def _other_crops(labels: Sequence[str]) -> Caution | None:
     if not labels:
         return None
@@ -161,7 +184,7 @@ def _other_crops(labels: Sequence[str]) -> Caution | None:
         "notice",
         "Not all networks saw the same part of the photographs",
         f"{and_list(labels)} cropped the photographs otherwise than the first network. Agreement "
-        "compares maps as each network saw its own crop, so the same place lies a little apart in "
+        "compares maps as each network saw its own crop, so the same place lies apart in "
         "them; the pictures below put every map where it belongs.",
     )
 

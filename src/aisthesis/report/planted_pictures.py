@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,9 +21,17 @@ from aisthesis.report.stored_maps import BackboneMaps, CropBox
 
 __all__ = ["Planted", "PlantedImage", "PlantedMap", "map_aucs", "outlined", "planted_pictures"]
 
+SIDES = ("raising", "lowering")
 CHOOSING_PX = 56  # side of the grid on which images are ranked
 SIDE_PX = 300
 KIND = "evidence"  # the kind of map whose sign says whether it raises the rating
+
+
+class Masks(NamedTuple):
+    """Masks of evidence on what a network saw of each image, (N, H, W), bool."""
+
+    raising: np.ndarray
+    lowering: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -86,21 +94,23 @@ def planted_pictures(record: StudyRecord, photographs: Photographs) -> Planted |
     names = list(next(iter(stacks.values())).images)
     try:
         transforms = {b: _transform(record.provenance, b) for b in stacks}
-        sides = [
-            load_masks(Path(folder) / side, names, next(iter(transforms.values())))
-            for side in ("raising", "lowering")
-        ]
+        # Each network's masks are those of what it saw; most networks saw the same.
+        of_view = {
+            transform: Masks(*(load_masks(Path(folder) / side, names, transform) for side in SIDES))
+            for transform in set(transforms.values())
+        }
     except (AisthesisError, KeyError, TypeError):
         return None
-    raising, lowering = sides
+    masks = {label: of_view[transform] for label, transform in transforms.items()}
+    raising, lowering = next(iter(masks.values()))
     present = raising.any((1, 2))
-    chosen = _choose(names, stacks, raising)
+    chosen = _choose(names, stacks, masks)
     return Planted(
         len(names),
         int(present.sum()),
         int(lowering.any((1, 2)).sum()),
         float(raising[present].mean()) if present.any() else float("nan"),
-        [_one(name, why, stacks, photographs, raising[k], lowering[k]) for k, name, why in chosen],
+        [_one(k, name, why, stacks, photographs, masks) for k, name, why in chosen],
     )
 
 
@@ -122,11 +132,11 @@ def map_aucs(
 
 
 def _choose(
-    names: list[str], stacks: dict[str, BackboneMaps], raising: np.ndarray
+    names: list[str], stacks: dict[str, BackboneMaps], masks: dict[str, Masks]
 ) -> list[tuple[int, str, str]]:
-    step = max(1, raising.shape[1] // CHOOSING_PX)
-    coarse = raising[:, ::step, ::step]
-    aucs = np.stack([map_aucs(stack, names, coarse) for stack in stacks.values()])
+    aucs = np.stack(
+        [map_aucs(stack, names, _coarse(masks[b].raising)) for b, stack in stacks.items()]
+    )
     known = np.flatnonzero(np.isfinite(aucs).any(axis=0))
     if not len(known):
         return []
@@ -140,23 +150,30 @@ def _choose(
     return [(int(order[k]), names[order[k]], why) for k, why in places.items()]
 
 
+def _coarse(masks: np.ndarray) -> np.ndarray:
+    step = max(1, masks.shape[1] // CHOOSING_PX)
+    return masks[:, ::step, ::step]
+
+
 def _one(
+    k: int,
     name: str,
     why: str,
     stacks: dict[str, BackboneMaps],
     photographs: Photographs,
-    raising: np.ndarray,
-    lowering: np.ndarray,
+    masks: dict[str, Masks],
 ) -> PlantedImage:
     photo = photographs.get(name)
-    crop = next(iter(stacks.values())).crop(name)
+    first = next(iter(stacks))
+    crop = stacks[first].crop(name)
     maps = []
     for label, stack in stacks.items():
+        raising, lowering = masks[label].raising[k], masks[label].lowering[k]
         values = stack.get(KIND, name)
         picture = None
         if values is not None:
             laid = lay_over(photo, values, stack.crop(name), SIDE_PX)
-            picture = outlined(laid, crop if photo else None, raising, lowering)
+            picture = outlined(laid, stack.crop(name) if photo else None, raising, lowering)
         auc = float(map_aucs(stack, [name], raising[None])[0])
         maps.append(PlantedMap(label, picture, auc))
     ground = photo.convert("RGB") if photo else Image.new("RGB", (SIDE_PX, SIDE_PX), "white")
@@ -164,6 +181,7 @@ def _one(
     ground = ground.resize(
         (round(ground.width * scale), round(ground.height * scale)), Image.Resampling.LANCZOS
     )
+    raising, lowering = masks[first].raising[k], masks[first].lowering[k]
     return PlantedImage(
         name, why, outlined(ground, crop if photo else None, raising, lowering), maps
     )
@@ -177,10 +195,12 @@ def outlined(
     Both are black within white, so that they stand out from every colour of a map.
     """
     x, y, w, h = crop.fractions if crop else (0.0, 0.0, 1.0, 1.0)
-    box = (round(x * picture.width), round(y * picture.height))
+    left, top = round(x * picture.width), round(y * picture.height)
     size = (max(1, round(w * picture.width)), max(1, round(h * picture.height)))
     pixels = np.asarray(picture).copy()
-    part = pixels[box[1] : box[1] + size[1], box[0] : box[0] + size[0]]
+    part = pixels[max(top, 0) : top + size[1], max(left, 0) : left + size[0]]
+    # What of the masks lies on the picture: the crop may reach beyond it.
+    here = np.s_[max(-top, 0) :, max(-left, 0) :]
     rows, columns = np.indices(part.shape[:2])
     dots = (rows + columns) // 4 % 2 == 0
     for mask, shown in ((raising, np.ones_like(dots)), (lowering, dots)):
@@ -189,8 +209,8 @@ def outlined(
         )
         inside = inside.point(lambda v: 255 * (v > 127))
         grown = [np.asarray(inside.filter(ImageFilter.MaxFilter(k))) > 0 for k in (1, 5, 7)]
-        halo = (grown[2] & ~grown[0])[: part.shape[0], : part.shape[1]]
-        line = (grown[1] & ~grown[0])[: part.shape[0], : part.shape[1]]
+        halo = (grown[2] & ~grown[0])[here][: part.shape[0], : part.shape[1]]
+        line = (grown[1] & ~grown[0])[here][: part.shape[0], : part.shape[1]]
         part[halo & shown] = 255
         part[line & shown] = 20
     return Image.fromarray(pixels)

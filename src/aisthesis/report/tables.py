@@ -10,9 +10,17 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from aisthesis.report.selection import headline_scores
-from aisthesis.report.wording import count, number_or_dash, span
+from aisthesis.report.wording import count, number_or_dash, percent, span
 
-__all__ = ["Value", "any_table", "network_rows", "pair_rows", "score_rows", "split_rows"]
+__all__ = [
+    "Value",
+    "any_table",
+    "network_rows",
+    "pair_rows",
+    "score_rows",
+    "seen_in_words",
+    "split_rows",
+]
 
 SCORE_NAMES = {
     "srcc": "SRCC", "plcc": "PLCC", "krcc": "KRCC", "rmse": "RMSE", "mae": "MAE", "r2": "R²",
@@ -46,6 +54,7 @@ class NetworkRow:
     map_shape: str
     embedding: str
     input_px: str
+    seen: str
     parameters: str
     weights: str
     digest: str
@@ -71,6 +80,29 @@ def _ablation(facts: dict[str, Any]) -> tuple[str, str]:
     return str(words), f"{passes:,.4g}" if passes is not None else "–"
 
 
+def _input(facts: dict[str, Any]) -> str:
+    """Say the side of the network's square input, or height and width of another rectangle."""
+    crop = (facts.get("transform") or {}).get("crop_px")
+    return _times(crop) if isinstance(crop, list) else _whole(facts.get("input_px"))
+
+
+def seen_in_words(facts: dict[str, Any]) -> str:
+    """Say how much of the photographs' area a network saw, and how; a dash where nobody knows."""
+    shares = facts.get("seen")
+    if not shares:
+        return "–"
+    low, high = (_share(float(shares[end])) for end in ("min", "max"))
+    said = _share(float(shares["mean"]))
+    said += "" if low == high else f" ({low} to {high})"
+    return f"{said}, {_VIEWS.get(str(facts.get('view')), 'centre')}"
+
+
+def _share(value: float) -> str:
+    """Say a share in percent; what is not all of it is not said to be."""
+    return "over 99%" if 0.995 <= value < 1 - 1e-9 else percent(value)
+
+
+_VIEWS = {"crop": "centre", "squash": "squashed", "pad": "with bars"}
 _WEIGHT_KINDS = {
     "official": "official", "file": "from a file", "random": "random, untrained",
     "miniature": "miniature", "given": "as handed over",
@@ -95,7 +127,8 @@ def network_rows(provenance: dict[str, Any], labels: list[str]) -> list[NetworkR
                 layer=str(facts.get("layer") or "none"),
                 map_shape=_times(facts.get("map_shape")),
                 embedding=_whole(facts.get("embedding")),
-                input_px=_whole(facts.get("input_px")),
+                input_px=_input(facts),
+                seen=seen_in_words(facts),
                 parameters=_whole(facts.get("parameters")),
                 weights=f"{named}: {source}" if source and source != kind else named,
                 digest=str(weights.get("sha256") or "")[:12],

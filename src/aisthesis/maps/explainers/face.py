@@ -14,6 +14,7 @@ from aisthesis.errors import RequestError
 __all__ = [
     "Explainer",
     "Subject",
+    "cells_of",
     "grad_enabled_copy",
     "on_cells",
     "optional",
@@ -34,8 +35,8 @@ class Subject:
         Dotted path in `model` of the layer that layer methods look at.
     to_map : callable
         The layer's output as (N, C, h, w).
-    input_px : int
-        Side of the images.
+    input_px : int or (int, int)
+        Side of the square images, or their height and width.
     map_px : (int, int)
         Rows and columns of the layer's map.
     plans : dict
@@ -45,9 +46,14 @@ class Subject:
     model: nn.Module
     layer: str
     to_map: Callable[[Tensor], Tensor]
-    input_px: int
+    input_px: int | tuple[int, int]
     map_px: tuple[int, int]
     plans: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return (self.input_px, self.input_px) if isinstance(self.input_px, int) else self.input_px
 
 
 class Explainer(Protocol):
@@ -102,10 +108,14 @@ class Explainer(Protocol):
         ...
 
 
+def cells_of(cells: int, size_px: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of so many cells a side, at most one a pixel."""
+    return min(cells, size_px[0]), min(cells, size_px[1])
+
+
 def on_cells(pixels: Tensor, cells: int) -> Tensor:
     """Average maps (N, H, W) over the areas of `cells` x `cells` cells, at most one a pixel."""
-    height, width = pixels.shape[-2:]
-    size = (min(cells, height), min(cells, width))
+    size = cells_of(cells, (pixels.shape[-2], pixels.shape[-1]))
     return nn.functional.adaptive_avg_pool2d(pixels[:, None], size)[:, 0]
 
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject, grad_enabled_copy, on_cells, optional
+from aisthesis.maps.explainers.face import (
+    Subject,
+    cells_of,
+    grad_enabled_copy,
+    on_cells,
+    optional,
+)
 
 __all__ = ["GradientTimesInput", "IntegratedGradients"]
 
@@ -48,7 +54,7 @@ class IntegratedGradients:
 
     def grid(self, subject: Subject) -> tuple[int, int]:
         """The cells that pixels are averaged over."""
-        return _cells(self.cells, subject)
+        return cells_of(self.cells, subject.size_px)
 
     def passes(self, subject: Subject) -> float:
         """One forward and one backward pass a step."""
@@ -100,7 +106,7 @@ class GradientTimesInput:
 
     def grid(self, subject: Subject) -> tuple[int, int]:
         """The cells that pixels are averaged over."""
-        return _cells(self.cells, subject)
+        return cells_of(self.cells, subject.size_px)
 
     def passes(self, subject: Subject) -> float:
         """One forward and one backward pass."""
@@ -115,8 +121,3 @@ class GradientTimesInput:
             found = method.attribute(grad_enabled_copy(images))
         advance(float(len(images)))
         return on_cells(found.detach().sum(1), self.cells)
-
-
-def _cells(cells: int, subject: Subject) -> tuple[int, int]:
-    side = min(cells, subject.input_px)
-    return side, side

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject, on_cells, optional
+from aisthesis.maps.explainers.face import Subject, cells_of, on_cells, optional
 
 __all__ = ["Lime"]
 
@@ -54,8 +54,7 @@ class Lime:
 
     def grid(self, subject: Subject) -> tuple[int, int]:
         """The cells that superpixels are averaged over."""
-        side = min(self.cells, subject.input_px)
-        return side, side
+        return cells_of(self.cells, subject.size_px)
 
     def passes(self, subject: Subject) -> float:
         """One forward pass a sample."""

@@ -43,10 +43,9 @@ class Masking:
     def plan(self, subject: Subject) -> OcclusionPlan:
         """Plan once for a network and keep it."""
         if self.name not in subject.plans:
-            side = subject.input_px
             subject.plans[self.name] = occlusion_plan(
                 subject.model,
-                (3, side, side),
+                (3, *subject.size_px),
                 self.sizes_px,
                 stride_px=self.stride_px,
                 most_passes=self.most_passes,
