@@ -40,7 +40,8 @@ def test_sentence_counts_networks_and_names_a_map_that_does_not_change():
     )
     pairs = pd.Series({("evidence", "grad_cam"): 0.5})
     said = _sentence(Record(), table, pairs, "grad_cam", "blur")
-    assert "more than a random map does for 1 of 2 networks and less for 1" in said
+    assert "on average for 2 of 2 networks, more than a random map does for 1" in said
+    assert "for 1 and less for 1;" in said
     assert "hardly changes when all weights are random (cosine 0.90)" in said
     assert "mean cosine of 0.25" in said
     assert "its cosine with the evidence map is 0.50" in said

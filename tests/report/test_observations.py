@@ -106,9 +106,10 @@ def test_ridge_is_named_where_it_is_ahead():
     assert "neither is shown to be better" in said
     clear = ridge.assign(srcc_low=0.65)
     assert "do not overlap for a" in observe_ridge(pd.concat([mlp, clear]))
-    assert "On every network the MLP head" in observe_ridge(
-        pd.concat([mlp, ridge[ridge["backbone"] == "b"]])
-    )
+    said = observe_ridge(pd.concat([mlp, ridge[ridge["backbone"] == "b"]]))
+    assert said.startswith("On b the MLP head has a higher rank correlation")
+    lower = ridge.assign(srcc=0.1)
+    assert observe_ridge(pd.concat([mlp, lower])).startswith("On every network the MLP head")
     assert observe_ridge(mlp) is None
 
 
@@ -208,8 +209,8 @@ def test_the_level_of_agreement_has_an_interval_over_images_of_the_mean_over_pai
     half = 1.96 * values.std() / np.sqrt(200)
     low, high = (f"{values.mean() + sign * half:.2f}" for sign in (-1, 1))
     assert f"of 0.30 (95% interval {low} to {high}; 3 pairs from 0.10 to 0.50)" in said
-    assert said.startswith("The maps agree strongly: on the same image the AIS maps")
-    assert f"their evidence maps of 0.60 (95% interval {low} to {high})." in said
+    assert said.startswith("The AIS maps agree moderately, the evidence maps agree strongly: on ")
+    assert "their evidence maps of 0.60 (95% interval 0.55 to 0.65)." in said
 
 
 def test_chance_counts_corrected_p_values():
@@ -220,7 +221,9 @@ def test_chance_counts_corrected_p_values():
     assert "1 of the 3 pairs agrees" in observe_chance(
         table.assign(p_corrected=[0.2, 0.01, 0.4]), "cosine"
     )
-    assert "no pair agrees" in observe_chance(table.assign(p_corrected=0.5), "cosine")
+    assert "no pair is shown to agree better" in observe_chance(
+        table.assign(p_corrected=0.5), "cosine"
+    )
     assert "every pair agrees" in observe_chance(table.assign(p_corrected=0.01), "cosine")
     assert observe_chance(table.drop(columns="chance"), "cosine") is None
 
@@ -271,7 +274,9 @@ def test_what_divides_the_networks_is_named_only_if_the_interval_shows_it():
     assert said.startswith("No kind of image is shown to divide them: the rank correlations of")
     assert said.endswith("and every interval includes zero.")
     assert observe_dividing(facts(noise, rating, error).iloc[:19], "ais") is None
-    table = facts(noise, rating, error).assign(same_rating_other_evidence=np.arange(100) / 100)
+    scores = np.arange(1, 101) / 100
+    table = facts(noise, rating, error).assign(same_rating_other_evidence=scores)
+    table["consensus"] = table["prediction_sd"] = -scores
     said = observe_dividing(table, "ais")
     assert "20 of 100 images are both in the fifth" in said
     assert "(4 expected by chance)" in said

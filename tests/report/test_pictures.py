@@ -148,12 +148,29 @@ def facts_of(n: int) -> pd.DataFrame:
 def test_examples_are_chosen_by_their_rules_and_once():
     facts = facts_of(30)
     chosen = choose_examples(facts)
-    by_rule = {example.why: example.image for example in chosen}
+    by_rule = {why: example.image for example in chosen for why in example.why.split("; ")}
     assert len({example.image for example in chosen}) == len(chosen) == 6
     assert by_rule["networks agree most (AIS maps)"] == facts["consensus"].idxmax()
     assert by_rule["networks agree least (AIS maps)"] == facts["consensus"].idxmin()
-    others = facts.drop([chosen[0].image, chosen[1].image])
-    assert by_rule["highest human rating"] == others["rating"].idxmax()
+    assert by_rule["highest human rating"] == facts["rating"].idxmax()
+    assert by_rule["lowest human rating"] == facts["rating"].idxmin()
+    assert by_rule["largest prediction error"] == facts["error"].idxmax()
+
+
+def test_an_image_that_two_rules_give_says_both_and_the_place_goes_to_a_next_one():
+    facts = facts_of(30)
+    facts.loc[facts["consensus"].idxmax(), "rating"] = 101.0
+    chosen = choose_examples(facts)
+    assert chosen[0].why == "networks agree most (AIS maps); highest human rating"
+    assert chosen[-1].why == "next: networks agree most (AIS maps)"
+    assert chosen[-1].image == facts["consensus"].nlargest(2).index[1]
+
+
+def test_rules_about_a_value_that_all_images_share_give_none():
+    facts = facts_of(8).assign(rating=50.0, consensus=0.3)
+    assert {example.why.removeprefix("next: ") for example in choose_examples(facts)} <= {
+        "largest prediction error", "in the order of the study"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])

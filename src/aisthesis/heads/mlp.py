@@ -53,6 +53,15 @@ class MLPHead(nn.Module):
         score = self.output(self.dropout(self.relu(self.hidden(standardised))))
         return score.squeeze(-1) * self.rating_sd + self.rating_mean
 
+    @torch.no_grad()
+    def silent(self, embedding: Tensor) -> Tensor:
+        """Whether no hidden unit is above zero, (N,), for embeddings of shape (N, D).
+
+        On such images the head predicts a constant, and nothing that is removed changes it.
+        """
+        standardised = (embedding - self.embedding_mean) / self.embedding_sd
+        return (self.hidden(standardised) <= 0).all(dim=-1)
+
 
 def save_head(head: MLPHead, path: Path, metadata: dict[str, str]) -> None:
     """Write a head's tensors and its metadata to one safetensors file, whole or not at all."""

@@ -23,6 +23,7 @@ from aisthesis.heads import RatingEnsemble
 from aisthesis.importance import AblationPlan, ablation_plan, evidence_scores, importance_scores
 from aisthesis.maps import activation_map, weighted_map, z_score
 from aisthesis.pipeline.boxes import crop_boxes
+from aisthesis.pipeline.dead_heads import tell_dead, unmoved, with_dead
 from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
@@ -101,7 +102,8 @@ class MapsJob:
         }
         flat = {kind: _n_flat(arrays[kind]) for kind in BASE}
         seconds = round(time.perf_counter() - started, 4)
-        self.store.write(chunk.number, arrays, flat=flat, seconds=seconds)
+        dead = unmoved(arrays["delta_prediction"])
+        self.store.write(chunk.number, arrays, flat=flat, dead=dead, seconds=seconds)
 
 
 def explain_backbones(
@@ -156,7 +158,9 @@ def _explain(
             advance(n)
     for job, plan in explained:
         job.store.finish()
-        _record(StudyFolder(config.out), job, plan, n_images)
+        seeds = [split.fit_seed for split in inputs.splits]
+        dead = _record(StudyFolder(config.out), job, plan, n_images, seeds)
+        tell_dead(narrator, job.spec.label, "explain", dead)
 
 
 def _prepare(
@@ -182,8 +186,10 @@ def _prepare(
     job.store.prepare(arrays, coordinates, attributes)
 
 
-def _record(folder: StudyFolder, job: MapsJob, plan: AblationPlan, n_images: int) -> None:
-    """Write how a backbone's maps came about into the study's record."""
+def _record(
+    folder: StudyFolder, job: MapsJob, plan: AblationPlan, n_images: int, seeds: list[int]
+) -> list[dict[str, Any]]:
+    """Write how a backbone's maps came about into the study's record; give its dead heads."""
     notes = job.store.notes(n_images)
     record = folder.provenance()["backbones"].get(job.spec.label, {})
     record["ablation"] = {"plan": plan_in_words(plan), "forward_passes": plan.passes}
@@ -191,7 +197,11 @@ def _record(folder: StudyFolder, job: MapsJob, plan: AblationPlan, n_images: int
         kind: sum(note.get("flat", {}).get(kind, 0) for note in notes) for kind in BASE
     }
     record["explain_seconds"] = round(sum(note.get("seconds", 0.0) for note in notes), 2)
+    counts = np.sum([note.get("dead") or [0] * len(seeds) for note in notes], axis=0)
+    dead = with_dead(record, "explain", seeds, counts.tolist(), n_images)
+    record["dead_heads"] = dead
     folder.record(backbones={job.spec.label: record})
+    return dead
 
 
 def _n_flat(maps: NDArray[Any]) -> int:

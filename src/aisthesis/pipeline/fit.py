@@ -17,8 +17,9 @@ from aisthesis.config import BackboneConfig, StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
 from aisthesis.engine.jobs import Executor, in_groups, loaded_for
 from aisthesis.engine.ledger import State
-from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, fit_ridge, save_head
+from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, fit_ridge, load_head, save_head
 from aisthesis.pipeline.boxes import seen_shares
+from aisthesis.pipeline.dead_heads import count_silent, tell_dead, with_dead
 from aisthesis.pipeline.embed import EmbedJob, embedding_tasks, read_embeddings
 from aisthesis.pipeline.ensemble import Member, ensemble_predictions
 from aisthesis.pipeline.inputs import Inputs
@@ -118,8 +119,20 @@ class Fit:
         seconds = time.perf_counter() - started
         record = _record(backbone, self.specs[label].asked, seconds)
         record["seen"] = seen_shares(self.inputs.sizes, backbone.transform, self.inputs.names)
+        record["dead_heads"] = self._dead_heads(label, embeddings)
         self.folder.record(backbones={label: record})
         self.folder.ledger.enter(_piece(label), self._parts(label), files)
+
+    def _dead_heads(self, label: str, embeddings: NDArray[np.float32]) -> list[dict[str, Any]]:
+        """Find and tell of heads that predict a constant for some images."""
+        seeds = [part.fit_seed for part in self.inputs.splits]
+        counts = [
+            count_silent(load_head(self.folder.head_file(label, seed))[0], embeddings)
+            for seed in seeds
+        ]
+        dead = with_dead({}, "fit", seeds, counts, len(embeddings))
+        tell_dead(self.narrator, label, "fit", dead)
+        return dead
 
     def _fit_seed(self, label: str, number: int, embeddings: NDArray[np.float32]) -> list[Path]:
         """Fit one seed's heads unless that is done; give the head's and the predictions' files."""

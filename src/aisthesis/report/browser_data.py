@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.maps import DIVERGING_ANCHORS
-from aisthesis.report.dividing import DIVIDED_FROM
+from aisthesis.report.dividing import divided_from
 from aisthesis.report.overlays import GRID_PX, LIMIT_SD, OPACITY, map_moments
 from aisthesis.report.photographs import PhotographStore
 from aisthesis.report.selection import DIVIDED, prediction_lookup
@@ -219,7 +219,7 @@ def browser_content(
         "kinds": kinds,
         "names": {kind: KIND_NAMES.get(kind, kind) for kind in kinds},
         "withOthers": len(all_kinds),
-        "dividedFrom": DIVIDED_FROM,
+        "dividedFrom": divided_from(len(names)) - 1e-9,
         "images": images,
     }
     return BrowserContent(data, blobs)

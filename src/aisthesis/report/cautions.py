@@ -14,6 +14,8 @@ from aisthesis.report.wording import KIND_NAMES, and_list, count
 __all__ = ["Caution", "cautions"]
 
 _WHOLE = 0.995  # less of a photograph's area is said to be a part of it
+#: Share of images on which a head is dead from which that is serious.
+MANY_DEAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def cautions(
         _told(provenance),
         _skipped(provenance),
         _explained_training(provenance),
+        _dead_heads(provenance),
         _flat_maps(provenance),
         _undefined(agreement),
         _partly_seen(provenance),
@@ -125,6 +128,34 @@ def _explained_training(provenance: dict[str, Any]) -> Caution | None:
         "Training images among the explained ones",
         "All images were explained, also those the heads were fitted to. There residuals are "
         "smaller than on unseen images, and the sign of an AIS map hangs on the residual.",
+    )
+
+
+def _dead_heads(provenance: dict[str, Any]) -> Caution | None:
+    """Name the heads that predict a constant, by backbone and seed."""
+    found = [
+        (label, one)
+        for label, facts in provenance.get("backbones", {}).items()
+        for one in facts.get("dead_heads") or []
+    ]
+    if not found:
+        return None
+    what = {
+        "fit": "images it predicts the same constant",
+        "explain": "explained images no channel changes its prediction",
+    }
+    items = [
+        f"{label}, seed {one['seed']}: on {one['n']:,} of {one['of']:,} {what[one['stage']]}"
+        for label, one in found
+    ]
+    many = any(one["n"] >= MANY_DEAD * one["of"] for _, one in found)
+    return Caution(
+        "serious" if many else "notice",
+        "Dead heads",
+        "Where none of a head’s hidden units is active it predicts a constant and its maps are "
+        "flat; maps averaged over seeds then stand on the other seeds. Such images are not among "
+        "those shown large, as long as there are others. Another seed of the study may do better:",
+        items,
     )
 
 

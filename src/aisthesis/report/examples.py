@@ -50,7 +50,7 @@ def image_facts(
         rating=("rating", "first"), split=("split", "first"), error=("error", "mean")
     )
     table = table.join(consensus, how="left").reindex(list(images))
-    for column in ("rating", "error", "consensus", "controversy", DIVIDED):
+    for column in ("rating", "error", "consensus", "controversy", "prediction_sd", DIVIDED):
         values = table[column] if column in table else pd.Series(np.nan, index=table.index)
         table[column] = pd.to_numeric(values, errors="coerce")
     return table
@@ -58,6 +58,8 @@ def image_facts(
 
 def _ranking(table: pd.DataFrame, column: str, *, ascending: bool) -> list[str]:
     known = table[column].dropna()
+    if known.nunique() < 2:  # neither first nor last
+        return []
     order = known.sort_index().sort_values(ascending=ascending, kind="stable")
     return [str(name) for name in order.index]
 
@@ -68,33 +70,50 @@ def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
     Parameters
     ----------
     facts : pandas.DataFrame
-        What is known of the explained images, as `image_facts` gives it.
+        What is known of the images to choose among, as `image_facts` gives it.
     most : int
         How many to choose.
 
     Returns
     -------
     list of Example
-        At most `most`, each image once; a rule whose image is taken gives its next one.
+        At most `most`, each image once. Each rule gives its first image, which may be that of
+        another rule too; the places that are left go to the rules' next images, and say so. A
+        rule about a value that is the same for all images gives none.
     """
-    by_rating = _ranking(facts, "rating", ascending=True)
-    centre = (len(by_rating) - 1) / 2
-    from_centre = sorted(range(len(by_rating)), key=lambda k: abs(k - centre))
-    rules = [
-        ("networks agree most (AIS maps)", _ranking(facts, "consensus", ascending=False)),
-        ("networks agree least (AIS maps)", _ranking(facts, "consensus", ascending=True)),
-        (HIGHEST_RATED, by_rating[::-1]),
-        ("lowest human rating", by_rating),
-        ("median human rating", [by_rating[k] for k in from_centre]),
-        ("largest prediction error", _ranking(facts, "error", ascending=False)),
-        ("first in the study", [str(name) for name in facts.index]),
-    ]
-    chosen: dict[str, str] = {}
-    while len(chosen) < min(most, len(facts)):
-        before = len(chosen)
-        for why, ranking in rules:
-            free = next((name for name in ranking if name not in chosen), None)
-            fallback = why == "first in the study" and before != len(chosen)
-            if free is not None and len(chosen) < most and not fallback:
-                chosen[free] = why
+    rankings = _rankings(facts)
+    reasons: dict[str, list[str]] = {}
+    for why, ranking in rankings.items():
+        if ranking and (ranking[0] in reasons or len(reasons) < most):
+            reasons.setdefault(ranking[0], []).append(why)
+    chosen = {name: "; ".join(why) for name, why in reasons.items()}
+    free = {why: [n for n in names if n not in chosen] for why, names in rankings.items()}
+    free["in the order of the study"] = [str(n) for n in facts.index if n not in chosen]
+    for why, names in free.items():
+        for name in names:
+            if name in chosen:
+                continue
+            if len(chosen) >= min(most, len(facts)):
+                break
+            chosen[name] = why if why == "in the order of the study" else f"next: {why}"
+            if why != "in the order of the study":
+                break
     return [Example(name, why) for name, why in chosen.items()]
+
+
+def _rankings(facts: pd.DataFrame) -> dict[str, list[str]]:
+    """Images by each rule, first the one that it is about."""
+    by_rating = _ranking(facts, "rating", ascending=True)
+    middle = _ranking(
+        facts.assign(_away=(facts["rating"] - facts["rating"].median()).abs()),
+        "_away",
+        ascending=True,
+    )
+    return {
+        "networks agree most (AIS maps)": _ranking(facts, "consensus", ascending=False),
+        "networks agree least (AIS maps)": _ranking(facts, "consensus", ascending=True),
+        HIGHEST_RATED: _ranking(facts, "rating", ascending=False),
+        "lowest human rating": by_rating,
+        "nearest the median human rating": middle,
+        "largest prediction error": _ranking(facts, "error", ascending=False),
+    }

@@ -16,6 +16,7 @@ from aisthesis.report.tables import Value, any_table
 from aisthesis.report.wording import (
     KIND_NAMES,
     capitalised,
+    count,
     number,
     number_or_dash,
     percent,
@@ -36,7 +37,8 @@ _MAIN = (
 )
 _NOT_REMOVED = ("zero", "nearby")  # what `baseline` says where no pixels are removed
 _CHANNELS = ("channels_positive", "channels_error")
-_UNCHANGED = 0.5  # cosine with the intact network's map above which a map barely changed
+_UNCHANGED = 0.9  # cosine with the intact network's map from which a map barely changed
+_IN_PART = 0.5  # and from which it changed in part
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,7 @@ def _cosines(table: pd.DataFrame) -> pd.Series:
     """Mean cosine over networks, by (method_a, method_b)."""
     if table.empty or "method_a" not in table:
         return pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], []]))
-    found = dict.fromkeys(table["metric"])
-    metric = "cosine" if "cosine" in found else next(iter(found))
-    rows = table[table["metric"] == metric]
+    rows = table[table["metric"] == "cosine"]
     return rows.groupby(["method_a", "method_b"], sort=False)["mean"].mean()
 
 
@@ -228,13 +228,30 @@ def _against_random(table: pd.DataFrame, method: str, measure: str, baseline: st
     rows = _of(table, method, measure, baseline)
     if rows.empty:
         return ""
-    rows = rows[rows["control"] == "random"]
+    return _moved(rows, _CLAIMS[measure], "a random map does")
+
+
+def _moved(rows: pd.DataFrame, claim: str, control: str) -> str:
+    """Say on how many networks the prediction moves as claimed, and more than by the control.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Of one method and measure, positive where the prediction moves as claimed.
+    claim, control : str
+        Words for the method's removal and for the control's.
+    """
+    rows = rows[rows["control"] == "random"].drop_duplicates("backbone").dropna(subset=["mean"])
     n = len(rows)
     if not n:
         return ""
-    more = int((rows["difference_low"] > 0).sum())
+    if not (rows["mean"] > 0).any():
+        return f"{claim} on average for no network of {n}"
+    moved = rows[rows["mean"] > 0]
+    more = int((moved["difference_low"] > 0).sum())
     less = int((rows["difference_high"] < 0).sum())
-    said = f"{_CLAIMS[measure]} more than a random map does for {more} of {n} networks"
+    said = f"{claim} on average for {len(moved)} of {count(n, 'network')}"
+    said += f", more than {control} for {more if more else 'none'}"
     return said + (f" and less for {less}" if less else "")
 
 
@@ -245,40 +262,52 @@ def _channels(table: pd.DataFrame, method: str) -> str:
     rows = _of(table, method, measure, "zero")
     if rows.empty:
         return ""
-    rows = rows[rows["control"] == "random"]
-    more = int((rows["difference_low"] > 0).sum())
     what = {
         "evidence": "removing its highest-scored channels lowers the prediction",
         "ais": "without its highest-scored channels the prediction gets further from the rating",
     }[method]
-    return f"{what} more than random channels do for {more} of {len(rows)} networks"
+    return _moved(rows, what, "random channels do")
 
 
 def _changes(table: pd.DataFrame, method: str) -> str:
     rows = _last_stage(table, method)
     if rows.empty:
         return ""
-    last = float(rows["mean"].to_numpy(dtype=float).mean())
-    if not np.isfinite(last):
-        return "of its maps with random weights nothing can be said, they are flat"
-    verdict = "hardly changes" if last > _UNCHANGED else "changes"
-    return f"the map {verdict} when all weights are random (cosine {number(last)})"
+    cosines = rows["mean"].dropna().to_numpy(dtype=float)
+    if not len(cosines):
+        return "of its maps with random weights nothing can be said, they are undefined"
+    ends = number(cosines.min()), number(cosines.max())
+    value = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+    when = f"when all weights are random (cosine {value})"
+    verdicts = dict.fromkeys(_verdict(float(cosine)) for cosine in sorted(cosines)[::-1])
+    if len(verdicts) == 1:
+        return f"the map {next(iter(verdicts))} {when}"
+    return f"the map {' or '.join(verdicts)}, by network, {when}"
+
+
+def _verdict(cosine: float) -> str:
+    """Say how far a map with this cosine to the intact network's has changed."""
+    shown = round(cosine, 2)
+    if shown >= _UNCHANGED:
+        return "hardly changes"
+    return "changes in part" if shown >= _IN_PART else "changes"
 
 
 def _moves(table: pd.DataFrame, method: str, baseline: str) -> str:
     rows = _of(table, method, "sensitivity", baseline)
     if rows.empty:
         return ""
-    mean = float(rows.drop_duplicates("backbone")["mean"].to_numpy(dtype=float).mean())
-    if not np.isfinite(mean):
+    means = rows.drop_duplicates("backbone")["mean"].dropna()
+    if means.empty:
         return ""
-    return f"it moves by up to {percent(mean)} of its norm on images nearby"
+    mean = percent(float(means.mean()))
+    return f"on average it moves by up to {mean} of its norm on images nearby"
 
 
 def _between(table: pd.DataFrame, method: str) -> str:
     if table.empty:
         return ""
-    rows = table[(table["map"] == method) & (table["metric"] == "cosine")]
+    rows = table[(table["map"] == method) & (table["metric"] == "cosine")].dropna(subset=["mean"])
     if rows.empty:
         return ""
     return f"networks agree by it with a mean cosine of {number(float(rows['mean'].mean()))}"
@@ -287,6 +316,6 @@ def _between(table: pd.DataFrame, method: str) -> str:
 def _like_evidence(pairs: pd.Series, method: str) -> str:
     known = _by_pair(pairs)
     value = known.get(frozenset((method, "evidence")))
-    if value is None or method == "evidence":
+    if value is None or method == "evidence" or not np.isfinite(value):
         return ""
     return f"its cosine with the evidence map is {number(value)}"

@@ -18,6 +18,7 @@ from aisthesis.report.wording import (
     estimate,
     number,
     number_or_dash,
+    same_number,
     span,
 )
 
@@ -136,9 +137,11 @@ def observe_agreeing_pair(table: pd.DataFrame, agreement: pd.DataFrame) -> str |
         f"The two networks whose evidence maps agree most, {pair[0]} and {pair[1]}, have pixel "
         f"AUCs of {number(aucs[0])} and {number(aucs[1])}"
     )
-    if min(lows) > 0.5:
+    if all(low > 0.5 for low in lows):
         return f"{said}: here those who agree both find the evidence."
-    return f"{said}: agreement is no proof of being right."
+    return (
+        f"{said}, not both of them shown to be above chance: agreement is no proof of being right."
+    )
 
 
 def _pick(table: pd.DataFrame, kind: str, score: str, control: str = "none") -> pd.DataFrame:
@@ -164,7 +167,9 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
     worst, best = ranked[0], ranked[-1]
     name, where = KIND_NAMES[kind], _SIDE_WORDS[_NATURAL[kind]]
     start = f"{capitalised(name)} maps find {where} with a pixel AUC of "
-    if len(found) == 1:
+    if len(found) > 1 and same_number(worst["mean"], best["mean"]):
+        start += f"{number(best['mean'])} on all {len(found)} networks"
+    elif len(found) == 1:
         start += estimate(best["mean"], best["low"], best["high"]) + f" ({best['backbone']})"
     else:
         start += (
@@ -172,17 +177,21 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
             f"{number(best['mean'])} ({best['backbone']})"
         )
     above = _pick(table, kind, "auc", "centre")
+    start += "; 0.50 is chance"
     if above.empty:
-        return f"{start}; 0.50 is chance."
-    better = [str(name) for name, low in above["low"].items() if low > 0]
-    worse = [str(name) for name, high in above["high"].items() if high < 0]
-    open_ = [str(name) for name in above.index if name not in (*better, *worse)]
+        return f"{start}."
+    known = above[above["low"].notna() & above["high"].notna()]
+    better = [str(name) for name, low in known["low"].items() if low > 0]
+    worse = [str(name) for name, high in known["high"].items() if high < 0]
+    open_ = [str(name) for name in known.index if name not in (*better, *worse)]
+    unknown = [str(name) for name in found.index if name not in known.index]
     verdicts = [
-        f"{words} for {'every network' if len(names) == len(above) > 1 else and_list(names)}"
+        f"{words} for {'every network' if len(names) == len(found) > 1 else and_list(names)}"
         for names, words in (
             (better, "better"),
             (worse, "worse"),
             (open_, "not distinguishable"),
+            (unknown, "not known"),
         )
         if names
     ]

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.report.tables import Value
-from aisthesis.report.wording import KIND_NAMES, and_list, capitalised, count, number
+from aisthesis.report.wording import KIND_NAMES, and_list, capitalised, count, number, same_number
 
 __all__ = ["Contrast", "MethodRanks", "method_ranks"]
 
 _NEEDED = {"backbone", "map", "side", "score", "control", "mean"}
 _FEWEST = 4  # methods of which a rank correlation is said
-_ALIKE = 0.5  # correlation from which two rankings are said to agree
+_ALIKE = 0.5  # correlation, as it is said, from which two rankings are said to agree
 _SHOWN = 3  # methods whose disagreement is shown on images
 _CONTROLS = ("random", "centre", "centre_prior", "activation")
 
@@ -88,7 +88,7 @@ def method_ranks(
     if not kept:
         return None
     rhos = {label: _spearman(part) for label, part in kept}
-    contrasts = [] if min(rhos.values()) >= _ALIKE else _contrasts(kept)
+    contrasts = [] if all(map(_alike, rhos.values())) else _contrasts(kept)
     rows = [
         [Value(label, numeric=False), Value(str(len(part))), Value(number(rhos[label])),
          Value(_best(part, "auc"), numeric=False), Value(_best(part, "area"), numeric=False)]
@@ -112,20 +112,25 @@ def _joined(localisation: pd.DataFrame, faithfulness: pd.DataFrame, baseline: st
     return auc.merge(area, on=["backbone", "method"]).dropna(subset=["auc", "area"])
 
 
+def _alike(rho: float) -> bool:
+    """Whether two rankings are said to agree: by the correlation as it is said."""
+    return round(rho, 2) >= _ALIKE
+
+
 def _spearman(part: pd.DataFrame) -> float:
     return float(part["auc"].corr(part["area"], method="spearman"))
 
 
 def _best(part: pd.DataFrame, column: str) -> str:
-    name = str(part["method"].iloc[int(part[column].to_numpy().argmax())])
-    return capitalised(KIND_NAMES.get(name, name))
+    best = part.loc[part[column] == part[column].max(), "method"]
+    return capitalised(and_list([KIND_NAMES.get(str(name), str(name)) for name in best]))
 
 
 def _contrasts(kept: Sequence[tuple[str, pd.DataFrame]]) -> list[Contrast]:
     found = []
     for label, part in kept:
         place, deletion = (
-            part[column].rank(ascending=False, method="first").astype(int)
+            part[column].rank(ascending=False, method="min").astype(int)
             for column in ("auc", "area")
         )
         found += [
@@ -151,9 +156,9 @@ def _sentence(
         f"have a Spearman correlation (SRCC) of {number(float(values.mean()))} on average over "
         f"{count(len(values), 'network')}"
     )
-    if len(values) > 1:
+    if len(values) > 1 and not same_number(values.min(), values.max()):
         said += f" ({number(float(values.min()))} to {number(float(values.max()))})"
-    alike = [label for label, rho in rhos.items() if rho >= _ALIKE]
+    alike = [label for label, rho in rhos.items() if _alike(rho)]
     if len(alike) == len(rhos):
         return f"{said}: what finds the known evidence is mostly what moves the prediction."
     apart = [label for label in rhos if label not in alike]
@@ -161,6 +166,6 @@ def _sentence(
         return f"{said}; below {number(_ALIKE)} for {and_list(apart)}."
     names = [KIND_NAMES.get(one.method, one.method) for one in contrasts]
     return (
-        f"{said}; below {number(_ALIKE)} for {and_list(apart)}. The rankings place "
-        f"{and_list(names)} furthest apart; the pictures below show them."
+        f"{said}; below {number(_ALIKE)} for {and_list(apart)}. Of the methods, the rankings place "
+        f"{and_list(names)} {'furthest' if len(names) == 1 else 'among the furthest'} apart."
     )

@@ -49,6 +49,11 @@ def describe(metric: str) -> MetricWords:
         known.label,
         higher_is_alike=known.direction == "higher",
         signed=known.low < 0 < known.high,
-        note=f"From {number(known.low, 0)} to {number(known.high, 0)}: {known.formula}.",
+        note=f"From {_bound(known.low)} to {_bound(known.high)}: {known.formula}.",
         blind_to=known.blind_to,
     )
+
+
+def _bound(value: float) -> str:
+    """Say an end of a metric's range, whole where it is whole."""
+    return number(value, 0 if float(value).is_integer() else 2)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from aisthesis.agreement.bootstrap import mean_intervals
+from aisthesis.agreement.bootstrap import percentile_intervals, resampled_means
 from aisthesis.report.metricnames import describe
-from aisthesis.report.pair_words import SIGNIFICANT, of
+from aisthesis.report.pair_words import SIGNIFICANT, Row, of
 from aisthesis.report.selection import map_kinds, metric_names
-from aisthesis.report.wording import KIND_NAMES, and_list, count, number, percent, span
+from aisthesis.report.wording import (
+    FEW_IMAGES,
+    KIND_NAMES,
+    and_list,
+    count,
+    number,
+    percent,
+    same_number,
+    span,
+)
 
 __all__ = ["main_metric", "observe_chance", "observe_level", "observe_noise"]
 
@@ -23,14 +33,24 @@ def _pick(table: pd.DataFrame, kind: str, metric: str) -> pd.DataFrame:
     return table[(table["map"] == kind) & (table["metric"] == metric)]
 
 
-def _over_images(per_image: pd.DataFrame, kind: str, metric: str) -> str:
+def _interval(rows: pd.DataFrame, per_image: pd.DataFrame, kind: str, metric: str) -> str:
     """95% interval over images of the mean over pairs, or nothing where it cannot be had."""
-    rows = _pick(per_image, kind, metric).dropna(subset=["value"])
-    values = rows.groupby("image", sort=False)["value"].mean().to_numpy()
-    if len(values) < 2:
+    if len(rows) == 1:  # the table's own
+        one = rows.to_dict("records")[0]
+        return span(of(one, "low"), of(one, "high")) if _many(one) else ""
+    values = _pick(per_image, kind, metric).dropna(subset=["value"])
+    wide = values.pivot_table(index="image", columns=["backbone_a", "backbone_b"], values="value")
+    if len(wide) < FEW_IMAGES:
         return ""
-    interval = mean_intervals(values[:, None], seed=0, n_boot=2000)
-    return span(float(interval.low[0]), float(interval.high[0]))
+    # Of the mean over pairs of their means over images, some of which may be undefined.
+    drawn = resampled_means(wide.to_numpy(dtype=float), seed=0, n_boot=2000).mean(axis=1)
+    low, high = percentile_intervals(drawn[:, None])
+    return span(float(low[0]), float(high[0]))
+
+
+def _many(row: Row) -> bool:
+    n = of(row, "n")
+    return not np.isfinite(n) or n >= FEW_IMAGES
 
 
 def observe_level(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | None:
@@ -44,62 +64,88 @@ def observe_level(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | Non
     metric = main_metric(agreement)
     if metric is None:
         return None
-    parts = []
+    parts, levels = [], {}
     for kind in map_kinds(agreement)[:2]:
-        means = _pick(agreement, kind, metric)["mean"].dropna()
+        rows = _pick(agreement, kind, metric).dropna(subset=["mean"])
+        means = rows["mean"]
         if means.empty:
             continue
-        interval = _over_images(per_image, kind, metric)
+        interval = _interval(rows, per_image, kind, metric)
         inside = [f"95% interval {interval}"] if interval else []
         if len(means) > 1:
-            inside.append(f"{len(means)} pairs from {number(means.min())} to {number(means.max())}")
+            ends = number(means.min()), number(means.max())
+            spread = f"from {ends[0]} to {ends[1]}" if ends[0] != ends[1] else f"all {ends[0]}"
+            inside.append(f"{len(means)} pairs {spread}")
         extra = f" ({'; '.join(inside)})" if inside else ""
-        parts.append((KIND_NAMES.get(kind, kind), f"{number(means.mean())}{extra}"))
+        name = KIND_NAMES.get(kind, kind)
+        parts.append((name, f"{number(means.mean())}{extra}"))
+        levels[name] = agreement_word(float(means.mean()))
     if not parts:
         return None
     what = "mean cosine" if metric == "cosine" else f"mean {describe(metric).title}"
     (first, value), *rest = parts
-    on = f"The maps {agreement_word(agreement)}: on" if metric == "cosine" else "On"
+    on = f"{_in_words(levels)}: on" if metric == "cosine" else "On"
     said = f"{on} the same image the {first} maps of two networks have a {what} of {value}"
     said += "".join(f", their {kind} maps of {other}" for kind, other in rest)
     chance = observe_chance(agreement, metric)
     return f"{said}. {chance}" if chance else f"{said}."
 
 
-def agreement_word(agreement: pd.DataFrame) -> str:
-    """Put the higher mean cosine of both kinds of maps into a word, as one would a correlation."""
-    rows = agreement[agreement["metric"] == "cosine"]
-    mean = float(rows.groupby("map")["mean"].mean().max())
-    steps = ((0.1, "hardly agree"), (0.3, "agree weakly"), (0.6, "agree moderately"))
-    return next((word for limit, word in steps if mean < limit), "agree strongly")
+def _in_words(levels: dict[str, str]) -> str:
+    """Say both kinds' levels, apart where they differ."""
+    if len(set(levels.values())) == 1:
+        return f"The maps {next(iter(levels.values()))}"
+    return "The " + ", the ".join(f"{kind} maps {word}" for kind, word in levels.items())
+
+
+def agreement_word(mean: float) -> str:
+    """Put a mean cosine into a word, as one would a correlation."""
+    steps = (
+        (-0.1, "are rather opposed"), (0.1, "hardly agree"), (0.3, "agree weakly"),
+        (0.6, "agree moderately"),
+    )  # fmt: skip
+    shown = round(mean, 2)  # a level is that of the number that is said
+    return next((word for limit, word in steps if shown < limit), "agree strongly")
 
 
 def observe_chance(agreement: pd.DataFrame, metric: str) -> str | None:
     """Say what maps of different images give, and how many pairs do better."""
     if not {"chance", "p_corrected"} <= set(agreement.columns):
         return None
+    higher = describe(metric).higher_is_alike
     levels, counted = [], []
     for kind in map_kinds(agreement)[:2]:
         rows = _pick(agreement, kind, metric).dropna(subset=["mean", "chance", "p_corrected"])
         if rows.empty:
             continue
-        levels.append(number(float(rows["chance"].mean())))
-        counted.append((int((rows["p_corrected"] < SIGNIFICANT).sum()), len(rows)))
+        above = rows["mean"] > rows["chance"] if higher else rows["mean"] < rows["chance"]
+        better = int((above & (rows["p_corrected"] < SIGNIFICANT)).sum())
+        levels.append((KIND_NAMES.get(kind, kind), number(float(rows["chance"].mean()))))
+        counted.append((better, len(rows)))
     if not levels:
         return None
-    n = counted[0][1]
-    numbers = [str(k) for k in dict.fromkeys(k for k, _ in counted)]
-    if all(k == 0 for k, _ in counted):
-        verdict = "no pair agrees better than that"
-    elif all(k == total for k, total in counted):
-        verdict = f"{'the' if n == 1 else 'every'} pair agrees better than that"
-    else:
-        verb = "agrees" if numbers == ["1"] else "agree"
-        verdict = f"{' and '.join(numbers)} of the {count(n, 'pair')} {verb} better than that"
+    several = len(levels) > 1
+    have = " and ".join(f"{value} ({kind})" if several else value for kind, value in levels)
     return (
-        f"Maps of different images, which share only what all images share, have "
-        f"{' and '.join(levels)}; {verdict} (p < 0.05, corrected over pairs)."
+        f"Maps of different images, which share only what all images share, have {have}; "
+        f"{_better(counted, [kind for kind, _ in levels])} than that (p < 0.05, corrected over "
+        "pairs)."
     )
+
+
+def _better(counted: list[tuple[int, int]], kinds: list[str]) -> str:
+    """Say how many pairs agree better, by kind of map where that differs."""
+    if all(k == 0 for k, _ in counted):
+        return "no pair is shown to agree better"
+    if all(k == n for k, n in counted):
+        return f"{'the' if {n for _, n in counted} == {1} else 'every'} pair agrees better"
+    if len(set(counted)) == 1:
+        k, n = counted[0]
+        return f"{k} of the {count(n, 'pair')} {'agrees' if k == 1 else 'agree'} better"
+    parts = [
+        f"{k} of {count(n, 'pair')} ({kind})" for (k, n), kind in zip(counted, kinds, strict=True)
+    ]
+    return f"{and_list(parts)} agree better"
 
 
 def observe_noise(
@@ -119,19 +165,31 @@ def observe_noise(
     if not kinds or reliability.empty:
         return None
     kind = "evidence" if "evidence" in kinds else kinds[0]
-    own = _pick(reliability, kind, "cosine")["mean"].dropna()
+    name = KIND_NAMES.get(kind, kind)
+    rows = _pick(reliability, kind, "cosine")
+    own = rows["mean"].dropna()
     if own.empty:
-        return (
-            "Every network was trained from one seed only, so it is not known how much of the "
-            "disagreement is the noise of training."
-        )
+        return _not_known(rows, name)
     least, most = number(own.min()), number(own.max())
     between = least if least == most else f"{least} to {most}"
-    name = KIND_NAMES.get(kind, kind)
+    silent = [str(b) for b in rows.loc[rows["mean"].isna(), "backbone"]]
+    but = f" (not known for {and_list(silent)})" if silent else ""
     shares = _shares(variance, kind)
     return (
         f"{shares + ' ' if shares else ''}Trained from another seed, the same network agrees with "
-        f"itself to a cosine of {between} between {name} maps{_freed(agreement, kind)}"
+        f"itself to a cosine of {between} between {name} maps{but}{_freed(agreement, kind)}"
+    )
+
+
+def _not_known(rows: pd.DataFrame, name: str) -> str:
+    if "n_seeds" in rows and (rows["n_seeds"] > 1).any():
+        return (
+            f"How far a network’s {name} maps from different seeds agree is undefined, so it is "
+            "not known how much of the disagreement is the noise of training."
+        )
+    return (
+        "Every network was trained from one seed only, so it is not known how much of the "
+        "disagreement is the noise of training."
     )
 
 
@@ -142,16 +200,25 @@ def _freed(agreement: pd.DataFrame, kind: str) -> str:
     rows = _pick(agreement, kind, "cosine").dropna(subset=["disattenuated"])
     if rows.empty:
         return "."
-    mean = number(float(rows["disattenuated"].mean()))
-    said = f"; freed of that noise two networks would agree to {mean} on average"
-    ends = rows.get("disattenuated_high", pd.Series(dtype=float))
-    below = int((ends < 1).sum())
-    if not below:
-        return f"{said}, with no interval that ends below 1."
+    mean = float(rows["disattenuated"].mean())
+    said = f"; freed of that noise two networks would agree to {number(mean)} on average"
+    if mean > 1:
+        said += " (chance can carry it beyond 1)"
+    ends = rows.get("disattenuated_high", pd.Series(np.nan, index=rows.index))
+    known, below = int(ends.notna().sum()), int((ends < 1).sum())
+    if not known:
+        return f"{said}, but that has no interval."
     if len(rows) == 1:
-        return f"{said}, with an interval that ends below 1: they differ by more than noise."
-    who = f"all {len(rows)}" if below == len(rows) else f"{below} of the {len(rows)}"
-    return f"{said}, and {who} pairs’ intervals end below 1: these differ by more than noise."
+        if below:
+            return f"{said}, with an interval that ends below 1: they differ by more than noise."
+        return f"{said}, with an interval that does not end below 1."
+    if not below:
+        which = "" if known == len(rows) else f" of the {known} known"
+        return f"{said}, and no pair’s interval{which} ends below 1."
+    who = f"all {len(rows)} pairs’" if below == len(rows) else f"{below} of the {len(rows)} pairs’"
+    has = "has" if len(rows) - known == 1 else "have"
+    without = f" ({len(rows) - known} {has} none)" if known < len(rows) else ""
+    return f"{said}, and {who} intervals end below 1{without}: these differ by more than noise."
 
 
 def _shares(variance: pd.DataFrame, kind: str) -> str | None:
@@ -177,11 +244,13 @@ def _shares(variance: pd.DataFrame, kind: str) -> str | None:
 
 
 def strongest_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> list[str]:
-    """Name both members of the pair that agrees most; empty where no mean is defined."""
+    """Name both members of the pair that agrees most; empty where none does alone."""
     rows = _pick(agreement, kind, metric).dropna(subset=["mean"])
     if rows.empty:
         return []
     about = describe(metric)
     ranked = rows.sort_values("mean", ascending=not about.higher_is_alike, kind="stable")
     best = ranked.iloc[0]
+    if len(ranked) > 1 and same_number(best["mean"], ranked.iloc[1]["mean"]):
+        return []
     return [str(best["backbone_a"]), str(best["backbone_b"])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from aisthesis.report.overlays import lay_over
 from aisthesis.report.photographs import Photographs
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.stored_maps import BackboneMaps, CropBox
+from aisthesis.report.wording import same_number
 
 __all__ = ["Planted", "PlantedImage", "PlantedMap", "map_aucs", "outlined", "planted_pictures"]
 
@@ -76,7 +78,9 @@ class Planted:
     images: list[PlantedImage]
 
 
-def planted_pictures(record: StudyRecord, photographs: Photographs) -> Planted | None:
+def planted_pictures(
+    record: StudyRecord, photographs: Photographs, whole: Collection[str] | None = None
+) -> Planted | None:
     """Outline the known evidence on three images, chosen by how well the maps find it.
 
     Parameters
@@ -86,6 +90,8 @@ def planted_pictures(record: StudyRecord, photographs: Photographs) -> Planted |
         any more.
     photographs : Photographs
         The photographs.
+    whole : collection of str, optional
+        Images that may be shown; all by default.
     """
     folder = record.config.get("masks")
     stacks = {b: stack for b, stack in record.maps.items() if KIND in stack.kinds}
@@ -104,7 +110,7 @@ def planted_pictures(record: StudyRecord, photographs: Photographs) -> Planted |
     masks = {label: of_view[transform] for label, transform in transforms.items()}
     raising, lowering = next(iter(masks.values()))
     present = raising.any((1, 2))
-    chosen = _choose(names, stacks, masks)
+    chosen = _choose(names, stacks, masks, names if whole is None else whole)
     return Planted(
         len(names),
         int(present.sum()),
@@ -132,21 +138,26 @@ def map_aucs(
 
 
 def _choose(
-    names: list[str], stacks: dict[str, BackboneMaps], masks: dict[str, Masks]
+    names: list[str],
+    stacks: dict[str, BackboneMaps],
+    masks: dict[str, Masks],
+    whole: Collection[str],
 ) -> list[tuple[int, str, str]]:
     aucs = np.stack(
         [map_aucs(stack, names, _coarse(masks[b].raising)) for b, stack in stacks.items()]
     )
-    known = np.flatnonzero(np.isfinite(aucs).any(axis=0))
+    # Where a network has no map, the mean over networks would be one over others.
+    allowed = np.array([name in whole for name in names])
+    known = np.flatnonzero(np.isfinite(aucs).all(axis=0) & allowed)
     if not len(known):
         return []
-    mean = np.nanmean(aucs[:, known], axis=0)
+    mean = aucs[:, known].mean(axis=0)
     order = known[np.argsort(-mean, kind="stable")]
-    places = {
-        0: "found best",
-        len(order) // 2: "found middling well",
-        len(order) - 1: "found worst",
-    }
+    if same_number(float(mean.min()), float(mean.max())):
+        why = "found as well as every other" if len(order) > 1 else "the one that can be shown"
+        return [(int(order[0]), names[order[0]], why)]
+    middle = {len(order) // 2: "found middling well"} if len(order) > 2 else {}
+    places = {0: "found best", **middle, len(order) - 1: "found worst"}
     return [(int(order[k]), names[order[k]], why) for k, why in places.items()]
 
 

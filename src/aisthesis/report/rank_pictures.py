@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,10 @@ BESIDE = "evidence"  # the map that each method's is shown beside
 
 
 def contrast_cards(
-    record: StudyRecord, photographs: Photographs, contrasts: Sequence[Contrast]
+    record: StudyRecord,
+    photographs: Photographs,
+    contrasts: Sequence[Contrast],
+    whole: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Show each contrast on the image that bears it out most.
 
@@ -39,6 +42,8 @@ def contrast_cards(
         The photographs.
     contrasts : sequence of Contrast
         What to show.
+    whole : collection of str, optional
+        Images that may be shown; all by default.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def contrast_cards(
             )
         except (AisthesisError, KeyError, TypeError):
             continue
-        card = _card(one, stack, photographs, raising, lowering)
+        card = _card(one, stack, photographs, raising, lowering, whole)
         if card is not None:
             cards.append(card)
     return cards
@@ -74,8 +79,11 @@ def _card(
     photographs: Photographs,
     raising: np.ndarray,
     lowering: np.ndarray,
+    whole: Collection[str] | None,
 ) -> dict[str, Any] | None:
     aucs = map_aucs(stack, list(stack.images), raising, one.method)
+    if whole is not None:
+        aucs[[image not in whole for image in stack.images]] = np.nan
     if not np.isfinite(aucs).any():
         return None
     # Worse at places than at deletion: the image on which it misses most; else where it finds most.
@@ -86,10 +94,11 @@ def _card(
     inside = _mass(stack, one.method, name, raising[k])
     method = KIND_NAMES.get(one.method, one.method)
     sentence = (
-        f"{capitalised(method)} {'misses' if misses else 'finds'} the raising evidence here "
-        f"(pixel AUC {number_or_dash(float(aucs[k]))}): {percent(inside)} of its positive mass "
-        f"lies on the {percent(float(raising[k].mean()))} of the image that hold it, although it "
-        f"is {'better' if misses else 'worse'} placed by what it moves than by what it finds."
+        f"{capitalised(method)} {_finding(float(aucs[k]))} the raising evidence here "
+        f"(pixel AUC {number_or_dash(float(aucs[k]))}, the {'lowest' if misses else 'highest'} of "
+        f"its images): {percent(inside)} of its positive mass lies on the "
+        f"{percent(float(raising[k].mean()))} of the image that hold it. By what it moves it is "
+        f"placed {'better' if misses else 'worse'} than by what it finds."
     )
     panels = []
     for kind in dict.fromkeys((one.method, BESIDE)):
@@ -109,6 +118,12 @@ def _card(
         "uri": photographs.thumbnail_uri(name, SIDE_PX),
         "panels": panels,
     }
+
+
+def _finding(auc: float) -> str:
+    """Say what a pixel AUC, as it is said, means: 0.50 is chance."""
+    shown = round(auc, 2)
+    return "misses" if shown < 0.5 else "finds" if shown > 0.5 else "neither finds nor misses"
 
 
 def _mass(stack: BackboneMaps, kind: str, name: str, mask: np.ndarray) -> float:

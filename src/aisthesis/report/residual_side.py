@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from aisthesis.agreement.bootstrap import mean_intervals
-from aisthesis.report.wording import number, percent, span
+from aisthesis.agreement.bootstrap import mean_intervals, percentile_intervals
+from aisthesis.report.wording import FEW_IMAGES, number, percent, size, span
 
 __all__ = ["observe_residual_side", "with_sides"]
 
@@ -78,13 +78,13 @@ def _difference_of_sides(values: pd.DataFrame, n_boot: int) -> tuple[float, floa
     with np.errstate(invalid="ignore", divide="ignore"):
         means = drawn[..., 0] / drawn[..., 1]
     differences = means[0] - means[1]
-    low, high = np.nanquantile(differences, [0.025, 0.975])
-    return float(low), float(high)
+    low, high = percentile_intervals(differences[:, None])
+    return float(low[0]), float(high[0])
 
 
 def _contrast(differences: np.ndarray) -> str | None:
     """Say whether evidence maps, which have no side, agree better than AIS maps."""
-    if len(differences) < 2:
+    if len(differences) < FEW_IMAGES:
         return None
     interval = mean_intervals(differences[:, None], seed=0, n_boot=2000)
     low, high = float(interval.low[0]), float(interval.high[0])
@@ -92,7 +92,7 @@ def _contrast(differences: np.ndarray) -> str | None:
         return None
     mean = float(differences.mean())
     start = "Evidence maps, which do not know the side,"
-    said = f"{number(abs(mean))} in mean cosine"
+    said = f"{size(mean)} in mean cosine"
     if low > 0:
         return f"{start} agree better by {said} (95% interval {span(low, high)})."
     if high < 0:
@@ -117,14 +117,15 @@ def _same_side(values: pd.DataFrame, n_boot: int) -> str | None:
         start = f"Two networks err on the same side of the human rating on {share} of the images"
         least, most = percent(pairs.min()), percent(pairs.max())
         start += f" (pairs: {least} to {most})" if least != most else ""
-    if values["same"].nunique() < 2 or values["image"].nunique() < 2:
+    if values["same"].nunique() < 2 or values["image"].nunique() < FEW_IMAGES:
         return f"{start}."
     on_same, on_other = (values.loc[values["same"] == s, "value"].mean() for s in (True, False))
     low, high = _difference_of_sides(values, n_boot)
+    interval = span(low, high)
     found = (
         f"There their AIS maps have a mean cosine of {number(on_same)}, where they err on opposite "
-        f"sides of {number(on_other)} (difference {number(on_same - on_other)}, 95% interval "
-        f"{span(low, high)}): "
+        f"sides of {number(on_other)} (difference {number(on_same - on_other)}, "
+        f"{f'95% interval {interval}' if interval else 'no interval'}): "
     )
     if low > 0:
         return f"{start}. {found}part of the disagreement is the side of the error, not the place."

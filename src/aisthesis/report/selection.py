@@ -129,7 +129,7 @@ def image_consensus(
     told = images[(images["map"] == kind) & (images["metric"] == metric)]
     if len(told) and {"consensus", "controversy"} <= set(told.columns):
         table = told.drop_duplicates("image").set_index("image")
-        wanted = ["consensus", "controversy", DIVIDED]
+        wanted = ["consensus", "controversy", "prediction_sd", DIVIDED]
         return table.reindex(columns=wanted).dropna(subset=["consensus"])
     rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
     values = rows.dropna(subset=["value"]).groupby("image", sort=False)["value"]

@@ -59,12 +59,15 @@ class BackboneMaps:
         grid of its own.
     crops : tuple of CropBox or None
         Where each map lies in its photograph; None where the study does not say.
+    dead : frozenset of str
+        Images of which some seed's evidence map is zero everywhere: its head is dead there.
     """
 
     label: str
     images: tuple[str, ...]
     kinds: dict[str, np.ndarray]
     crops: tuple[CropBox | None, ...]
+    dead: frozenset[str] = frozenset()
 
     @cached_property
     def _position(self) -> dict[str, int]:
@@ -133,18 +136,21 @@ def _crop_boxes(dataset: xr.Dataset, n: int) -> tuple[CropBox | None, ...]:
 def _read_one(store: Path, group: str, wanted: tuple[str, ...]) -> BackboneMaps | None:
     with xr.open_zarr(store, group=group, consolidated=False, chunks=None) as dataset:
         dataset = _sampled(dataset)
-        kinds = {}
+        kinds, silent = {}, np.zeros(dataset.sizes["image"], dtype=bool)
         for kind in wanted:
             if kind in dataset:
-                seeds = dataset[kind]
+                seeds = dataset[kind].load()
+                if "seed" in seeds.dims and kind == "evidence":
+                    silent = (seeds == 0).all(("y", "x")).any("seed").to_numpy()
                 mean = seeds.mean("seed", skipna=False) if "seed" in seeds.dims else seeds
                 kinds[kind] = mean.transpose("image", "y", "x").to_numpy().astype(np.float32)
         if not kinds:
             return None
         images = tuple(str(name) for name in dataset["image"].values)
+        dead = frozenset(name for name, none in zip(images, silent, strict=True) if none)
         kinds |= _other_kinds(store / group, images)
         label = str(dataset.attrs.get("backbone", group))
-        return BackboneMaps(label, images, kinds, _crop_boxes(dataset, len(images)))
+        return BackboneMaps(label, images, kinds, _crop_boxes(dataset, len(images)), dead)
 
 
 def _sampled(dataset: xr.Dataset) -> xr.Dataset:

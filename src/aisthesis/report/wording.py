@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
+    "FEWEST_FOR_CORRELATION",
+    "FEW_IMAGES",
     "KIND_NAMES",
     "and_list",
     "as_number",
@@ -19,8 +21,15 @@ __all__ = [
     "number_or_dash",
     "p_value",
     "percent",
+    "same_number",
+    "size",
     "span",
 ]
+
+#: Below it a mean over images and its bootstrap interval say little, and nothing is compared.
+FEW_IMAGES = 5
+#: Below it a correlation over images says next to nothing.
+FEWEST_FOR_CORRELATION = 10
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -65,14 +74,31 @@ def number(value: float, digits: int = 2) -> str:
     return f"{MINUS}{text}" if negative else text
 
 
+def same_number(a: float, b: float, digits: int = 2) -> bool:
+    """Tell whether two numbers are said with the same digits: then neither is called higher."""
+    return number(a, digits) == number(b, digits)
+
+
+def size(value: float, digits: int = 2) -> str:
+    """Say how large a difference is, without its sign; one that rounds to zero is `less than`."""
+    if math.isfinite(value) and value != 0 and same_number(value, 0.0, digits):
+        return f"less than {10**-digits:.{digits}f}"
+    return number(abs(value), digits)
+
+
 def number_or_dash(value: float, digits: int = 2) -> str:
     """Say a number for a table's cell, where undefined is a dash."""
     return number(value, digits) if math.isfinite(value) else DASH
 
 
 def p_value(p: float) -> str:
-    """Say a p value with its relation: `= 0.012`, `< 0.001`."""
-    return "< 0.001" if p < 0.001 else f"= {number(p, 3)}"
+    """Say a p value with its relation: `= 0.012`, `< 0.001`; never rounded across 0.05."""
+    if not math.isfinite(p):
+        return "undefined"
+    if p < 0.001:
+        return "< 0.001"
+    digits = next((d for d in (3, 4, 5, 6) if (float(f"{p:.{d}f}") < 0.05) == (p < 0.05)), 9)
+    return f"= {number(p, digits)}"
 
 
 def span(low: float, high: float, digits: int = 2) -> str:
@@ -91,7 +117,7 @@ def estimate(value: float, low: float, high: float, digits: int = 2) -> str:
 
 def percent(share: float) -> str:
     """Say a share between 0 and 1 as a percentage."""
-    return f"{100 * share:.0f}%" if math.isfinite(share) else "an undefined share"
+    return f"{number(100 * share, 0)}%" if math.isfinite(share) else "an undefined share"
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

@@ -36,6 +36,8 @@ from aisthesis.report.selection import (
     headline_scores,
     image_consensus,
 )
+from aisthesis.report.showcases import Showcases, showcases
+from aisthesis.report.signed_copies import signed_copies
 from aisthesis.report.stored_maps import KINDS, differing_crops
 from aisthesis.report.study_figures import FigureList, draw_all
 from aisthesis.report.tables import SCORE_NAMES, network_rows, score_rows, split_rows
@@ -92,11 +94,12 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     content = _overview(record, facts, averaged)
     content |= _prediction(record, content["ceiling"], drawn)
     content |= _agreement(record, part, content["observations"])
-    content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator)
-    content |= _localisation(record, shown, drawn)
+    whole = showcases(record.maps, record.explained)
+    content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator, whole)
+    content |= _localisation(record, shown, drawn, whole)
     content["other_methods"] = others = other_methods(record)
     apart = others.ranks.contrasts if others is not None and others.ranks is not None else []
-    content["rank_cards"] = contrast_cards(record, shown, apart)
+    content["rank_cards"] = contrast_cards(record, shown, apart, whole.images)
     content["cautions"] = cautions(
         record.provenance,
         record.agreement,
@@ -150,6 +153,7 @@ def _overview(
                 ("What divides them", observe_dividing(facts[kind], kind)),
                 ("Where the evidence is known", observe_found(record.localisation)),
             ],
+            signed_copies(record.maps),
         ),
         "ceiling": ceiling,
         "networks": network_rows(provenance, labels),
@@ -202,44 +206,59 @@ def _pictures(
     drawn: FigureList,
     placement: Placement,
     narrator: Narrator,
+    whole: Showcases,
 ) -> dict[str, Any]:
     bar = {"colour_bar_gradient": colour_bar_css(), "limit": LIMIT_SD}
     if not record.maps:
         return {"examples": [], "hero": None, "browser": None, "blobs": [], **bar}
-    chosen = choose_examples(facts["ais"])
+    chosen = choose_examples(facts["ais"].loc[whole.images])
     kinds = [kind for kind in KINDS if any(kind in stack.kinds for stack in record.maps.values())]
     pages = [
         example_page(record, chosen, facts[kind], averaged, photographs, kind) for kind in kinds
     ]
-    drawn.examples = [(page, record.maps) for page in pages]
+    drawn.examples = [(page, record.maps) for page in pages if page.cards]
     names = record.explained
     store = PhotographStore(photographs, names, record.path, placement)
     with narrator.steps("report: images", len(names)) as advance:
         content = browser_content(names, facts, averaged, record.maps, store, advance)
     return {
         "examples": pages,
-        "hero": _hero(pages),
+        "left_out": whole.words,
+        "hero": _hero(pages, facts["ais"]["rating"]),
         "browser": content.data,
         "blobs": content.blobs,
         **bar,
     }
 
 
-def _hero(pages: list[ExamplePage]) -> dict[str, Any] | None:
-    """Choose what the top of the page shows: the image rated highest, in evidence maps."""
+def _hero(pages: list[ExamplePage], ratings: pd.Series) -> dict[str, Any] | None:
+    """Choose what the top of the page shows: the image rated highest, in evidence maps.
+
+    Parameters
+    ----------
+    pages : list of ExamplePage
+        Examples among images whose maps are defined for every network.
+    ratings : pandas.Series
+        Of all explained images, by name.
+    """
     page = pages[-1]
-    card = next((card for card in page.cards if card["why"] == HIGHEST_RATED), None)
-    return None if card is None else {"card": card, "name": page.name, "kind": page.kind}
+    card = next((card for card in page.cards if HIGHEST_RATED in card["why"].split("; ")), None)
+    if card is None:
+        return None
+    who = "The explained image that people rated highest"
+    if ratings[card["name"]] < ratings.max():
+        who = "Of the explained images that every network has a map of, the one rated highest"
+    return {"card": card, "name": page.name, "kind": page.kind, "who": who}
 
 
 def _localisation(
-    record: StudyRecord, photographs: Photographs, drawn: FigureList
+    record: StudyRecord, photographs: Photographs, drawn: FigureList, whole: Showcases
 ) -> dict[str, Any]:
     section = known_places(record.localisation, record.agreement)
     if section is None:
         return {"localisation": None}
     charts = place_charts(record.localisation)
-    planted = planted_pictures(record, photographs)
+    planted = planted_pictures(record, photographs, whole.images)
     drawn.places = list(charts.values())
     return {
         "localisation": section,

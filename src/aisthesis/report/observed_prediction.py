@@ -1,0 +1,190 @@
+"""The answer about prediction: who predicts people best, and how far that is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aisthesis.report.selection import evaluated_split, headline_scores
+from aisthesis.report.wording import (
+    FEWEST_FOR_CORRELATION,
+    and_list,
+    as_number,
+    count,
+    estimate,
+    number,
+    percent,
+    same_number,
+)
+
+__all__ = ["observe_ceiling", "observe_prediction", "observe_ridge"]
+
+SPLIT_WORDS = {"test": "held-out test", "validation": "validation", "train": "training"}
+
+
+def _measured(scores: pd.DataFrame, value: str, head: str = "mlp") -> pd.DataFrame:
+    """Give backbones with a defined score, best first, with columns value, low, high and n."""
+    rows = headline_scores(scores, head)
+    if value not in rows:
+        return pd.DataFrame(columns=["value", "low", "high", "n"])
+    missing = pd.Series(np.nan, index=rows.index)
+    table = pd.DataFrame({
+        "value": rows[value],
+        "low": rows.get(f"{value}_low", missing),
+        "high": rows.get(f"{value}_high", missing),
+        "n": rows["n"],
+    })  # fmt: skip
+    return table.dropna(subset=["value"]).sort_values("value", ascending=False, kind="stable")
+
+
+def observe_prediction(scores: pd.DataFrame) -> str:
+    """Say which backbone predicts best, or that the intervals do not decide it."""
+    table = _measured(scores, "srcc")
+    split = SPLIT_WORDS[evaluated_split(scores)]
+    if table.empty:
+        return (
+            f"No rank correlation with the human ratings is defined on the {split} images, "
+            "so nothing can be said about prediction."
+        )
+    name, best = str(table.index[0]), table.iloc[0]
+    if best["n"] < FEWEST_FOR_CORRELATION:
+        return (
+            f"With {count(int(best['n']), f'{split} image')} nothing can be said about prediction; "
+            f"a correlation needs at least {FEWEST_FOR_CORRELATION} to mean something."
+        )
+    said = estimate(best["value"], best["low"], best["high"])
+    where = f"on {count(int(best['n']), f'{split} image')}"
+    known = table[table["low"].notna() & table["high"].notna()]
+    if known.empty:
+        return (
+            f"The highest rank correlation with the human ratings {where} is {name}’s {said}; "
+            "without an interval no network can be called the best."
+        )
+    if not (known["low"] > 0).any():
+        return (
+            f"No network is shown to predict the ratings {where}: no rank correlation has an "
+            f"interval above zero; the highest is {name}’s {said}."
+        )
+    if len(table) == 1:
+        return f"{name} predicts the human ratings {where} with a rank correlation of {said}."
+    undecided = _undecided(table)
+    if undecided:
+        return f"No single best predictor can be named {where}: {undecided}."
+    return (
+        f"{name} predicts the human ratings best {where}: its rank correlation is {said}, "
+        "and every other network’s interval ends below it."
+    )
+
+
+def _undecided(table: pd.DataFrame) -> str:
+    """Say why the first of several networks is not shown to be the best; empty where it is."""
+    best, others = table.iloc[0], table.iloc[1:]
+    said = estimate(best["value"], best["low"], best["high"])
+    tied = [str(b) for b, value in others["value"].items() if same_number(value, best["value"])]
+    if tied:
+        return f"{and_list([str(table.index[0]), *tied])} have the same, {number(best['value'])}"
+    if not np.isfinite([best["low"], best["high"]]).all():
+        return f"{table.index[0]} has the highest rank correlation, {said}"
+    rivals = [str(b) for b, high in others["high"].items() if high >= best["low"]]
+    unknown = [str(b) for b, high in others["high"].items() if np.isnan(high)]
+    reasons = []
+    if len(rivals) == len(others) > 1:
+        reasons.append("every other network’s interval overlaps with its own")
+    elif rivals:
+        reasons.append(f"its interval overlaps with {_whose(rivals)}")
+    if unknown:
+        has = "has" if len(unknown) == 1 else "have"
+        reasons.append(f"{and_list(unknown)} {has} no interval")
+    if not reasons:
+        return ""
+    return f"{table.index[0]} has the highest rank correlation, {said}, but {and_list(reasons)}"
+
+
+def _whose(names: list[str]) -> str:
+    return f"that of {names[0]}" if len(names) == 1 else f"those of {and_list(names)}"
+
+
+def observe_ceiling(scores: pd.DataFrame, ceiling: dict[str, Any] | None) -> str | None:
+    """Set the highest PLCC against what the reliability of the ratings allows."""
+    table = _measured(scores, "plcc")
+    limit = as_number((ceiling or {}).get("correlation"))
+    if not limit > 0 or table.empty or table.iloc[0]["n"] < FEWEST_FOR_CORRELATION:
+        return None
+    name, plcc = str(table.index[0]), float(table["value"].iloc[0])
+    start = (
+        f"The raters’ reliability allows a correlation of {number(limit)} with their mean at most; "
+    )
+    if same_number(plcc, limit):
+        return f"{start}the highest, {name}’s, is as high."
+    if plcc > limit:
+        return f"{start}{name}’s {number(plcc)} lies above that, as chance alone can bring about."
+    if plcc <= 0:
+        return f"{start}no network correlates with it above zero."
+    return f"{start}the highest, {name}’s {number(plcc)}, is {percent(plcc / limit)} of it."
+
+
+def observe_ridge(scores: pd.DataFrame) -> str | None:
+    """Say where ridge regression or the MLP head has the higher rank correlation.
+
+    One is called better only where both have intervals and these do not overlap.
+    """
+    mlp, ridge = _measured(scores, "srcc", "mlp"), _measured(scores, "srcc", "ridge")
+    both = [str(label) for label in mlp.index if label in ridge.index]
+    if not both:
+        return None
+    n = int(mlp.loc[both, "n"].min())
+    if n < FEWEST_FOR_CORRELATION:
+        return (
+            f"With {count(n, 'image')} neither the MLP head nor ridge regression on the same "
+            "embedding is shown to be better."
+        )
+    of_mlp, of_ridge = mlp["value"].to_dict(), ridge["value"].to_dict()
+    equal = [b for b in both if same_number(of_ridge[b], of_mlp[b])]
+    ahead = [b for b in both if of_ridge[b] > of_mlp[b] and b not in equal]
+    behind = [b for b in both if of_ridge[b] < of_mlp[b] and b not in equal]
+    parts = []
+    if ahead:
+        parts.append(
+            f"On {_everyone(ahead, both)} a plain ridge regression on the same embedding has a "
+            "higher rank correlation than the MLP head"
+        )
+    if behind:
+        parts.append(
+            f"on {_everyone(behind, both)} the MLP head has a higher rank correlation than ridge "
+            "regression on the same embedding"
+        )
+    if equal:
+        parts.append(
+            f"on {_everyone(equal, both)} the MLP head and ridge regression on the same embedding "
+            "have the same rank correlation to two digits"
+        )
+    said = "; ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}; {_decided(mlp, ridge, both)}."
+
+
+def _everyone(names: Sequence[str], of: Sequence[str]) -> str:
+    return "every network" if len(names) == len(of) > 1 else and_list(names)
+
+
+def _decided(mlp: pd.DataFrame, ridge: pd.DataFrame, both: list[str]) -> str:
+    """Say for whom the intervals of the two heads do not overlap."""
+    ends = {
+        (head, end): table[end].to_dict()
+        for head, table in (("mlp", mlp), ("ridge", ridge))
+        for end in ("low", "high")
+    }
+    clear = [
+        b
+        for b in both
+        if ends["ridge", "low"][b] > ends["mlp", "high"][b]
+        or ends["mlp", "low"][b] > ends["ridge", "high"][b]
+    ]
+    if clear:
+        return f"the intervals do not overlap for {and_list(clear)}"
+    columns = [table.loc[both, end] for table in (mlp, ridge) for end in ("low", "high")]
+    if pd.concat(columns).isna().any():
+        return "without intervals that lie apart neither is shown to be better"
+    return "the intervals overlap, so neither is shown to be better"

@@ -1,0 +1,70 @@
+"""How far a network's AIS maps are its evidence maps again, or their negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from aisthesis.agreement.metrics import metric
+from aisthesis.agreement.stack import MapStack
+from aisthesis.report.overlays import GRID_PX
+from aisthesis.report.stored_maps import BackboneMaps
+from aisthesis.report.wording import and_list, count, percent
+
+__all__ = ["COPY_FROM", "observe_signed_copies", "signed_copies"]
+
+#: Absolute cosine above which two maps are called the same but for their sign.
+COPY_FROM = 0.99
+
+
+def signed_copies(maps: Mapping[str, BackboneMaps]) -> pd.DataFrame:
+    """Count the images on which a network's AIS map is its evidence map but for the sign.
+
+    Parameters
+    ----------
+    maps : mapping of str to BackboneMaps
+        By label, averaged over seeds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``backbone``, ``n`` (images with both maps defined), ``n_copies`` (of these, images with an
+        absolute cosine above `COPY_FROM`); backbones without either kind are left out.
+    """
+    rows = []
+    for label, stack in maps.items():
+        if {"ais", "evidence"} <= set(stack.kinds):
+            pair = [MapStack.of(stack.kinds[kind], GRID_PX) for kind in ("ais", "evidence")]
+            cosines = np.abs(metric("cosine")(*pair).numpy())
+            known = np.isfinite(cosines)
+            rows.append((label, int(known.sum()), int((cosines[known] > COPY_FROM).sum())))
+    return pd.DataFrame(rows, columns=["backbone", "n", "n_copies"])
+
+
+def observe_signed_copies(copies: pd.DataFrame) -> str | None:
+    """Say on how many images AIS and evidence maps are one result; None where nothing is known.
+
+    Parameters
+    ----------
+    copies : pandas.DataFrame
+        As `signed_copies` gives it.
+    """
+    rows = copies[copies["n"] > 0]
+    if rows.empty:
+        return None
+    if len(rows) == 1:
+        one = rows.iloc[0]
+        where = f"{int(one['n_copies']):,} of {count(int(one['n']), 'image')}"
+    else:
+        shares = rows["n_copies"] / rows["n"]
+        parts = [f"{percent(s)} ({b})" for b, s in zip(rows["backbone"], shares, strict=True)]
+        where = f"{and_list(parts)} of the images"
+    said = (
+        f"On {where} a network’s AIS map is its evidence map or the negative of it (absolute "
+        f"cosine above {COPY_FROM})"
+    )
+    if (2 * rows["n_copies"] > rows["n"]).all():
+        return f"{said}: agreement of AIS maps is no second result beside that of evidence maps."
+    return f"{said}."
