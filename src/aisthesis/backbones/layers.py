@@ -84,7 +84,7 @@ class Scan:
     output: Any = field(repr=False)
     _calls: tuple[_Call, ...] = field(repr=False)
     _n_images: int
-    _called: str
+    called: str
 
     def layer(self, path: str) -> Layer:
         """Give the layer that `path` names: either spelling of a ResNet's layers, or `deepest`.
@@ -101,23 +101,36 @@ class Scan:
             return self.layers[inner]
         if inner == "" or inner not in dict(self.module.named_modules()):
             raise RequestError(
-                f"there is no layer {path!r} in {self._called}; {self._suggest(inner)}"
+                f"there is no layer {path!r} in {self.called}; {self._suggest(inner)}"
             )
         shapes = [call.shape for call in self._calls if call.path == inner]
         raise RequestError(
-            f"layer {path!r} of {self._called} cannot be taken: "
+            f"layer {path!r} of {self.called} cannot be taken: "
             f"{_why_unusable(shapes, self._n_images)}; {self._suggest(inner)}"
         )
 
+    def in_order(self) -> list[str]:
+        """Paths of the layers in the order in which they ran."""
+        return [call.path for call in self._calls if call.path in self.layers]
+
     def deepest(self) -> Layer:
         """The last convolution (in transformers: linear map) to run whose output is a map."""
+        return self.from_deepest()[0]
+
+    def from_deepest(self) -> list[Layer]:
+        """The deepest layer and then those before it, of its own shape first.
+
+        One block earlier the layer of the same shape does the same work; a layer of another shape
+        (queries, keys and values side by side) does other work.
+        """
         maps = self._convolutions()
         if not maps:
             raise RequestError(
-                f"{self._called} has no convolution whose output is a map, so none is the "
+                f"{self.called} has no convolution whose output is a map, so none is the "
                 'deepest; name a layer, or layer="none" for predictions only'
             )
-        return self.layers[maps[-1]]
+        layers = [self.layers[path] for path in reversed(maps)]
+        return sorted(layers, key=lambda layer: layer.shape != layers[0].shape)
 
     def _convolutions(self) -> list[str]:
         parts = dict(self.module.named_modules())

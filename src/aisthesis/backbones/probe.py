@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from aisthesis.backbones.initialise import noise_images
-from aisthesis.backbones.layers import Layer, Scan, scan_network
+from aisthesis.backbones.layers import DEEPEST, Layer, Scan, scan_network
+from aisthesis.backbones.places import place_fault
 from aisthesis.backbones.trunk import FrozenTrunk
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import Transform
@@ -20,6 +21,7 @@ N_IMAGES = 2
 SEED = 0
 # Batched arithmetic may round otherwise than single-image arithmetic, but no more than this.
 BATCH_TOLERANCE = 1e-2
+NO_LAYER = 'use layer="none" for predictions only'
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,37 @@ def probe(trunk: FrozenTrunk, layer: str | None, transform: Transform, called: s
     images = noise_images(transform, N_IMAGES, SEED).to(device)
     scan = _scan(trunk, images, called)
     embedding = _check_embedding(scan.output, called)
-    found = None if layer is None else scan.layer(layer)
+    found = None if layer is None else _layer(trunk, scan, layer, images, embedding)
     with torch.no_grad():
         alone = trunk(images[:1])
     _check_independence(embedding, alone, called)
     return Probed(found, embedding.shape[1])
+
+
+def _layer(trunk: FrozenTrunk, scan: Scan, asked: str, images: Tensor, embedding: Tensor) -> Layer:
+    """Give the layer asked for, whose places must be where they seem and have an effect."""
+    if asked != DEEPEST:
+        layer = scan.layer(asked)
+        fault = place_fault(trunk, scan, layer, images, embedding)
+        if fault is None:
+            return layer
+        others = _sound(trunk, scan, scan.from_deepest(), images, embedding)
+        remedy = f"the deepest that can be taken: {others.path}" if others else NO_LAYER
+        raise RequestError(f"layer {asked!r} of {scan.called} cannot be taken: {fault}; {remedy}")
+    found = _sound(trunk, scan, scan.from_deepest(), images, embedding)
+    if found is None:
+        raise RequestError(
+            f"no layer of {scan.called} has places that lie where they seem to and have an effect "
+            f"on the embedding; {NO_LAYER}"
+        )
+    return found
+
+
+def _sound(
+    trunk: FrozenTrunk, scan: Scan, layers: list[Layer], images: Tensor, embedding: Tensor
+) -> Layer | None:
+    tried = (each for each in layers if not place_fault(trunk, scan, each, images, embedding))
+    return next(tried, None)
 
 
 def _common_device(trunk: FrozenTrunk, called: str) -> torch.device:

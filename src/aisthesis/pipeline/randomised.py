@@ -63,9 +63,11 @@ def randomised_maps(
     heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
     rating = {name: inputs.rating[i] for i, name in enumerate(inputs.names)}
     drawn: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KINDS}
+    # The layer of the study's maps: which is deepest may depend on the weights.
+    layer = folder.provenance()["backbones"][asked.label]["layer"]
     for number in range(config.randomised):
         backbone = build(
-            asked.model_copy(update={"weights": "random"}),
+            asked.model_copy(update={"weights": "random", "layer": layer}),
             weights_dir=None,
             seed=config.seed + _SEED_OFFSET + number,
         )
