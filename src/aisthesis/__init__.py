@@ -15,6 +15,8 @@ _HOME = {
     "AisthesisError": "aisthesis.errors",
     "Alignment": "aisthesis.alignment",
     "Backbone": "aisthesis.backbones",
+    "PlaceAblation": "aisthesis.importance",
+    "PlacePlan": "aisthesis.importance",
     "RatingEnsemble": "aisthesis.heads",
     "RatingModel": "aisthesis.heads",
     "RequestError": "aisthesis.errors",
@@ -22,11 +24,13 @@ _HOME = {
     "Study": "aisthesis.study",
     "Transform": "aisthesis.images",
     "ablate": "aisthesis.importance",
+    "ablate_places": "aisthesis.importance",
     "ablation_plan": "aisthesis.importance",
     "agree": "aisthesis.agreement",
     "backbone": "aisthesis.functions",
     "explain": "aisthesis.functions",
     "fit": "aisthesis.functions",
+    "place_plan": "aisthesis.importance",
     "retain": "aisthesis.retained",
     "retained_output": "aisthesis.importance",
 }
@@ -39,7 +43,16 @@ if TYPE_CHECKING:
     from aisthesis.functions import backbone, explain, fit
     from aisthesis.heads import RatingEnsemble, RatingModel
     from aisthesis.images import Transform
-    from aisthesis.importance import AblationPlan, ablate, ablation_plan, retained_output
+    from aisthesis.importance import (
+        AblationPlan,
+        PlaceAblation,
+        PlacePlan,
+        ablate,
+        ablate_places,
+        ablation_plan,
+        place_plan,
+        retained_output,
+    )
     from aisthesis.retained import RetainedPredictor, retain
     from aisthesis.study import Study
 
@@ -48,6 +61,8 @@ __all__ = [
     "AisthesisError",
     "Alignment",
     "Backbone",
+    "PlaceAblation",
+    "PlacePlan",
     "RatingEnsemble",
     "RatingModel",
     "RequestError",
@@ -56,11 +71,13 @@ __all__ = [
     "Transform",
     "__version__",
     "ablate",
+    "ablate_places",
     "ablation_plan",
     "agree",
     "backbone",
     "explain",
     "fit",
+    "place_plan",
     "retain",
     "retained_output",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -95,6 +95,47 @@ def zeroed_outputs(
     return torch.stack(outputs, 1)
 
 
+def without_places(
+    model: nn.Module,
+    layer: str,
+    x: torch.Tensor,
+    places: Iterable[tuple[slice, slice]],
+    lay_out: Callable[[torch.Tensor], torch.Tensor] = lambda out: out,
+    replace: str = "zero",
+) -> torch.Tensor:
+    """Output (N, P, ...) with rows and columns of a layer's output replaced, by hooks.
+
+    `lay_out` gives a view (N, C, h, w) of the layer's output.
+    """
+    outputs = []
+    for rows, columns in places:
+
+        def hook(_m: nn.Module, _i: object, out: torch.Tensor, at=(rows, columns)) -> torch.Tensor:
+            out = out.clone()
+            laid = lay_out(out)
+            mean = laid.mean((2, 3), keepdim=True)
+            laid[:, :, at[0], at[1]] = mean if replace == "mean" else 0
+            return out
+
+        handle = model.get_submodule(layer).register_forward_hook(hook)
+        try:
+            with torch.no_grad():
+                outputs.append(model(x))
+        finally:
+            handle.remove()
+    return torch.stack(outputs, 1)
+
+
+def square_windows(shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of the square around every place, cut off at the edges."""
+    reach = side // 2
+    return [
+        (slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1))
+        for y in range(shape[0])
+        for x in range(shape[1])
+    ]
+
+
 @pytest.fixture(scope="session")
 def net() -> SimpleNamespace:
     """Builders of networks and their brute force."""
@@ -103,6 +144,8 @@ def net() -> SimpleNamespace:
         calibrated=calibrated,
         zeroed_weights=zeroed_weights,
         zeroed_outputs=zeroed_outputs,
+        without_places=without_places,
+        square_windows=square_windows,
     )
 
 

@@ -1,19 +1,27 @@
-"""Exact channel ablation at the price of one forward pass, and the scores made from it."""
+"""Exact ablation of channels and of places, and the scores made from it."""
 
 from __future__ import annotations
 
 from aisthesis.importance.ablation import Ablation
 from aisthesis.importance.calls import ablate, retained_output, run_ablation
+from aisthesis.importance.place_ablation import PlaceAblation
+from aisthesis.importance.place_plan import PlacePlan, place_plan
+from aisthesis.importance.places import ablate_places
 from aisthesis.importance.plan import AblationPlan, ablation_plan
-from aisthesis.importance.scores import evidence_scores, importance_scores
+from aisthesis.importance.scores import evidence_scores, importance_scores, place_scores
 
 __all__ = [
     "Ablation",
     "AblationPlan",
+    "PlaceAblation",
+    "PlacePlan",
     "ablate",
+    "ablate_places",
     "ablation_plan",
     "evidence_scores",
     "importance_scores",
+    "place_plan",
+    "place_scores",
     "retained_output",
     "run_ablation",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,13 +18,21 @@ from aisthesis.importance.channels import channel_axis
 from aisthesis.importance.deltas import LOWERED, Operation
 from aisthesis.importance.flops import operation_flops
 from aisthesis.importance.ops import operation
-from aisthesis.importance.owners import Owned, State, Step, owned_result, run_operation
+from aisthesis.importance.owners import (
+    Apart,
+    Owned,
+    State,
+    Step,
+    owned_result,
+    run_operation,
+)
 from aisthesis.importance.tracing import Trace, first_line
 from aisthesis.importance.upstream import Upstream, node_module, storages, tensors, versions
 
-__all__ = ["Affected", "Analysis", "Unsuitable", "analyse"]
+__all__ = ["Affected", "Analysis", "Parts", "Unsuitable", "analyse"]
 
 _WIDE_CHANNELWISE = 2**22  # entries of a batch below which the channel-wise part is float64
+_WIDE_APART_FLOPS = 2**24  # operations of an image, likewise
 _WIDE_ENTRIES = 2**12  # entries of an image, and operations, below which the rest is float64
 _WIDE_FLOPS = 2**21
 
@@ -43,7 +52,7 @@ class Affected:
     @property
     def channelwise(self) -> bool:
         """Whether every entry of the result depends on one channel at most."""
-        return isinstance(self.state, Owned | tuple)
+        return isinstance(self.state, Apart | tuple)
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,32 @@ class Analysis:
         return self.sizes[node] * size
 
 
-def analyse(trace: Trace, layer: nn.Module, upstream: Upstream, axis: int | None) -> Analysis:
+@dataclass(frozen=True)
+class Parts:
+    """What is removed, and how it is followed.
+
+    Attributes
+    ----------
+    start
+        From the shape of the layer's output and its channel axis to the state it begins with.
+    result
+        State of an operation's result.
+    """
+
+    start: Callable[[torch.Size, int], State]
+    result: Callable[[Step], State]
+
+
+CHANNELS = Parts(lambda shape, axis: Owned(axis, np.arange(shape[axis])), owned_result)
+
+
+def analyse(
+    trace: Trace,
+    layer: nn.Module,
+    upstream: Upstream,
+    axis: int | None,
+    parts: Parts = CHANNELS,
+) -> Analysis:
     """Follow the layer's channels through what comes after it, without computing anything.
 
     Parameters
@@ -131,6 +165,8 @@ def analyse(trace: Trace, layer: nn.Module, upstream: Upstream, axis: int | None
         Values that the operations after the layer read, watched while they were computed.
     axis
         Channel axis of the layer's output, None to find it.
+    parts
+        What is followed: channels, unless said otherwise.
 
     Raises
     ------
@@ -138,7 +174,7 @@ def analyse(trace: Trace, layer: nn.Module, upstream: Upstream, axis: int | None
         If the graph cannot be followed so, or if what it overwrites makes it unsafe to use.
     """
     try:
-        return _Analyst(trace, layer, upstream, axis).run()
+        return _Analyst(trace, layer, upstream, axis, parts).run()
     except (Unsuitable, RequestError):
         raise
     except Exception as error:
@@ -153,6 +189,7 @@ class _Analyst:
     layer: nn.Module
     upstream: Upstream
     axis: int | None
+    parts: Parts
     mode: FakeTensorMode = field(default_factory=lambda: FakeTensorMode(allow_non_fake_inputs=True))
     values: dict[fx.Node, Any] = field(default_factory=dict)
     states: dict[fx.Node, State] = field(default_factory=dict)
@@ -171,7 +208,7 @@ class _Analyst:
         self.images = activation.shape[0]
         for node, value in self.upstream.values.items():
             self.enter(node, value)
-        self.states[target] = Owned(axis, np.arange(activation.shape[axis]))
+        self.states[target] = self.parts.start(activation.shape, axis)
         for node in self.trace.after:
             self.visit(node)
         self.refuse_hazards()
@@ -225,7 +262,7 @@ class _Analyst:
         leaves = pytree.tree_leaves(value)
         if not all(leaf is None or isinstance(leaf, torch.Tensor) for leaf in leaves):
             raise Unsuitable(f"{node.name} turns values after the layer into plain numbers")
-        return owned_result(Step(node, module, name, self.states, self.values, value))
+        return self.parts.result(Step(node, module, name, self.states, self.values, value))
 
     def refuse_hazards(self) -> None:
         """Overwriting is harmless only if nobody reads the overwritten values afterwards.
@@ -256,9 +293,10 @@ class _Analyst:
         involved = [value, *(self.values[other] for other in node.all_input_nodes)]
         entries = max(map(_entries, involved))
         wide = torch.float32 if leaves[0].device.type == "mps" else torch.float64
-        if isinstance(state, Owned | tuple):
+        if isinstance(state, Apart | tuple):
             half = leaves[0].dtype.itemsize < 4
-            small = entries <= _WIDE_CHANNELWISE
+            light = self.flops[node] <= _WIDE_APART_FLOPS * self.images
+            small = entries <= _WIDE_CHANNELWISE and light
             return Affected(what, state, wide if small else torch.float32 if half else None)
         small = entries < _WIDE_ENTRIES * self.images
         cheap = self.flops[node] <= _WIDE_FLOPS * self.images

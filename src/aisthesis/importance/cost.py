@@ -7,10 +7,18 @@ from torch import fx
 from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.expansion import Expansion
 
-__all__ = ["forward_passes", "in_words"]
+__all__ = [
+    "CHANGE_COST",
+    "ENTRY_COST",
+    "and_list",
+    "forward_passes",
+    "in_words",
+    "node_name",
+    "node_names",
+]
 
-_ENTRY_COST = 20  # reading and writing one entry, in floating-point operations
-_CHANGE_COST = 3  # a change is read with the intact value beside it
+ENTRY_COST = 20  # reading and writing one entry, in floating-point operations
+CHANGE_COST = 3  # a change is read with the intact value beside it
 _MOST_NAMES = 8
 
 
@@ -19,12 +27,12 @@ def forward_passes(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> float:
     flops, entries = analysis.upstream_work
     flops += sum(analysis.flops.values())
     entries += sum(analysis.sizes[node] for node in analysis.affected)
-    whole = flops + _ENTRY_COST * entries
+    whole = flops + ENTRY_COST * entries
     extra = 0.0
     for node, affected in analysis.affected.items():
         if node not in analysis.needed:
             continue
-        moved = _CHANGE_COST * _ENTRY_COST * analysis.sizes[node]
+        moved = CHANGE_COST * ENTRY_COST * analysis.sizes[node]
         own = analysis.flops[node]
         if affected.channelwise:
             extra += own + moved
@@ -44,7 +52,7 @@ def in_words(layer: str, analysis: Analysis, ways: dict[fx.Node, Expansion]) -> 
     if analysis.states[analysis.output] is None:
         return f"{start}: the output does not depend on the layer, so nothing changes."
     route = (
-        f"the traced graph keeps the channels apart through {_names(apart)}, so one pass with "
+        f"the traced graph keeps the channels apart through {node_names(apart)}, so one pass with "
         "all of them removed gives every changed entry"
         if apart
         else "the channels meet directly after the layer"
@@ -54,14 +62,14 @@ def in_words(layer: str, analysis: Analysis, ways: dict[fx.Node, Expansion]) -> 
     first = [node for node in mixing if not set(mixing).intersection(node.all_input_nodes)]
     meetings = [_meeting(node, analysis, ways) for node in first]
     rest = [node for node in mixing if node not in first]
-    words = f"{start}: {route}; {_and(list(dict.fromkeys(meetings)))}"
+    words = f"{start}: {route}; {and_list(list(dict.fromkeys(meetings)))}"
     if rest:
-        words += f"; the rest ({_names(rest)}) works on the differences, batched over channels"
+        words += f"; the rest ({node_names(rest)}) works on the differences, batched over channels"
     return words + "."
 
 
 def _meeting(node: fx.Node, analysis: Analysis, ways: dict[fx.Node, Expansion]) -> str:
-    name = _name(node)
+    name = node_name(node)
     if node not in ways:
         return f"{name} mixes the channels and runs for each of them"
     size = ways[node].entries.shape[1]
@@ -72,20 +80,23 @@ def _meeting(node: fx.Node, analysis: Analysis, ways: dict[fx.Node, Expansion]) 
     }[ways[node].kind]
 
 
-def _name(node: fx.Node) -> str:
+def node_name(node: fx.Node) -> str:
+    """What a node is called in words."""
     if node.op == "call_module":
         return str(node.target).removeprefix("model.")
     return node.name.rstrip("_0123456789")
 
 
-def _names(nodes: list[fx.Node]) -> str:
-    names = [_name(node) for node in nodes]
+def node_names(nodes: list[fx.Node]) -> str:
+    """Names in order, the middle of a long list left out."""
+    names = [node_name(node) for node in nodes]
     if len(names) > _MOST_NAMES:
         half = _MOST_NAMES // 2
         skipped = len(names) - 2 * half
         names = [*names[:half], f"{skipped} more", *names[-half:]]
-    return _and(names)
+    return and_list(names)
 
 
-def _and(names: list[str]) -> str:
+def and_list(names: list[str]) -> str:
+    """Words with "and" before the last."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -13,7 +13,6 @@ from torch.utils import _pytree as pytree
 
 from aisthesis.errors import RequestError
 from aisthesis.importance.analysis import Analysis
-from aisthesis.importance.channels import without_channels
 from aisthesis.importance.expansion import Expansion
 from aisthesis.importance.owners import Owned, State, run_operation
 from aisthesis.importance.upstream import Upstream, node_module
@@ -55,8 +54,8 @@ class Execution:
         What is known of the network for this shape of input.
     upstream
         Values that the removal does not reach, of the same batch.
-    replace : {"zero", "mean"}
-        What a removed channel becomes.
+    removed : Tensor
+        The layer's output with everything removed that can be.
     """
 
     def __init__(
@@ -64,12 +63,11 @@ class Execution:
         analysis: Analysis,
         expansions: dict[fx.Node, Expansion],
         upstream: Upstream,
-        replace: str,
+        removed: torch.Tensor,
     ) -> None:
         self.analysis, self.expansions = analysis, expansions
         self.values = dict(upstream.values)
         self.activation: torch.Tensor = self.values[analysis.target]
-        removed = without_channels(self.activation, analysis.axis, replace)
         # of channel-wise values: each entry with its own channel removed, and how it changes
         self.after: dict[fx.Node, Any] = {analysis.target: removed}
         self.changes: dict[fx.Node, Any] = {analysis.target: removed - self.activation}
@@ -147,13 +145,11 @@ class Execution:
 
     def _piece(self, member: np.ndarray | None, first: int, last: int) -> torch.Tensor:
         """Change of the output for some of the sets, (P, N, ...)."""
-        rows = self._rows(member, first, last)
-        ready = {}
-        if member is None:
-            for node, expansion in self.expansions.items():
-                dtype = self.analysis.affected[node].dtype
-                change = self._converted(expansion.source, self.changes[expansion.source], dtype)
-                ready[node.name] = expansion.changes(change, first, last, self._caster(dtype))
+        ready = self._ready(first, last) if member is None else {}
+        return self._carried(ready, self._rows(member, first, last))
+
+    def _carried(self, ready: dict[str, torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
+        """Change of the output (P, N, ...) for sets of removed parts, P rows, run together."""
         if self.vectorised:
             try:
                 with warnings.catch_warnings():
@@ -165,9 +161,18 @@ class Execution:
                 self.vectorised = False
         singly = [
             self._tail({name: change[p] for name, change in ready.items()}, rows[p])
-            for p in range(last - first)
+            for p in range(len(rows))
         ]
         return widest(torch.stack(singly))
+
+    def _ready(self, first: int, last: int) -> dict[str, torch.Tensor]:
+        """Changes (P, N, ...) of the operations that need not be run for each single part."""
+        ready = {}
+        for node, expansion in self.expansions.items():
+            dtype = self.analysis.affected[node].dtype
+            change = self._converted(expansion.source, self.changes[expansion.source], dtype)
+            ready[node.name] = expansion.changes(change, first, last, self._caster(dtype))
+        return ready
 
     def _rows(self, member: np.ndarray | None, first: int, last: int) -> torch.Tensor:
         """Removed channels of each set, (P, C + 1); the last column stands for no channel."""

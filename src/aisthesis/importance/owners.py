@@ -17,11 +17,33 @@ from torch import fx, nn
 
 from aisthesis.importance.ops import argument, words
 
-__all__ = ["MIXED", "Mixed", "Owned", "State", "owned_result"]
+__all__ = [
+    "ALONG_AXIS",
+    "BROADCASTING",
+    "ELEMENTWISE",
+    "MIXED",
+    "REDUCTIONS",
+    "STRUCTURAL",
+    "Apart",
+    "Mixed",
+    "Owned",
+    "State",
+    "Step",
+    "all_floating",
+    "drops_out",
+    "has_tensor",
+    "only_first_affected",
+    "owned_result",
+    "run_operation",
+]
+
+
+class Apart:
+    """Every entry depends on one part of the layer's output at most: a channel, or a place."""
 
 
 @dataclass(frozen=True, eq=False)
-class Owned:
+class Owned(Apart):
     """Entry j of axis `axis` (counted from the front) depends on channel `owner[j]` alone."""
 
     axis: int
@@ -34,7 +56,7 @@ class Mixed:
 
 
 MIXED = Mixed()
-State = Owned | Mixed | tuple[Any, ...] | None
+State = Apart | Mixed | tuple[Any, ...] | None
 """None: not affected. A tuple: an operation with several results, one state each."""
 
 
@@ -60,23 +82,23 @@ class Step:
 
 
 Rule = Callable[[Step], State]
-_ELEMENTWISE = frozenset(
+ELEMENTWISE = frozenset(
     words(
         "relu silu gelu hardswish hardsigmoid hardtanh relu6 leaky_relu elu selu celu mish sigmoid "
         "tanh softplus softsign tanhshrink logsigmoid threshold abs neg exp log log1p expm1 sqrt "
         "rsqrt square erf sin cos reciprocal identity"
     )
 )
-_STRUCTURAL = frozenset(
+STRUCTURAL = frozenset(
     words(
         "flatten reshape view permute transpose movedim squeeze unsqueeze chunk split unbind roll "
         "flip narrow select tile unflatten expand repeat cat stack getitem channel_shuffle "
         "pixel_shuffle pixel_unshuffle"
     )
 )
-_BROADCASTING = frozenset(words("add sub mul div pow maximum minimum clamp"))
-_REDUCTIONS = frozenset(words("mean sum amax amin var std logsumexp"))
-_ALONG_AXIS = {"softmax": -1, "log_softmax": -1, "softmin": -1, "normalize": 1}
+BROADCASTING = frozenset(words("add sub mul div pow maximum minimum clamp"))
+REDUCTIONS = frozenset(words("mean sum amax amin var std logsumexp"))
+ALONG_AXIS = {"softmax": -1, "log_softmax": -1, "softmin": -1, "normalize": 1}
 _DROPOUT_TRAINING = {"dropout": 2, "alpha_dropout": 2, "stochastic_depth": 3}
 
 
@@ -89,7 +111,7 @@ def owned_result(step: Step) -> State:
         elif state is not None and not (isinstance(state, tuple) and step.name == "getitem"):
             return MIXED
     rule = _rule(step.name)
-    if not _all_floating(step.result):
+    if not all_floating(step.result):
         return MIXED
     if rule is None or (rule is not _broadcasting and not only_first_affected(step)):
         return MIXED
@@ -99,7 +121,8 @@ def owned_result(step: Step) -> State:
         return MIXED  # an unusual call of a known operation: nothing is proven
 
 
-def _all_floating(result: Any) -> bool:
+def all_floating(result: Any) -> bool:
+    """Whether a value holds floating tensors alone."""
     return all(
         isinstance(value, torch.Tensor) and value.is_floating_point()
         for value in torch.utils._pytree.tree_leaves(result)
@@ -118,15 +141,15 @@ def only_first_affected(step: Step) -> bool:
 
 
 def _rule(name: str) -> Rule | None:
-    if name in _ELEMENTWISE or name.startswith("elementwise:") or name == "to":
+    if name in ELEMENTWISE or name.startswith("elementwise:") or name == "to":
         return _elementwise
-    if name in _STRUCTURAL:
+    if name in STRUCTURAL:
         return _structural
-    if name in _BROADCASTING:
+    if name in BROADCASTING:
         return _broadcasting
-    if name in _REDUCTIONS:
+    if name in REDUCTIONS:
         return _reduction
-    if name in _ALONG_AXIS:
+    if name in ALONG_AXIS:
         return _along_axis
     if "_pool" in name or name == "interpolate":
         return _spatial
@@ -136,17 +159,21 @@ def _rule(name: str) -> Rule | None:
 def _elementwise(step: Step) -> State:
     """One input, the same shape out: ownership is kept."""
     state, shape = step.inputs[0]
-    if _has_tensor(step.resolve((step.node.args[1:], step.node.kwargs))) and step.name != "to":
+    if has_tensor(step.resolve((step.node.args[1:], step.node.kwargs))) and step.name != "to":
         return MIXED
     return state if step.result.shape == shape else MIXED
 
 
+def drops_out(step: Step) -> bool:
+    """Whether a call of dropout is not known to leave its input as it is."""
+    if step.module is not None:
+        return False  # a module is in evaluation mode here
+    name = getattr(step.node.target, "__name__", "")
+    return step.option(_DROPOUT_TRAINING.get(name, 2), "training", True) is not False
+
+
 def _dropout(step: Step) -> State:
-    if step.module is None:
-        name = getattr(step.node.target, "__name__", "")
-        if step.option(_DROPOUT_TRAINING.get(name, 2), "training", True) is not False:
-            return MIXED
-    return step.inputs[0][0]
+    return MIXED if drops_out(step) else step.inputs[0][0]
 
 
 def _broadcasting(step: Step) -> State:
@@ -178,7 +205,7 @@ def _structural(step: Step) -> State:
     source = step.node.args[0]
     if isinstance(source, fx.Node) and isinstance(step.states[source], tuple):
         return step.states[source][step.resolve(step.node.args[1])]  # type: ignore[index]
-    if _has_tensor(step.resolve((step.node.args[1:], step.node.kwargs))):
+    if has_tensor(step.resolve((step.node.args[1:], step.node.kwargs))):
         return MIXED  # an index whose values are not known here
     args, kwargs = fx.node.map_arg((step.node.args, step.node.kwargs), labels)
     return _read(run_operation(step.node, step.module, args, kwargs), step.result)
@@ -215,7 +242,8 @@ def _likely_axes(rank: int) -> Iterator[int]:
         yield 0
 
 
-def _has_tensor(index: Any) -> bool:
+def has_tensor(index: Any) -> bool:
+    """Whether there is a tensor among arguments, however nested."""
     found: list[Any] = []
     torch.utils._pytree.tree_map_only(torch.Tensor, found.append, index)
     return bool(found)
@@ -264,7 +292,7 @@ def _along_axis(step: Step) -> State:
     """Softmax and the like: entries meet along one axis only."""
     state, shape = step.inputs[0]
     position = 2 if step.name == "normalize" else 1
-    default = _ALONG_AXIS[step.name] if step.name == "normalize" else None
+    default = ALONG_AXIS[step.name] if step.name == "normalize" else None
     dim = step.option(position, "dim", default)
     if dim is None or state.axis == int(dim) % len(shape):
         return MIXED

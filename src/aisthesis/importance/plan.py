@@ -12,12 +12,24 @@ from torch import fx, nn
 from aisthesis.errors import RequestError
 from aisthesis.importance.ablation import Ablation
 from aisthesis.importance.analysis import Analysis, Unsuitable, analyse
-from aisthesis.importance.channels import ChannelSets, channel_sets, find_layer
+from aisthesis.importance.channels import (
+    ChannelSets,
+    channel_sets,
+    find_layer,
+    without_channels,
+)
 from aisthesis.importance.cost import forward_passes, in_words
 from aisthesis.importance.execution import Execution
 from aisthesis.importance.expansion import Expansion, expansions
 from aisthesis.importance.modes import attributes_kept, evaluation
 from aisthesis.importance.owners import Owned
+from aisthesis.importance.request import (
+    MEMORY_BYTES,
+    Shape,
+    check_request,
+    sample_images,
+    sets_at_once,
+)
 from aisthesis.importance.rerun import Rerun
 from aisthesis.importance.tracing import Trace, first_line, trace
 from aisthesis.importance.upstream import Upstream, run_upstream
@@ -25,14 +37,8 @@ from aisthesis.importance.upstream import Upstream, run_upstream
 __all__ = ["MEMORY_BYTES", "AblationPlan", "ablation_plan"]
 
 Kind = Literal["channelwise", "column", "block", "linear", "mixing", "rerun"]
-Shape = tuple[int, ...] | torch.Size
-
-MEMORY_BYTES = 1_000_000_000
-_DEFAULT_SHAPE = (2, 3, 224, 224)
-_SAMPLE_IMAGES = 2  # a network may treat a single image's batch axis in its own way
 _AGREEMENT = 1e-3  # of the effect of removal
 _ROUNDINGS = 1000  # of the network's own type, which add up through its depth
-_CPU_BYTES = 64_000_000  # larger pieces leave the cache and gain nothing there
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class AblationPlan:
         RequestError
             If `groups`, `replace`, `memory_bytes` or the network's output is unfit.
         """
-        _check_request(x, replace, memory_bytes)
+        check_request(x, replace, memory_bytes)
         member = channel_sets(groups, self.channels)
         with attributes_kept(self.model), evaluation(self.model):
             return self._remove(x.detach(), member, replace, memory_bytes)
@@ -186,8 +192,10 @@ class AblationPlan:
         if known is None:
             known = self._analyse(self._trace, x, layer, upstream)
         ways = expansions(known)
-        run = Execution(known, ways, upstream, replace)
-        delta = run.changed(member, _sets_at_once(known, x, memory_bytes))
+        activation = upstream.values[known.target]
+        removed = without_channels(activation, known.axis, replace)
+        run = Execution(known, ways, upstream, removed)
+        delta = run.changed(member, sets_at_once(known, x, memory_bytes))
         return Ablation(run.output, delta, run.activation, known.axis)
 
     def _analyse(
@@ -245,7 +253,7 @@ def ablation_plan(
         If there is no such layer, or it has no channels, or the output is unfit.
     """
     module = find_layer(model, layer)
-    sample = _sample(model, x)
+    sample = sample_images(model, x)
     with attributes_kept(model), evaluation(model):
         traced = trace(model, module)
         reason = traced if isinstance(traced, str) else ""
@@ -299,20 +307,14 @@ def _from_code(
 ) -> AblationPlan:
     again = Rerun(model, module, sample, axis, "zero", MEMORY_BYTES)
     share = again.share_again()
-    what = (
-        f"the network runs again for every channel, {again.replayed} modules before the layer "
-        "giving back what they gave the first time"
-        if again.replayed
-        else "the whole network runs again for every channel"
-    )
     return AblationPlan(
         model=model,
         layer=layer,
-        channels=again.channels,
+        channels=again.parts,
         channel_axis=again.axis,
         kind="rerun",
-        passes=1 + again.channels * share,
-        words=f"{layer} ({again.channels} channels): {reason}; {what}, by hooks.",
+        passes=1 + again.parts * share,
+        words=f"{layer} ({again.parts} channels): {reason}; {again.in_words('channel')}, by hooks.",
         _wanted_axis=axis,
     )
 
@@ -349,32 +351,6 @@ def _kind(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> Kind:
         if kind in kinds:
             return "linear" if kind == "plane" else kind
     return "column"
-
-
-def _sets_at_once(analysis: Analysis, x: torch.Tensor, memory_bytes: int) -> int:
-    room = 0.8 * memory_bytes
-    if x.device.type == "cpu":
-        room = min(room, _CPU_BYTES)
-    return int(max(1, min(room // analysis.bytes_per_set(), 2**16)))
-
-
-def _sample(model: nn.Module, x: torch.Tensor | Shape | None) -> torch.Tensor:
-    if isinstance(x, torch.Tensor):
-        return x.detach()[:_SAMPLE_IMAGES]
-    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(tuple(x) if x is not None else _DEFAULT_SHAPE, generator=generator)
-    return noise.to(like.device, like.dtype)
-
-
-def _check_request(x: torch.Tensor, replace: str, memory_bytes: int) -> None:
-    if not isinstance(x, torch.Tensor) or x.ndim < 2 or not x.shape[0]:
-        got = f"shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
-        raise RequestError(f"expected a batch of images (N, ...) as a tensor, got {got}")
-    if replace not in ("zero", "mean"):
-        raise RequestError(f"expected replace to be 'zero' or 'mean', got {replace!r}")
-    if memory_bytes <= 0:
-        raise RequestError(f"expected memory_bytes above 0, got {memory_bytes}")
 
 
 def _number(passes: float) -> str:

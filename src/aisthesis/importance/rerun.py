@@ -82,7 +82,7 @@ class Rerun:
         check_output(output, x.shape[0])
         self.activation = self._activations[-1]
         self.axis = channel_axis(layer, self.activation.shape, axis)
-        self.channels = self.activation.shape[self.axis]
+        self.parts = self._count()
         self.output = widest(output)
         if not self._replay_is_faithful():
             self._record.results.clear()
@@ -92,18 +92,27 @@ class Rerun:
         """Number of modules that need not run again."""
         return len(self._record.results)
 
+    def in_words(self, part: str) -> str:
+        """What is run again for every channel, or place."""
+        if not self.replayed:
+            return f"the whole network runs again for every {part}"
+        return (
+            f"the network runs again for every {part}, {self.replayed} modules before the layer "
+            "giving back what they gave the first time"
+        )
+
     def share_again(self) -> float:
         """Share of the network's operations that one more removal takes."""
         counts = []
         for replay in (False, True):
             with FlopCounterMode(display=False) as counter:
-                self._removed(np.zeros(self.channels, bool), replay)
+                self._removed(np.zeros(self.parts, bool), replay)
             counts.append(counter.get_total_flops())
         return min(counts[1] / counts[0], 1.0) if counts[0] else 1.0
 
     def changed(self, member: np.ndarray | None) -> torch.Tensor:
         """Change of the output, (N, G, ...), for sets of removed channels (G, C) or each alone."""
-        rows = np.eye(self.channels, dtype=bool) if member is None else member
+        rows = np.eye(self.parts, dtype=bool) if member is None else member
         changes = [self._removed(row) - self.output for row in rows]
         if not changes:
             return self.output.new_zeros(self.x.shape[0], 0, *self.output.shape[1:])
@@ -113,21 +122,29 @@ class Rerun:
         chosen = torch.as_tensor(row, device=self.activation.device)
 
         def replacement(activation: torch.Tensor) -> torch.Tensor:
-            if activation.ndim <= self.axis or activation.shape[self.axis] != len(row):
-                raise RequestError(
-                    "the network calls the layer several times with different numbers of "
-                    "channels; choose a layer that it calls once"
-                )
-            shape = [1] * activation.ndim
-            shape[self.axis] = -1
-            removed = without_channels(activation, self.axis, self.replace)
-            return torch.where(chosen.reshape(shape), removed, activation)
+            return self._without(activation, chosen)
 
         with ExitStack() as stack:
             if replay:
                 stack.enter_context(self._replaying())
             stack.enter_context(channels_replaced(self.layer, replacement))
             return widest(self.model(self.x.clone()))
+
+    def _count(self) -> int:
+        """Number of parts of the layer's output that can be removed: its channels."""
+        return self.activation.shape[self.axis]
+
+    def _without(self, activation: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """The layer's output without the chosen parts (C,) bool."""
+        if activation.ndim <= self.axis or activation.shape[self.axis] != len(chosen):
+            raise RequestError(
+                "the network calls the layer several times with different numbers of "
+                "channels; choose a layer that it calls once"
+            )
+        shape = [1] * activation.ndim
+        shape[self.axis] = -1
+        removed = without_channels(activation, self.axis, self.replace)
+        return torch.where(chosen.reshape(shape), removed, activation)
 
     def _remember(self, activation: Any) -> Any:
         if not isinstance(activation, torch.Tensor):
@@ -142,7 +159,7 @@ class Rerun:
         """Whether giving results back changes nothing, for no and for all channels removed."""
         if not self._record.results:
             return True
-        for row in (np.zeros(self.channels, bool), np.ones(self.channels, bool)):
+        for row in (np.zeros(self.parts, bool), np.ones(self.parts, bool)):
             try:
                 replayed = self._removed(row)
             except RequestError:

@@ -1,4 +1,4 @@
-"""Signed channel scores from a prediction, its changes and the human rating: pure arithmetic."""
+"""Signed scores of channels and places from predictions, changes and ratings: pure arithmetic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aisthesis.errors import RequestError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["evidence_scores", "importance_scores"]
+__all__ = ["evidence_scores", "importance_scores", "place_scores"]
 
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
 
@@ -64,8 +64,46 @@ def importance_scores(output: Array, delta: Array, rating: ArrayLike | torch.Ten
     return cast(Array, _signed(np, residual_np, change_np))
 
 
+def place_scores(output: Array, delta: Array, rating: ArrayLike | torch.Tensor) -> Array:
+    """AIS of every place in every image, as `importance_scores` gives for channels.
+
+    sign(|f + Δp − y| − |f − y|)·|Δp|: positive where removing the place makes the prediction
+    worse. The evidence of a place is `evidence_scores` of Δp.
+
+    Parameters
+    ----------
+    output : (N,) or (N, K)
+        Predictions f, on the rating's scale, of K heads.
+    delta : (N, h, w) or (N, h, w, K)
+        Δp: the prediction with the place removed, minus `output`.
+    rating : (N,)
+        Human ratings y; NaN where an image has none.
+
+    Returns
+    -------
+    (N, h, w) or (N, h, w, K)
+        Scores in rating units, float64, of the kind (NumPy or torch) of `delta`; NaN for an
+        image without a rating.
+
+    Raises
+    ------
+    RequestError
+        If the shapes do not belong together.
+    """
+    shape = delta.shape
+    if len(shape) != np.ndim(output) + 2:
+        raise RequestError(
+            "expected output (N,) or (N, K) and delta (N, h, w) or (N, h, w, K), got "
+            f"{tuple(np.shape(output))} and {tuple(shape)}; score the images of one batch together"
+        )
+    scores = importance_scores(
+        output, delta.reshape(shape[0], shape[1] * shape[2], *shape[3:]), rating
+    )
+    return scores.reshape(shape)
+
+
 def evidence_scores(delta: Array) -> Array:
-    """Evidence score −Δp: positive where the channel raises the predicted rating.
+    """Evidence score −Δp: positive where the channel, or place, raises the predicted rating.
 
     Parameters
     ----------

@@ -1,0 +1,62 @@
+"""How many places to remove together, from what follows the layer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch import fx
+
+from aisthesis.errors import RequestError
+from aisthesis.importance.analysis import Analysis
+from aisthesis.importance.ops import argument
+from aisthesis.importance.place_owners import Placed
+
+__all__ = ["Window", "check_window", "choose_window"]
+
+Window = Literal[1, 3, 5, "auto"]
+_UNDER_MAX_POOL = 5
+
+
+def check_window(window: Any) -> None:
+    """Refuse a window that is no odd number of places.
+
+    Raises
+    ------
+    RequestError
+        If it is neither an odd number above 0 nor `"auto"`.
+    """
+    odd = isinstance(window, int) and not isinstance(window, bool) and window > 0 and window % 2
+    if window != "auto" and not odd:
+        raise RequestError(
+            f"expected window to be 1, 3, 5 or another odd number of places, or 'auto', got "
+            f"{window!r}"
+        )
+
+
+def choose_window(analysis: Analysis | None) -> tuple[int, str]:
+    """Side of the square of places to remove together, and why.
+
+    The rule: 5 where a max pool over several places meets the layer's places before any other
+    operation does, because there a neighbour stands in for one place removed alone; 1 where
+    anything else follows, or nothing is known.
+    """
+    first = None if analysis is None else _first_meeting(analysis)
+    if analysis is not None and first is not None:
+        operation = analysis.affected[first].operation
+        name = operation.name
+        kernel = argument(first, operation.module, 1, "kernel_size", 2)
+        wide = kernel != 1 if isinstance(kernel, int) else any(size != 1 for size in kernel)
+        if name == "amax" or ("max_pool" in name and wide):
+            return _UNDER_MAX_POOL, "a max pool follows, where a neighbour stands in for one place"
+    return 1, "no max pool meets the places first, so single places are enough"
+
+
+def _first_meeting(analysis: Analysis) -> fx.Node | None:
+    """The operation where places meet first."""
+    for node in analysis.mixing:
+        if all(
+            analysis.states[other] is None or isinstance(analysis.states[other], Placed)
+            for other in node.all_input_nodes
+        ):
+            return node
+    return None
