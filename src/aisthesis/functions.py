@@ -196,7 +196,7 @@ def explain(
     names = sorted(rated) if method == "ais" else list(folder.names)
     head = head.to(backbone.device)
     model = RatingEnsemble(backbone.trunk, [head])
-    plan = plan_for(backbone, model)
+    plan = plan_for(backbone, model, folder)
     maps: list[np.ndarray] = []
     done: list[str] = []
     for batch in batches(folder, names, backbone.transform, batch_size):

@@ -201,3 +201,57 @@ def test_arguments_of_the_wrong_kind(
 def test_what_is_no_network(transform: Transform) -> None:
     with pytest.raises(RequestError, match=r"torch\.nn\.Module.*given a str"):
         Backbone("vgg16", transform=transform)  # type: ignore[arg-type]
+
+
+class Reader(nn.Module):
+    """Reads its features by a hook that holds the network, in one way or another."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.seen = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), {}
+        self.scale = nn.Parameter(torch.ones(()))
+        box = {"net": self}
+
+        def inner(out):
+            self.seen["z"] = out * self.scale
+
+        hooks = {
+            "closure": lambda m, i, o: self.seen.__setitem__("z", o * self.scale),
+            "dictionary": lambda m, i, o, seen=self.seen: seen.__setitem__("z", o),
+            "box": lambda m, i, o: box["net"].seen.__setitem__("z", o),
+            "nested": lambda m, i, o: inner(o),
+            "method": self.keep,
+        }
+        self.body[1].register_forward_hook(hooks[how])
+
+    def keep(self, _module, _inputs, out):
+        self.seen["z"] = out * self.scale
+
+    def forward(self, x):
+        self.body(x)
+        return self.seen["z"].mean((2, 3))
+
+
+@pytest.mark.parametrize("how", ["closure", "nested", "method"])
+def test_a_copy_is_not_tied_to_the_network_by_its_hooks(how: str) -> None:
+    net, x = Reader(how), torch.rand(2, 3, 16, 16)
+    net(x[:1].repeat(2, 1, 1, 1))
+    kept = net.seen["z"]
+    backbone = Backbone(net, layer="body.0", transform=Transform(16, 16, (0.5,) * 3, (0.5,) * 3))
+    assert net.seen["z"] is kept
+    before = backbone.trunk(x)
+    torch.testing.assert_close(before, net(x).detach())
+    with torch.no_grad():
+        net.scale.mul_(3)
+    torch.testing.assert_close(backbone.trunk(x), before)
+
+
+@pytest.mark.parametrize("how", ["dictionary", "box"])
+def test_a_hook_that_ties_a_copy_to_the_network_is_named(how: str) -> None:
+    net, transform = Reader(how), Transform(16, 16, (0.5,) * 3, (0.5,) * 3)
+    with pytest.raises(RequestError, match=r"hook .*lambda.* on module 'body.1' .* copy=False"):
+        Backbone(net, layer="body.0", transform=transform)
+    x = torch.rand(2, 3, 16, 16)
+    backbone = Backbone(net, layer="body.0", transform=transform, copy=False)
+    torch.testing.assert_close(backbone.trunk(x), net(x))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy as copying
 import hashlib
 import inspect
 import json
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aisthesis.backbones.copying import independent_copies
 from aisthesis.backbones.layouts import MapLayout
 from aisthesis.backbones.probe import probe
 from aisthesis.backbones.trunk import Embed, FrozenTrunk
@@ -89,9 +89,9 @@ class Backbone:
     def __post_init__(self, copy: bool) -> None:
         _check_kinds(self.module, self.transform, self.embed, self.layer)
         kind = type(self.module)
-        module, embed = (
-            (_copy_of(self.module), _copy_of(self.embed)) if copy else (self.module, self.embed)
-        )
+        module, embed = self.module, self.embed
+        if copy:
+            module, embed = independent_copies(module, embed)
         trunk = FrozenTrunk(module, embed)
         name = self.name or kind.__name__.lower()
         probed = probe(trunk, self.layer, self.transform, name)
@@ -202,18 +202,6 @@ def _check_kinds(module: Any, transform: Any, embed: Any, layer: Any) -> None:
 
 def _kind(value: object) -> str:
     return f"a {type(value).__name__}"
-
-
-def _copy_of(part: Any) -> Any:
-    if not isinstance(part, nn.Module):
-        return part
-    try:
-        return copying.deepcopy(part)
-    except (RuntimeError, TypeError) as error:
-        raise RequestError(
-            f"this {type(part).__name__} cannot be copied ({error}); with copy=False it is handed "
-            "over and frozen in place"
-        ) from error
 
 
 def _embed_identity(embed: Embed) -> str:

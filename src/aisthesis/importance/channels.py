@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,14 @@ from torch import nn
 
 from aisthesis.errors import RequestError, nearest, or_list
 
-__all__ = ["ChannelSets", "channel_axis", "channel_sets", "find_layer", "without_channels"]
+__all__ = [
+    "ChannelSets",
+    "channel_axis",
+    "channel_sets",
+    "check_activation",
+    "find_layer",
+    "without_channels",
+]
 
 ChannelSets = Sequence[Sequence[int]] | np.ndarray | torch.Tensor
 
@@ -31,6 +39,38 @@ def find_layer(model: nn.Module, layer: str) -> nn.Module:
     near = nearest(layer, names)
     hint = f"did you mean {or_list(near)}?" if near else "see `aisthesis layers`"
     raise RequestError(f"the network has no layer {layer!r}; {hint}")
+
+
+def check_activation(outputs: Sequence[Any]) -> None:
+    """Refuse a layer that gave no floating tensor in a pass of the network.
+
+    Parameters
+    ----------
+    outputs
+        What it gave at each of its calls.
+
+    Raises
+    ------
+    RequestError
+        If there was no call, or something else than a floating tensor.
+    """
+    if not outputs:
+        raise RequestError(
+            "the network never calls the layer, so nothing can be removed from it; choose "
+            "another layer"
+        )
+    for output in outputs:
+        if not isinstance(output, torch.Tensor):
+            raise RequestError(
+                f"expected a layer that gives one tensor, got {type(output).__name__}; choose "
+                "a layer inside it"
+            )
+        if not output.is_floating_point() or output.dtype.itemsize < 2:
+            raise RequestError(
+                f"expected a layer whose output is float16, bfloat16, float32 or float64, got "
+                f"{output.dtype}, in which no channel can be set to zero and compared; choose a "
+                "layer that is not quantised, or give the network before it was quantised"
+            )
 
 
 def channel_axis(layer: nn.Module, shape: Sequence[int], wanted: int | None) -> int:

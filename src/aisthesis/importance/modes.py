@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["attributes_kept", "channels_replaced", "evaluation"]
+from aisthesis.importance.compiled import uncompiled
+from aisthesis.importance.state import Kept, NetworkState, state_kept
+
+__all__ = ["borrowed", "channels_replaced", "evaluation"]
 
 Replacement = Callable[[torch.Tensor], torch.Tensor]
 
@@ -30,20 +33,18 @@ def evaluation(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def attributes_kept(model: nn.Module) -> Iterator[None]:
-    """Attributes that the network's own code sets on its modules while it is traced come off."""
-    tables = [
-        (table, dict(table))
-        for module in model.modules()
-        for table in (vars(module), module._parameters, module._buffers, module._modules)
-    ]
-    try:
-        yield
-    finally:
-        for table, kept in tables:
-            if len(table) != len(kept) or any(table.get(k) is not v for k, v in kept.items()):
-                table.clear()
-                table.update(kept)
+def borrowed(model: nn.Module, tensors: Kept = "buffers") -> Iterator[NetworkState]:
+    """A network to run: uncompiled, in evaluation mode, and given back as it was.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    tensors : {"none", "buffers", "all"}
+        Tensors that are put back, should the network write into them.
+    """
+    with uncompiled(model), evaluation(model), state_kept(model, tensors) as state:
+        yield state
 
 
 @contextmanager

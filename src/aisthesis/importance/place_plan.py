@@ -12,7 +12,7 @@ from torch import fx, nn
 from aisthesis.errors import RequestError
 from aisthesis.importance.analysis import Analysis, Parts, Unsuitable, analyse
 from aisthesis.importance.channels import find_layer
-from aisthesis.importance.modes import attributes_kept, evaluation
+from aisthesis.importance.modes import borrowed
 from aisthesis.importance.place_ablation import PlaceAblation
 from aisthesis.importance.place_cost import place_passes, places_in_words, start_of_words
 from aisthesis.importance.place_execution import PlaceExecution
@@ -21,6 +21,7 @@ from aisthesis.importance.place_owners import Placed, placed_result
 from aisthesis.importance.place_rerun import PlaceRerun
 from aisthesis.importance.place_sums import PlaceSum, place_sums
 from aisthesis.importance.place_windows import Window, check_window, choose_window
+from aisthesis.importance.prepare import check_reachable, drop_present, follow_warm
 from aisthesis.importance.request import (
     MEMORY_BYTES,
     Shape,
@@ -28,15 +29,13 @@ from aisthesis.importance.request import (
     sample_images,
     sets_at_once,
 )
-from aisthesis.importance.tracing import Trace, first_line, trace
+from aisthesis.importance.tracing import Trace, first_line
 from aisthesis.importance.upstream import Upstream, run_upstream
+from aisthesis.importance.verification import Intact, Replacement, check_repeatable, verified
 
 __all__ = ["PlacePlan", "place_plan"]
 
 Kind = Literal["placewise", "pooled", "block", "mixing", "rerun"]
-_AGREEMENT = 1e-3  # of the effect of removal
-_ROUNDINGS = 100  # of the network's own type, which add up through its depth
-_PROMISED_DOUBLE = 1e-10  # of the prediction's scale
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class PlacePlan:
             If `replace`, `memory_bytes`, the images or the network's output is unfit.
         """
         check_request(x, replace, memory_bytes)
-        with attributes_kept(self.model), evaluation(self.model):
+        with borrowed(self.model):
             return self._remove(x.detach(), None, replace, memory_bytes)
 
     def _remove(
@@ -226,12 +225,20 @@ def place_plan(
     check_window(window)
     module = find_layer(model, layer)
     sample = sample_images(model, x)
-    with attributes_kept(model), evaluation(model):
-        traced = trace(model, module)
+    check_reachable(model, layer)
+    with borrowed(model, "all") as state:
+        intact = check_repeatable(model, module, sample, state) if verify else None
+        traced = follow_warm(model, module)
         reason = traced if isinstance(traced, str) else ""
         if isinstance(traced, Trace):
             made = _from_graph(model, layer, module, traced, sample, window, (channel_axis, grid))
-            if isinstance(made, PlacePlan) and (not verify or _agrees(made, sample)):
+            state.rewind()
+            right = isinstance(made, PlacePlan) and (
+                intact is None or _agrees(made, traced, sample, intact)
+            )
+            state.restore()
+            drop_present(traced)
+            if right and isinstance(made, PlacePlan):
                 return made
             differs = "its graph gives other values than the network"
             reason = made if isinstance(made, str) else differs
@@ -319,31 +326,28 @@ def _rerun(
     return PlaceRerun(plan.model, layer, x, axis, replace, memory_bytes, grid, plan.layer)
 
 
-def _agrees(plan: PlacePlan, sample: torch.Tensor) -> bool:
-    """Whether the plan and the network itself give the same at some places of the sample."""
+def _agrees(plan: PlacePlan, traced: Trace, sample: torch.Tensor, intact: Intact) -> bool:
+    """Whether the network's own code shows that the plan is right at some places."""
     layer = find_layer(plan.model, plan.layer)
     height, width = plan.shape
     count = height * width
     places = np.unique([0, width // 2, count // 3, (height // 2) * width + width // 2, count - 1])
-    try:
-        fast = plan._remove(sample, places, "zero", MEMORY_BYTES)
-    except RequestError:
-        raise
-    except Exception:  # noqa: BLE001  a graph that is not the whole story may raise anything
-        return False
-    slow = _rerun(plan, layer, sample, "zero", 0)
-    exact = slow.changed(slow.grid.windows(plan.window)[places])
-    if not bool(exact.isfinite().all()):
-        return True  # nothing can be compared; the analysis stands by itself
-    double = slow.activation.dtype == torch.float64
-    rounding = _PROMISED_DOUBLE if double else _ROUNDINGS * torch.finfo(slow.activation.dtype).eps
-    tolerance = rounding * max(1.0, float(slow.output.abs().max()))
-    tolerance += _AGREEMENT * float(exact.abs().max())
-    close = (
-        (fast.output.to(exact.dtype) - slow.output).abs().max(),
-        (fast.delta.to(exact.dtype) - exact).abs().max(),
-    )
-    return all(float(difference) <= tolerance for difference in close)
+    grid = plan._ways[sample.shape, sample.dtype].grid
+
+    def fast(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        found = plan._remove(x, places, "zero", MEMORY_BYTES)
+        return found.output, found.delta
+
+    def without(together: np.ndarray) -> Replacement:
+        def replacement(activation: torch.Tensor) -> torch.Tensor:
+            named = torch.as_tensor(np.append(False, together), device=activation.device)
+            removed = grid.without_places(activation, "zero")
+            return torch.where(named[grid.labels(activation.device)], removed, activation)
+
+        return replacement
+
+    removals = [without(together) for together in grid.windows(plan.window)[places]]
+    return verified(fast, traced, plan.model, layer, sample, removals, intact=intact)
 
 
 def _kind(way: _Way) -> Kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -21,8 +21,9 @@ from aisthesis.importance.channels import (
 from aisthesis.importance.cost import forward_passes, in_words
 from aisthesis.importance.execution import Execution
 from aisthesis.importance.expansion import Expansion, expansions
-from aisthesis.importance.modes import attributes_kept, evaluation
+from aisthesis.importance.modes import borrowed
 from aisthesis.importance.owners import Owned
+from aisthesis.importance.prepare import Prepared, check_reachable, prepare
 from aisthesis.importance.request import (
     MEMORY_BYTES,
     Shape,
@@ -31,14 +32,11 @@ from aisthesis.importance.request import (
     sets_at_once,
 )
 from aisthesis.importance.rerun import Rerun
-from aisthesis.importance.tracing import Trace, first_line, trace
 from aisthesis.importance.upstream import Upstream, run_upstream
 
 __all__ = ["MEMORY_BYTES", "AblationPlan", "ablation_plan"]
 
 Kind = Literal["channelwise", "column", "block", "linear", "mixing", "rerun"]
-_AGREEMENT = 1e-3  # of the effect of removal
-_ROUNDINGS = 1000  # of the network's own type, which add up through its depth
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,12 @@ class AblationPlan:
     kind: Kind
     passes: float
     words: str = field(repr=False)
-    _trace: Trace | None = field(default=None, repr=False, compare=False)
     _wanted_axis: int | None = field(default=None, repr=False, compare=False)
+    _verify: bool = field(default=True, repr=False, compare=False)
+    # by what images are: their own shape and type, or the batch's where the code made something
+    _prepared: dict[tuple[Shape, torch.dtype], Prepared] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     _analyses: dict[tuple[Shape, torch.dtype], Analysis] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -124,8 +126,13 @@ class AblationPlan:
         """
         check_request(x, replace, memory_bytes)
         member = channel_sets(groups, self.channels)
-        with attributes_kept(self.model), evaluation(self.model):
-            return self._remove(x.detach(), member, replace, memory_bytes)
+        layer = find_layer(self.model, self.layer)
+        x = x.detach()
+        if x.is_inference():
+            x = x.clone()
+        way = self._way(x, layer)
+        with borrowed(self.model, way.keeps):
+            return self._remove(x, layer, way, member, replace, memory_bytes)
 
     def retain(
         self,
@@ -177,20 +184,41 @@ class AblationPlan:
             return np.full(analysis.shapes[analysis.output][1], -1)
         return state.owner if isinstance(state, Owned) and state.axis == 1 else None
 
+    def _way(self, x: torch.Tensor, layer: nn.Module) -> Prepared:
+        """The way for such images; code may do something else for those of another size."""
+        for shape in (x.shape[1:], x.shape):
+            if (shape, x.dtype) in self._prepared:
+                return self._prepared[shape, x.dtype]
+        sample = sample_images(self.model, x)
+        way = prepare(self.model, layer, sample, self._wanted_axis, self._verify)
+        self._keep(way, x.shape, sample)
+        return way
+
+    def _keep(self, way: Prepared, shape: Shape, sample: torch.Tensor) -> None:
+        own = way.traced is not None and way.traced.made
+        self._prepared[shape if own else shape[1:], sample.dtype] = way
+        if way.analysis is not None:
+            self._analyses[sample.shape, sample.dtype] = way.analysis
+
     def _remove(
-        self, x: torch.Tensor, member: np.ndarray | None, replace: str, memory_bytes: int
+        self,
+        x: torch.Tensor,
+        layer: nn.Module,
+        way: Prepared,
+        member: np.ndarray | None,
+        replace: str,
+        memory_bytes: int,
     ) -> Ablation:
-        if x.is_inference():
-            x = x.clone()
-        layer = find_layer(self.model, self.layer)
-        if self._trace is None:
-            again = Rerun(self.model, layer, x, self._wanted_axis, replace, memory_bytes)
+        if way.traced is None:
+            axis, keeps = self._wanted_axis, way.keeps
+            again = Rerun(self.model, layer, x, axis, replace, memory_bytes, keeps)
+            self._check_channels(again.activation.shape, again.axis)
             delta = again.changed(member)
             return Ablation(again.output, delta, again.activation, again.axis)
         known = self._analyses.get((x.shape, x.dtype))
-        upstream = run_upstream(self._trace, x, watch=known is None)
+        upstream = run_upstream(way.traced, x, watch=known is None)
         if known is None:
-            known = self._analyse(self._trace, x, layer, upstream)
+            known = self._analyse(way, x, layer, upstream)
         ways = expansions(known)
         activation = upstream.values[known.target]
         removed = without_channels(activation, known.axis, replace)
@@ -199,17 +227,26 @@ class AblationPlan:
         return Ablation(run.output, delta, run.activation, known.axis)
 
     def _analyse(
-        self, traced: Trace, x: torch.Tensor, layer: nn.Module, upstream: Upstream
+        self, way: Prepared, x: torch.Tensor, layer: nn.Module, upstream: Upstream
     ) -> Analysis:
+        assert way.traced is not None  # noqa: S101  for the type checker
         try:
-            found = analyse(traced, layer, upstream, self._wanted_axis)
+            found = analyse(way.traced, layer, upstream, self._wanted_axis)
         except Unsuitable as reason:
             raise RequestError(
                 f"the plan does not fit images of shape {tuple(x.shape)}: {reason}; make a "
                 "plan for them with ablation_plan"
             ) from reason
+        self._check_channels(found.shape, found.axis)
         self._analyses[x.shape, x.dtype] = found
         return found
+
+    def _check_channels(self, shape: Shape, axis: int) -> None:
+        if shape[axis] != self.channels:
+            raise RequestError(
+                f"the plan is for {self.channels} channels, but for these images {self.layer} has "
+                f"{shape[axis]}; make a plan for them with ablation_plan"
+            )
 
 
 def ablation_plan(
@@ -233,15 +270,18 @@ def ablation_plan(
     layer : str
         Dotted path of the layer whose channels are removed; its output must be one tensor.
     x : (N, ...) tensor or shape, optional
-        Sample images, of which two are used, or their shape; default (2, 3, 224, 224).
+        Sample images, of which two that differ and are not blank are used (noise in their range
+        takes the place of any that lack), or their shape; default (2, 3, 224, 224).
     channel_axis : int, optional
         Axis of the layer's output that counts channels. Default: the last of three axes (image,
         token, channel) unless the layer holds a convolution, and the last of four or more for
         Linear and LayerNorm layers and blocks made of them alone; else 1. An activation between
         such layers cannot be told from one between convolutions: say -1 there.
     verify : bool
-        Compare the plan with the network itself on the sample, with no channel, every other and
-        all channels removed, and fall back on running the network's own code where they differ.
+        Run the network's own code on the sample, intact and with sets of channels removed: twice
+        the same must give the same, and where the graph gives something else, or an effect that
+        is off by more than a thousandth of it, the network's own code is used. Images of another
+        size than the sample are tried likewise when the plan meets them first.
 
     Returns
     -------
@@ -250,39 +290,26 @@ def ablation_plan(
     Raises
     ------
     RequestError
-        If there is no such layer, or it has no channels, or the output is unfit.
+        If there is no such layer, or no hook reaches it, or it has no channels, or the output is
+        unfit, or two calls on the same images differ.
     """
     module = find_layer(model, layer)
+    check_reachable(model, layer)
     sample = sample_images(model, x)
-    with attributes_kept(model), evaluation(model):
-        traced = trace(model, module)
-        reason = traced if isinstance(traced, str) else ""
-        if isinstance(traced, Trace):
-            plan, reason = _from_graph(model, layer, module, traced, sample, channel_axis)
-            if plan is not None and (not verify or _agrees(plan, sample)):
-                return plan
-            reason = reason or "its graph gives other values than the network"
-        return _from_code(model, layer, module, sample, channel_axis, reason)
+    way = prepare(model, module, sample, channel_axis, verify)
+    if way.analysis is None:
+        with borrowed(model, way.keeps):
+            plan = _from_code(model, layer, module, sample, channel_axis, way)
+    else:
+        plan = _from_graph(model, layer, way.analysis)
+    plan = replace(plan, _wanted_axis=channel_axis, _verify=verify)
+    plan._keep(way, sample.shape, sample)
+    return plan
 
 
-def _from_graph(
-    model: nn.Module,
-    layer: str,
-    module: nn.Module,
-    traced: Trace,
-    sample: torch.Tensor,
-    axis: int | None,
-) -> tuple[AblationPlan | None, str]:
-    try:
-        upstream = run_upstream(traced, sample, watch=True)
-    except Exception as error:  # noqa: BLE001  if it is the network's fault, its code will tell
-        return None, f"its graph cannot be run ({first_line(error)})"
-    try:
-        analysis = analyse(traced, module, upstream, axis)
-    except Unsuitable as reason:
-        return None, str(reason)
+def _from_graph(model: nn.Module, layer: str, analysis: Analysis) -> AblationPlan:
     ways = expansions(analysis)
-    plan = AblationPlan(
+    return AblationPlan(
         model=model,
         layer=layer,
         channels=analysis.channels,
@@ -290,11 +317,7 @@ def _from_graph(
         kind=_kind(analysis, ways),
         passes=forward_passes(analysis, ways),
         words=in_words(layer, analysis, ways),
-        _trace=traced,
-        _wanted_axis=axis,
-        _analyses={(sample.shape, sample.dtype): analysis},
     )
-    return plan, ""
 
 
 def _from_code(
@@ -303,42 +326,19 @@ def _from_code(
     module: nn.Module,
     sample: torch.Tensor,
     axis: int | None,
-    reason: str,
+    way: Prepared,
 ) -> AblationPlan:
-    again = Rerun(model, module, sample, axis, "zero", MEMORY_BYTES)
-    share = again.share_again()
+    again = Rerun(model, module, sample, axis, "zero", MEMORY_BYTES, way.keeps)
     return AblationPlan(
         model=model,
         layer=layer,
         channels=again.parts,
         channel_axis=again.axis,
         kind="rerun",
-        passes=1 + again.parts * share,
-        words=f"{layer} ({again.parts} channels): {reason}; {again.in_words('channel')}, by hooks.",
-        _wanted_axis=axis,
+        passes=1 + again.parts * again.share_again(),
+        words=f"{layer} ({again.parts} channels): {way.reason}; "
+        f"{again.in_words('channel')}, by hooks.",
     )
-
-
-def _agrees(plan: AblationPlan, sample: torch.Tensor) -> bool:
-    """Whether the plan and the network itself give the same on the sample."""
-    rows = np.zeros((3, plan.channels), dtype=bool)
-    rows[1, ::2] = True
-    rows[2] = True
-    layer = find_layer(plan.model, plan.layer)
-    try:
-        fast = plan._remove(sample, rows, "zero", MEMORY_BYTES).removed
-    except RequestError:
-        raise
-    except Exception:  # noqa: BLE001  a graph that is not the whole story may raise anything
-        return False
-    slow = Rerun(plan.model, layer, sample, plan._wanted_axis, "zero", 0)
-    exact = slow.output.unsqueeze(1) + slow.changed(rows)
-    if not bool(exact.isfinite().all()):
-        return True  # nothing can be compared; the analysis stands by itself
-    rounding = torch.finfo(slow.activation.dtype).eps * max(1.0, float(exact.abs().max()))
-    effect = float((exact - exact[:, :1]).abs().max())
-    tolerance = _ROUNDINGS * rounding + _AGREEMENT * effect
-    return torch.allclose(fast.to(exact.dtype), exact, rtol=0.0, atol=tolerance)
 
 
 def _kind(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> Kind:

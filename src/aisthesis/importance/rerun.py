@@ -19,13 +19,14 @@ from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from aisthesis.errors import RequestError
-from aisthesis.importance.channels import channel_axis, without_channels
+from aisthesis.importance.channels import channel_axis, check_activation, without_channels
 from aisthesis.importance.execution import check_output, widest
 from aisthesis.importance.modes import channels_replaced
+from aisthesis.importance.state import Kept, NetworkState
 
 __all__ = ["Rerun"]
 
-_AGREEMENT = 1e-4
+_AGREEMENT = 1e-4  # of the effect of removing all channels
 
 
 @dataclass
@@ -58,6 +59,8 @@ class Rerun:
         What a removed channel becomes.
     memory_bytes
         Most memory for results that are given back.
+    keeps : {"none", "buffers", "all"}
+        Tensors that the network writes into; every pass begins with the same.
     """
 
     def __init__(
@@ -68,17 +71,16 @@ class Rerun:
         axis: int | None,
         replace: str,
         memory_bytes: int,
+        keeps: Kept = "buffers",
     ) -> None:
         self.model, self.layer, self.x, self.replace = model, layer, x, replace
+        self._state = NetworkState(model, keeps)
         self._activations: list[torch.Tensor] = []
         self._record = _Record(bytes_left=memory_bytes)
         with self._recording(), channels_replaced(layer, self._remember):
             output = model(x.clone())
-        if not self._activations:
-            raise RequestError(
-                "the network never calls the layer, so nothing can be removed from it; choose "
-                "another layer"
-            )
+        self._state.rewind()
+        check_activation(self._activations)
         check_output(output, x.shape[0])
         self.activation = self._activations[-1]
         self.axis = channel_axis(layer, self.activation.shape, axis)
@@ -128,7 +130,9 @@ class Rerun:
             if replay:
                 stack.enter_context(self._replaying())
             stack.enter_context(channels_replaced(self.layer, replacement))
-            return widest(self.model(self.x.clone()))
+            output = widest(self.model(self.x.clone()))
+        self._state.rewind()
+        return output
 
     def _count(self) -> int:
         """Number of parts of the layer's output that can be removed: its channels."""
@@ -147,11 +151,7 @@ class Rerun:
         return torch.where(chosen.reshape(shape), removed, activation)
 
     def _remember(self, activation: Any) -> Any:
-        if not isinstance(activation, torch.Tensor):
-            raise RequestError(
-                f"expected a layer that gives one tensor, got {type(activation).__name__}; choose "
-                "a layer inside it"
-            )
+        check_activation([activation])
         self._activations.append(activation.clone())
         return activation
 
@@ -159,18 +159,18 @@ class Rerun:
         """Whether giving results back changes nothing, for no and for all channels removed."""
         if not self._record.results:
             return True
-        for row in (np.zeros(self.parts, bool), np.ones(self.parts, bool)):
+        rows = np.zeros(self.parts, bool), np.ones(self.parts, bool)
+        whole = [self._removed(row, replay=False) for row in rows]
+        effect = (whole[1] - whole[0]).nan_to_num(0, 0, 0).abs().max()
+        for row, expected in zip(rows, whole, strict=True):
             try:
                 replayed = self._removed(row)
             except RequestError:
                 raise
             except Exception:  # noqa: BLE001  code that the replay confuses may raise anything
                 return False
-            whole = self._removed(row, replay=False)
-            scale = max(1.0, float(whole.abs().max()))
-            if not torch.allclose(
-                replayed, whole, rtol=0.0, atol=_AGREEMENT * scale, equal_nan=True
-            ):
+            near = _AGREEMENT * float(effect)
+            if not torch.allclose(replayed, expected, rtol=0.0, atol=near, equal_nan=True):
                 return False
         return True
 

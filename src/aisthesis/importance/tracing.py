@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,6 +25,16 @@ class Trace:
     before: list[fx.Node]  # in order: the target and whatever does not depend on it
     after: list[fx.Node]  # in order: whatever depends on the target
     dying: dict[fx.Node, list[fx.Node]]  # values that are not read after each node before
+    # attributes that the network's code makes at its first pass, for one that has not made them
+    made: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def attribute(self, name: str) -> Any:
+        """What a `get_attr` node reads; the network's own where it has it."""
+        try:
+            own = operator.attrgetter(name)(self.root)
+        except AttributeError:
+            own = None
+        return self.made[name] if own is None and name in self.made else own
 
 
 class _OneInput(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +54,7 @@ def run_upstream(trace: Trace, x: torch.Tensor, watch: bool) -> Upstream:
         if node.op == "placeholder":
             values[node] = x.clone()
         elif node.op == "get_attr":
-            values[node] = operator.attrgetter(str(node.target))(trace.root)
+            values[node] = trace.attribute(str(node.target))
         else:
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
             module = node_module(trace, node)

@@ -21,7 +21,7 @@ from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import told_plainly
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.images import batches
+from aisthesis.images import ImageFolder, batches
 from aisthesis.importance import AblationPlan, ablation_plan
 from aisthesis.importance.similarity import (
     AlignmentScores,
@@ -44,6 +44,7 @@ from aisthesis.pipeline.align_inputs import AlignmentInputs
 from aisthesis.pipeline.boxes import seen_shares
 from aisthesis.pipeline.catalogue import asked_transform, build
 from aisthesis.pipeline.devices import choose_device
+from aisthesis.pipeline.explain import sample_pixels
 
 __all__ = ["Aligned", "align_backbone", "align_key", "embedding_plan", "require_layers"]
 
@@ -121,7 +122,7 @@ def require_layers(config: AlignmentConfig) -> None:
         )
 
 
-def embedding_plan(backbone: Backbone) -> AblationPlan:
+def embedding_plan(backbone: Backbone, folder: ImageFolder | None = None) -> AblationPlan:
     """Find how the channels of the backbone's layer are removed from its whole embedding.
 
     Raises
@@ -136,7 +137,7 @@ def embedding_plan(backbone: Backbone) -> AblationPlan:
     return ablation_plan(
         backbone.trunk,
         backbone.trunk_layer,
-        torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device),
+        sample_pixels(backbone, folder),
         channel_axis=backbone.layout.channel_axis if backbone.layout else None,
     )
 
@@ -155,7 +156,7 @@ def align_backbone(
         narrator.warn(f"{asked.label}: {backbone.weights.warning}")
     device = choose_device(config.device)
     backbone.trunk.to(device)
-    plan = embedding_plan(backbone)
+    plan = embedding_plan(backbone, inputs.folder)
     narrator.say(f"{asked.label}: {plan.describe().replace('module.', '')}")
     with narrator.steps(f"{asked.label}: embeddings", len(inputs.names)) as advance:
         embeddings = _embeddings(folder, config, inputs, backbone, plan, device, advance)

@@ -21,10 +21,10 @@ from aisthesis.engine.maps_store import open_maps
 from aisthesis.heads import MeanRating, MemberNetwork, PhotographEnsemble, bagging
 from aisthesis.heads.ensembles import Ensemble
 from aisthesis.images import ImageFolder, batches
-from aisthesis.importance import ablation_plan
 from aisthesis.maps import ensemble_map, photograph_masking_map, rating_unit_map, upsample
 from aisthesis.maps.common_frame import union_of_boxes
 from aisthesis.pipeline.devices import choose_device
+from aisthesis.pipeline.explain import plan_for
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import maps_parts
 from aisthesis.pipeline.network import fitted_backbone, fitted_heads
@@ -117,12 +117,7 @@ def _member(
     backbone, device = fitted_backbone(folder, config, asked), choose_device(config.device)
     heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
     model = MeanRating(backbone.trunk, heads).to(device)
-    plan = ablation_plan(
-        model,
-        f"trunk.{backbone.trunk_layer}",
-        torch.zeros(1, 3, *backbone.input_size_px, device=device),
-        channel_axis=backbone.layout.channel_axis if backbone.layout else None,
-    )
+    plan = plan_for(backbone, model, inputs.folder)
     nothing = np.zeros((0, plan.channels), dtype=bool)  # the layer's output alone is wanted
     maps, done = [], 0
     for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from aisthesis.backbones import Backbone
+from aisthesis.backbones.initialise import noise_images
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
@@ -20,6 +22,7 @@ from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
 from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
 from aisthesis.explainer_names import BASE
 from aisthesis.heads import RatingEnsemble
+from aisthesis.images import ImageFolder, batches
 from aisthesis.importance import AblationPlan, ablation_plan, evidence_scores, importance_scores
 from aisthesis.maps import activation_map, weighted_map, z_score
 from aisthesis.pipeline.boxes import crop_boxes
@@ -36,6 +39,7 @@ __all__ = [
     "in_units",
     "maps_store",
     "plan_for",
+    "sample_pixels",
 ]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
@@ -85,7 +89,7 @@ class MapsJob:
             return backbone, None
         device = next(backbone.trunk.parameters()).device
         model = RatingEnsemble(backbone.trunk, self.spec.heads()).to(device)
-        return backbone, plan_for(backbone, model)
+        return backbone, plan_for(backbone, model, ImageFolder(self.spec.images))
 
     @torch.no_grad()
     def work(self, loaded: tuple[Backbone, AblationPlan], chunk: Chunk) -> None:
@@ -211,14 +215,28 @@ def _n_flat(maps: NDArray[Any]) -> int:
     return int(z_score(mean_maps[defined])[1].sum()) if defined.any() else 0
 
 
-def plan_for(backbone: Backbone, model: RatingEnsemble) -> AblationPlan:
-    """Find how the channels of the backbone's layer are removed from heads on its trunk."""
+def plan_for(
+    backbone: Backbone, model: nn.Module, folder: ImageFolder | None = None
+) -> AblationPlan:
+    """Find how the channels of the backbone's layer are removed from heads on its trunk.
+
+    The plan is tried on two images of `folder`, and on noise where it has none.
+    """
     return ablation_plan(
         model,
         f"trunk.{backbone.trunk_layer}",
-        torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device),
+        sample_pixels(backbone, folder),
         channel_axis=backbone.layout.channel_axis if backbone.layout else None,
     )
+
+
+def sample_pixels(backbone: Backbone, folder: ImageFolder | None) -> torch.Tensor:
+    """Images to try a plan on: the first two of a folder that can be read, then two of noise."""
+    pixels = [noise_images(backbone.transform, 2, seed=0)]
+    if folder is not None:
+        read = batches(folder, folder.names[:2], backbone.transform, 2, on_fault="skip")
+        pixels = [*(batch.pixels for batch in read), *pixels]
+    return torch.cat(pixels).to(backbone.device)
 
 
 def plan_in_words(plan: AblationPlan) -> str:

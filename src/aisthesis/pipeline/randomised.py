@@ -71,7 +71,8 @@ def randomised_maps(
             weights_dir=None,
             seed=config.seed + _SEED_OFFSET + number,
         )
-        plan = plan_for(backbone, RatingEnsemble(backbone.trunk, heads).to(device))
+        model = RatingEnsemble(backbone.trunk, heads).to(device)
+        plan = plan_for(backbone, model, inputs.folder)
         parts: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KINDS}
         for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
             rated = torch.tensor([rating[name] for name in batch.names], dtype=torch.float64)

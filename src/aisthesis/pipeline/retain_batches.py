@@ -98,7 +98,7 @@ def retain_heads(
     """
     device = backbone.device
     model = RatingEnsemble(backbone.trunk, [head.to(device) for head in heads])
-    plan = plan_for(backbone, model)
+    plan = plan_for(backbone, model, folder)
     outputs, deltas = [], []
     for batch in batches(folder, names, backbone.transform, batch_size):
         found = plan(batch.pixels.to(device))

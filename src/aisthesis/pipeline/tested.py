@@ -260,7 +260,7 @@ class _Tested:
         return ablation_plan(
             self.model,
             self.subject.layer,
-            self.pixels[:1],
+            self.pixels,
             channel_axis=layout.channel_axis if layout else None,
         )
 

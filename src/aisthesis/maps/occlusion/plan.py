@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aisthesis.errors import RequestError
 from aisthesis.importance.execution import check_output
-from aisthesis.importance.modes import attributes_kept, evaluation
+from aisthesis.importance.modes import borrowed
 from aisthesis.maps.occlusion.layout import Layout, cheapest_layout, whole_passes
 from aisthesis.maps.occlusion.local import LocalNetwork, local_network
 from aisthesis.maps.occlusion.running import intact_values, masked_images, run_tile
@@ -122,7 +122,7 @@ class OcclusionPlan:
             )
         colours = torch.as_tensor(fill, dtype=images.dtype, device=images.device)
         colours = colours.expand(len(images), images.shape[1])
-        with evaluation(self.model):
+        with borrowed(self.model):
             by_image = [
                 self._one(image[None], colour, advance)
                 for image, colour in zip(images, colours, strict=True)
@@ -203,7 +203,7 @@ def occlusion_plan(
     generator = torch.Generator().manual_seed(0)
     sample = torch.randn(1, channels, height, width, generator=generator)
     sample = sample.to(first.device, first.dtype)
-    with evaluation(model), attributes_kept(model):
+    with borrowed(model):
         check_output(model(sample), 1)
         found = local_network(model, sample)
     network = None if isinstance(found, str) else found

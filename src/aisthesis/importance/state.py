@@ -1,0 +1,141 @@
+"""What a network holds at one moment, so that passes of its own code leave nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+__all__ = ["Kept", "NetworkState", "state_kept"]
+
+Kept = Literal["none", "buffers", "all"]
+"""Tensors that are copied, to undo writing into them: none, all but parameters, or all."""
+
+
+class NetworkState:
+    """Attributes, containers and tensors of every module of a network.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    tensors : {"none", "buffers", "all"}
+        Which tensors to copy; writing into others cannot be undone. Buffers include tensors that
+        are plain attributes.
+    """
+
+    def __init__(self, model: nn.Module, tensors: Kept = "buffers") -> None:
+        # a scripted module holds its attributes outside Python; only its tensors can be kept
+        modules = [m for m in model.modules() if not isinstance(m, torch.jit.ScriptModule)]
+        tables = [table for module in modules for table in _tables(module)]
+        self._tables = [(table, dict(table)) for table in tables]
+        inner = _containers([value for table in tables for value in table.values()])
+        self._containers = [(container, container.copy()) for container in inner]
+        self._moved: list[torch.Tensor] = []
+        self._copies: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
+        if tensors != "none":
+            held = [value for table in (*tables, *inner) for value in _values(table)]
+            found = [v for v in held if type(v) is torch.Tensor or isinstance(v, nn.Buffer)]
+            found += list(model.buffers())
+            found += list(model.parameters()) if tensors == "all" else []
+            self._copies = {
+                id(t): (t, t.data, t.detach().clone()) for t in found if _can_be_kept(t)
+            }
+
+    @property
+    def moved(self) -> Kept:
+        """Which kind of tensors had to be put back so far, the least that undoes it."""
+        if any(isinstance(tensor, nn.Parameter) for tensor in self._moved):
+            return "all"
+        return "buffers" if self._moved else "none"
+
+    def restore(self) -> None:
+        """Put everything back."""
+        self._put_back(caches=False)
+
+    def rewind(self) -> None:
+        """Put everything back but what was first made since: a grid or mask that is kept."""
+        self._put_back(caches=True)
+
+    def _put_back(self, caches: bool) -> None:
+        for table, kept in self._tables:
+            if len(table) != len(kept) or any(table.get(k) is not v for k, v in kept.items()):
+                made = {k: v for k, v in table.items() if caches and kept.get(k) is None}
+                table.clear()
+                table.update({**kept, **made})
+        for container, kept in self._containers:
+            _refill(container, kept, caches)
+        for tensor, data, copy in self._copies.values():
+            if _moved(tensor, data, copy):
+                self._moved.append(tensor)
+                if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
+                    tensor.data = data
+                with torch.no_grad():
+                    tensor.copy_(copy)
+
+
+@contextmanager
+def state_kept(model: nn.Module, tensors: Kept = "buffers") -> Iterator[NetworkState]:
+    """Whatever the network's own code does to its modules is undone on the way out."""
+    state = NetworkState(model, tensors)
+    try:
+        yield state
+    finally:
+        state.restore()
+
+
+def _tables(module: nn.Module) -> tuple[dict[str, Any], ...]:
+    return vars(module), module._parameters, module._buffers, module._modules
+
+
+def _containers(values: list[Any]) -> list[Any]:
+    """Lists, dicts and sets among the values, and those inside them."""
+    found: dict[int, Any] = {}
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list | dict | set) and id(value) not in found:
+            found[id(value)] = value
+            waiting.extend(_values(value))
+    return list(found.values())
+
+
+def _values(container: Any) -> Iterator[Any]:
+    return iter(list(container.values() if isinstance(container, dict) else container))
+
+
+def _refill(container: Any, kept: Any, caches: bool) -> None:
+    if isinstance(container, dict):
+        same = len(container) == len(kept)
+        if not same or any(k not in container or container[k] is not v for k, v in kept.items()):
+            made = {k: v for k, v in container.items() if caches and k not in kept}
+            container.clear()
+            container.update({**kept, **made})
+    elif isinstance(container, list):
+        if len(container) != len(kept) or any(
+            a is not b for a, b in zip(container, kept, strict=True)
+        ):
+            container[:] = kept
+    elif container != kept:
+        container.clear()
+        container.update(kept)
+
+
+def _can_be_kept(tensor: torch.Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_inference()
+
+
+def _moved(tensor: torch.Tensor, data: torch.Tensor, copy: torch.Tensor) -> bool:
+    if tensor.data_ptr() != data.data_ptr() or tensor.shape != copy.shape:
+        return True
+    try:
+        return not torch.equal(tensor, copy)
+    except RuntimeError:  # a type without comparison, such as float8
+        return not torch.equal(_bytes(tensor), _bytes(copy))
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().contiguous().reshape(-1).view(torch.uint8)
