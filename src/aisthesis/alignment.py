@@ -28,6 +28,7 @@ from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inpu
 from aisthesis.pipeline.align_maps import write_alignment_maps
 from aisthesis.pipeline.align_tables import write_alignment_tables
 from aisthesis.pipeline.catalogue import check_request
+from aisthesis.whole import whole_file
 
 __all__ = ["Alignment"]
 
@@ -43,6 +44,8 @@ class Alignment:
         be rsatoolbox RDMs; they are then kept in the study's folder.
     narrator : Narrator, optional
         Who tells progress; nobody by default.
+    follow_links : bool
+        Whether links in the study's folder are your own; otherwise it is refused with them.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class Alignment:
         config: AlignmentConfig | None = None,
         *,
         narrator: Narrator | None = None,
+        follow_links: bool = False,
         **keys: Any,
     ) -> None:
         self._given: Any = None
@@ -66,7 +70,7 @@ class Alignment:
         elif keys:
             raise TypeError("give a configuration or its keys by name, not both")
         self.config = config
-        self.folder = AlignmentFolder(config.out)
+        self.folder = AlignmentFolder(config.out, follow_links=follow_links)
         self._narrator = narrator or Silent()
         self._inputs: AlignmentInputs | None = None
 
@@ -76,7 +80,13 @@ class Alignment:
         return cls(read_alignment_file(Path(path)), narrator=narrator)
 
     @classmethod
-    def open(cls, folder: str | Path, *, narrator: Narrator | None = None) -> Alignment:
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        narrator: Narrator | None = None,
+        follow_links: bool = False,
+    ) -> Alignment:
         """Open a study folder that `run` has written.
 
         Raises
@@ -84,7 +94,8 @@ class Alignment:
         RequestError
             If the folder holds no study of similarity judgments.
         """
-        return cls(AlignmentFolder(Path(folder)).config(), narrator=narrator)
+        held = AlignmentFolder(Path(folder), follow_links=follow_links).config()
+        return cls(held, narrator=narrator, follow_links=follow_links)
 
     def run(self) -> Alignment:
         """Do what is not done yet: score, retain, validate, map, report.
@@ -96,6 +107,7 @@ class Alignment:
         AisthesisError
             If the work fails; what is finished stays, and the next run goes on from there.
         """
+        self.folder.inspect()
         check_request(self.config)
         require_layers(self.config)
         inputs = self.inputs
@@ -124,7 +136,9 @@ class Alignment:
         from aisthesis.report.alignment import write_alignment_report
 
         started = time.perf_counter()
-        path = write_alignment_report(self.folder.root, progress=self._narrator)
+        path = write_alignment_report(
+            self.folder.root, progress=self._narrator, follow_links=self.folder.follow_links
+        )
         self.folder.record_stage("report", "", started)
         return path
 
@@ -186,18 +200,14 @@ class Alignment:
 
     def _keep_judgments(self, inputs: AlignmentInputs) -> None:
         judged = inputs.similarities
-        partial = self.folder.root / ".judgments.partial.npz"
-        with told_plainly(self.folder.judgments):
-            try:
-                np.savez(
-                    partial,
-                    dissimilarity=judged.dissimilarity,
-                    images=np.array(judged.names),
-                    subjects=np.array(judged.subjects),
-                )
-                partial.replace(self.folder.judgments)
-            finally:
-                partial.unlink(missing_ok=True)
+        file = self.folder.judgments
+        with told_plainly(file), whole_file(file) as partial:
+            np.savez(
+                partial,
+                dissimilarity=judged.dissimilarity,
+                images=np.array(judged.names),
+                subjects=np.array(judged.subjects),
+            )
 
     def _record_inputs(self, inputs: AlignmentInputs) -> None:
         config, judged = self.config, inputs.similarities

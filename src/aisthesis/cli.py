@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aisthesis import __version__
-from aisthesis.cli_engine import add_engine_options, add_plan, add_status, engine_options
+from aisthesis.cli_engine import add_engine_options, add_links, add_plan, add_status, engine_options
 from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError, one_line
 
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
                 help="the image browser's photographs: inside the page, or as files in a folder "
                 "beside it (default: inside while they take less than about 20 MB)",
             )
+        add_links(command)
         command.set_defaults(command=_run_stage, stage=stage)
     _add_predict(commands)
     _add_backbones(commands)
@@ -143,6 +144,7 @@ def _add_run(commands: Any) -> None:
         help="name of a column in the ratings table (may be repeated)",
     )
     add_engine_options(command)
+    add_links(command)
     command.set_defaults(command=_run)
 
 
@@ -157,6 +159,7 @@ def _add_predict(commands: Any) -> None:
     command.add_argument(
         "--retained", action="store_true", help="with the channels that `retain` has kept"
     )
+    add_links(command)
     command.set_defaults(command=_predict)
 
 
@@ -204,7 +207,9 @@ def _run(options: argparse.Namespace) -> None:
     from aisthesis.engine import Terminal
     from aisthesis.study import Study
 
-    study = Study(_asked(options), narrator=Terminal())
+    study = Study(_asked(options), narrator=Terminal(), follow_links=options.follow_links)
+    if options.study is not None:
+        study.settings_from(options.study)
     study.run()
     print(study.folder.report)
 
@@ -299,20 +304,20 @@ def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> N
     ]
 
 
-def open_study(path: Path) -> Study:
+def open_study(path: Path, *, follow_links: bool = False) -> Study:
     """Open a study by its folder or its file."""
     from aisthesis.engine import Terminal
     from aisthesis.study import Study
 
     if path.is_file():
-        return Study.from_toml(path, narrator=Terminal())
-    return Study.open(path, narrator=Terminal())
+        return Study.from_toml(path, narrator=Terminal(), follow_links=follow_links)
+    return Study.open(path, narrator=Terminal(), follow_links=follow_links)
 
 
 def _run_stage(options: argparse.Namespace) -> None:
-    study = open_study(options.study)
+    study = open_study(options.study, follow_links=options.follow_links)
     if options.stage == "report":
-        study.run(until="agree")
+        study.run(until="agree", here=True)
         print(study.report(photographs=options.photographs))
         return
     study.run(until=options.stage)
@@ -320,7 +325,7 @@ def _run_stage(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    study = open_study(options.study)
+    study = open_study(options.study, follow_links=options.follow_links)
     table = study.predict(
         options.images,
         on_error=options.on_error,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_engine_options", "add_plan", "add_status", "engine_options"]
+__all__ = ["add_engine_options", "add_links", "add_plan", "add_status", "engine_options"]
 
 
 def add_engine_options(command: Any) -> None:
@@ -39,12 +39,22 @@ def engine_options(values: dict[str, Any], options: argparse.Namespace) -> None:
         values["engine"] = "processes"
 
 
+def add_links(command: Any) -> None:
+    """Add what a command is told of links in a study's folder."""
+    command.add_argument(
+        "--follow-links",
+        action="store_true",
+        help="links in the study's folder are your own: follow them (otherwise it is refused)",
+    )
+
+
 def add_status(commands: Any) -> None:
     """Add `aisthesis status`."""
     what = "say what of a study is done, stale, damaged or to do, and why"
     command = commands.add_parser("status", help=what, description=what)
     command.add_argument("study", type=Path, help="a study folder, or a study file")
     command.add_argument("--csv", action="store_true", help="as CSV on standard output")
+    add_links(command)
     command.set_defaults(command=_status)
 
 
@@ -65,7 +75,7 @@ def add_plan(commands: Any) -> None:
 def _status(options: argparse.Namespace) -> int:
     from aisthesis.cli import open_study, print_table
 
-    study = open_study(options.study)
+    study = open_study(options.study, follow_links=options.follow_links)
     table = study.status()
     _show(table, options.csv, print_table)
     return 0 if (table["state"] == "done").all() else 3

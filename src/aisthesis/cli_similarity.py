@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from aisthesis.cli_engine import add_links
 from aisthesis.errors import RequestError
 
 __all__ = ["add_align", "add_retain"]
@@ -54,6 +55,7 @@ def add_align(commands: Any) -> None:
     add("--seed", type=int, help="of everything random (default 0)")
     add("--on-error", choices=["stop", "skip"], help="a broken image stops the study or is skipped")
     add("--device", help="auto, cpu, cuda, cuda:1, mps (default auto)")
+    add_links(command)
     command.set_defaults(command=_align)
 
 
@@ -64,6 +66,7 @@ def add_retain(commands: Any) -> None:
     command.add_argument("study", type=Path, help="a study folder, or a study file")
     command.add_argument("--folds", type=int, default=4, help="of the validation (default 4)")
     command.add_argument("--repeats", type=int, default=2, help="of the validation (default 2)")
+    add_links(command)
     command.set_defaults(command=_retain)
 
 
@@ -71,7 +74,7 @@ def _retain(options: argparse.Namespace) -> None:
     from aisthesis.cli import open_study
     from aisthesis.pipeline.retain import retain_files
 
-    study = open_study(options.study)
+    study = open_study(options.study, follow_links=options.follow_links)
     study.retain(folds=options.folds, repeats=options.repeats)
     print(retain_files(study.folder)["retention"])
 
@@ -82,9 +85,11 @@ def _align(options: argparse.Namespace) -> None:
 
     if options.study is not None and options.study.is_dir():
         _refuse_options(options)
-        study = Alignment.open(options.study, narrator=Terminal())
+        study = Alignment.open(
+            options.study, narrator=Terminal(), follow_links=options.follow_links
+        )
     else:
-        study = Alignment(_asked(options), narrator=Terminal())
+        study = Alignment(_asked(options), narrator=Terminal(), follow_links=options.follow_links)
     study.run()
     print(study.folder.report)
 
@@ -93,7 +98,7 @@ def _refuse_options(options: argparse.Namespace) -> None:
     given = [
         f"--{name.replace('_', '-')}"
         for name, value in vars(options).items()
-        if name not in ("study", "command") and value not in (None, [])
+        if name not in ("study", "command", "follow_links") and value not in (None, [])
     ]
     if given:
         raise RequestError(

@@ -24,6 +24,7 @@ from aisthesis.heads import MLPHead, embed_images
 from aisthesis.heads.mlp import head_of
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.pipeline.retain_batches import retain_heads
+from aisthesis.whole import whole_file
 
 __all__ = ["RetainedPredictor", "retain"]
 
@@ -94,12 +95,8 @@ class RetainedPredictor:
             "layer": str(self.whole.layer),
             "weights_sha256": str(self.whole.weights.sha256),
         }
-        partial = path.with_name(f".{path.name}.partial")
-        try:
+        with whole_file(path) as partial:
             save_file({**tensors, _MASK: mask}, partial, metadata={**(metadata or {}), **known})
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
         return path
 
     @classmethod

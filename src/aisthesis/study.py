@@ -17,6 +17,7 @@ from aisthesis.engine import Narrator, Silent, StudyFolder, digest_of
 from aisthesis.engine.jobs import Executor, Serial, forget_loaded
 from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.permitted import folder_of, require_permitted
 from aisthesis.engine.processes import Processes, cores
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
@@ -50,6 +51,8 @@ class Study:
         `backbones`, ...), relative paths being relative to the working directory.
     narrator : Narrator, optional
         Who tells progress; nobody by default.
+    follow_links : bool
+        Whether links in the study's folder are your own; otherwise it is refused with them.
 
     Raises
     ------
@@ -58,41 +61,73 @@ class Study:
     """
 
     def __init__(
-        self, config: StudyConfig | None = None, *, narrator: Narrator | None = None, **keys: Any
+        self,
+        config: StudyConfig | None = None,
+        *,
+        narrator: Narrator | None = None,
+        follow_links: bool = False,
+        **keys: Any,
     ) -> None:
         if config is None:
             config = study_config(_plain(keys), Path.cwd(), "Study(...)")
         elif keys:
             raise TypeError("give a configuration or its keys by name, not both")
         self.config = config
-        self.folder = StudyFolder(config.out)
+        self.folder = StudyFolder(config.out, follow_links=follow_links)
         self._narrator = narrator or Silent()
         self._inputs: Inputs | None = None
         self._checked_in = 0.0
         self._specs: dict[str, NetworkSpec] = {}
+        self._settings_of: Path | None = None  # the study's folder, where they come from there
 
     @classmethod
-    def from_toml(cls, path: str | Path, *, narrator: Narrator | None = None) -> Study:
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        narrator: Narrator | None = None,
+        follow_links: bool = False,
+    ) -> Study:
         """Read a study file; its relative paths are relative to its own folder."""
-        return cls(read_study_file(Path(path)), narrator=narrator)
+        study = cls(read_study_file(Path(path)), narrator=narrator, follow_links=follow_links)
+        study.settings_from(Path(path))
+        return study
 
     @classmethod
-    def open(cls, folder: str | Path, *, narrator: Narrator | None = None) -> Study:
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        narrator: Narrator | None = None,
+        follow_links: bool = False,
+    ) -> Study:
         """Open a study folder that `run` has written.
+
+        Its settings are not trusted with what runs code: a cluster is started with the few
+        options of `engine.permitted` alone.
 
         Raises
         ------
         RequestError
             If the folder holds no study.
         """
-        return cls(StudyFolder(Path(folder)).config(), narrator=narrator)
+        held = StudyFolder(Path(folder), follow_links=follow_links).config()
+        study = cls(held, narrator=narrator, follow_links=follow_links)
+        study._settings_of = Path(folder)
+        return study
 
-    def run(self, *, until: str = "report") -> Study:
+    def settings_from(self, file: Path) -> None:
+        """Say which study file the settings come from; one in a study's folder is not trusted."""
+        self._settings_of = folder_of(file)
+
+    def run(self, *, until: str = "report", here: bool = False) -> Study:
         """Do what is not done yet, up to and including a stage.
 
         Parameters
         ----------
         until : {"fit", "explain", "agree", "report"}
+        here : bool
+            Whether all is done in this process, whatever `engine` says.
 
         Raises
         ------
@@ -103,7 +138,7 @@ class Study:
         """
         if until not in _STAGES:
             raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
-        with self._at_work() as (inputs, executor):
+        with self._at_work(here=here) as (inputs, executor):
             for stage in _STAGES[: _STAGES.index(until) + 1]:
                 getattr(self, f"_{stage}")(inputs, executor)
         return self
@@ -117,16 +152,21 @@ class Study:
             Columns ``stage, of, state, done, total, why``: a row for each stage, and where a stage
             goes backbone by backbone for each backbone.
         """
+        self.folder.inspect()
         check_request(self.config)
         return study_status(self.folder, self.config, self.inputs, self._narrator)
 
     @contextmanager
-    def _at_work(self) -> Iterator[tuple[Inputs, Executor]]:
+    def _at_work(self, *, here: bool = False) -> Iterator[tuple[Inputs, Executor]]:
         """Check the request, keep other runs out, and give the inputs and who does the work."""
         metrics_named(self.config.metrics)
+        self.folder.inspect()
         check_request(self.config)
         require_libraries(self.config.explainers)
         self.folder.check(self.config)
+        config = self.config.model_copy(update={"engine": "serial"}) if here else self.config
+        if self._settings_of is not None and config.engine == "dask":
+            require_permitted(config.dask, self._settings_of)
         inputs = self.inputs
         self.folder.make()
         with held_alone(self.folder.root):
@@ -136,7 +176,7 @@ class Study:
             record_inputs(self.folder, self.config, inputs)
             self.folder.record(stages={"check": {"seconds": round(self._checked_in, 3)}})
             try:
-                with _executor(self.config, self._narrator) as executor:
+                with _executor(config, self._narrator) as executor:
                     yield inputs, executor
             finally:
                 forget_loaded()
@@ -232,6 +272,7 @@ class Study:
             Columns ``image, backbone, seed, prediction``; seed ``mean`` is the averaged
             prediction; in rating units.
         """
+        self.folder.inspect()
         return predict_images(
             self.folder,
             self.config,
@@ -252,7 +293,12 @@ class Study:
             `report-photographs/`; `auto` keeps them inside while they take less than about 20 MB.
         """
         started = time.perf_counter()
-        page = write_report(self.folder.root, progress=self._narrator, photographs=photographs)
+        page = write_report(
+            self.folder.root,
+            progress=self._narrator,
+            photographs=photographs,
+            follow_links=self.folder.follow_links,
+        )
         self.folder.record_stage("report", "", started)
         return page
 
@@ -334,7 +380,9 @@ def _executor(config: StudyConfig, narrator: Narrator) -> Iterator[Executor]:
         return
     from aisthesis.engine.cluster import dask_executor
 
-    with dask_executor(config.dask, config.workers, config.threads, narrator) as executor:
+    with dask_executor(
+        config.dask, config.workers, config.threads, narrator, config.out
+    ) as executor:
         yield executor
 
 

@@ -240,3 +240,84 @@ def loaded_where(place: str):
             Path(self.folder, f"work-{chunk.number}").touch()
 
     return LoadedWhere(place)
+
+
+@pytest.mark.parametrize("change", ["", "# another make\n"])
+def test_a_worker_with_other_sources_is_refused_before_the_first_task(
+    change, cluster, tmp_path, monkeypatch
+) -> None:
+    """One character of a comment is enough; the same sources elsewhere are the same."""
+    import shutil
+    from pathlib import Path
+
+    import aisthesis
+    from aisthesis.engine.cluster import DaskExecutor
+
+    package = Path(aisthesis.__file__).parent
+    there = tmp_path / "there"
+    shutil.copytree(package, there / "aisthesis", ignore=shutil.ignore_patterns("__pycache__"))
+    with (there / "aisthesis/errors.py").open("a") as file:
+        file.write(change)
+    monkeypatch.setenv("PYTHONPATH", str(there))
+    cluster.start()
+    executor = DaskExecutor(cluster.address, 1, Narrator())
+    try:
+        if not change:
+            executor.require_same_workers(tmp_path)
+            assert not list(tmp_path.glob(".*.seen"))
+            return
+        with pytest.raises(AisthesisError, match="the digest of its sources is") as caught:
+            executor.require_same_workers(tmp_path)
+        assert "\n" not in str(caught.value)
+        from aisthesis.engine.jobs import Chunk, Task
+
+        # One that joins later is found by its first task.
+        with pytest.raises(AisthesisError, match="computes with other code"):
+            list(executor.run([Task(loaded_where(str(tmp_path)), Chunk(0, ("a",)))]))
+        assert not list(tmp_path.glob("work-*"))
+    finally:
+        executor.close()
+
+
+@pytest.mark.parametrize("which", ["aisthesis", "torch", "numpy", "python"])
+def test_every_version_that_results_depend_on_is_compared(which) -> None:
+    from aisthesis.engine.cluster import refuse_other_code
+    from aisthesis.engine.same_code import code_of_this_process
+
+    ours = code_of_this_process()
+    refuse_other_code(dict(ours), "a worker")
+    with pytest.raises(AisthesisError, match=f"{which} is 0 there and {ours[which]} here"):
+        refuse_other_code(ours | {which: "0"}, "a worker")
+    with pytest.raises(AisthesisError, match=f"{which} is missing there"):
+        refuse_other_code({k: v for k, v in ours.items() if k != which}, "a worker")
+
+
+def test_a_folder_that_a_worker_does_not_see_is_said(cluster, tmp_path, monkeypatch) -> None:
+    from aisthesis.engine.cluster import DaskExecutor
+
+    cluster.start()
+    executor = DaskExecutor(cluster.address, 1, Narrator())
+    try:
+        # The mark is made where no worker looks, as on a disk of this machine alone.
+        monkeypatch.setattr("pathlib.Path.touch", lambda path: None)
+        with pytest.raises(AisthesisError, match=r"does not see .*under the same path"):
+            executor.require_same_workers(tmp_path)
+    finally:
+        executor.close()
+
+
+def test_a_scheduler_that_stands_still_is_given_up(cluster, tmp_path, monkeypatch) -> None:
+    from aisthesis.engine import cluster as module
+    from aisthesis.engine.jobs import Chunk, Task
+
+    for name, seconds in (("ANSWER_S", 1), ("CHECK_S", 0.3), ("WAIT_FOR_SCHEDULER_S", 2)):
+        monkeypatch.setattr(module, name, seconds)
+    cluster.start()
+    executor = module.DaskExecutor(cluster.address, 1, Narrator())
+    images = executor.run([Task(loaded_where(str(tmp_path)), Chunk(i, ("a",))) for i in range(200)])
+    assert next(images) == 1
+    cluster.processes[0].send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(AisthesisError, match="no Dask scheduler with workers answers"):
+        sum(images)
+    assert time.monotonic() - began < 60

@@ -20,8 +20,8 @@ class AlignmentFolder(StudyFolder):
         The folder; it need not exist yet.
     """
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, root: Path, *, follow_links: bool = False) -> None:
+        super().__init__(root, follow_links=follow_links)
         self.alignment = root / "alignment.csv"
         self.channels = root / "channels.csv"
         self.images_table = root / "images.csv"

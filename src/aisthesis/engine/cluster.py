@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import queue
+import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import aisthesis
 from aisthesis.config import DaskConfig
+from aisthesis.engine.files import told_plainly
 from aisthesis.engine.jobs import Task, run_task
 from aisthesis.engine.processes import cores
 from aisthesis.engine.progress import Narrator
+from aisthesis.engine.same_code import asked_of_a_worker, code_of_this_process, differences
 from aisthesis.errors import AisthesisError, RequestError
 
 __all__ = ["DaskExecutor", "dask_executor"]
@@ -23,6 +29,8 @@ _AHEAD = 3
 WAIT_AT_FIRST_S = 30.0
 WAIT_FOR_SCHEDULER_S = 120.0
 WAIT_FOR_WORKERS_S = 120.0
+#: A scheduler that does not answer for so long is taken for lost.
+ANSWER_S = 20.0
 #: Without a finished task for so long, the workers are asked for.
 CHECK_S = 5.0
 # Of glibc's mallopt.
@@ -32,22 +40,29 @@ _BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFClust
 
 @contextmanager
 def dask_executor(
-    config: DaskConfig, n_workers: int | None, threads: int, narrator: Narrator
+    config: DaskConfig,
+    n_workers: int | None,
+    threads: int,
+    narrator: Narrator,
+    folder: Path | None = None,
 ) -> Iterator[DaskExecutor]:
     """Give an executor on the cluster that a study asks for, started where need be.
+
+    Its workers have to run the same code and see the study's `folder`.
 
     Raises
     ------
     RequestError
         If Dask (or dask-jobqueue) is not installed, or the batch system's options are wrong.
     AisthesisError
-        If the scheduler cannot be reached.
+        If the scheduler cannot be reached, or a worker has other code or does not see the folder.
     """
     _require_dask()
     cluster: Any = None if config.scheduler else _start(config, n_workers)
     address = config.scheduler or str(cluster.scheduler_address)
     executor = DaskExecutor(address, threads, narrator)
     try:
+        executor.require_same_workers(folder)
         narrator.say(
             f"dask: {executor.n_threads()} worker threads at {address}, "
             f"dashboard {executor.dashboard()}"
@@ -101,7 +116,9 @@ class DaskExecutor:
             item = next(waiting, None)
             if item is not None:
                 number, task = item
-                future = self._client.submit(work_on, task, self._threads, pure=False)
+                future = self._client.submit(
+                    work_on, task, self._threads, code_of_this_process(), pure=False
+                )
                 running[future] = number
                 future.add_done_callback(finished.put)
 
@@ -122,6 +139,10 @@ class DaskExecutor:
                     f"workers died again and again on one chunk ({error.task}); they may need "
                     "more memory, or a smaller `batch_size`"
                 ) from None
+            except (TypeError, AttributeError, ImportError) as error:
+                # A worker that joined later with code that knows no such task.
+                self.require_same_workers(None)
+                raise AisthesisError(f"a worker could not do a task: {error}") from error
             yield running.pop(future), images
 
     def _when_workers_were_seen(self, last: float) -> float:
@@ -135,9 +156,42 @@ class DaskExecutor:
             )
         return last
 
+    def require_same_workers(self, folder: Path | None) -> None:
+        """Ask every worker for its code and for the study's folder.
+
+        Raises
+        ------
+        AisthesisError
+            With the first worker that would compute something else, or write elsewhere.
+        """
+        mark = None if folder is None else folder / f".{secrets.token_hex(8)}.seen"
+        try:
+            if mark is not None:
+                with told_plainly(mark):
+                    mark.touch()
+            answers = self._client.run(
+                asked_of_a_worker(), None if mark is None else str(mark), on_error="return"
+            )
+        finally:
+            if mark is not None:
+                mark.unlink(missing_ok=True)
+        for worker, answer in answers.items():
+            if not isinstance(answer, dict):
+                raise AisthesisError(
+                    f"the worker at {worker} cannot say which aisthesis it runs ({answer}); "
+                    f"install {aisthesis.__version__} there, with the same Python"
+                )
+            refuse_other_code(answer["code"], f"the worker at {worker}")
+            if not answer["seen"]:
+                raise AisthesisError(
+                    f"the worker at {worker} does not see {folder}; workers write into the study's "
+                    "folder, so put it on a disk that all machines see under the same path"
+                )
+
     def n_threads(self) -> int:
-        """Threads of all workers."""
-        return sum(self._client.nthreads().values())
+        """Threads of all workers; `TimeoutError` where the scheduler does not answer."""
+        client = self._client
+        return sum(client.sync(client.scheduler.ncores, callback_timeout=ANSWER_S).values())
 
     def dashboard(self) -> str:
         """Address of the dashboard."""
@@ -173,10 +227,29 @@ class DaskExecutor:
         self._client = self._connect(WAIT_FOR_SCHEDULER_S)
 
 
-def work_on(task: Task, threads: int) -> int:
-    """Do one task on a worker."""
+def work_on(task: Task, threads: int, code: Mapping[str, str]) -> int:
+    """Do one task on a worker, which may have joined since the others were asked for their code."""
+    refuse_other_code(code_of_this_process(), f"the worker on {platform.node()}", here=code)
     keep_memory()
     return run_task(task, threads)
+
+
+def refuse_other_code(
+    there: Mapping[str, str], who: str, *, here: Mapping[str, str] | None = None
+) -> None:
+    """Refuse a worker whose code or libraries would give other numbers.
+
+    Raises
+    ------
+    AisthesisError
+        With what differs.
+    """
+    found = differences(code_of_this_process() if here is None else here, there)
+    if found:
+        raise AisthesisError(
+            f"{who} computes with other code: {found}; install the same there, restart it and give "
+            "the same command again"
+        )
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ import pandas as pd
 from safetensors import SafetensorError
 
 from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.whole import whole_file
 
 __all__ = [
     "read_json",
@@ -54,16 +55,14 @@ def told_plainly(path: Path) -> Iterator[None]:
 @contextmanager
 def _whole(path: Path) -> Iterator[TextIO]:
     """Open a file under a temporary name; once written, flush it to the disk and rename it."""
-    partial = path.with_name(f".{path.name}.partial")
-    with told_plainly(path):
-        try:
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with (
+        told_plainly(path),
+        whole_file(path) as partial,
+        partial.open("x", encoding="utf-8", newline="") as file,
+    ):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def remove_tree(path: Path, *, inside: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 import tomllib
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from aisthesis.config import StudyConfig, slug, study_config, write_study_file
+from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import read_json, told_plainly, write_json, write_text
 from aisthesis.engine.ledger import Ledger
 from aisthesis.errors import RequestError
@@ -54,10 +56,13 @@ class StudyFolder:
     ----------
     root : Path
         The folder; it need not exist yet.
+    follow_links : bool
+        Whether links in it are its owner's own; otherwise a study with links is refused.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, follow_links: bool = False) -> None:
         self.root = root
+        self.follow_links = follow_links
         self.study_file = root / "study.toml"
         self.provenance_file = root / "provenance.json"
         self.predictions = root / "predictions.csv"
@@ -92,6 +97,7 @@ class StudyFolder:
         with told_plainly(self.root):
             if self.root.exists() and not self.root.is_dir():
                 raise RequestError(f"expected a folder for the study, but {self.root} is a file")
+            self.inspect()
             if self.study_file.is_file():
                 self._refuse_another(config)
             elif self.root.is_dir() and any(
@@ -101,6 +107,17 @@ class StudyFolder:
                     f"the output folder {self.root} is not empty and holds no study; "
                     "choose an empty or new folder"
                 )
+
+    def inspect(self) -> None:
+        """Refuse a study in whose folder are links, pipes, devices or endless files.
+
+        Raises
+        ------
+        RequestError
+            With the first of them, and what to do.
+        """
+        if os.path.lexists(self.study_file):
+            check_entries(self.root, follow_links=self.follow_links)
 
     def make(self) -> None:
         """Make the folder where there is none."""
@@ -157,6 +174,7 @@ class StudyFolder:
         RequestError
             If the folder holds no study.
         """
+        self.inspect()
         if not self.study_file.is_file():
             raise RequestError(
                 f"expected a study folder, but {self.root} holds no study.toml; "

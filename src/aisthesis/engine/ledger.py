@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from aisthesis.engine.files import remove_tree, told_plainly, write_text
@@ -62,8 +63,13 @@ class Ledger:
         notes
             JSON values to be given back by `notes`.
         """
-        made = {self._relative(file): file_digest(file) for file in files}
-        entry = {"parts": dict(parts), "files": made, "notes": notes}
+        made = {self._relative(file): file for file in files}
+        entry = {
+            "parts": dict(parts),
+            "files": {name: file_digest(file) for name, file in made.items()},
+            "sizes": {name: file.stat().st_size for name, file in made.items() if file.is_file()},
+            "notes": notes,
+        }
         path = self._path(piece)
         with told_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +86,7 @@ class Ledger:
             verb = "have" if len(changed) > 1 else "has"
             return State("stale", f"{', '.join(changed)} {verb} changed")
         for name, digest in entry["files"].items():
-            found = file_digest(self.root / name)
+            found = file_digest(self.root / name, size=entry["sizes"].get(name))
             if found != digest:
                 return State("damaged", f"{name} {'is gone' if found is None else 'is damaged'}")
         return State("done")
@@ -116,19 +122,40 @@ class Ledger:
 
     def _read(self, piece: str) -> dict[str, Any] | None:
         """Read an entry; one that is torn or not ours counts for nothing."""
+        path = self._path(piece)
         try:
-            entry = json.loads(self._path(piece).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            if not path.is_file():
+                return None
+            entry = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             return None
-        wanted = ("parts", "files", "notes")
-        whole = isinstance(entry, dict) and all(isinstance(entry.get(k), dict) for k in wanted)
-        return entry if whole else None
+        if not isinstance(entry, dict):
+            return None
+        entry.setdefault("sizes", {})  # entries of 0.1.0 name none
+        wanted = ("parts", "files", "sizes", "notes")
+        whole = all(isinstance(entry.get(key), dict) for key in wanted)
+        return entry if whole and all(map(_stays_inside, entry["files"])) else None
 
 
-def file_digest(file: Path) -> str | None:
-    """SHA-256 of a file's bytes; None where there is no readable file."""
+def _stays_inside(name: str) -> bool:
+    """Whether a file's name in an entry is one that `enter` writes: relative and below."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def file_digest(file: Path, *, size: int | None = None) -> str | None:
+    """SHA-256 of a file's bytes; None where there is no readable regular file.
+
+    One that has not the `size` that it should have, where that is known, is not read: the answer
+    then is no digest.
+    """
     try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if size is not None and status.st_size != size:
+            return f"{status.st_size} bytes"
         with file.open("rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ValueError):
         return None

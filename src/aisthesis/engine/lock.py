@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from aisthesis.engine.files import told_plainly
+from aisthesis.engine.files import told_plainly, write_text
 from aisthesis.errors import AisthesisError
 
 __all__ = ["held_alone"]
@@ -38,8 +38,7 @@ def held_alone(root: Path) -> Iterator[None]:
                 "give the same command again"
             ) from None
     try:
-        with told_plainly(holder):
-            holder.write_text(json.dumps(_us()), encoding="utf-8")
+        write_text(holder, json.dumps(_us()))
         yield
     finally:
         holder.unlink(missing_ok=True)

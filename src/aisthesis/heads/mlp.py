@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from aisthesis.backbones.state import not_finite
 from aisthesis.errors import AisthesisError
+from aisthesis.whole import whole_file
 
 __all__ = ["MLPHead", "load_head", "require_numbers", "save_head"]
 
@@ -65,13 +66,9 @@ class MLPHead(nn.Module):
 
 def save_head(head: MLPHead, path: Path, metadata: dict[str, str]) -> None:
     """Write a head's tensors and its metadata to one safetensors file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
     tensors = {name: tensor.contiguous() for name, tensor in head.state_dict().items()}
-    try:
+    with whole_file(path) as partial:
         save_file(tensors, partial, metadata=metadata)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def require_numbers(head: MLPHead) -> None:

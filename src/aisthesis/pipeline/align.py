@@ -45,6 +45,7 @@ from aisthesis.pipeline.boxes import seen_shares
 from aisthesis.pipeline.catalogue import asked_transform, build
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import sample_pixels
+from aisthesis.whole import whole_file
 
 __all__ = ["Aligned", "align_backbone", "align_key", "embedding_plan", "require_layers"]
 
@@ -308,19 +309,14 @@ def _read_owned(path: Path) -> OwnedEmbeddings | None:
 
 
 def _write_owned(path: Path, embeddings: OwnedEmbeddings) -> None:
-    partial = path.with_name(f".{path.name}.partial.npz")
-    with told_plainly(path):
-        try:
-            np.savez(
-                partial,
-                intact=embeddings.intact,
-                emptied=embeddings.emptied,
-                owner=embeddings.owner,
-                channels=embeddings.channels,
-            )
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with told_plainly(path), whole_file(path) as partial:
+        np.savez(
+            partial,
+            intact=embeddings.intact,
+            emptied=embeddings.emptied,
+            owner=embeddings.owner,
+            channels=embeddings.channels,
+        )
 
 
 def _record(backbone: Backbone, asked: BackboneConfig, plan: AblationPlan) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from aisthesis.judgments import agreement_with_subjects, similarity_ceiling
 from aisthesis.judgments.second_order import valid_pairs
 from aisthesis.pipeline.align import Aligned
 from aisthesis.pipeline.align_inputs import AlignmentInputs
+from aisthesis.whole import whole_file
 
 __all__ = ["write_alignment_tables"]
 
@@ -146,10 +147,5 @@ def _write_matrices(
     for result in results:
         arrays[f"{slug(result.label)}.network"] = result.network
         arrays[f"{slug(result.label)}.retained"] = result.kept
-    partial = folder.root / f".{folder.dissimilarities.name}.partial.npz"
-    with told_plainly(folder.dissimilarities):
-        try:
-            np.savez_compressed(partial, **arrays)
-            partial.replace(folder.dissimilarities)
-        finally:
-            partial.unlink(missing_ok=True)
+    with told_plainly(folder.dissimilarities), whole_file(folder.dissimilarities) as partial:
+        np.savez_compressed(partial, **arrays)

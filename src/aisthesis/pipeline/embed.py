@@ -21,6 +21,7 @@ from aisthesis.engine import StudyFolder, digest_of, told_plainly
 from aisthesis.engine.jobs import Chunk, Task
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
+from aisthesis.whole import whole_file
 
 __all__ = ["EmbedJob", "embedding_tasks", "read_embeddings"]
 
@@ -86,7 +87,6 @@ def read_embeddings(
 
 def _keep(folder: Path, digests: Sequence[str], rows: NDArray[np.float32]) -> None:
     final = folder / f"{digest_of(list(digests))}.safetensors"
-    partial = final.with_suffix(".partial")
     rows = np.ascontiguousarray(rows, dtype=np.float32)
     about = {
         "digests": json.dumps(list(digests)),
@@ -94,11 +94,8 @@ def _keep(folder: Path, digests: Sequence[str], rows: NDArray[np.float32]) -> No
     }
     with told_plainly(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole_file(final) as partial:
             save_file({"embeddings": rows}, partial, metadata=about)
-            partial.replace(final)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _read(folder: Path) -> dict[str, NDArray[np.float32]]:

@@ -24,6 +24,7 @@ from aisthesis.pipeline.embed import EmbedJob, embedding_tasks, read_embeddings
 from aisthesis.pipeline.ensemble import Member, ensemble_predictions
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec
+from aisthesis.whole import whole_file
 
 __all__ = ["Fit", "fit_parts"]
 
@@ -210,13 +211,8 @@ def _fitted_file(folder: StudyFolder, label: str, seed: int) -> Path:
 
 
 def _save_arrays(file: Path, arrays: dict[str, NDArray[np.float64]]) -> None:
-    partial = file.with_name(f".{file.name}.partial.npz")
-    with told_plainly(file):
-        try:
-            np.savez(partial, **arrays)  # type: ignore[arg-type]
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
+    with told_plainly(file), whole_file(file) as partial:
+        np.savez(partial, **arrays)  # type: ignore[arg-type]
 
 
 def _fit_heads(

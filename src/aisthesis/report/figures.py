@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from aisthesis.engine.files import told_plainly, write_csv
+from aisthesis.whole import whole_file
 
 __all__ = ["GRID", "INK", "POINT", "QUIET", "grid_of", "quiet_frame", "save_figure"]
 
@@ -58,13 +59,8 @@ def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with told_plainly(path):
-        try:
-            partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with told_plainly(path), whole_file(path) as partial:
+        partial.write_bytes(content)
 
 
 def grid_of(n: int, most_columns: int = 3) -> tuple[int, int]:

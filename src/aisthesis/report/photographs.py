@@ -14,6 +14,7 @@ from PIL import Image
 
 from aisthesis.engine.files import told_plainly
 from aisthesis.images import ImageFault, ImageFolder
+from aisthesis.whole import whole_file
 
 __all__ = ["PhotographStore", "Photographs", "Placement", "jpeg_bytes", "jpeg_data_uri"]
 
@@ -168,5 +169,6 @@ class PhotographStore:
         file = self._folder / f"{number:05d}.jpg"
         with told_plainly(file):
             self._folder.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(jpeg_bytes(image))
+            with whole_file(file) as partial:
+                partial.write_bytes(jpeg_bytes(image))
         return Stored(f"{FOLDER}/{file.name}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import write_text
 from aisthesis.engine.progress import Narrator
 from aisthesis.errors import RequestError, or_list
@@ -48,7 +49,11 @@ PLACEMENTS = ("auto", "inline", "folder")
 
 
 def write_report(
-    study_dir: Path, *, progress: Narrator | None = None, photographs: Placement = "auto"
+    study_dir: Path,
+    *,
+    progress: Narrator | None = None,
+    photographs: Placement = "auto",
+    follow_links: bool = False,
 ) -> Path:
     """Write `figures/` and `report.html` of a study, from its folder and its photographs.
 
@@ -64,6 +69,8 @@ def write_report(
         Put the image browser's photographs into the page, or as files into
         `report-photographs/` beside it; `auto` keeps them in the page while they take less than
         about 20 MB.
+    follow_links : bool
+        Whether links in the folder are followed; otherwise it is refused with them.
 
     Returns
     -------
@@ -80,6 +87,7 @@ def write_report(
     """
     if photographs not in PLACEMENTS:
         raise RequestError(f"expected photographs to be {or_list(PLACEMENTS)}, got {photographs!r}")
+    check_entries(Path(study_dir), follow_links=follow_links)
     with told_as_damage(Path(study_dir)):
         return _written(Path(study_dir), progress or Narrator(), photographs)
 

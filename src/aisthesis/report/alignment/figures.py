@@ -16,6 +16,7 @@ from aisthesis.engine.files import told_plainly
 from aisthesis.report.alignment.pictures import MATRIX_COLOURS, percentiles
 from aisthesis.report.figures import INK, POINT, QUIET, quiet_frame
 from aisthesis.report.photographs import Photographs
+from aisthesis.whole import whole_file
 
 if TYPE_CHECKING:
     from aisthesis.report.alignment.pictures import PlanePanel
@@ -28,14 +29,10 @@ _DPI = 200
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
     with told_plainly(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
             figure.savefig(partial, format="png", dpi=_DPI, facecolor="white", bbox_inches="tight")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def draw_agreement(table: pd.DataFrame) -> Figure:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import write_text
 from aisthesis.engine.progress import Narrator
 from aisthesis.report.alignment import figures
@@ -42,7 +43,9 @@ _STYLES = ("base.css", "tables.css", "pictures.css", "alignment.css")
 _SCRIPTS = ("theme.js", "alignment.js")
 
 
-def write_alignment_report(study_dir: Path, *, progress: Narrator | None = None) -> Path:
+def write_alignment_report(
+    study_dir: Path, *, progress: Narrator | None = None, follow_links: bool = False
+) -> Path:
     """Write `figures/*.png` and `report.html` of an alignment study from its folder.
 
     Parameters
@@ -51,6 +54,8 @@ def write_alignment_report(study_dir: Path, *, progress: Narrator | None = None)
         Folder of a study whose tables and maps are written.
     progress : Narrator, optional
         Told how far the work is.
+    follow_links : bool
+        Whether links in the folder are followed; otherwise it is refused with them.
 
     Returns
     -------
@@ -64,6 +69,7 @@ def write_alignment_report(study_dir: Path, *, progress: Narrator | None = None)
     AisthesisError
         If the report cannot be written.
     """
+    check_entries(Path(study_dir), follow_links=follow_links)
     with told_as_damage(Path(study_dir)):
         return _written(Path(study_dir), progress or Narrator())
 
