@@ -25,7 +25,7 @@ _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
     "explain": "score every channel and write maps.zarr (fits first where that is not done)",
     "agree": "compare the backbones' maps (explains first where that is not done)",
-    "report": "write report.html and the figures (does what is not done first)",
+    "report": "write report.html and the figures (first does what is not done, in this process)",
 }
 
 

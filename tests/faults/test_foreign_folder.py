@@ -31,6 +31,7 @@ PASSING = (
     "maps.zarr/.miniature_vgg16.partial", "report-photographs/00000.jpg",
 )  # fmt: skip
 LINKS = ("to a file", "to a folder", "to nowhere", "to a device")
+ODD = ("a pipe", "a socket", "endless")
 KINDS = ("ratings", "similarities")
 
 
@@ -143,6 +144,8 @@ def test_no_link_in_a_folder_is_followed(kind, folder, capsys) -> None:
     all_commands = commands(folder)
     before = listing(folder.parent)
     for number, name in enumerate(every_place(folder)):
+        if "/" in name and number % len(LINKS) != LINKS.index(kind):
+            continue  # deep down each place has one kind of link
         with planted(folder, name, kind) as place:
             last = refused(all_commands[number % len(all_commands)], capsys)
             assert "is a link" in last
@@ -150,11 +153,13 @@ def test_no_link_in_a_folder_is_followed(kind, folder, capsys) -> None:
     assert listing(folder.parent) == before
 
 
-@pytest.mark.parametrize("kind", ["a pipe", "a socket", "endless"])
+@pytest.mark.parametrize("kind", ODD)
 def test_only_files_of_a_studys_size_are_opened(kind, folder, capsys) -> None:
     all_commands = commands(folder)
     places = [name for name in every_place(folder) if not (folder / name).is_dir()]
     for number, name in enumerate(places):
+        if "/" in name and number % len(ODD) != ODD.index(kind):
+            continue
         with planted(folder, name, kind):
             last = refused(all_commands[number % len(all_commands)], capsys)
             assert "a pipe, a socket" in last or "MB there" in last
