@@ -304,20 +304,3 @@ def test_a_folder_that_a_worker_does_not_see_is_said(cluster, tmp_path, monkeypa
             executor.require_same_workers(tmp_path)
     finally:
         executor.close()
-
-
-def test_a_scheduler_that_stands_still_is_given_up(cluster, tmp_path, monkeypatch) -> None:
-    from aisthesis.engine import cluster as module
-    from aisthesis.engine.jobs import Chunk, Task
-
-    for name, seconds in (("ANSWER_S", 1), ("CHECK_S", 0.3), ("WAIT_FOR_SCHEDULER_S", 2)):
-        monkeypatch.setattr(module, name, seconds)
-    cluster.start()
-    executor = module.DaskExecutor(cluster.address, 1, Narrator())
-    images = executor.run([Task(loaded_where(str(tmp_path)), Chunk(i, ("a",))) for i in range(200)])
-    assert next(images) == 1
-    cluster.processes[0].send_signal(signal.SIGSTOP)
-    began = time.monotonic()
-    with pytest.raises(AisthesisError, match="no Dask scheduler with workers answers"):
-        sum(images)
-    assert time.monotonic() - began < 60
