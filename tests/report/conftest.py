@@ -354,6 +354,12 @@ def fabricate(root: Path, recipe: Recipe) -> Path:
     return study
 
 
+@pytest.fixture(scope="session")
+def fabricated() -> Callable[..., Path]:
+    """Give a function that fabricates a study folder under a root, for fixtures that last."""
+    return lambda root, **fields: fabricate(root, Recipe(**fields))
+
+
 @pytest.fixture
 def make_study(tmp_path: Path) -> Callable[..., Path]:
     """Give a function that fabricates a study folder from the fields of `Recipe`."""

@@ -513,3 +513,98 @@ def test_every_methods_maps_are_drawn_and_a_network_without_them_says_so(chromiu
     np.testing.assert_allclose(np.reshape(pixels, (224, 224)), z_scores(maps[2]), atol=1e-3)
     assert complaints == []
     page.close()
+
+
+def place(page: Any) -> str:
+    return page.locator("[data-place]").text_content().split()[0]
+
+
+@pytest.mark.parametrize("switch", ["kind", "sign", "zero", "layout"])
+def test_keys_go_on_working_after_a_click_on_a_switch(page, switch):
+    show_browser(page)
+    page.locator(f"[name={switch}]").last.check(force=True)
+    chosen = page.locator(f"[name={switch}]:checked").get_attribute("value")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert place(page) == "3"
+    assert page.locator(f"[name={switch}]:checked").get_attribute("value") == chosen
+    page.keyboard.press("s")
+    page.keyboard.press("End")
+    assert place(page) == "6"
+
+
+def test_keys_go_on_working_after_the_pointer_used_any_control(page):
+    show_browser(page)
+    page.locator("[name=sign]").first.click(force=True)  # chosen already: nothing changes
+    page.keyboard.press("ArrowRight")
+    assert place(page) == "2"
+    page.locator("[name=opacity]").click()
+    page.keyboard.press("ArrowRight")
+    assert place(page) == "3"
+    page.locator(".filters summary").click()
+    page.keyboard.press("ArrowRight")
+    assert place(page) == "4"
+    page.locator("[data-pictures] .picture").first.click()
+    page.keyboard.press("z")
+    assert page.locator("[name=zero][value=mean]").is_checked()
+    page.locator("[name=find]").click()
+    page.keyboard.press("Home")
+    assert place(page) == "4", "a field that is written in keeps its keys"
+
+
+def test_whoever_comes_by_keyboard_has_the_controls_own_keys(page):
+    show_browser(page)
+    page.locator("[name=previous]").focus()
+    page.locator("[name=sign]:checked").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("[name=sign][value=positive]").is_checked()
+    assert place(page) == "1"
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_nothing_is_wider_than_a_phone_but_what_scrolls_by_itself(page, width):
+    page.set_viewport_size({"width": width, "height": 740})
+    show_browser(page)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    choose(page, "kind", "evidence")
+    wide = page.evaluate(
+        """(width) => [...document.querySelectorAll("main *, header *")].filter((one) =>
+            !one.closest(".strip, .unseen, svg") && !one.parentElement.closest(".scroll")
+            && one.getBoundingClientRect().width && one.getBoundingClientRect().right > width + 0.5)
+            .map((one) => one.outerHTML.slice(0, 200))""",
+        width,
+    )
+    assert wide == []
+    page.evaluate("window.scrollTo(500, window.scrollY)")
+    assert page.evaluate("window.scrollX") == 0
+    hidden = page.evaluate(
+        """() => [...document.querySelectorAll(".scroll")].filter((one) =>
+            one.scrollWidth > one.clientWidth + 1
+            && (getComputedStyle(one).overflowX !== "auto" || !one.classList.contains("wider")))
+            .map((one) => one.outerHTML.slice(0, 100))"""
+    )
+    assert hidden == [], "what scrolls says so"
+    assert page.locator(".scroll.wider").count() > 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_stronger_an_agreement_the_further_its_cell_from_the_page(page, theme, full_study):
+    page.emulate_media(color_scheme=theme)
+    cells = page.evaluate(
+        """() => {
+            const bright = (colour) => {
+                const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            };
+            const ground = bright(getComputedStyle(document.body).backgroundColor);
+            return [...document.querySelectorAll("#matrix-ais-cosine-raw td:not(.self)[data-line]")]
+                .map((one) => [
+                    Math.abs(Number(one.firstChild.textContent.replace("\u2212", "-"))),
+                    Math.abs(bright(getComputedStyle(one).backgroundColor) - ground),
+                ]);
+        }"""
+    )
+    strengths = sorted(set(map(tuple, cells)))
+    assert len(strengths) >= 3
+    apart = [distance for _, distance in strengths]
+    assert apart[-1] > apart[0] + 10

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from aisthesis.maps.colour import DIVERGING_ANCHORS, overlay, signed_rgba, symmetric_limit
+from aisthesis.maps.colour import (
+    DIVERGING_ANCHORS,
+    overlay,
+    signed_rgba,
+    stated_limit,
+    symmetric_limit,
+)
 from aisthesis.maps.common_frame import ensemble_map, onto_frame, union_of_boxes
 from aisthesis.maps.photograph_masking import photograph_masking_map
 from aisthesis.maps.rating_units import rating_unit_map
@@ -22,6 +28,7 @@ __all__ = [
     "photograph_masking_map",
     "rating_unit_map",
     "signed_rgba",
+    "stated_limit",
     "symmetric_limit",
     "union_of_boxes",
     "upsample",

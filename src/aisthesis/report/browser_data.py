@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aisthesis.maps import DIVERGING_ANCHORS
+from aisthesis.maps import DIVERGING_ANCHORS, stated_limit
+from aisthesis.report.colour_words import RELATIVE, meaning, unit_of
 from aisthesis.report.dividing import divided_from
 from aisthesis.report.overlays import GRID_PX, LIMIT_SD, OPACITY, map_moments
 from aisthesis.report.photographs import PhotographStore
@@ -127,6 +128,17 @@ def _shapes(
     }
 
 
+def _limits_of(
+    name: str, maps: dict[str, BackboneMaps], kinds: Sequence[str]
+) -> dict[str, list[float | None]]:
+    """The value of each map that has the strongest colour; None where there is nothing to see."""
+    limits: dict[str, list[float | None]] = {}
+    for kind in kinds:
+        found = [stack.get(kind, name) for stack in maps.values()]
+        limits[kind] = [None if v is None or not v.any() else stated_limit(v) for v in found]
+    return limits
+
+
 def images_with_others(names: Sequence[str], maps: dict[str, BackboneMaps]) -> set[str]:
     """Images whose maps by other explainers the page has room for, spread over the study."""
     cells = sum(
@@ -196,7 +208,8 @@ def browser_content(
     by_kind = {kind: facts[kind].to_dict("index") for kind in kinds if kind in facts}
     images, blobs = [], []
     for name in names:
-        encoded, moments = _maps_of(name, maps, kinds if name in all_kinds else own)
+        shown = kinds if name in all_kinds else own
+        encoded, moments = _maps_of(name, maps, shown)
         photograph = store.put(name)
         images.append({
             "name": name,
@@ -205,12 +218,16 @@ def browser_content(
             "crops": _crops_of(name, maps),
             "predictions": [_number(predictions.get((name, label), np.nan)) for label in maps],
             "maps": moments,
+            "limits": _limits_of(name, maps, shown),
             **_facts_of(by_kind, name),
         })  # fmt: skip
         blobs.append(Blob(encoded, photograph.base64))
         advance(1)
     data = {
         "grid": GRID_PX,
+        "meanings": {kind: meaning(kind) for kind in kinds},
+        "units": {kind: unit_of(kind) for kind in kinds},
+        "relative": RELATIVE,
         "limit": LIMIT_SD,
         "opacity": OPACITY,
         "anchors": DIVERGING_ANCHORS,

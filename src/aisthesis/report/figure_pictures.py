@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from PIL import Image
 
 from aisthesis.maps import DIVERGING_ANCHORS
 from aisthesis.report.figures import INK, POINT, QUIET, grid_of, quiet_frame
-from aisthesis.report.overlays import LIMIT_SD, OPACITY
+from aisthesis.report.overlays import OPACITY
 from aisthesis.report.scatter import Axis, Panel
 
 __all__ = ["ExampleRow", "draw_examples", "draw_predictions", "prediction_table"]
@@ -23,11 +24,15 @@ __all__ = ["ExampleRow", "draw_examples", "draw_predictions", "prediction_table"
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """One image of an example page: the photograph, then one overlay or None per backbone."""
+    """One image of an example page: the photograph, then one overlay or None per backbone.
+
+    `scales` says for each overlay what value has the strongest colour.
+    """
 
     caption: str
     photograph: Image.Image | None
     overlays: Sequence[Image.Image | None]
+    scales: Sequence[str]
 
 
 def draw_predictions(axis: Axis, panels: Sequence[Panel]) -> Figure:
@@ -63,19 +68,28 @@ def prediction_table(panels: Sequence[Panel]) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-COLUMN, GAP, CAPTION, TOP, BOTTOM = 1.4, 0.06, 0.22, 0.3, 0.75  # inches
+COLUMN, GAP, CAPTION, TOP, BOTTOM, LINE = 1.4, 0.06, 0.22, 0.3, 0.55, 0.13  # inches
 
 
-def draw_examples(rows: Sequence[ExampleRow], labels: Sequence[str], kind: str) -> Figure:
-    """Draw a page of photographs, every backbone's map beside them, on one colour scale.
+def draw_examples(
+    rows: Sequence[ExampleRow], labels: Sequence[str], kind: str, unit: str, meaning: str
+) -> Figure:
+    """Draw a page of photographs, every backbone's map beside them.
+
+    The values themselves are shown, zero is white, and above each map stands its scale.
 
     All pictures are placed in one set of axes measured in inches: a set for each would take
     Matplotlib many seconds to lay out.
     """
+    said = [
+        f"{kind} map, {unit}: zero is white, full colour is the value above each map.", meaning
+    ]  # fmt: skip
     columns = 1 + len(labels)
     heights = [COLUMN * _aspect(row) for row in rows]
     width = columns * (COLUMN + GAP)
-    height = TOP + sum(heights) + (CAPTION + GAP) * len(rows) + BOTTOM
+    lines = [line for one in said for line in wrap(one, int(15 * width))]
+    bottom = BOTTOM + LINE * len(lines)
+    height = TOP + sum(heights) + (CAPTION + GAP) * len(rows) + bottom
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
@@ -85,12 +99,14 @@ def draw_examples(rows: Sequence[ExampleRow], labels: Sequence[str], kind: str) 
         axes.text(left, TOP - 0.05, label, fontsize=7.5, parse_math=False)
     top = TOP
     for row, tall in zip(rows, heights, strict=True):
-        axes.text(0, top + CAPTION - 0.06, row.caption, fontsize=7, color=INK, parse_math=False)
+        for left, said in zip(lefts, [row.caption, *row.scales], strict=True):
+            ink = INK if left == 0 else QUIET
+            axes.text(left, top + CAPTION - 0.06, said, fontsize=6.5, color=ink, parse_math=False)
         top += CAPTION
         for left, picture in zip(lefts, [row.photograph, *row.overlays], strict=True):
             _place(axes, picture, left, top, tall)
         top += tall + GAP
-    _colour_bar(figure, width, height, f"{kind} map, z-score over the image (0 is the map’s mean)")
+    _colour_bar(figure, width, height, bottom, lines)
     return figure
 
 
@@ -105,12 +121,15 @@ def _place(axes: Axes, picture: Image.Image | None, left: float, top: float, tal
     axes.imshow(np.asarray(picture), extent=box, aspect="auto", interpolation="none")
 
 
-def _colour_bar(figure: Figure, width: float, height: float, label: str) -> None:
+def _colour_bar(
+    figure: Figure, width: float, height: float, bottom: float, lines: Sequence[str]
+) -> None:
     length = min(4.0, 0.6 * width)
-    place = ((width - length) / 2 / width, 0.45 / height, length / width, 0.1 / height)
-    mappable = ScalarMappable(Normalize(-LIMIT_SD, LIMIT_SD), _faded_colours())
+    place = ((width - length) / 2 / width, (bottom - 0.25) / height, length / width, 0.1 / height)
+    mappable = ScalarMappable(Normalize(-1, 1), _faded_colours())
     bar = figure.colorbar(mappable, cax=figure.add_axes(place), orientation="horizontal")
-    bar.set_label(label, fontsize=8)
+    bar.set_ticks([-1, 0, 1], labels=["−full colour", "0", "+full colour"])
+    bar.set_label("\n".join(lines), fontsize=7)
     bar.ax.tick_params(labelsize=7)
 
 

@@ -36,6 +36,14 @@ SEQUENTIAL_ANCHORS = (
     (160, 196, 203),
     (118, 170, 181),
 )
+#: The same on a dark page, where strong is bright: zero sinks into the ground.
+DARK_DIVERGING_ANCHORS = (
+    (154, 204, 246), (98, 162, 222), (55, 111, 171), (38, 71, 107), (36, 41, 47),
+    (102, 50, 47), (163, 66, 61), (218, 109, 93), (250, 176, 158),
+)  # fmt: skip
+DARK_SEQUENTIAL_ANCHORS = (
+    (36, 41, 47), (38, 66, 73), (47, 97, 107), (72, 138, 150), (124, 190, 201),
+)  # fmt: skip
 Colour = tuple[int, int, int]
 
 
@@ -56,8 +64,8 @@ class Cell:
     ----------
     text, line
         Its number, and all that is known of the pair in one line.
-    background, ink
-        CSS colours.
+    background, ink, dark_background, dark_ink
+        CSS colours on a light and on a dark page.
     doubtful
         The value is not shown to be above chance.
     own
@@ -70,6 +78,18 @@ class Cell:
     ink: str = "inherit"
     doubtful: bool = False
     own: bool = False
+    dark_background: str = "transparent"
+    dark_ink: str = "inherit"
+
+    @property
+    def css(self) -> str:
+        """Declarations for both themes; empty where the cell has no colour of its own."""
+        if self.background == "transparent":
+            return ""
+        return (
+            f"background: light-dark({self.background}, {self.dark_background}); "
+            f"color: light-dark({self.ink}, {self.dark_ink})"
+        )
 
 
 @dataclass(frozen=True)
@@ -133,10 +153,16 @@ def scale_of(agreement: pd.DataFrame, metric: str) -> Scale:
     return Scale(low, top if top > low else low + 1.0, False)
 
 
-def cell_colour(value: float, scale: Scale) -> Colour:
-    """Colour a finite value on a scale; signed scales have white at zero."""
-    # The darkest arms of the diverging scale are left to the maps: numbers must stay readable.
-    anchors = DIVERGING_ANCHORS[1:-1] if scale.signed else SEQUENTIAL_ANCHORS
+def cell_colour(value: float, scale: Scale, *, dark: bool = False) -> Colour:
+    """Colour a finite value on a scale; signed scales have the page's ground at zero.
+
+    The stronger a value, the further its colour is from the ground of a light or a dark page.
+    """
+    if dark:
+        anchors = DARK_DIVERGING_ANCHORS if scale.signed else DARK_SEQUENTIAL_ANCHORS
+    else:
+        # The darkest arms of the diverging scale are left to the maps: numbers must stay readable.
+        anchors = DIVERGING_ANCHORS[1:-1] if scale.signed else SEQUENTIAL_ANCHORS
     share = np.clip((value - scale.low) / (scale.high - scale.low), 0.0, 1.0)
     positions = np.linspace(0.0, 1.0, len(anchors))
     channels = np.asarray(anchors, dtype=float).T
@@ -162,13 +188,15 @@ def _cell(row: Row | None, pair: str, view: str, scale: Scale) -> Cell:
     value = float("nan") if row is None else of(row, VIEWS[view])
     if row is None or not np.isfinite(value):
         return Cell(number_or_dash(value), f"{pair}: undefined")
-    colour = cell_colour(value, scale)
+    light, dark = cell_colour(value, scale), cell_colour(value, scale, dark=True)
     return Cell(
         number_or_dash(value),
         pair_line(row, view),
-        "rgb({} {} {})".format(*colour),
-        ink_on(colour),
+        "rgb({} {} {})".format(*light),
+        ink_on(light),
         doubtful=view == "raw" and not_above_chance(row),
+        dark_background="rgb({} {} {})".format(*dark),
+        dark_ink=ink_on(dark),
     )
 
 

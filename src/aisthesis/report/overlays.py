@@ -1,4 +1,4 @@
-"""One map over its photograph, coloured on the scale that the whole report shares."""
+"""One map over its photograph: the values themselves, white at zero, on a scale that is said."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aisthesis.maps import (
     FLAT_TOLERANCE,
     interpolation_matrix,
     overlay,
+    stated_limit,
     upsample,
     z_score,
 )
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 GRID_PX = 224  # the grid on which maps are z-scored and compared
-LIMIT_SD = 3.0  # z-score that gets the strongest colour
+LIMIT_SD = 3.0  # z-score that gets the strongest colour where a map is shown about its mean
 OPACITY = 0.9
 GROUND_WHITE = 0.5  # share of white mixed into the grey photograph below a map
 
@@ -77,9 +78,17 @@ def photograph_ground(photograph: Image.Image) -> Image.Image:
 
 
 def lay_over(
-    photograph: Image.Image | None, values: np.ndarray, crop: CropBox | None, side_px: int = 256
+    photograph: Image.Image | None,
+    values: np.ndarray,
+    crop: CropBox | None,
+    side_px: int = 256,
+    *,
+    limit: float | None = None,
+    relative_to_mean: bool = False,
 ) -> Image.Image:
-    """Lay a z-scored map over the part of the photograph that the network saw.
+    """Lay a map over the part of the photograph that the network saw.
+
+    Red is above zero, blue below it, and zero lets the photograph through.
 
     Parameters
     ----------
@@ -91,6 +100,12 @@ def lay_over(
         Where the map lies; None: over the whole photograph.
     side_px : int
         Longer side of the result.
+    limit : float, optional
+        Magnitude that gets the strongest colour, in the unit of the map. Default: the map's
+        `stated_limit`, its largest magnitude rounded up to two digits, as captions say it.
+    relative_to_mean : bool
+        Show z-scores instead, as maps are compared: red above the map's mean and blue below it,
+        whatever the sign of the values. `limit` is then in SDs, by default `LIMIT_SD`.
 
     Returns
     -------
@@ -107,19 +122,27 @@ def lay_over(
     x, y, w, h = crop.fractions if crop else (0.0, 0.0, 1.0, 1.0)
     left, top = round(x * ground.width), round(y * ground.height)
     width, height = max(1, round(w * ground.width)), max(1, round(h * ground.height))
-    pixels = upsample(torch.from_numpy(np.ascontiguousarray(values)).double(), GRID_PX)
-    z, _ = z_score(pixels)
+    strength = _strength(values, limit, relative_to_mean)
     on_photo = np.asarray(
-        Image.fromarray(z.numpy().astype(np.float32)).resize(
-            (width, height), Image.Resampling.BILINEAR
-        )
+        Image.fromarray(strength).resize((width, height), Image.Resampling.BILINEAR)
     )
     box = (left, top, left + width, top + height)
     below = np.asarray(ground.crop(box))
-    coloured = overlay(below, on_photo, LIMIT_SD, opacity=OPACITY, fade=True)
+    coloured = overlay(below, on_photo, 1.0, opacity=OPACITY, fade=True)
     result = Image.blend(ground, Image.new("RGB", ground.size, "white"), 0.55)
     result.paste(Image.fromarray(coloured), (left, top))
     return result
+
+
+def _strength(values: np.ndarray, limit: float | None, relative_to_mean: bool) -> np.ndarray:
+    """Bring a map to the pixel grid, in parts of the strongest colour: (224, 224) float32."""
+    pixels = upsample(torch.from_numpy(np.ascontiguousarray(values)).double(), GRID_PX)
+    if relative_to_mean:
+        pixels, limit = z_score(pixels)[0], LIMIT_SD if limit is None else limit
+    elif limit is None:
+        limit = stated_limit(values)
+    strength: np.ndarray = (pixels.numpy() / limit).astype(np.float32)
+    return strength
 
 
 def colour_bar_css() -> str:

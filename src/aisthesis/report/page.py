@@ -10,14 +10,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aisthesis.report.dots import tick_text
+from aisthesis.report.policy import PlacedStyles, content_policy
 from aisthesis.report.wording import count_word
 
 __all__ = ["render_page"]
 
 _STYLES = ("base.css", "tables.css", "charts.css", "pictures.css", "browser.css")
 _SCRIPTS = (
-    "theme.js", "switches.js", "matrix.js", "colour.js", "store.js", "order.js", "pictures.js",
-    "strip.js", "browser.js",
+    "theme.js", "scroll.js", "switches.js", "matrix.js", "colour.js", "store.js", "order.js",
+    "pictures.js", "strip.js", "browser.js",
 )  # fmt: skip
 
 
@@ -32,6 +33,8 @@ def render_page(
     template: str = "report.html.j2",
     styles: Sequence[str] = _STYLES,
     scripts: Sequence[str] = _SCRIPTS,
+    *,
+    photographs_beside: bool = False,
 ) -> str:
     """Render the report's templates, everything from the study escaped.
 
@@ -43,11 +46,13 @@ def render_page(
         The page among the templates.
     styles, scripts : sequence of str
         Files of `static` that go into the page.
+    photographs_beside : bool
+        Whether the page shows files that lie beside it.
 
     Returns
     -------
     str
-        The page; style sheets and scripts are inside it.
+        The page; style sheets and scripts are inside it, and its policy allows no others.
     """
     environment = Environment(
         loader=PackageLoader("aisthesis.report"),
@@ -56,9 +61,17 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"tick_text": tick_text, "count_word": count_word}
-    return environment.get_template(template).render(
-        **content,
-        styles=[_static(name) for name in styles],
-        scripts=[_static(name) for name in scripts],
-    )
+    placed = PlacedStyles()
+    own_styles = [_static(name) for name in styles]
+    own_scripts = [_static(name) for name in scripts]
+
+    def head() -> dict[str, Any]:
+        """What the head holds, once the body is written and its styles are known."""
+        sheets = [*own_styles, placed.sheet]
+        policy = content_policy(own_scripts, sheets, photographs_beside=photographs_beside)
+        return {"styles": sheets, "policy": policy}
+
+    environment.globals |= {
+        "tick_text": tick_text, "count_word": count_word, "styled": placed.styled, "head": head,
+    }  # fmt: skip
+    return environment.get_template(template).render(**content, scripts=own_scripts)

@@ -15,13 +15,14 @@ from aisthesis.errors import AisthesisError
 from aisthesis.faithfulness import load_masks, pixel_auc
 from aisthesis.images import Transform
 from aisthesis.maps import upsample
+from aisthesis.report.colour_words import full_colour
 from aisthesis.report.overlays import lay_over
 from aisthesis.report.photographs import Photographs
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.stored_maps import BackboneMaps, CropBox
 from aisthesis.report.wording import same_number
 
-__all__ = ["Planted", "PlantedImage", "PlantedMap", "map_aucs", "outlined", "planted_pictures"]
+__all__ = ["KIND", "Planted", "PlantedImage", "PlantedMap", "map_aucs", "outlined", "planted_pictures"]
 
 SIDES = ("raising", "lowering")
 CHOOSING_PX = 56  # side of the grid on which images are ranked
@@ -38,11 +39,15 @@ class Masks(NamedTuple):
 
 @dataclass(frozen=True)
 class PlantedMap:
-    """One backbone's map with the evidence outlined; AUC is NaN where it is not defined."""
+    """One backbone's map with the evidence outlined; AUC is NaN where it is not defined.
+
+    `scale` says what value has the strongest colour.
+    """
 
     label: str
     picture: Image.Image | None
     auc: float
+    scale: str
 
 
 @dataclass(frozen=True)
@@ -186,7 +191,7 @@ def _one(
             laid = lay_over(photo, values, stack.crop(name), SIDE_PX)
             picture = outlined(laid, stack.crop(name) if photo else None, raising, lowering)
         auc = float(map_aucs(stack, [name], raising[None])[0])
-        maps.append(PlantedMap(label, picture, auc))
+        maps.append(PlantedMap(label, picture, auc, full_colour(values)))
     ground = photo.convert("RGB") if photo else Image.new("RGB", (SIDE_PX, SIDE_PX), "white")
     scale = SIDE_PX / max(ground.size)
     ground = ground.resize(

@@ -13,6 +13,7 @@ from aisthesis.errors import AisthesisError
 from aisthesis.faithfulness import load_masks, mass_inside
 from aisthesis.images import Transform
 from aisthesis.maps import upsample
+from aisthesis.report.colour_words import full_colour, unit_of
 from aisthesis.report.method_ranks import Contrast
 from aisthesis.report.overlays import lay_over
 from aisthesis.report.photographs import Photographs, jpeg_data_uri
@@ -107,10 +108,13 @@ def _card(
         picture = None
         if values is not None:
             laid = lay_over(photo, values, stack.crop(name), SIDE_PX)
-            picture = jpeg_data_uri(outlined(laid, crop, raising[k], lowering[k]))
+            picture = jpeg_data_uri(outlined(laid, crop, raising[k], lowering[k]), 95)
         auc = float(map_aucs(stack, [name], raising[k : k + 1], kind)[0])
         title = capitalised(KIND_NAMES.get(kind, kind))
-        panels.append({"label": title, "uri": picture, "auc": number_or_dash(auc)})
+        scale = f"{full_colour(values)} {unit_of(kind)}" if picture else ""
+        panels.append(
+            {"label": title, "uri": picture, "scale": scale, "auc": number_or_dash(auc)}
+        )
     return {
         "name": name,
         "why": one.words,

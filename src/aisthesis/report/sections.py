@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from aisthesis.report.colour_words import full_colour, meaning, unit_of
 from aisthesis.report.examples import Example
 from aisthesis.report.figure_pictures import ExampleRow
-from aisthesis.report.overlays import lay_over, map_moments
-from aisthesis.report.photographs import Photographs, jpeg_data_uri
-from aisthesis.report.planted_pictures import Planted
+from aisthesis.report.overlays import lay_over
+from aisthesis.report.photographs import Photographs, jpeg_data_uri, map_data_uri
+from aisthesis.report.planted_pictures import KIND, Planted
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import prediction_lookup
 from aisthesis.report.stored_maps import CropBox
@@ -25,10 +26,15 @@ __all__ = ["ExamplePage", "example_page", "planted_page", "versions_line"]
 
 @dataclass(frozen=True)
 class ExamplePage:
-    """The example images of one kind of map: cards for the page, rows for the figure."""
+    """The example images of one kind of map: cards for the page, rows for the figure.
+
+    `meaning` and `unit` say what the colours are.
+    """
 
     kind: str
     name: str
+    meaning: str
+    unit: str
     cards: list[dict[str, Any]]
     rows: list[ExampleRow]
 
@@ -43,7 +49,7 @@ def _overlay(
 ) -> Image.Image | None:
     stack = record.maps[label]
     values = stack.get(kind, image)
-    if values is None or map_moments(values).flat:
+    if values is None or not values.any():
         return None
     return lay_over(photo, values, stack.crop(image))
 
@@ -82,14 +88,16 @@ def example_page(
     for example in examples:
         name, photo = example.image, photographs.get(example.image)
         pictures = [_overlay(record, b, kind, name, photo) for b in record.maps]
+        scales = [full_colour(stack.get(kind, name)) for stack in record.maps.values()]
         rating = number(ratings[name], 1) if np.isfinite(ratings[name]) else None
         panels = [
             {
                 "label": label,
-                "uri": None if picture is None else jpeg_data_uri(picture),
+                "uri": None if picture is None else map_data_uri(picture),
+                "scale": scale,
                 "prediction": number_or_dash(predictions.get((name, label), float("nan")), 1),
             }
-            for label, picture in zip(record.maps, pictures, strict=True)
+            for label, picture, scale in zip(record.maps, pictures, scales, strict=True)
         ]
         crop = _crop(record, name)
         cards.append({
@@ -104,9 +112,11 @@ def example_page(
         if small is not None:
             small.thumbnail((256, 256))
         figure_rows.append(
-            ExampleRow(f"rated {rating}" if rating else "not rated", small, pictures)
+            ExampleRow(f"rated {rating}" if rating else "not rated", small, pictures, scales)
         )
-    return ExamplePage(kind, KIND_NAMES[kind], cards, figure_rows)
+    return ExamplePage(
+        kind, KIND_NAMES[kind], meaning(kind), unit_of(kind), cards, figure_rows
+    )
 
 
 def planted_page(planted: Planted) -> dict[str, Any]:
@@ -125,7 +135,8 @@ def planted_page(planted: Planted) -> dict[str, Any]:
             "panels": [
                 {
                     "label": one.label,
-                    "uri": None if one.picture is None else jpeg_data_uri(one.picture),
+                    "uri": None if one.picture is None else map_data_uri(one.picture),
+                    "scale": one.scale,
                     "auc": number_or_dash(one.auc),
                 }
                 for one in image.maps
@@ -133,7 +144,7 @@ def planted_page(planted: Planted) -> dict[str, Any]:
         }
         for image in planted.images
     ]
-    return {"sentence": f"{said}.", "cards": cards}
+    return {"sentence": f"{said}.", "cards": cards, "unit": unit_of(KIND)}
 
 
 def versions_line(provenance: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from aisthesis.engine.progress import Narrator
+from aisthesis.maps import stated_limit
 from aisthesis.report.agreement_part import AgreementPart
 from aisthesis.report.dots import DotChart
 from aisthesis.report.figure_matrices import draw_matrices, draw_trees, matrix_table, tree_table
@@ -121,7 +122,7 @@ def _of_images(drawn: FigureList) -> dict[str, Drawing]:
         found["scores"] = _dots([drawn.scores])
     for page, maps in drawn.examples:
         found[f"examples_{page.kind}"] = (
-            partial(draw_examples, page.rows, list(maps), page.name),
+            partial(draw_examples, page.rows, list(maps), page.name, page.unit, page.meaning),
             partial(_map_table, page, maps),
         )
     if drawn.places:
@@ -142,7 +143,8 @@ def _map_table(page: ExamplePage, maps: dict[str, BackboneMaps]) -> pd.DataFrame
                 pd.DataFrame({
                     "image": card["name"], "map": page.kind, "backbone": label,
                     "y": y.ravel(), "x": x.ravel(), "value": values.ravel(),
+                    "full_colour": stated_limit(values),
                 })
             )  # fmt: skip
-    columns = ["image", "map", "backbone", "y", "x", "value"]
+    columns = ["image", "map", "backbone", "y", "x", "value", "full_colour"]
     return pd.concat(tables) if tables else pd.DataFrame(columns=columns)

@@ -21,7 +21,7 @@ from aisthesis.report.known_places import known_places, observe_found, place_cha
 from aisthesis.report.methods import methods_text, references
 from aisthesis.report.metricnames import describe
 from aisthesis.report.observations import Observations, observe
-from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
+from aisthesis.report.overlays import colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs, PhotographStore, Placement
 from aisthesis.report.planted_pictures import planted_pictures
@@ -116,8 +116,14 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     )
     draw_all(record.path / "figures", part, drawn, narrator)
     page = record.path / "report.html"
-    write_text(page, render_page(content))
+    beside = any(image["photograph"] not in (None, "inline") for image in _browsed(content))
+    write_text(page, render_page(content, photographs_beside=beside))
     return page
+
+
+def _browsed(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Images in the browser."""
+    return content["browser"]["images"] if content["browser"] else []
 
 
 def _facts_by_kind(record: StudyRecord, averaged: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -216,7 +222,7 @@ def _pictures(
     narrator: Narrator,
     whole: Showcases,
 ) -> dict[str, Any]:
-    bar = {"colour_bar_gradient": colour_bar_css(), "limit": LIMIT_SD}
+    bar = {"colour_bar_gradient": colour_bar_css()}
     if not record.maps:
         return {"examples": [], "hero": None, "browser": None, "blobs": [], **bar}
     chosen = choose_examples(facts["ais"].loc[whole.images])
@@ -256,7 +262,8 @@ def _hero(pages: list[ExamplePage], ratings: pd.Series) -> dict[str, Any] | None
     who = "The explained image that people rated highest"
     if ratings[card["name"]] < ratings.max():
         who = "Of the explained images that every network has a map of, the one rated highest"
-    return {"card": card, "name": page.name, "kind": page.kind, "who": who}
+    said = {"meaning": page.meaning, "unit": page.unit}
+    return {"card": card, "name": page.name, "who": who, **said}
 
 
 def _localisation(

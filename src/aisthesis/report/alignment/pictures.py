@@ -15,8 +15,9 @@ from scipy.stats import rankdata
 
 from aisthesis.report.alignment.record import AlignmentRecord
 from aisthesis.report.alignment.space import planes
+from aisthesis.report.colour_words import full_colour
 from aisthesis.report.overlays import lay_over
-from aisthesis.report.photographs import Photographs, jpeg_data_uri
+from aisthesis.report.photographs import Photographs, map_data_uri
 from aisthesis.report.wording import number
 
 __all__ = [
@@ -158,13 +159,14 @@ def heatmap_cards(
         name = record.images[int(i)]
         values = None if stack is None else stack.get("alignment", name)
         uri = None
-        if values is not None and stack is not None:
+        if values is not None and values.any() and stack is not None:
             laid = lay_over(photographs.get(name), values, stack.crop(name), _CARD_PX)
-            uri = jpeg_data_uri(laid, 80)
+            uri = map_data_uri(laid)
         cards.append(
             {
                 **thumbnails.item(int(i)),
                 "uri": uri,
+                "scale": full_colour(values),
                 "agreement": number(float(agreement[name])),
             }
         )

@@ -29,7 +29,8 @@ from aisthesis.report.alignment.words import (
     p_value,
     references,
 )
-from aisthesis.report.overlays import LIMIT_SD, colour_bar_css
+from aisthesis.report.colour_words import meaning, unit_of
+from aisthesis.report.overlays import colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs
 from aisthesis.report.record import told_as_damage
@@ -40,7 +41,7 @@ from aisthesis.report.wording import count, number_or_dash, span
 __all__ = ["write_alignment_report"]
 
 _STYLES = ("base.css", "tables.css", "pictures.css", "alignment.css")
-_SCRIPTS = ("theme.js", "alignment.js")
+_SCRIPTS = ("theme.js", "scroll.js", "alignment.js")
 
 
 def write_alignment_report(
@@ -104,7 +105,8 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
         "references": references(record),
         "versions": versions_line(record.provenance),
         "colour_bar_gradient": colour_bar_css(),
-        "limit": LIMIT_SD,
+        "meaning": meaning("alignment"),
+        "unit": unit_of("alignment"),
         "stages": {
             name: float(facts["seconds"])
             for name, facts in (record.provenance.get("stages") or {}).items()

@@ -39,6 +39,13 @@ document.addEventListener("DOMContentLoaded", () => {
     ].filter(Boolean).join(" \u00b7 ");
   };
 
+  /** Say what the colours are: the values themselves, or the distance from each map's mean. */
+  const explain = ({ kind, zero }) => {
+    holder.querySelectorAll("[data-scale]").forEach((one) => { one.hidden = one.dataset.scale !== zero; });
+    find("[data-meaning]").textContent = zero === "mean" ? data.relative
+      : `White is zero. ${data.meanings[kind]} Full colour is each map\u2019s own strongest value, which stands below it, in ${data.units[kind]}.`;
+  };
+
   const show = () => {
     const none = state.order.length === 0;
     find("[data-none]").hidden = !none;
@@ -51,6 +58,7 @@ document.addEventListener("DOMContentLoaded", () => {
     find("[data-name]").textContent = image.name;
     find("[data-place]").textContent = `${state.at + 1} of ${state.order.length}`;
     find("[data-facts]").textContent = facts(image);
+    explain(look());
     const drawn = find("[data-pictures]");
     drawn.classList.toggle("two", look().layout === "two");
     drawn.replaceChildren(...pictures.figures(index, look()));
@@ -124,14 +132,28 @@ document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || !inView()) return;
     const typing = event.target.closest('input[type="search"], select, textarea');
+    const outside = event.target !== document.body && !holder.contains(event.target);
     const to = { ArrowLeft: state.at - 1, ArrowRight: state.at + 1, Home: 0, End: state.order.length - 1 }[event.key];
-    if (to !== undefined && !event.target.closest("input, select, textarea, summary")) {
+    if (to !== undefined && !event.target.closest("input, select, textarea")) {
       event.preventDefault();
       go(to);
     }
-    const name = { k: "kind", s: "sign", l: "layout" }[event.key.toLowerCase()];
-    if (name && !typing && holder.contains(event.target)) cycle(name);
+    const name = { k: "kind", s: "sign", z: "zero", l: "layout" }[event.key.toLowerCase()];
+    if (name && !typing && !outside) cycle(name);
   });
+
+  // Whoever uses the pointer keeps the keys for the pictures: a switch, slider or list that was
+  // clicked gives them back. Whoever comes to a control by keyboard has that control's own keys.
+  let pointed = false;
+  document.addEventListener("pointerdown", () => { pointed = true; }, true);
+  document.addEventListener("keydown", () => { pointed = false; }, true);
+  const giveBack = (event) => {
+    const { target } = event;
+    const done = event.type === "change" || ["radio", "checkbox"].includes(target.type) || target.closest("summary");
+    if (pointed && done && target.type !== "search") holder.focus({ preventScroll: true });
+  };
+  holder.addEventListener("click", giveBack);
+  holder.addEventListener("change", giveBack);
 
   control("previous").addEventListener("click", () => go(state.at - 1));
   control("next").addEventListener("click", () => go(state.at + 1));

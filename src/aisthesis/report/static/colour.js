@@ -11,13 +11,10 @@ const aisthesis = (() => {
       return [left, Math.min(left + 1, cells - 1), place - left];
     });
 
-  /** Standardised pixels of a map, row by row, or null where it has none. */
-  const standardised = (map, zero) => {
-    if (!map || !(map.sd > 0)) return null;
-    const { values, w } = map;
-    const rows = axis(map.h);
+  /** Pixels of a map, row by row, from `centre` in units of `unit`. */
+  const upsampled = ({ values, w, h }, centre, unit) => {
+    const rows = axis(h);
     const columns = axis(w);
-    const centre = zero === "mean" ? map.mean : 0;
     const out = new Float64Array(GRID * GRID);
     for (let y = 0; y < GRID; y += 1) {
       const [top, bottom, down] = rows[y];
@@ -25,10 +22,17 @@ const aisthesis = (() => {
         const [left, right, across] = columns[x];
         const above = values[top * w + left] * (1 - across) + values[top * w + right] * across;
         const below = values[bottom * w + left] * (1 - across) + values[bottom * w + right] * across;
-        out[y * GRID + x] = (above * (1 - down) + below * down - centre) / map.sd;
+        out[y * GRID + x] = (above * (1 - down) + below * down - centre) / unit;
       }
     }
     return out;
+  };
+
+  /** The values themselves, or z-scores about the map's mean; null where there is nothing to see. */
+  const standardised = (map, zero) => {
+    if (!map) return null;
+    if (zero === "mean") return map.sd > 0 ? upsampled(map, map.mean, map.sd) : null;
+    return map.values.some((value) => value !== 0) ? upsampled(map, 0, 1) : null;
   };
 
   /** Write the colour of each pixel: alpha grows with strength, so zero lets the photograph through. */
@@ -70,5 +74,13 @@ const aisthesis = (() => {
     return `highest at the ${where(most)}, lowest at the ${where(least)}`;
   };
 
-  return { GRID, standardised, colour, paint, words };
+  /** The two digits of a scale's limit, as captions elsewhere say it. */
+  const limitText = (limit) => {
+    if (limit >= 1e-3 && limit < 1e6) return Number(limit.toPrecision(2)).toLocaleString("en-US", { maximumFractionDigits: 10 });
+    const [mantissa, exponent] = limit.toExponential(1).split("e");
+    const raised = [...String(Number(exponent))].map((c) => (c === "-" ? "\u207b" : "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[Number(c)]));
+    return `${mantissa} \u00d7 10${raised.join("")}`;
+  };
+
+  return { GRID, limitText, standardised, colour, paint, words };
 })();

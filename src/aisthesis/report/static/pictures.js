@@ -62,8 +62,8 @@
       return figure(picture, crops.length ? "photograph and crop" : "photograph", image.rating === null ? "" : `rated ${say(image.rating, 1)}`);
     };
 
-    /** Standardised pixels over the pale photograph, or a picture that says there are none. */
-    const overlay = (index, pixels, crop, title, note, look) => {
+    /** Pixels over the pale photograph, or a picture that says there are none. */
+    const overlay = (index, pixels, limit, crop, title, note, look) => {
       const image = data.images[index];
       if (!pixels) {
         const picture = element("div", "picture");
@@ -82,24 +82,33 @@
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", `${look.name} map of ${title} over ${image.name}: ${aisthesis.words(pixels)}`);
       place(canvas, box);
-      aisthesis.paint(canvas, pixels, { limit: data.limit, anchors: data.anchors, opacity: look.opacity, sign: look.sign });
+      aisthesis.paint(canvas, pixels, { limit, anchors: data.anchors, opacity: look.opacity, sign: look.sign });
       picture.append(canvas);
       return figure(picture, title, note);
     };
 
+    /** What has the strongest colour: a value of the map, or a z-score. */
+    const limitOf = (index, k, look) => (look.zero === "mean" ? data.limit : data.images[index].limits[look.kind]?.[k]);
+
     const ofBackbone = (index, k, look) => {
       const pixels = aisthesis.standardised(store.maps(index, look.kind)[k], look.zero);
       const prediction = data.images[index].predictions[k];
-      const note = prediction === null ? "" : `predicts ${say(prediction, 1)}`;
-      return overlay(index, pixels, store.crop(index, k), data.backbones[k], note, look);
+      const note = [
+        pixels && look.zero !== "mean" ? `full colour \u00b1${aisthesis.limitText(limitOf(index, k, look))}` : "",
+        prediction === null ? "" : `predicts ${say(prediction, 1)}`,
+      ].filter(Boolean).join(", ");
+      return overlay(index, pixels, limitOf(index, k, look), store.crop(index, k), data.backbones[k], note, look);
     };
 
     const difference = (index, a, b, look) => {
       const maps = store.maps(index, look.kind);
-      const [one, other] = [a, b].map((k) => aisthesis.standardised(maps[k], look.zero));
+      // Two maps' values have units of their own; each is taken in parts of its full colour.
+      const [one, other] = [a, b].map((k) =>
+        aisthesis.standardised(maps[k], look.zero)?.map((value) => value / limitOf(index, k, look)));
       const pixels = one && other ? one.map((value, k) => value - other[k]) : null;
+      const note = `difference of the two, each in ${look.zero === "mean" ? "SDs" : "parts of its full colour"}`;
       const title = `${data.backbones[a]} \u2212 ${data.backbones[b]}`;
-      return overlay(index, pixels, store.crop(index, a), title, "difference of the two maps", look);
+      return overlay(index, pixels, 1, store.crop(index, a), title, note, look);
     };
 
     /** All figures of an image, as the controls want them. */
