@@ -85,7 +85,7 @@ def test_values_of_one_sign_have_one_hue_whatever_their_mean():
 
 def test_relative_to_the_mean_is_asked_for_and_ignores_the_sign():
     rgb = signed_rgba(-ONE_SIGN, relative_to_mean=True)[..., :3].astype(int)
-    above = ONE_SIGN < ONE_SIGN.mean()
+    above = ONE_SIGN.mean() > ONE_SIGN
     assert (rgb[above, 0] >= rgb[above, 2]).all()
     assert (rgb[~above, 2] >= rgb[~above, 0]).all()
     assert (rgb[above, 0] > rgb[above, 2]).any()

@@ -217,7 +217,7 @@ def test_the_browser_draws_values_and_its_words_follow_the_switch(chromium, one_
     assert not page.locator("[data-scale=none]").is_visible()
     assert "full colour" not in " ".join(page.locator("[data-pictures]").all_inner_texts())
     assert all(min(found) > 0 for found in page.evaluate(count))
-    limits = [10.0 ** k * m for k in range(-8, 9) for m in (1.0, 2.5, 9.9)]
+    limits = [10.0**k * m for k in range(-8, 9) for m in (1.0, 2.5, 9.9)]
     told = page.evaluate("(limits) => limits.map(aisthesis.limitText)", limits)
     assert told == [limit_text(limit) for limit in limits]
     page.close()

@@ -22,7 +22,15 @@ from aisthesis.report.record import StudyRecord
 from aisthesis.report.stored_maps import BackboneMaps, CropBox
 from aisthesis.report.wording import same_number
 
-__all__ = ["KIND", "Planted", "PlantedImage", "PlantedMap", "map_aucs", "outlined", "planted_pictures"]
+__all__ = [
+    "KIND",
+    "Planted",
+    "PlantedImage",
+    "PlantedMap",
+    "map_aucs",
+    "outlined",
+    "planted_pictures",
+]
 
 SIDES = ("raising", "lowering")
 CHOOSING_PX = 56  # side of the grid on which images are ranked

@@ -112,9 +112,7 @@ def _card(
         auc = float(map_aucs(stack, [name], raising[k : k + 1], kind)[0])
         title = capitalised(KIND_NAMES.get(kind, kind))
         scale = f"{full_colour(values)} {unit_of(kind)}" if picture else ""
-        panels.append(
-            {"label": title, "uri": picture, "scale": scale, "auc": number_or_dash(auc)}
-        )
+        panels.append({"label": title, "uri": picture, "scale": scale, "auc": number_or_dash(auc)})
     return {
         "name": name,
         "why": one.words,

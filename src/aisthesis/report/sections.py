@@ -114,9 +114,7 @@ def example_page(
         figure_rows.append(
             ExampleRow(f"rated {rating}" if rating else "not rated", small, pictures, scales)
         )
-    return ExamplePage(
-        kind, KIND_NAMES[kind], meaning(kind), unit_of(kind), cards, figure_rows
-    )
+    return ExamplePage(kind, KIND_NAMES[kind], meaning(kind), unit_of(kind), cards, figure_rows)
 
 
 def planted_page(planted: Planted) -> dict[str, Any]:

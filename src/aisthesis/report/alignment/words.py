@@ -160,9 +160,9 @@ def methods(record: AlignmentRecord) -> list[str]:
         "importance compares only its row of S with its row of H, with the channel set to zero "
         "for that image alone; the other images keep theirs.",
         "A heatmap is the mean of the layer’s channels, weighted by their share of the image’s "
-        "positive importance. Its values are shown as they are: white at zero, red above it, blue below "
-        "it, where a layer’s output can be negative; full colour is each map’s own strongest "
-        "value.",
+        "positive importance. Its values are shown as they are: white at zero, red above it, blue "
+        "below it, where a layer’s output can be negative; full colour is each map’s own "
+        "strongest value.",
         f"Validation: {folds} folds, {repeats} times. In each, channels are ranked by their AIS on "
         "the training images; the number of channels that maximises the agreement on the training "
         "images is retained; R² is the squared agreement on the pairs of held-out images (with "
