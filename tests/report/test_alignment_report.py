@@ -22,7 +22,7 @@ from aisthesis.report.alignment.space import leaf_order, plane, planes
 from aisthesis.report.alignment.words import p_value
 
 ODD = ("<script>alert('x')<&script>.png", "žluťoučký kůň 美.png", "a b#c?d%20.png")
-LABELS = ("miniature:densenet161", "odd <b>label</b>")
+LABELS = ("miniature:densenet161", "odd <b>label")
 N = 12
 
 
@@ -67,7 +67,7 @@ def test_the_page_says_the_numbers_of_the_tables(study_dir) -> None:
 def test_nothing_from_the_study_is_markup(study_dir) -> None:
     page = (study_dir / "report.html").read_text()
     assert "<i>like</i>" not in page
-    assert "<b>label</b>" not in page
+    assert "<b>label" not in page
     assert "alert('x')<&" not in page
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
 
