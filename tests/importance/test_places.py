@@ -78,7 +78,7 @@ def test_every_building_block_agrees_without_the_check_of_the_plan(net) -> None:
         "conv1", "batch_norm", "relu", "relu_in_place", "silu_in_place", "gelu", "hardswish",
         "prelu", "dropout", "shuffle", "Identity", "Halves", "LastAxis",
     }  # fmt: skip
-    assert kinds["Tokens"] == kinds["Gate"] == kinds["instance_norm"] == "mixing"
+    assert kinds["Tokens"] == kinds["softmax2d"] == kinds["instance_norm"] == "mixing"
     assert kinds["OverwritingShortcut"] == kinds["Aliased"] == kinds["Looking"] == "rerun"
 
 
@@ -132,6 +132,49 @@ def test_a_plan_serves_other_batches_and_one_call_gives_the_same(net) -> None:
         torch.testing.assert_close(once, result.removed)
     with pytest.raises(RequestError, match="expected a plan for this network"):
         ais.ablate_places(model, "blocks.1", x, plan=plan)
+
+
+class Chain(nn.Module):
+    """Convolutions and pools of many kinds on maps large enough for windows."""
+
+    def __init__(self, tail: str) -> None:
+        super().__init__()
+        self.stem, self.tail = nn.Conv2d(3, 4, 3, padding=1), tail
+        self.first = nn.Conv2d(4, 4, 3, padding=1, bias=True)
+        self.norm, self.second = nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, 2, "valid", groups=2)
+        self.same = nn.Conv2d(8, 4, (1, 3), padding="same")
+        self.pool, self.mean = nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AvgPool2d(2, 1)
+        self.flat = nn.Linear(4 * 35, 6) if tail == "flatten" else nn.Linear(4, 6)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        x = torch.relu(x + self.norm(self.first(nn.functional.silu(x))))
+        y = self.second(x)
+        x = self.same(torch.cat([y, nn.functional.max_pool2d(x, 3, 2)], 1)) - y
+        x = self.mean(self.pool(x).sigmoid())
+        if self.tail == "mix":
+            x = x * x.mean((2, 3), keepdim=True).sigmoid()
+        z = x.flatten(1) if self.tail == "flatten" else x.mean((2, 3))
+        return self.head(nn.functional.dropout(self.flat(z), training=False).relu())
+
+
+@pytest.mark.parametrize("tail", ["flatten", "mean", "mix"])
+@pytest.mark.parametrize("window", [1, 3])
+def test_windows_of_convolutions_and_pools(net, tail: str, window: int) -> None:
+    model = networks.randomised(Chain(tail), 5)
+    x = torch.randn(2, 3, 24, 31, dtype=torch.float64)
+    plan = ais.place_plan(model, "stem", x, window=window, verify=False)
+    assert plan.kind == "local"
+    assert "first, norm, " in str(plan)
+    assert "run in windows around each place" in str(plan)
+    exact = brute_force(net, model, "stem", x, plan)
+    torch.testing.assert_close(plan(x).delta, exact, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(plan(x, memory_bytes=1).delta, exact, rtol=1e-9, atol=1e-12)
+    exact = brute_force(net, model, "stem", x, plan, "mean")
+    torch.testing.assert_close(plan(x, replace="mean").delta, exact, rtol=1e-9, atol=1e-12)
+    meets = {"flatten": "a block of columns of flat", "mean": "sum in mean", "mix": "mul"}
+    assert meets[tail] in str(plan)
 
 
 class Transformer(nn.Module):

@@ -74,6 +74,7 @@ class Execution:
         self._casts: dict[tuple[int, torch.dtype], tuple[torch.Tensor, torch.Tensor]] = {}
         self._operands: dict[tuple[fx.Node, torch.dtype | None], Any] = {}
         self._owners: dict[tuple[fx.Node, int], torch.Tensor] = {}
+        self._tail_nodes = analysis.mixing
         self.vectorised = True
         self.images = self.activation.shape[0]
         self._forward()
@@ -188,7 +189,7 @@ class Execution:
         """Change of the output for one set; runs under vmap."""
         analysis = self.analysis
         changes: dict[fx.Node, Any] = {}
-        for node in analysis.mixing:
+        for node in self._tail_nodes:
             if node.name in ready:
                 changes[node] = ready[node.name]
                 continue

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 from torch import fx
 
-from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.cost import CHANGE_COST, ENTRY_COST, and_list, node_name, node_names
 from aisthesis.importance.place_grid import PlaceGrid
-from aisthesis.importance.place_sums import PlaceSum
+from aisthesis.importance.place_ways import PlaceWays
 
 __all__ = ["place_passes", "places_in_words", "start_of_words"]
 
 
-def place_passes(analysis: Analysis, sums: dict[fx.Node, PlaceSum], count: int) -> float:
+def place_passes(ways: PlaceWays, count: int) -> float:
     """Expected cost for all places in forward passes of the same batch, the first included."""
+    analysis = ways.analysis
     flops, entries = analysis.upstream_work
     flops += sum(analysis.flops.values())
     entries += sum(analysis.sizes[node] for node in analysis.affected)
     whole = flops + ENTRY_COST * entries
     extra = 0.0
     for node, affected in analysis.affected.items():
-        if node not in analysis.needed:
-            continue
         moved = CHANGE_COST * ENTRY_COST * analysis.sizes[node]
         own = analysis.flops[node]
         if affected.channelwise:
-            extra += own + moved
-        elif node in sums:
+            extra += own + moved if node in analysis.needed else 0
+        elif node in ways.local:
+            share = ways.window_entries(node) / analysis.sizes[node]
+            extra += (own + moved) * share * count
+        elif node in ways.sums:
             extra += own + moved * count
-        else:
+        elif node in ways.meetings:
+            source = ways.meetings[node].source
+            share = ways.window_entries(source) / analysis.sizes[source]
+            extra += (own * share + moved) * count
+        elif node in ways.tail:
             extra += (own + moved) * count
     return 1 + extra / max(whole, 1)
 
@@ -48,10 +53,10 @@ def places_in_words(
     grid: PlaceGrid,
     window: int,
     why: str,
-    analysis: Analysis,
-    sums: dict[fx.Node, PlaceSum],
+    ways: PlaceWays,
 ) -> str:
     """Which way is taken, and why."""
+    analysis = ways.analysis
     start = start_of_words(layer, grid, window, why)
     if analysis.states[analysis.output] is None:
         return f"{start}: the output does not depend on the layer, so nothing changes."
@@ -65,19 +70,28 @@ def places_in_words(
     mixing = analysis.mixing
     if not mixing:
         return f"{start}: {route} of the output itself."
-    first = [node for node in mixing if not set(mixing).intersection(node.all_input_nodes)]
-    meetings = [_meeting(node, sums) for node in first]
-    rest = [node for node in mixing if node not in first]
-    words = f"{start}: {route}; {and_list(list(dict.fromkeys(meetings)))}"
+    first = [
+        node
+        for node in mixing
+        if node not in ways.local and not set(mixing).intersection(node.all_input_nodes)
+    ]
+    parts = [_meeting(node, ways) for node in first]
+    if ways.local:
+        parts.append(f"{node_names(list(ways.local))} run in windows around each place")
+    parts += [_meeting(node, ways) for node in ways.meetings]
+    rest = [n for n in ways.tail if n not in (*first, *ways.local, *ways.meetings)]
+    words = f"{start}: {route}; {and_list(list(dict.fromkeys(parts)))}"
     if rest:
         words += f"; the rest ({node_names(rest)}) works on the differences, batched over places"
     return words + "."
 
 
-def _meeting(node: fx.Node, sums: dict[fx.Node, PlaceSum]) -> str:
+def _meeting(node: fx.Node, ways: PlaceWays) -> str:
     name = node_name(node)
-    if node not in sums:
+    way = ways.sums.get(node) or ways.meetings.get(node)
+    if way is None:
         return f"{name} mixes the places and runs for each of them"
-    if sums[node].kind == "pool":
-        return f"each place is one term of the sum in {name}"
-    return f"each place is a block of columns of {name}"
+    what = "place" if node in ways.sums else "cell of a window"
+    if way.kind == "pool":
+        return f"each {what} is one term of the sum in {name}"
+    return f"each {what} is a block of columns of {name}"

@@ -12,8 +12,10 @@ from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.execution import Execution
 from aisthesis.importance.owners import State
 from aisthesis.importance.place_grid import PlaceGrid
+from aisthesis.importance.place_local_run import LocalRun, Windows, joined
 from aisthesis.importance.place_owners import Placed
-from aisthesis.importance.place_sums import PlaceSum, window_sums
+from aisthesis.importance.place_sums import window_sums
+from aisthesis.importance.place_ways import PlaceWays
 from aisthesis.importance.upstream import Upstream
 
 __all__ = ["PlaceExecution"]
@@ -24,7 +26,7 @@ class PlaceExecution(Execution):
 
     Parameters
     ----------
-    analysis, sums
+    analysis, ways
         What is known of the network for this shape of input.
     upstream
         Values that the removal does not reach, of the same batch.
@@ -39,48 +41,76 @@ class PlaceExecution(Execution):
     def __init__(
         self,
         analysis: Analysis,
-        sums: dict[fx.Node, PlaceSum],
+        ways: PlaceWays,
         upstream: Upstream,
         grid: PlaceGrid,
         window: int,
         replace: str,
     ) -> None:
-        self.grid, self.window, self.sums = grid, window, sums
-        self._each: dict[fx.Node, torch.Tensor] = {}
+        self.grid, self.window, self.ways = grid, window, ways
+        self._kept: dict[fx.Node, torch.Tensor] = {}
         self._together = grid.windows(window)
         removed = grid.without_places(upstream.values[analysis.target], replace)
         super().__init__(analysis, {}, upstream, removed)
+        self._tail_nodes = ways.tail
+        self._local = LocalRun(
+            analysis, grid, window, ways.local, self._operand, self._caster, self.changes
+        )
 
-    def changed_by(self, places: np.ndarray, at_once: int) -> torch.Tensor:
+    def changed_by(self, places: np.ndarray, memory_bytes: int) -> torch.Tensor:
         """Change of the output, (N, P, ...), by each of some places and the window around it.
 
         Parameters
         ----------
         places : (P,) int
             Numbers of places, rows of the grid one after another.
-        at_once
-            Number of places to carry together.
+        memory_bytes
+            Most memory to use.
         """
         shape = (self.images, len(places), *self.output.shape[1:])
         if self.analysis.states[self.analysis.output] is None:
             return self.output.new_zeros(shape)
+        at_once = self.ways.places_at_once(memory_bytes, self.activation.device)
         pieces = [
-            self._carried(self._summed(some), self._removed_with(some))
+            self._carried(self._ready_for(some, memory_bytes), self._removed_with(some))
             for some in np.array_split(places, -(-len(places) // at_once))
         ]
         return torch.cat(pieces).movedim(0, 1)
 
-    def _summed(self, places: np.ndarray) -> dict[str, torch.Tensor]:
+    def _ready_for(self, places: np.ndarray, memory_bytes: int) -> dict[str, torch.Tensor]:
         """Changes (P, N, ...) of the operations that need no run for each place."""
         ready = {}
-        for node, way in self.sums.items():
-            if node not in self._each:
+        for node, way in self.ways.sums.items():
+            if node not in self._kept:
                 dtype = self.analysis.affected[node].dtype
                 change = self._converted(way.source, self.changes[way.source], dtype)
-                self._each[node] = way.by_place(change, self.grid.count, self._caster(dtype))
+                self._kept[node] = way.by_place(change, self.grid.count, self._caster(dtype))
             shape = (self.grid.height, self.grid.width)
-            ready[node.name] = window_sums(self._each[node], shape, self.window, places)
+            ready[node.name] = window_sums(self._kept[node], shape, self.window, places)
+        if not self.ways.local:
+            return ready
+        windows = self._windows(places, memory_bytes)
+        for node in self.ways.pasted:
+            ready[node.name] = windows[node].whole(self.analysis.shapes[node])
+        for node, meeting in self.ways.meetings.items():
+            dtype = self.analysis.affected[node].dtype or self.analysis.dtypes[node]
+            own = windows[meeting.source]
+            own = Windows(own.change.to(dtype), own.starts)
+            if meeting.kind == "block" and node not in self._kept:
+                self._kept[node] = meeting.columns(self._caster(dtype), dtype)
+            ready[node.name] = meeting.change(own, places, self.grid, self._kept.get(node))
         return ready
+
+    def _windows(self, places: np.ndarray, memory_bytes: int) -> dict[fx.Node, Windows]:
+        """Windows of the local operations that others read, for as few places at once as fit."""
+        at_once = self.ways.windows_at_once(memory_bytes, self.activation.device)
+        read = {*self.ways.pasted, *(m.source for m in self.ways.meetings.values())}
+        pieces: dict[fx.Node, list[Windows]] = {node: [] for node in read}
+        for some in np.array_split(places, -(-len(places) // at_once)):
+            found = self._local.windows(some)
+            for node in read:
+                pieces[node].append(found[node])
+        return {node: joined(parts) for node, parts in pieces.items()}
 
     def _removed_with(self, places: np.ndarray) -> torch.Tensor:
         """Places removed with each of some, (P, h·w + 1); the first column is for no place."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import nn
 
 from aisthesis.errors import RequestError
 from aisthesis.importance.analysis import Analysis, Parts, Unsuitable, analyse
@@ -19,7 +19,7 @@ from aisthesis.importance.place_execution import PlaceExecution
 from aisthesis.importance.place_grid import PlaceGrid, place_grid
 from aisthesis.importance.place_owners import Placed, placed_result
 from aisthesis.importance.place_rerun import PlaceRerun
-from aisthesis.importance.place_sums import PlaceSum, place_sums
+from aisthesis.importance.place_ways import PlaceWays, place_ways
 from aisthesis.importance.place_windows import Window, check_window, choose_window
 from aisthesis.importance.prepare import check_reachable, drop_present, follow_warm
 from aisthesis.importance.request import (
@@ -27,7 +27,6 @@ from aisthesis.importance.request import (
     Shape,
     check_request,
     sample_images,
-    sets_at_once,
 )
 from aisthesis.importance.tracing import Trace, first_line
 from aisthesis.importance.upstream import Upstream, run_upstream
@@ -35,7 +34,7 @@ from aisthesis.importance.verification import Intact, Replacement, check_repeata
 
 __all__ = ["PlacePlan", "place_plan"]
 
-Kind = Literal["placewise", "pooled", "block", "mixing", "rerun"]
+Kind = Literal["placewise", "pooled", "block", "local", "mixing", "rerun"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,9 @@ class _Way:
 
     analysis: Analysis
     grid: PlaceGrid
-    sums: dict[fx.Node, PlaceSum]
+    ways: PlaceWays
+    window: int
+    why: str  # the window, if it was chosen
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ class PlacePlan:
     kind : str
         `"placewise"`: everything up to the output keeps places apart. `"pooled"`: they meet
         first in a mean or sum over all of them. `"block"`: they meet first in a linear layer,
-        where each has its own columns. `"mixing"`: they meet in another operation. `"rerun"`: the
-        graph cannot be used, and the network's own code runs again.
+        where each has its own columns. `"local"`: convolutions or pools follow, and windows of
+        what they give are enough for a while. `"mixing"`: they meet in another operation.
+        `"rerun"`: the graph cannot be used, and the network's own code runs again.
     passes : float
         Expected cost for all places, in forward passes of the same batch, the first included.
     words : str
@@ -151,10 +153,10 @@ class PlacePlan:
             known = self._ways.get((x.shape, x.dtype))
             upstream = run_upstream(self._trace, x, watch=known is None)
             way = known or self._analyse(self._trace, x, layer, upstream)
-            run = PlaceExecution(way.analysis, way.sums, upstream, way.grid, self.window, replace)
+            run = PlaceExecution(way.analysis, way.ways, upstream, way.grid, self.window, replace)
             output, activation, grid = run.output, run.activation, way.grid
             chosen = np.arange(grid.count) if places is None else places
-            delta = run.changed_by(chosen, sets_at_once(way.analysis, x, memory_bytes))
+            delta = run.changed_by(chosen, memory_bytes)
         if places is None:
             delta = delta.unflatten(1, (grid.height, grid.width))
         return PlaceAblation(output, delta, activation, grid.channel_axis, self.window)
@@ -163,7 +165,7 @@ class PlacePlan:
         self, traced: Trace, x: torch.Tensor, layer: nn.Module, upstream: Upstream
     ) -> _Way:
         try:
-            found = _way(traced, layer, upstream, *self._wanted, self.layer)
+            found = _way(traced, layer, upstream, *self._wanted, self.layer, self.window)
         except Unsuitable as reason:
             raise RequestError(
                 f"the plan does not fit images of shape {tuple(x.shape)}: {reason}; make a "
@@ -252,13 +254,15 @@ def _way(
     axis: int | None,
     wanted: tuple[int, int] | None,
     layer: str,
+    window: Window,
 ) -> _Way:
     def start(shape: torch.Size, channel_axis: int) -> Placed:
         return Placed(place_grid(shape, channel_axis, wanted, layer).labels())
 
     analysis = analyse(traced, module, upstream, axis, Parts(start, placed_result))
     grid = place_grid(analysis.shape, analysis.axis, wanted, layer)
-    return _Way(analysis, grid, place_sums(analysis, grid.count))
+    side, why = (window, "") if window != "auto" else choose_window(analysis)
+    return _Way(analysis, grid, place_ways(analysis, grid, side), side, why)
 
 
 def _from_graph(
@@ -275,19 +279,18 @@ def _from_graph(
     except Exception as error:  # noqa: BLE001  if it is the network's fault, its code will tell
         return f"its graph cannot be run ({first_line(error)})"
     try:
-        way = _way(traced, module, upstream, *wanted, layer)
+        way = _way(traced, module, upstream, *wanted, layer, window)
     except Unsuitable as reason:
         return str(reason)
-    side, why = (window, "") if window != "auto" else choose_window(way.analysis)
     return PlacePlan(
         model=model,
         layer=layer,
         shape=(way.grid.height, way.grid.width),
         channel_axis=way.grid.channel_axis,
-        window=side,
+        window=way.window,
         kind=_kind(way),
-        passes=place_passes(way.analysis, way.sums, way.grid.count),
-        words=places_in_words(layer, way.grid, side, why, way.analysis, way.sums),
+        passes=place_passes(way.ways, way.grid.count),
+        words=places_in_words(layer, way.grid, way.window, way.why, way.ways),
         _trace=traced,
         _wanted=wanted,
         _ways={(sample.shape, sample.dtype): way},
@@ -351,11 +354,13 @@ def _agrees(plan: PlacePlan, traced: Trace, sample: torch.Tensor, intact: Intact
 
 
 def _kind(way: _Way) -> Kind:
-    mixing = set(way.analysis.mixing)
+    mixing, ways = set(way.analysis.mixing), way.ways
     if not mixing:
         return "placewise"
+    if ways.local:
+        return "local"
     first = [n for n in way.analysis.mixing if not mixing.intersection(n.all_input_nodes)]
-    kinds = {way.sums[n].kind if n in way.sums else "mixing" for n in first}
+    kinds = {ways.sums[n].kind if n in ways.sums else "mixing" for n in first}
     if "mixing" in kinds:
         return "mixing"
     return "block" if "block" in kinds else "pooled"

@@ -16,7 +16,7 @@ from torch import fx
 from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.place_owners import Placed
 
-__all__ = ["PlaceSum", "place_sums", "window_sums"]
+__all__ = ["PlaceSum", "place_sums", "summed_axes", "window_sums"]
 
 Cast = Callable[[torch.Tensor], torch.Tensor]
 
@@ -98,15 +98,14 @@ def place_sums(analysis: Analysis, count: int) -> dict[fx.Node, PlaceSum]:
     return found
 
 
-def _pool(node: fx.Node, analysis: Analysis, state: Placed) -> PlaceSum | None:
-    """A mean or a sum over every axis along which places differ."""
+def summed_axes(node: fx.Node, analysis: Analysis) -> tuple[tuple[int, ...], float] | None:
+    """Axes over which a call takes a mean or a sum, and the sum's factor; None if it does not."""
     operation = analysis.affected[node].operation
     shape, result = analysis.shapes[node.all_input_nodes[0]], analysis.shapes.get(node)
     rank = len(shape)
     if operation.name in ("mean", "sum"):
-        allowed = {"dim", "keepdim"}
         dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-        if dims is None or not set(node.kwargs) <= allowed or len(node.args) > 3:
+        if dims is None or not set(node.kwargs) <= {"dim", "keepdim"} or len(node.args) > 3:
             return None
         listed = [dims] if isinstance(dims, int) else list(dims)  # type: ignore[arg-type]
         if not all(isinstance(dim, int) for dim in listed):
@@ -118,13 +117,18 @@ def _pool(node: fx.Node, analysis: Analysis, state: Placed) -> PlaceSum | None:
             return None
     else:
         return None
-    spread = {axis for axis in range(rank) if state.labels.shape[axis] > 1}
-    if result is None or not spread or not spread <= set(wanted):
-        return None
     entries = int(np.prod([shape[axis] for axis in wanted]))
-    scale = 1.0 if operation.name == "sum" else 1 / entries
-    source = node.all_input_nodes[0]
-    return PlaceSum(node, source, "pool", None, state.labels, wanted, scale, result)
+    return (wanted, 1.0 if operation.name == "sum" else 1 / entries) if result is not None else None
+
+
+def _pool(node: fx.Node, analysis: Analysis, state: Placed) -> PlaceSum | None:
+    """A mean or a sum over every axis along which places differ."""
+    summed = summed_axes(node, analysis)
+    spread = {axis for axis, size in enumerate(state.labels.shape) if size > 1}
+    if summed is None or not spread or not spread <= set(summed[0]):
+        return None
+    source, shape = node.all_input_nodes[0], analysis.shapes[node]
+    return PlaceSum(node, source, "pool", None, state.labels, summed[0], summed[1], shape)
 
 
 def _block(node: fx.Node, analysis: Analysis, state: Placed, count: int) -> PlaceSum | None:

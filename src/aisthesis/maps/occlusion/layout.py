@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import fx
 
+from aisthesis.importance.sliding import Spans
 from aisthesis.maps.occlusion.local import LocalNetwork, Step
-from aisthesis.maps.occlusion.squares import Spans
 
 __all__ = ["Layout", "Tile", "Window", "cheapest_layout", "whole_passes"]
 

@@ -19,8 +19,8 @@ from torch import Tensor, fx, nn
 from aisthesis.importance.flops import operation_flops
 from aisthesis.importance.ops import argument, operation, words
 from aisthesis.importance.owners import run_operation
+from aisthesis.importance.sliding import Options, Sliding, convolution_options, pool_options
 from aisthesis.importance.tracing import first_line, follow
-from aisthesis.maps.occlusion.sliding import Sliding
 
 __all__ = ["LocalNetwork", "Step", "local_network", "pad_for", "run_from"]
 
@@ -286,21 +286,12 @@ def _joining(
     return Step(node, "joining", tuple(sources), apply, 0.0, None, (channels, height, width), 0, 0)
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
-
-
 def _convolution(node: fx.Node, module: Any, values: dict[fx.Node, Any]) -> Step | None:
     if module is None or module.padding_mode != "zeros":
         return None
     (source,) = node.all_input_nodes
-    kernel, stride = _pair(module.kernel_size), _pair(module.stride)
-    dilation = _pair(module.dilation)
-    if isinstance(module.padding, str):
-        whole = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        padding = (whole[0] // 2, whole[1] // 2) if module.padding == "same" else (0, 0)
-    else:
-        padding = _pair(module.padding)
+    options = convolution_options(module)
+    _, stride, _, dilation = options
 
     def apply(value: Tensor) -> Tensor:
         weight, bias = module.weight, module.bias
@@ -309,7 +300,7 @@ def _convolution(node: fx.Node, module: Any, values: dict[fx.Node, Any]) -> Step
     result = module(values[source])
     flops = operation_flops(node, module, (values[source],), result)
     return _sliding(
-        node, values[source], result, (kernel, stride, padding, dilation), apply, 0.0,
+        node, values[source], result, options, apply, 0.0,
         flops, _n_weights(module),
     )  # fmt: skip
 
@@ -319,20 +310,11 @@ def _pool(
 ) -> Step | None:
     (source,) = node.all_input_nodes
     highest = name == "max_pool2d"
-    kernel = _pair(argument(node, module, 1, "kernel_size"))
-    stride_given = argument(node, module, 2, "stride")
-    stride = kernel if stride_given in (None, [], ()) else _pair(stride_given)
-    padding = _pair(argument(node, module, 3, "padding", 0))
-    dilation = _pair(argument(node, module, 4, "dilation", 1)) if highest else (1, 1)
+    options = pool_options(node, module, name)
+    if options is None or not isinstance(_call_plain(node, module, values), Tensor):
+        return None  # the divisor differs from place to place, or places of maxima are given
+    kernel, stride, _, dilation = options
     result = _call_plain(node, module, values)
-    if not isinstance(result, Tensor):
-        return None  # with the places of the maxima
-    if not highest:
-        rounded_up = argument(node, module, 4, "ceil_mode", False)
-        counts_padding = argument(node, module, 5, "count_include_pad", True)
-        other = argument(node, module, 6, "divisor_override")
-        if rounded_up or other is not None or (padding != (0, 0) and not counts_padding):
-            return None  # the divisor differs from place to place
 
     def apply(value: Tensor) -> Tensor:
         if highest:
@@ -340,9 +322,7 @@ def _pool(
         return F.avg_pool2d(value, kernel, stride, 0)
 
     fill = float("-inf") if highest else 0.0
-    return _sliding(
-        node, values[source], result, (kernel, stride, padding, dilation), apply, fill, 0, 0
-    )
+    return _sliding(node, values[source], result, options, apply, fill, 0, 0)
 
 
 def _call_plain(node: fx.Node, module: nn.Module | None, values: dict[fx.Node, Any]) -> Any:
@@ -354,24 +334,13 @@ def _sliding(
     node: fx.Node,
     value: Tensor,
     result: Tensor,
-    options: tuple[tuple[int, int], ...],
+    options: Options,
     apply: Callable[..., Tensor],
     fill: float,
     flops: int,
     weights: int,
 ) -> Step:
-    kernel, stride, padding, dilation = options
-    rows, columns = (
-        Sliding(
-            kernel=kernel[axis],
-            stride=stride[axis],
-            padding=padding[axis],
-            dilation=dilation[axis],
-            length_in=value.shape[2 + axis],
-            length_out=result.shape[2 + axis],
-        )
-        for axis in (0, 1)
-    )
+    rows, columns = Sliding.along_both(options, value.shape[2:], result.shape[2:])
     shape = tuple(result.shape[1:])
     sources = tuple(node.all_input_nodes)
     return Step(node, "sliding", sources, apply, fill, (rows, columns), shape, flops, weights)  # type: ignore[arg-type]

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from aisthesis.errors import RequestError
 from aisthesis.importance.execution import check_output
 from aisthesis.importance.modes import borrowed
+from aisthesis.importance.sliding import Spans
 from aisthesis.maps.occlusion.layout import Layout, cheapest_layout, whole_passes
 from aisthesis.maps.occlusion.local import LocalNetwork, local_network
 from aisthesis.maps.occlusion.running import intact_values, masked_images, run_tile
-from aisthesis.maps.occlusion.squares import Spans, squares_along
+from aisthesis.maps.occlusion.squares import squares_along
 
 __all__ = ["MASKING_MEMORY_BYTES", "OcclusionPlan", "occlusion_plan"]
 

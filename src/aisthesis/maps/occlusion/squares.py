@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
+from aisthesis.importance.sliding import Spans
 
-__all__ = ["Spans", "squares_along"]
-
-
-@dataclass(frozen=True)
-class Spans:
-    """What lies between `start` and `stop` along one axis, for each of n positions.
-
-    Attributes
-    ----------
-    start, stop : (n,) int
-        First cell, and first cell after the last.
-    """
-
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """(n,) cells of each span, at least 1: where nothing is reached, one intact cell stays."""
-        return np.maximum(self.stop - self.start, 1)
-
-    def union(self, other: Spans) -> Spans:
-        """The smallest spans that hold both."""
-        return Spans(np.minimum(self.start, other.start), np.maximum(self.stop, other.stop))
+__all__ = ["squares_along"]
 
 
 def squares_along(side_px: int, size_px: int, stride_px: float) -> Spans:
