@@ -144,7 +144,7 @@ class Chain(nn.Module):
         self.norm, self.second = nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, 2, "valid", groups=2)
         self.same = nn.Conv2d(8, 4, (1, 3), padding="same")
         self.pool, self.mean = nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.AvgPool2d(2, 1)
-        self.flat = nn.Linear(4 * 35, 6) if tail == "flatten" else nn.Linear(4, 6)
+        self.flat = nn.Linear(4 * 30, 6) if tail == "flatten" else nn.Linear(4, 6)
         self.head = nn.Linear(6, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -152,7 +152,7 @@ class Chain(nn.Module):
         x = torch.relu(x + self.norm(self.first(nn.functional.silu(x))))
         y = self.second(x)
         x = self.same(torch.cat([y, nn.functional.max_pool2d(x, 3, 2)], 1)) - y
-        x = self.mean(self.pool(x).sigmoid())
+        x = self.pool(self.mean(x).sigmoid())
         if self.tail == "mix":
             x = x * x.mean((2, 3), keepdim=True).sigmoid()
         z = x.flatten(1) if self.tail == "flatten" else x.mean((2, 3))
@@ -163,16 +163,16 @@ class Chain(nn.Module):
 @pytest.mark.parametrize("window", [1, 3])
 def test_windows_of_convolutions_and_pools(net, tail: str, window: int) -> None:
     model = networks.randomised(Chain(tail), 5)
-    x = torch.randn(2, 3, 24, 31, dtype=torch.float64)
+    x = torch.randn(2, 3, 20, 26, dtype=torch.float64)[: 1 + (tail == "mean")]
     plan = ais.place_plan(model, "stem", x, window=window, verify=False)
     assert plan.kind == "local"
     assert "first, norm, " in str(plan)
     assert "run in windows around each place" in str(plan)
-    exact = brute_force(net, model, "stem", x, plan)
-    torch.testing.assert_close(plan(x).delta, exact, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(plan(x, memory_bytes=1).delta, exact, rtol=1e-9, atol=1e-12)
-    exact = brute_force(net, model, "stem", x, plan, "mean")
-    torch.testing.assert_close(plan(x, replace="mean").delta, exact, rtol=1e-9, atol=1e-12)
+    windows = net.square_windows(plan.shape, window)[::9]
+    replace = "mean" if window == 3 else "zero"
+    found = plan(x, replace=replace, memory_bytes=2**20 if tail == "mean" else 10**9).removed
+    exact = net.without_places(model, "stem", x, windows, replace=replace)
+    torch.testing.assert_close(found.flatten(1, 2)[:, ::9], exact, rtol=1e-10, atol=1e-12)
     meets = {"flatten": "a block of columns of flat", "mean": "sum in mean", "mix": "mul"}
     assert meets[tail] in str(plan)
 

@@ -19,7 +19,7 @@ from aisthesis.importance.ops import words
 from aisthesis.importance.owners import Step
 from aisthesis.importance.place_grid import PlaceGrid
 from aisthesis.importance.place_owners import Placed, placed_result
-from aisthesis.importance.sliding import Sliding, convolution_options, pool_options
+from aisthesis.importance.sliding import Options, Sliding, convolution_options, pool_options
 
 __all__ = ["Local", "Span", "first_spans", "local_operations", "placed_map"]
 
@@ -129,6 +129,7 @@ def _local(
     if len(node.all_input_nodes) == 1:
         size_in = analysis.shapes[affected[0]][2:]
         size_out = analysis.shapes[node][2:]
+        options: Options | None
         if name == "conv2d" and module is not None and module.padding_mode == "zeros":
             options, kind = convolution_options(module), "convolution"
         elif name in ("max_pool2d", "avg_pool2d"):

@@ -139,11 +139,12 @@ class LocalRun:
             if first is None or second is None:
                 return first if second is None else second  # type: ignore[return-value]
             return first + second
+        listed: Any = step.node.args[0]
         parts = [
             aligned[part]
             if part in aligned
             else like.new_zeros(*like.shape[:2], self.analysis.shapes[part][1], *sizes)
-            for part in step.node.args[0]  # type: ignore[union-attr]
+            for part in listed
         ]
         return torch.cat(parts, 2)
 

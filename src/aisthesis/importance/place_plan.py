@@ -254,14 +254,14 @@ def _way(
     axis: int | None,
     wanted: tuple[int, int] | None,
     layer: str,
-    window: Window,
+    window: int | str,
 ) -> _Way:
     def start(shape: torch.Size, channel_axis: int) -> Placed:
         return Placed(place_grid(shape, channel_axis, wanted, layer).labels())
 
     analysis = analyse(traced, module, upstream, axis, Parts(start, placed_result))
     grid = place_grid(analysis.shape, analysis.axis, wanted, layer)
-    side, why = (window, "") if window != "auto" else choose_window(analysis)
+    side, why = (window, "") if isinstance(window, int) else choose_window(analysis)
     return _Way(analysis, grid, place_ways(analysis, grid, side), side, why)
 
 

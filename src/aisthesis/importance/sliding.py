@@ -70,9 +70,12 @@ class Sliding:
     ) -> tuple[Sliding, Sliding]:
         """How an operation slides over rows and over columns."""
         rows, columns = (
-            cls(*(pair[axis] for pair in options), int(size_in[axis]), int(size_out[axis]))
+            cls(
+                options[0][axis], options[1][axis], options[2][axis], options[3][axis],
+                int(size_in[axis]), int(size_out[axis]),
+            )
             for axis in (0, 1)
-        )
+        )  # fmt: skip
         return rows, columns
 
     @property
