@@ -100,7 +100,7 @@ def _undecided(table: pd.DataFrame) -> str:
         reasons.append(f"{and_list(unknown)} {has} no interval")
     if not reasons:
         return ""
-    return f"{table.index[0]} has the highest rank correlation, {said}, but {and_list(reasons)}"
+    return f"{table.index[0]} has the highest rank correlation, {said}, but {', and '.join(reasons)}"
 
 
 def _whose(names: list[str]) -> str:

@@ -10,15 +10,14 @@ import pandas as pd
 from aisthesis.judgments.second_order import MEASURE_WORDS
 from aisthesis.report.alignment.record import AlignmentRecord
 from aisthesis.report.wording import and_list, count, number, span
+from aisthesis.report.wording import p_value as common_p_value
 
 __all__ = ["cautions", "methods", "observations", "p_value", "references"]
 
 
 def p_value(p: float) -> str:
     """Say a p value."""
-    if not np.isfinite(p):
-        return "undefined"
-    return "< .001" if p < 0.001 else f"= {p:.3f}".replace("0.", ".")
+    return common_p_value(p).replace(" 0.", " .")
 
 
 def observations(record: AlignmentRecord) -> list[str]:
@@ -29,12 +28,14 @@ def observations(record: AlignmentRecord) -> list[str]:
         said.append(_agreement(row, len(table) > 1))
         said.append(_validation(row, len(table) > 1))
     first = table.iloc[0]
-    if np.isfinite(first["ceiling_lower"]):
+    if np.isfinite(first[["ceiling_lower", "ceiling_upper"]].to_numpy(dtype=float)).all():
         said.append(
             f"The {int(first['n_subjects'])} subjects agree with each other only so far: a model "
             f"of them can be expected to reach a mean agreement with single subjects between "
             f"{number(first['ceiling_lower'])} and {number(first['ceiling_upper'])}."
         )
+    elif first["n_subjects"] > 1:
+        said.append("There is no noise ceiling: the subjects’ agreement is undefined.")
     else:
         said.append("There is no noise ceiling: it needs the judgments of several subjects.")
     return said
@@ -43,6 +44,11 @@ def observations(record: AlignmentRecord) -> list[str]:
 def _agreement(row: pd.Series, several: bool) -> str:
     name = f"{row['backbone']}: the" if several else "The"
     images = count(int(row["n_images"]), "image")
+    if not np.isfinite(row["agreement"]):
+        return (
+            f"{name} agreement of the similarities that the network computes between {images} with "
+            "the mean human judgments is undefined."
+        )
     said = (
         f"{name} similarities that the network computes between {images} "
         f"agree with the mean human judgments at {number(row['agreement'])} "
@@ -60,14 +66,14 @@ def _validation(row: pd.Series, several: bool) -> str:
     if not np.isfinite(change):
         return f"{where} the agreement is undefined."
     interval = span(row["difference_low"], row["difference_high"], 3)
-    certain = np.isfinite(row["difference_low"]) and (
-        row["difference_low"] > 0 or row["difference_high"] < 0
-    )
+    certain = row["difference_low"] > 0 or row["difference_high"] < 0
     verdict = (
-        "more than the folds' variation explains"
+        "more than the folds’ variation explains"
         if certain
         else "which the variation between folds could also bring about"
     )
+    if not interval:
+        interval, verdict = "not known", "without an interval it may be chance"
     return (
         f"{where}, keeping {mean:.0f} of {int(row['n_channels'])} channels on average "
         f"changes R² from {number(row['r2_full'], 3)} to {number(row['r2_retained'], 3)}: a "
@@ -109,8 +115,8 @@ def cautions(record: AlignmentRecord, unreadable: dict[str, str]) -> list[dict[s
             found.append(
                 {
                     "serious": False,
-                    "text": f"{label}: {count(n, 'image')} have no heatmap, because no channel's "
-                    "removal makes them agree less with people.",
+                    "text": f"{label}: {count(n, 'image has', 'images have')} no heatmap, because "
+                    "no channel’s removal makes it agree less with people.",
                 }
             )
     skipped = record.provenance.get("images", {}).get("skipped") or []
