@@ -122,7 +122,7 @@ PREDICTION = {
 )  # fmt: skip
 def test_prediction():
     reached = set()
-    for mode, rng, n in made.generators(300):
+    for mode, rng, n in made.generators(180):
         table = made.scores(rng, mode, n)
         rows = defined(own(table, "mlp"), "srcc")
         table_read()
@@ -131,7 +131,9 @@ def test_prediction():
     assert reached == set(PREDICTION)
 
 
-START = rf"The raters’ reliability allows a correlation of (?P<limit>{NUM}) with their mean at most; "
+START = (
+    rf"The raters’ reliability allows a correlation of (?P<limit>{NUM}) with their mean at most; "
+)
 
 
 def highest_plcc(rows):
@@ -175,7 +177,7 @@ CEILING = {
 @checks("observed_prediction.observe_ceiling", "wording.percent")
 def test_ceiling():
     reached = set()
-    for mode, rng, n in made.generators(200, seed=1):
+    for mode, rng, n in made.generators(90, seed=1):
         table = made.scores(rng, mode, n)
         rows = defined(own(table, "mlp"), "plcc")
         top = highest_plcc(rows)[1]["plcc"] if rows else 0.5
@@ -217,7 +219,7 @@ FEW = (
 @checks("observed_prediction.observe_ridge", "observed_prediction._decided")
 def test_ridge():
     reached = set()
-    for mode, rng, n in made.generators(200, seed=2):
+    for mode, rng, n in made.generators(120, seed=2):
         table = made.scores(rng, mode, n)
         mlp, ridge = (defined(own(table, head), "srcc") for head in ("mlp", "ridge"))
         both = [b for b in mlp if b in ridge]

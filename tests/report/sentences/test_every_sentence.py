@@ -1,0 +1,48 @@
+"""No function of the report that holds prose is left without a check or a stated reason."""
+
+from __future__ import annotations
+
+import importlib
+
+from prose import functions_with_prose
+from reading import CHECKED
+
+for _name in ("prediction", "agreement", "method", "image", "record"):
+    importlib.import_module(f"test_{_name}_sentences")
+
+FIXED = "text that no number of a table enters"
+ELSEWHERE = "checked by tests of its own, named here: "
+#: Functions that hold prose and have no property test, each with the reason.
+WITHOUT = {
+    **dict.fromkeys(
+        (
+            "alignment.words.references", "alignment.words.methods", "alignment.figures.draw_agreement",
+            "alignment.figures.draw_curve", "figure_matrices._draw_matrix",
+            "figure_matrices._draw_tree", "figure_matrices.draw_matrices", "figure_pictures._place",
+            "figure_pictures.draw_examples", "figure_statistics.draw_distribution",
+            "figure_statistics.draw_dot_charts", "figure_statistics.draw_variance",
+            "known_places._main_table", "methods._agreement", "methods._localisation",
+            "observations.observe", "overlays.colour_bar_css", "photographs.Photographs._read",
+            "tables.network_rows", "write._overview", "yardsticks.yardsticks",
+            "matrices._matrix", "matrices.Matrix.own_words",
+        ),
+        FIXED,
+    ),
+    "alignment.charts.agreement_chart": ELSEWHERE + "test_alignment_report.py",
+    "alignment.write._validation_rows": ELSEWHERE + "test_alignment_report.py",
+    "methods_inference.inference_text": ELSEWHERE + "test_words_and_tables.py",
+    "planted_pictures._choose": ELSEWHERE + "test_planted_pictures.py",
+    "rank_pictures._card": ELSEWHERE + "test_other_methods.py",
+    "scatter.scatter_panels": ELSEWHERE + "test_charts.py",
+    "score_chart.score_chart": ELSEWHERE + "test_charts.py",
+    "sections.example_page": ELSEWHERE + "test_write_report.py",
+    "write._hero": ELSEWHERE + "test_showcases.py",
+}  # fmt: skip
+
+
+def test_every_function_that_writes_prose_is_checked_or_says_why_not():
+    found = functions_with_prose()
+    missing = found - set(CHECKED) - set(WITHOUT)
+    assert not missing, f"write a property test, or say why there is none, for {sorted(missing)}"
+    assert set(WITHOUT) <= found, "no longer there, or without prose"
+    assert not set(WITHOUT) & set(CHECKED)

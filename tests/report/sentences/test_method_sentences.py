@@ -1,0 +1,343 @@
+"""What is said of methods, of known places and of rankings is what their tables hold."""
+
+from __future__ import annotations
+
+import math
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import random_tables as made
+from reading import LIST, NUM, checks, names, read, same, says, table_read
+
+from aisthesis.report.faithfulness import _sentence, other_methods
+from aisthesis.report.known_places import _sentence as _finding
+from aisthesis.report.known_places import observe_agreeing_pair, observe_wrong
+from aisthesis.report.method_ranks import method_ranks
+
+SIGNS = (
+    ("deletion_positive", "removing what it ranks highest lowers the prediction", "a random map does"),
+    ("deletion_negative", "removing what it ranks lowest raises it", "a random map does"),
+    ("channels_positive", "removing its highest-scored channels lowers the prediction",
+     "random channels do"),
+    ("channels_error", "without its highest-scored channels the prediction gets further from the "
+     "rating", "random channels do"),
+)  # fmt: skip
+
+
+def moved(claim, control):
+    key = re.sub(r"\W", "_", claim)[:24]
+    return key, (
+        rf"{claim} on average for (?:no network of (?P<{key}_none>\d+)|(?P<{key}_k>\d+) of "
+        rf"(?P<{key}_n>\d+) networks?, more than {control} for (?P<{key}_more>\d+|none)(?: and less "
+        rf"for (?P<{key}_less>\d+))?)"
+    )
+
+
+MOVED = {measure: moved(claim, control) for measure, claim, control in SIGNS}
+VERDICT = r"(?:hardly changes|changes in part|changes)"
+PARTS = "|".join([
+    *(pattern for _, pattern in MOVED.values()),
+    r"of its maps with random weights nothing can be said, they are (?P<flat>undefined)",
+    rf"the map (?P<verdict>{VERDICT}(?: or {VERDICT})*)(?:, by network,)? when all weights are random "
+    rf"\(cosine (?P<low>{NUM})(?: to (?P<high>{NUM}))?\)",
+    rf"on average it moves by up to (?P<moves>{NUM})% of its norm on images nearby",
+    rf"networks agree by it with a mean cosine of (?P<between>{NUM})",
+    rf"its cosine with the evidence map is (?P<like>{NUM})",
+])  # fmt: skip
+
+
+def table_of(rng, mode, n, method):
+    parts = []
+    for measure, *_ in SIGNS:
+        means, difference = made.values(rng, n, mode), made.values(rng, n, mode)
+        low, high = made.ends(rng, difference, mode)
+        parts.append(pd.DataFrame({
+            "backbone": made.NETWORKS[:n], "method": method, "measure": measure,
+            "baseline": "zero" if measure.startswith("channels") else "blur", "mean": means,
+            "control": "random", "difference": difference, "difference_low": low,
+            "difference_high": high}))  # fmt: skip
+    sensitivity = parts[0].assign(
+        measure="sensitivity", baseline="nearby", mean=made.values(rng, n, mode, 0.0, 1.5)
+    )
+    return pd.concat([*parts, sensitivity.assign(mean=sensitivity["mean"].abs())])
+
+
+def says_moved(found, key, rows):
+    rows = rows[rows["mean"].notna()]
+    fell = rows[rows["mean"] > 0]
+    if found[f"{key}_none"]:
+        assert fell.empty
+        assert int(found[f"{key}_none"]) == len(rows)
+        return
+    assert (int(found[f"{key}_k"]), int(found[f"{key}_n"])) == (len(fell), len(rows))
+    more = found[f"{key}_more"]
+    assert (0 if more == "none" else int(more)) == (fell["difference_low"] > 0).sum()
+    assert int(found[f"{key}_less"] or 0) == (rows["difference_high"] < 0).sum()
+
+
+def level(cosine):
+    shown = round(cosine, 2)
+    return "hardly changes" if shown >= 0.9 else "changes in part" if shown >= 0.5 else "changes"
+
+
+@checks(
+    "faithfulness._sentence", "faithfulness._against_random", "faithfulness._moved",
+    "faithfulness._channels", "faithfulness._changes", "faithfulness._verdict",
+    "faithfulness._moves", "faithfulness._between", "faithfulness._like_evidence",
+)  # fmt: skip
+def test_methods():
+    for mode, rng, n in made.generators(90, seed=11):
+        method = str(rng.choice(["evidence", "ais", "lime"]))
+        table = table_of(rng, mode, n, method)
+        cascade = pd.DataFrame({"backbone": made.NETWORKS[:n], "method": method, "stage": 5,
+                                "metric": "cosine", "mean": made.values(rng, n, mode)})  # fmt: skip
+        between = pd.DataFrame({"map": method, "metric": "cosine",
+                                "mean": made.values(rng, n, mode)})  # fmt: skip
+        like = float(made.values(rng, 1, mode)[0])
+        pairs = pd.Series({(method, "evidence"): like})
+        record = SimpleNamespace(cascade=cascade, between=between)
+        said = _sentence(record, table, pairs, method, "blur")
+        table_read()
+        if said == "No measure is defined for it.":
+            assert table["mean"].isna().all()
+            continue
+        told = set()
+        for text in said.removesuffix(".").split("; "):
+
+            def part(found, table=table, cascade=cascade, between=between, like=like):
+                for measure, (key, _) in MOVED.items():
+                    if found[f"{key}_none"] or found[f"{key}_k"]:
+                        told.add(measure)
+                        says_moved(found, key, table[table["measure"] == measure])
+                cosines = cascade["mean"].dropna()
+                if found["flat"]:
+                    assert cosines.empty
+                if found["verdict"]:
+                    says(found["low"], cosines.min())
+                    says(found["high"] or found["low"], cosines.max())
+                    assert set(found["verdict"].split(" or ")) == {level(c) for c in cosines}
+                if found["moves"]:
+                    moves = table.loc[table["measure"] == "sensitivity", "mean"]
+                    says(found["moves"], 100 * moves.mean())
+                if found["between"]:
+                    says(found["between"], between["mean"].mean())
+                if found["like"]:
+                    says(found["like"], like)
+
+            read(text[:1].lower() + text[1:], {PARTS: part})
+        for measure in ("deletion_positive", "deletion_negative"):
+            defined = table.loc[table["measure"] == measure, "mean"].notna().any()
+            assert (measure in told) == defined
+
+
+METHODS = ("evidence", "ais", "lime", "occlusion", "grad_cam", "random")
+SHOWN = {"evidence": "evidence", "AIS": "ais", "LIME": "lime", "occlusion": "occlusion",
+         "Grad-CAM": "grad_cam", "random": "random"}  # fmt: skip
+RANKS = (
+    r"Ranked by the pixel AUC of raising evidence and by deletion, (?P<n>\d+)(?: to (?P<to>\d+))? "
+    rf"methods and controls have a Spearman correlation \(SRCC\) of (?P<rho>{NUM}) on average over "
+    rf"(?P<k>\d+) networks?(?: \((?P<low>{NUM}) to (?P<high>{NUM})\))?(?:(?P<alike>: what finds the "
+    r"known evidence is mostly what moves the prediction)|; below 0\.50 for (?P<apart>[\w ,]+?)(?:\. "
+    r"Of the methods, the rankings place (?P<methods>[\w, -]+?) (?:furthest|among the furthest) "
+    r"apart)?)\."
+)
+
+
+@checks("method_ranks.method_ranks", "method_ranks._sentence", "method_ranks.Contrast.words")
+def test_rankings():
+    for mode, rng, n in made.generators(70, seed=12):
+        keys = [(b, m) for b in made.NETWORKS[:n] for m in METHODS]
+        frame = pd.DataFrame(keys, columns=["backbone", "method"])
+        auc, area = (made.values(rng, len(keys), mode, 0.0, 1.0) for _ in range(2))
+        if rng.random() < 0.3:
+            area = auc
+        places = frame.rename(columns={"method": "map"}).assign(
+            side="raising", score="auc", control="none", mean=auc
+        )
+        removed = frame.assign(measure="deletion_positive", baseline="blur", mean=area)
+        found = method_ranks(places, removed, "blur")
+        table_read()
+        both = frame.assign(auc=auc, area=area).dropna()
+        own = {
+            b: part for b, part in both.groupby("backbone")
+            if len(part) > 3 and part["auc"].nunique() > 1 and part["area"].nunique() > 1
+        }  # fmt: skip
+        if not own:
+            assert found is None
+            continue
+        rhos = {b: p["auc"].corr(p["area"], method="spearman") for b, p in own.items()}
+
+        def ranks(text, own=own, rhos=rhos, contrasts=found.contrasts):
+            sizes = sorted(len(p) for p in own.values())
+            assert int(text["n"]) == sizes[0]
+            assert int(text["to"] or text["n"]) == sizes[-1]
+            assert int(text["k"]) == len(rhos)
+            says(text["rho"], np.mean(list(rhos.values())))
+            if text["low"]:
+                says(text["low"], min(rhos.values()))
+                says(text["high"], max(rhos.values()))
+            below = {b for b, rho in rhos.items() if round(rho, 2) < 0.5}
+            assert bool(text["alike"]) == (not below)
+            assert set(names(text["apart"]) if text["apart"] else []) == below
+            if text["methods"]:
+                gaps = {}
+                for part in own.values():
+                    gap = part[["auc", "area"]].rank(ascending=False, method="min")
+                    gap = (gap["auc"] - gap["area"]).abs()
+                    for method, value in zip(part["method"], gap, strict=True):
+                        gaps[method] = max(gaps.get(method, 0), value)
+                named = [SHOWN[m] for m in names(text["methods"])]
+                others = [g for m, g in gaps.items() if m not in (*named, "random")]
+                assert min(gaps[m] for m in named) >= max(others, default=0)
+                assert min(gaps[m] for m in named) > 0
+                assert [c.method for c in contrasts] == named
+
+        read(found.sentence, {RANKS: ranks})
+        for one in found.contrasts:
+            part = own[one.backbone].set_index("method")
+
+            def place(text, one=one, part=part):
+                assert SHOWN[text["method"]] == one.method
+                for key, column in (("place", "auc"), ("removal", "area")):
+                    better = (part[column] > part.loc[one.method, column]).sum()
+                    assert int(text[key]) == better + 1
+                assert int(text["n"]) == int(text["m"]) == len(part)
+
+            read(one.words, {
+                r"(?P<method>[\w-]+) on (?P<b>\w+): (?P<removal>\d+) of (?P<n>\d+) by deletion, "
+                r"(?P<place>\d+) of (?P<m>\d+) by pixel AUC": place
+            })  # fmt: skip
+
+
+def localisation(rng, mode, n):
+    parts = []
+    for kind, side in (("evidence", "raising"), ("ais", "either"), ("evidence", "lowering")):
+        for control, bounds in (("none", (0.0, 1.0)), ("centre", (-0.5, 0.5))):
+            means = made.values(rng, n, mode, *bounds)
+            low, high = made.ends(rng, means, mode)
+            parts.append(pd.DataFrame({
+                "backbone": made.NETWORKS[:n], "map": kind, "side": side, "score": "auc",
+                "control": control, "mean": means, "low": low, "high": high}))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+GROUP = rf"(?:every network|{LIST})"
+FOUND = (
+    r"(?P<kind>AIS|Evidence) maps find evidence (?:that raises the rating|of either sign) with a pixel "
+    rf"AUC of (?:(?P<one>{NUM}) \((?:95% interval (?P<low>{NUM}) to (?P<high>{NUM})|no interval)\) "
+    rf"\((?P<who>\w+)\)|(?P<all>{NUM}) on all (?P<n>\d+) networks|(?P<least>{NUM}) \((?P<worst>\w+)\) "
+    rf"to (?P<most>{NUM}) \((?P<best>\w+)\)); 0\.50 is chance(?:; against a map that knows only the "
+    rf"centre that is (?:better for (?P<better>{GROUP}))?(?:, | and )?(?:worse for (?P<worse>{GROUP}))?"
+    rf"(?:, | and )?(?:not distinguishable for (?P<open>{GROUP}))?(?:, | and )?(?:not known for "
+    rf"(?P<unknown>{GROUP}))?)?\."
+)
+WRONG = (
+    rf"Some evidence maps are wrong, not only vague: (?:(?P<raising>{LIST}) points? away from evidence "
+    rf"that raises the rating)?(?: and )?(?:(?P<lowering>{LIST}) points? away from evidence that lowers "
+    r"the rating)? \(pixel AUC below 0\.50 with all of its interval\)\."
+)
+PAIR = (
+    r"The two networks whose evidence maps agree most, (?P<a>\w+) and (?P<b>\w+), have pixel AUCs of "
+    rf"(?P<x>{NUM}) and (?P<y>{NUM})(?:(?P<yes>: here those who agree both find the evidence)|, not "
+    r"both of them shown to be above chance: agreement is no proof of being right)\."
+)
+
+
+def rows_of(table, kind, side, control="none"):
+    own = (table["map"] == kind) & (table["side"] == side) & (table["control"] == control)
+    return table[own].dropna(subset=["mean"]).set_index("backbone")
+
+
+@checks(
+    "known_places._sentence", "known_places.observe_wrong", "known_places.observe_agreeing_pair"
+)
+def test_known_places():
+    reached = set()
+    for mode, rng, n in made.generators(70, seed=13):
+        table = localisation(rng, mode, n)
+        agreement = made.agreement(rng, mode, made.agreement_images(rng, mode, n))
+        table_read()
+
+        def found(text, table=table, n=n):
+            kind = text["kind"].lower()
+            side = {"evidence": "raising", "ais": "either"}[kind]
+            rows, centre = rows_of(table, kind, side), rows_of(table, kind, side, "centre")
+            if text["one"]:
+                assert rows.index.tolist() == [text["who"]]
+                says(text["one"], rows["mean"].iloc[0])
+            elif text["all"]:
+                assert int(text["n"]) == len(rows)
+                assert same(rows["mean"].min(), rows["mean"].max())
+                says(text["all"], rows["mean"].max())
+            else:
+                says(text["least"], rows["mean"].min())
+                says(text["most"], rows["mean"].max())
+                assert rows.loc[text["worst"], "mean"] == rows["mean"].min()
+                assert rows.loc[text["best"], "mean"] == rows["mean"].max()
+            if centre.empty:
+                assert "against" not in text[0]
+                return
+            expected = dict.fromkeys(rows.index, "unknown")
+            for b, row in centre.iterrows():
+                if math.isfinite(row["low"]) and math.isfinite(row["high"]):
+                    expected[b] = (
+                        "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "open"
+                    )
+            for group in ("better", "worse", "open", "unknown"):
+                text_of = text[group]
+                everyone = rows.index.tolist()
+                named = (
+                    everyone if text_of == "every network" else names(text_of) if text_of else []
+                )
+                assert set(named) == {b for b, g in expected.items() if g == group}
+
+        def wrong(text, table=table):
+            for side in ("raising", "lowering"):
+                away = {
+                    b for b, r in rows_of(table, "evidence", side).iterrows() if r["high"] < 0.5
+                }
+                assert set(names(text[side]) if text[side] else []) == away
+
+        def pair(text, table=table, agreement=agreement):
+            rows = rows_of(table, "evidence", "raising")
+            of_pairs = agreement[agreement["map"] == "evidence"].dropna(subset=["mean"])
+            best = of_pairs["mean"].max()
+            level = of_pairs[[same(best, m) for m in of_pairs["mean"]]]
+            assert level[["backbone_a", "backbone_b"]].to_numpy().tolist() == [
+                [text["a"], text["b"]]
+            ]
+            for key, b in (("x", text["a"]), ("y", text["b"])):
+                says(text[key], rows.loc[b, "mean"])
+            assert bool(text["yes"]) == (rows.loc[[text["a"], text["b"]], "low"] > 0.5).all()
+
+        said = (
+            _finding(table, "evidence"), _finding(table, "ais"), observe_wrong(table),
+            observe_agreeing_pair(table, agreement),
+        )  # fmt: skip
+        for sentence in filter(None, said):
+            reached.add(read(sentence, {FOUND: found, WRONG: wrong, PAIR: pair}))
+    assert reached == {FOUND, WRONG, PAIR}
+
+
+@checks("faithfulness._main_table", "faithfulness._cell")
+def test_cells_of_the_table_of_methods_are_means_over_networks_with_their_range():
+    for mode, rng, n in made.generators(14, seed=14):
+        table = table_of(rng, mode, n, "lime")
+        record = SimpleNamespace(
+            faithfulness=table, methods=pd.DataFrame(), localisation=pd.DataFrame(),
+            cascade=pd.DataFrame(), between=pd.DataFrame(),
+        )  # fmt: skip
+        shown = other_methods(record)
+        table_read()
+        cell = shown.rows[0][shown.header.index("Deletion, positive first (MoRF)")]
+        own = table.loc[table["measure"] == "deletion_positive", "mean"].dropna()
+        if own.empty:
+            assert cell.text == "–"
+            continue
+        says(cell.text, own.mean())
+        if len(own) > 1:
+            low, high = cell.interval.split(" to ")
+            says(low, own.min())
+            says(high, own.max())
