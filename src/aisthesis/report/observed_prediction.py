@@ -100,7 +100,8 @@ def _undecided(table: pd.DataFrame) -> str:
         reasons.append(f"{and_list(unknown)} {has} no interval")
     if not reasons:
         return ""
-    return f"{table.index[0]} has the highest rank correlation, {said}, but {', and '.join(reasons)}"
+    why = ", and ".join(reasons)
+    return f"{table.index[0]} has the highest rank correlation, {said}, but {why}"
 
 
 def _whose(names: list[str]) -> str:

@@ -42,9 +42,9 @@ def _writes(function: ast.FunctionDef) -> bool:
             text = "".join(v.value if isinstance(v, ast.Constant) else "x" for v in node.values)
             if _PROSE.search(text):
                 return True
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if _PROSE.search(node.value):
-                return True
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and _PROSE.search(text):
+            return True
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
         waiting.extend(ast.iter_child_nodes(node))

@@ -7,7 +7,7 @@ import importlib
 from prose import functions_with_prose
 from reading import CHECKED
 
-for _name in ("prediction", "agreement", "method", "image", "record"):
+for _name in ("prediction", "agreement", "noise", "method", "image", "record"):
     importlib.import_module(f"test_{_name}_sentences")
 
 FIXED = "text that no number of a table enters"

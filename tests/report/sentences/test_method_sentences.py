@@ -88,7 +88,7 @@ def level(cosine):
     "faithfulness._moves", "faithfulness._between", "faithfulness._like_evidence",
 )  # fmt: skip
 def test_methods():
-    for mode, rng, n in made.generators(90, seed=11):
+    for mode, rng, n in made.generators(50, seed=11):
         method = str(rng.choice(["evidence", "ais", "lime"]))
         table = table_of(rng, mode, n, method)
         cascade = pd.DataFrame({"backbone": made.NETWORKS[:n], "method": method, "stage": 5,
@@ -147,7 +147,7 @@ RANKS = (
 
 @checks("method_ranks.method_ranks", "method_ranks._sentence", "method_ranks.Contrast.words")
 def test_rankings():
-    for mode, rng, n in made.generators(70, seed=12):
+    for mode, rng, n in made.generators(40, seed=12):
         keys = [(b, m) for b in made.NETWORKS[:n] for m in METHODS]
         frame = pd.DataFrame(keys, columns=["backbone", "method"])
         auc, area = (made.values(rng, len(keys), mode, 0.0, 1.0) for _ in range(2))
