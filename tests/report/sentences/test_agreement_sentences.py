@@ -90,6 +90,7 @@ def test_pairs():
                     says(found["x"], first)
 
                 def order(found, rows=rows, first=first, last=last, higher=higher):
+                    assert not same(first, last)
                     check_group(found["most"], rows, first)
                     check_group(found["least"], rows, last)
                     reached.update(k for k, v in found.groupdict().items() if v)
