@@ -59,7 +59,8 @@ def test_where_no_image_is_whole_the_least_spoilt_are_taken():
 
 
 class Page:
-    name, kind = "evidence", "evidence"
+    name = kind = "evidence"
+    meaning, unit = "Red raises it.", "rating units"
     cards = ({"name": "b", "why": "networks agree most (AIS maps); highest human rating"},)
 
 
