@@ -6,7 +6,8 @@
 First many small images (128 px, shapes at their full size), then a finish at 224 px, then the
 BatchNorm statistics are taken anew at 224 px. Five networks learn by classification (which of
 the statements in ``pretraining_data.py`` hold for an image), Barlow Twins by redundancy
-reduction between two views of an image (Zbontar et al. 2021), which sees no label.
+reduction between two views of an image (Zbontar et al. 2021), which sees no label. Nothing here
+knows what the networks will be used for: no layer is singled out, no channel removed or turned.
 """
 
 from __future__ import annotations
@@ -21,14 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pretraining_data import PRETRAINING_STREAM, STATEMENTS, VALIDATION_STREAM, Rendered, render
-from pretraining_objectives import (
-    ChannelDropout,
-    LayerTap,
-    Objective,
-    ShortcutDropout,
-    normalised,
-    settle_signs,
-)
+from pretraining_objectives import Classification, RedundancyReduction, normalised
 from safetensors.torch import save_file
 from sklearn.linear_model import RidgeCV
 from torch import Tensor, nn
@@ -48,36 +42,23 @@ class Recipe:
     finish_rate: float = 1e-3
     batch: int = 32
     decay: float = 0.02
-    layer_weight: float = 1.0  # deep supervision of the target layer, relative to the output
-    removed: float = 0.3  # share of the layer's channels that each training image goes without
-    without_bypass: float = 0.5  # share of the training images that go without what bypasses it
-    neutral_weight: float = 0.5  # of a neutral zero in the layer; rises in the first stage
 
 
 RECIPES = {
-    "vgg16": Recipe(epochs=3, finish_epochs=1.5, rate=1e-3, finish_rate=5e-4),
-    "vgg19": Recipe(epochs=3, finish_epochs=1.5, rate=1e-3, finish_rate=5e-4),
-    "resnet152": Recipe(epochs=8),
-    "densenet161": Recipe(epochs=2, finish_epochs=0.8, layer_weight=0.5),
-    "efficientnet_b3": Recipe(epochs=3, finish_epochs=4, removed=0.0),
-    # Without labels, removed channels and a layer that is never negative cost it half of what
-    # its embedding knew of the ratings.
-    "barlow_twins": Recipe(
-        epochs=7, finish_epochs=3, batch=64, rate=2e-3, layer_weight=0.5, removed=0.0
-    ),
+    "vgg16": Recipe(rate=1e-3, finish_rate=5e-4),
+    "vgg19": Recipe(rate=1e-3, finish_rate=5e-4),
+    "barlow_twins": Recipe(epochs=7, batch=64, rate=2e-3),
 }
 
 
 def train_stage(
     network: nn.Module,
-    objective: Objective,
-    tap: LayerTap,
+    objective: nn.Module,
     data: Rendered,
     recipe: Recipe,
     rate: float,
     epochs: float,
     log: str,
-    ramp: bool,
 ) -> None:
     """Train for ``epochs`` (a share of one counts) with AdamW on a single cycle of rates."""
     network.train()
@@ -94,10 +75,9 @@ def train_stage(
     for step in range(steps):
         if position + recipe.batch > len(images):
             order, position = torch.randperm(len(images)), 0
-        objective.ramp = min(1.0, 2 * step / steps) if ramp else 1.0
         chosen = order[position : position + recipe.batch]
         position += recipe.batch
-        loss = objective(network, tap, images[chosen], held[chosen])
+        loss = objective(network, images[chosen], held[chosen])
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 5.0)
@@ -167,40 +147,18 @@ def pretrain(name: str, options: argparse.Namespace) -> dict[str, object]:
     epochs = recipe.epochs if options.epochs is None else options.epochs
     finish_epochs = recipe.finish_epochs if options.finish_epochs is None else options.finish_epochs
     network = build(name, len(STATEMENTS)).to(memory_format=torch.channels_last)
-    bypass = ShortcutDropout(name, network, recipe.without_bypass)
-    objective = Objective(
-        name, network, bypass, recipe.layer_weight, recipe.neutral_weight, recipe.removed
-    )
+    twins = name == "barlow_twins"
+    objective = RedundancyReduction(name, network) if twins else Classification()
+    if twins:
+        embedding_network(name, network)
     small, large, checked = _load(options)
-    with (
-        LayerTap(name, network) as tap,
-        ChannelDropout(name, network, recipe.removed),
-        bypass,
-    ):
-        train_stage(
-            network,
-            objective,
-            tap,
-            small,
-            recipe,
-            recipe.rate,
-            epochs,
-            f"{name} 128 px",
-            ramp=True,
-        )
-        train_stage(
-            network,
-            objective,
-            tap,
-            large,
-            recipe,
-            recipe.finish_rate,
-            finish_epochs,
-            f"{name} 224 px",
-            ramp=False,
-        )
+    stages = (
+        (small, recipe.rate, epochs, f"{name} 128 px"),
+        (large, recipe.finish_rate, finish_epochs, f"{name} 224 px"),
+    )
+    for data, rate, passes, log in stages:
+        train_stage(network, objective, data, recipe, rate, passes, log)
     renew_statistics(network, torch.from_numpy(large.images[:400]))
-    turned = settle_signs(name, network, torch.from_numpy(large.images[:200]))
     file = options.out / f"{name}.safetensors"
     save_weights(network, file)
     scores = evaluate(name, network, checked)
@@ -214,7 +172,6 @@ def pretrain(name: str, options: argparse.Namespace) -> dict[str, object]:
         "validation_images": len(checked.images),
         "objective": "redundancy reduction" if name == "barlow_twins" else "classification",
         "recipe": asdict(recipe),
-        "channels_turned": turned,
         "parameters": sum(p.numel() for p in network.parameters()),
         "bytes": file.stat().st_size,
         **{key: round(value, 4) for key, value in scores.items()},
