@@ -9,6 +9,7 @@ from aisthesis.importance.place_plan import PlacePlan, place_plan
 from aisthesis.importance.places import ablate_places
 from aisthesis.importance.plan import AblationPlan, ablation_plan
 from aisthesis.importance.scores import evidence_scores, importance_scores, place_scores
+from aisthesis.importance.signs import relu_follows, sign_is_arbitrary
 
 __all__ = [
     "Ablation",
@@ -22,6 +23,8 @@ __all__ = [
     "importance_scores",
     "place_plan",
     "place_scores",
+    "relu_follows",
     "retained_output",
     "run_ablation",
+    "sign_is_arbitrary",
 ]
