@@ -8,6 +8,7 @@ from aisthesis.importance.similarity.embeddings import (
     Embeddings,
     OwnedEmbeddings,
 )
+from aisthesis.importance.similarity.places import pair_places, place_alignment
 from aisthesis.importance.similarity.retention import (
     best_size,
     ranked,
@@ -39,7 +40,9 @@ __all__ = [
     "collect_embeddings",
     "dissimilarity_of",
     "fold_numbers",
+    "pair_places",
     "paired_test",
+    "place_alignment",
     "ranked",
     "retained_dissimilarity",
     "retention_curve",
