@@ -84,6 +84,13 @@ class FitConfig(Section):
     patience: int = Field(30, ge=1)
 
 
+class PlacesConfig(Section):
+    """How places of a layer are removed: how many together, and what stands in for them."""
+
+    window: Literal[1, 3, 5, "auto"] = "auto"
+    replace: Literal["zero", "mean"] = "zero"
+
+
 class ExplainingConfig(Section):
     """Options of the explainers beside AIS and evidence."""
 
@@ -172,6 +179,7 @@ class StudyConfig(Section):
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
     inference_images: int = Field(16, ge=2, le=100_000)
     fit: FitConfig = FitConfig()
+    places: PlacesConfig = PlacesConfig()
     explaining: ExplainingConfig = ExplainingConfig()
     faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     ensemble: bool = False

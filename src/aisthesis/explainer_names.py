@@ -6,10 +6,16 @@ from collections.abc import Iterable
 
 from aisthesis.errors import RequestError, nearest, or_list
 
-__all__ = ["BASE", "EXPLAINERS", "checked_names"]
+__all__ = ["BASE", "BESIDE", "BY_CHANNEL", "BY_PLACE", "EXPLAINERS", "checked_names"]
 
-#: Always computed: exact channel ablation gives both at once.
-BASE = ("ais", "evidence")
+#: Scores of channels, spread over where the channels are active.
+BY_CHANNEL = ("ais", "evidence")
+#: Scores of the places themselves, all channels removed at once.
+BY_PLACE = ("ais_place", "evidence_place")
+#: Always computed: exact ablation gives them at about the price of a forward pass or two.
+BASE = (*BY_CHANNEL, *BY_PLACE)
+#: What maps by place are compared with on the same images.
+BESIDE = {"ais_place": ("ais",), "evidence_place": ("evidence", "grad_cam")}
 EXPLAINERS = (
     *BASE,
     "grad_cam",

@@ -14,13 +14,13 @@ import xarray as xr
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, checked
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import BASE, checked_names
+from aisthesis.explainer_names import BASE, BY_PLACE, checked_names
 from aisthesis.heads import FitOptions, MLPHead, RatingEnsemble, embed_images, fit_mlp
 from aisthesis.images import ImageFolder, View, batches, check_images
 from aisthesis.judgments import read_ratings, split
 from aisthesis.maps.explainers import explainers_named
 from aisthesis.pipeline.catalogue import build
-from aisthesis.pipeline.explain import explain_batch, plan_for
+from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
 from aisthesis.pipeline.explainers import image_seeds, subject_of
 
 __all__ = ["backbone", "explain", "fit", "rating_of"]
@@ -161,20 +161,24 @@ def explain(
     images : path
         Folder of images.
     ratings : path, mapping or pandas.Series, optional
-        Needed for `ais`; images without one are left out there.
+        Needed for `ais` and `ais_place`; images without one are left out there.
     method : str
         `ais` or `evidence`: channels weighted by their Alignment-Importance Score or by their
-        evidence; or another out of `aisthesis.maps.explainers.EXPLAINERS`.
+        evidence; `ais_place` or `evidence_place`: the same scores of the layer's places
+        themselves, each removed in all channels; or another out of
+        `aisthesis.maps.explainers.EXPLAINERS`.
     seed : int
         Of what an explainer draws at random.
     options : mapping, optional
-        Of the other explainers: the arguments of `aisthesis.maps.explainers.explainers_named`.
+        By place: `window` (1, 3, 5 or "auto") and `replace` ("zero" or "mean"). Of the other
+        explainers: the arguments of `aisthesis.maps.explainers.explainers_named`.
 
     Returns
     -------
     xarray.DataArray
         Dims (image, y, x); by AIS and evidence at the layer's own resolution, in rating units x
-        activation; by others on their own grid. `attrs` say the method and what its values are.
+        activation, and by place in rating units; by others on their own grid. `attrs` say the
+        method and what its values are.
 
     Raises
     ------
@@ -183,8 +187,10 @@ def explain(
         has no layer.
     """
     checked_names([method])
-    if method == "ais" and ratings is None:
-        raise RequestError("AIS needs human ratings; give them, or ask for method='evidence'")
+    rated_only = method in ("ais", "ais_place")
+    if rated_only and ratings is None:
+        other = method.replace("ais", "evidence")
+        raise RequestError(f"AIS needs human ratings; give them, or ask for method={other!r}")
     if backbone.trunk_layer is None:
         raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")
     if method not in BASE:
@@ -193,16 +199,15 @@ def explain(
         )
     folder = ImageFolder(Path(images))
     rated = {} if ratings is None else rating_of(folder, ratings)
-    names = sorted(rated) if method == "ais" else list(folder.names)
+    names = sorted(rated) if rated_only else list(folder.names)
     head = head.to(backbone.device)
     model = RatingEnsemble(backbone.trunk, [head])
-    plan = plan_for(backbone, model, folder)
+    explained = _explained_by(backbone, model, method, folder, options or {})
     maps: list[np.ndarray] = []
     done: list[str] = []
     for batch in batches(folder, names, backbone.transform, batch_size):
         rating = torch.tensor([rated.get(name, np.nan) for name in batch.names])
-        arrays = explain_batch(backbone, plan, batch.pixels.to(backbone.device), rating)
-        maps.append(arrays[method][0])
+        maps.append(explained(batch.pixels.to(backbone.device), rating)[method][0])
         done += batch.names
         advance(len(batch.names))
     return xr.DataArray(
@@ -212,6 +217,27 @@ def explain(
         name=method,
         attrs={"method": method, "backbone": backbone.name, "layer": backbone.layer},
     )
+
+
+def _explained_by(
+    backbone: Backbone,
+    model: RatingEnsemble,
+    method: str,
+    folder: ImageFolder,
+    options: Mapping[str, Any],
+) -> Callable[[torch.Tensor, torch.Tensor], dict[str, np.ndarray]]:
+    """The function of pixels and ratings that makes maps by channels or by places."""
+    if method not in BY_PLACE:
+        plan = plan_for(backbone, model, folder)
+        return lambda pixels, rating: explain_batch(backbone, plan, pixels, rating)
+    unknown = sorted(set(options) - {"window", "replace"})
+    if unknown:
+        raise RequestError(
+            f"expected options `window` and `replace` for {method}, got {', '.join(unknown)}"
+        )
+    places = place_plan_for(backbone, model, options.get("window", "auto"), folder)
+    replace = options.get("replace", "zero")
+    return lambda pixels, rating: explain_places(places, pixels, rating, replace)
 
 
 def _explain_otherwise(

@@ -35,7 +35,7 @@ def test_the_folder_holds_what_the_contract_names(study) -> None:
     assert {"backbone", "head", "seed", "split", "n", "plcc", "plcc_low", "r2_high"} <= set(scores)
     assert {"mlp", "ridge"} == set(scores["head"])
     agreement = pd.read_csv(root / "agreement.csv")
-    assert set(agreement["map"]) == {"ais", "evidence"}
+    assert set(agreement["map"]) == {"ais", "evidence", "ais_place", "evidence_place"}
     assert set(agreement["metric"]) == {"cosine", "ssim", "emd", "mse"}
     record = json.loads((root / "provenance.json").read_text())
     assert record["ratings"]["noise_ceiling"]["reliability"] > 0

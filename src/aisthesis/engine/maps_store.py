@@ -31,6 +31,8 @@ _PER_POSITION = ("seed", "image", "y", "x")
 DIMENSIONS = {
     "ais": _PER_POSITION,
     "evidence": _PER_POSITION,
+    "ais_place": _PER_POSITION,
+    "evidence_place": _PER_POSITION,
     "importance": _PER_CHANNEL,
     "delta_prediction": _PER_CHANNEL,
     "activation": ("image", "y", "x"),
@@ -39,6 +41,8 @@ _BY_EXPLAINER = ("image", "y", "x")  # averaged over seeds, under the explainer'
 LONG_NAMES = {
     "ais": "heatmap weighted by the Alignment-Importance Score (rating units x activation)",
     "evidence": "heatmap weighted by the evidence score (rating units x activation)",
+    "ais_place": "Alignment-Importance Score of each place, all channels removed (rating units)",
+    "evidence_place": "evidence of each place, all channels removed (rating units)",
     "importance": "Alignment-Importance Score of each channel (rating units)",
     "delta_prediction": "prediction without the channel minus prediction (rating units)",
     "activation": "mean of the layer's activations over channels",

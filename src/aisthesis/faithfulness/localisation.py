@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
+from aisthesis.explainer_names import BESIDE
 from aisthesis.maps import upsample
 
 __all__ = [
@@ -228,8 +229,9 @@ def localisation_table(
     pandas.DataFrame
         Columns ``LOCALISATION_COLUMNS``. With ``control`` "none", ``mean`` is the mean score over
         images; otherwise the mean difference of the map's score and the control's on the same
-        images. ``low`` and ``high`` are 95% bootstrap limits; ``n`` images count, ``n_undefined``
-        do not (no such evidence, or no map).
+        images; maps by place are also compared with those by channel and with Grad-CAM.
+        ``low`` and ``high`` are 95% bootstrap limits; ``n`` images count, ``n_undefined`` do not
+        (no such evidence, or no map).
 
     Raises
     ------
@@ -318,6 +320,7 @@ def _controls_of(
     if name in CONTROLS or name.endswith(RANDOM_WEIGHTS):
         return against
     against |= {control: values[control] for control in CONTROLS if control in values}
+    against |= {kind: values[kind] for kind in BESIDE.get(name, ()) if kind in values}
     if (own_random := f"{name}_{RANDOM_WEIGHTS}") in values:
         against[RANDOM_WEIGHTS] = values[own_random]
     return against

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aisthesis.agreement import mean_intervals
 from aisthesis.errors import RequestError
+from aisthesis.explainer_names import BESIDE
 from aisthesis.faithfulness.baselines import BASELINES, require_baseline
 from aisthesis.faithfulness.cells import CellGrid
 from aisthesis.faithfulness.channel_removal import ACTIVATION, RANDOM, channel_measures
@@ -76,7 +77,8 @@ def tidy_measure(
     -------
     pandas.DataFrame
         Columns `FAITHFULNESS_COLUMNS`. A control has one row, whose ``control`` is "none"; every
-        other method one for each control (or one with "none" where there is no control).
+        other method one for each control (or one with "none" where there is no control), and maps
+        by place one for each of `BESIDE` too.
         ``mean`` is over the `n` images where the measure is defined, ``n_undefined`` are left
         out; ``difference`` is the mean of the method's value less the control's, over the images
         where both are defined. ``low`` and ``high`` are 95% bootstrap limits (BCa).
@@ -85,7 +87,8 @@ def tidy_measure(
     pairs = [
         (method, control)
         for method in values
-        for control in ([] if method in there else there) or [NO_CONTROL]
+        for control in ([] if method in there else [*there, *_beside(method, values)])
+        or [NO_CONTROL]
     ]
     own = np.stack([values[method] for method, _ in pairs], axis=1)
     against = np.stack(
@@ -102,6 +105,11 @@ def tidy_measure(
         compared = (control, means[other], low[other], high[other])
         rows.append((method, measure, baseline, *summary, *compared))
     return pd.DataFrame(rows, columns=list(FAITHFULNESS_COLUMNS))
+
+
+def _beside(method: str, values: Mapping[str, Array]) -> list[str]:
+    """Other methods that this one is compared with on the same images."""
+    return [other for other in BESIDE.get(method, ()) if other in values]
 
 
 def _mean(column: Array) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import fx, nn
 
 from aisthesis.importance.channels import find_layer
-from aisthesis.importance.modes import attributes_kept, evaluation
+from aisthesis.importance.modes import borrowed
 from aisthesis.importance.ops import operation, words
 from aisthesis.importance.tracing import Trace, trace
 
@@ -67,7 +67,7 @@ def relu_follows(model: nn.Module, layer: str) -> bool:
 
 
 def _traced(model: nn.Module, layer: str) -> Trace | None:
-    with attributes_kept(model), evaluation(model):
+    with borrowed(model):
         found = trace(model, find_layer(model, layer))
     return found if isinstance(found, Trace) else None
 

@@ -32,12 +32,20 @@ from aisthesis.pipeline.network import fitted_backbone, fitted_heads
 __all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_parts", "explains_ensembles"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
+_CODE = 2
 _SIZE = 56
 _GRID = 7
 _MASKED_IMAGES = 8
+_PLACE = "_place"
 _EDGES = ("crop_left", "crop_top", "crop_right", "crop_bottom")
-COLUMNS = ("image", "ensemble", "prediction", "evidence_sum", "cosine_with_masking")
+COLUMNS = (
+    "image",
+    "ensemble",
+    "prediction",
+    "evidence_sum",
+    "cosine_with_masking",
+    "place_cosine_with_masking",
+)
 
 
 def explains_ensembles(folder: StudyFolder, config: StudyConfig) -> bool:
@@ -58,24 +66,28 @@ def ensemble_maps(
 ) -> None:
     """Explain the mean of the backbones and their stacking.
 
-    `ensemble.zarr` holds ``ensemble`` and ``ensemble_stacking`` (image, y, x), rating units per
-    cell of a grid over what any member saw of the photograph, and ``masking`` (masked, y, x), the
-    fall of the mean prediction as squares of the photograph are covered. `ensemble_maps.csv` says
-    for each image what the map sums to and, where masking was done, its cosine with it.
+    `ensemble.zarr` holds ``ensemble`` and ``ensemble_stacking`` (image, y, x), the members'
+    channels' evidence in rating units per cell of a grid over what any member saw of the
+    photograph, ``ensemble_place`` and ``ensemble_stacking_place``, their evidence by place, and
+    ``masking`` (masked, y, x), the fall of the mean prediction as squares of the photograph are
+    covered. `ensemble_maps.csv` says for each image what the channels' map sums to and, where
+    masking was done, the cosines of both maps with it.
     """
     ensembles = _ensembles(folder, [asked.label for asked in config.backbones])
-    parts, boxes, networks = [], [], []
+    parts, by_place, boxes, networks = [], [], [], []
     names: list[str] = []
     with narrator.steps("ensemble: evidence", len(config.backbones)) as advance:
         for asked in config.backbones:
             maps, seen, names, network = _member(folder, config, asked, inputs)
             parts.append(maps)
+            by_place.append(_evidence_by_place(folder, asked.label))
             boxes.append(seen)
             networks.append(network)
             advance(1)
     frames = union_of_boxes(boxes)
     made = {
-        name: ensemble_map(parts, one.weights, boxes, frames, _SIZE)
+        f"{name}{kind}": ensemble_map(maps, one.weights, boxes, frames, _SIZE)
+        for kind, maps in (("", parts), (_PLACE, by_place))
         for name, one in ensembles.items()
     }
     places = np.sort(sampled(len(names), _masked(config), config.seed))
@@ -127,6 +139,12 @@ def _member(
         done += len(batch.names)
     network = MemberNetwork((asked.label,), backbone.transform, model)
     return np.concatenate(maps), boxes, names, network
+
+
+def _evidence_by_place(folder: StudyFolder, label: str) -> NDArray[np.float64]:
+    """A member's evidence by place (N, h, w), averaged over its heads, in rating units."""
+    with open_maps(folder.maps, label) as stored:
+        return np.asarray(stored["evidence_place"].mean("seed").values, dtype=np.float64)
 
 
 def _masked_maps(
@@ -185,12 +203,14 @@ def _table(
     predictions = pd.read_csv(folder.predictions, dtype={"image": str, "seed": str})
     predictions = predictions[predictions["seed"] != "mean"]
     tables = []
-    for label, maps in made.items():
+    for label in (name for name in made if not name.endswith(_PLACE)):
+        maps = made[label]
         own = predictions[predictions["backbone"] == label].groupby("image")["prediction"].mean()
-        cosine = np.full(len(names), np.nan)
+        cosines = {kind: np.full(len(names), np.nan) for kind in ("", _PLACE)}
         if label == "ensemble":
-            for one, place in zip(masking, places, strict=True):
-                cosine[place] = _cosine(maps[place], one)
+            for kind, cosine in cosines.items():
+                for one, place in zip(masking, places, strict=True):
+                    cosine[place] = _cosine(made[f"{label}{kind}"][place], one)
         tables.append(
             pd.DataFrame(
                 {
@@ -198,7 +218,8 @@ def _table(
                     "ensemble": label,
                     "prediction": own.reindex(names).to_numpy(),
                     "evidence_sum": maps.sum((1, 2)),
-                    "cosine_with_masking": cosine,
+                    "cosine_with_masking": cosines[""],
+                    "place_cosine_with_masking": cosines[_PLACE],
                 }
             )
         )

@@ -15,7 +15,7 @@ from torch import nn
 
 from aisthesis.backbones import Backbone
 from aisthesis.backbones.initialise import noise_images
-from aisthesis.config import StudyConfig
+from aisthesis.config import PlacesConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
@@ -23,7 +23,16 @@ from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
 from aisthesis.explainer_names import BASE
 from aisthesis.heads import RatingEnsemble
 from aisthesis.images import ImageFolder, batches
-from aisthesis.importance import AblationPlan, ablation_plan, evidence_scores, importance_scores
+from aisthesis.importance import (
+    AblationPlan,
+    PlacePlan,
+    ablation_plan,
+    evidence_scores,
+    importance_scores,
+    place_plan,
+    place_scores,
+    sign_is_arbitrary,
+)
 from aisthesis.maps import activation_map, weighted_map, z_score
 from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.dead_heads import tell_dead, unmoved, with_dead
@@ -32,18 +41,21 @@ from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
 
 __all__ = [
+    "Plans",
     "explain_backbones",
     "explain_batch",
     "explain_parts",
+    "explain_places",
     "explained_images",
     "in_units",
     "maps_store",
+    "place_plan_for",
     "plan_for",
     "sample_pixels",
 ]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 2
+_CODE = 3
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -61,6 +73,7 @@ def explain_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dic
         **fit_parts(config, inputs, spec),
         "layer": spec.asked.layer or "its own",
         "explained images": config.explain,
+        "places": digest_of(config.places.window, config.places.replace),
         "code of the maps": str(_CODE),
     }
 
@@ -71,33 +84,54 @@ def maps_store(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> ChunkS
 
 
 @dataclass(frozen=True)
+class Plans:
+    """How the channels and the places of one layer are removed.
+
+    Attributes
+    ----------
+    channels : AblationPlan
+    places : PlacePlan
+    replace : {"zero", "mean"}
+        What stands in for the places that are removed; channels always become zero.
+    """
+
+    channels: AblationPlan
+    places: PlacePlan
+    replace: str = "zero"
+
+
+@dataclass(frozen=True)
 class MapsJob:
-    """Scores the channels of one backbone's layer and makes its maps."""
+    """Scores the channels and places of one backbone's layer and makes its maps."""
 
     spec: NetworkSpec
     store: ChunkStore
+    places: PlacesConfig
 
     @property
     def identity(self) -> str:
         """Equal where network and heads are."""
         return digest_of("maps", self.spec.identity, self.store.key)
 
-    def load(self) -> tuple[Backbone, AblationPlan | None]:
-        """Build the network with its heads and find how channels are removed."""
+    def load(self) -> tuple[Backbone, Plans | None]:
+        """Build the network with its heads and find how channels and places are removed."""
         backbone = self.spec.build()
         if backbone.layer is None:
             return backbone, None
         device = next(backbone.trunk.parameters()).device
         model = RatingEnsemble(backbone.trunk, self.spec.heads()).to(device)
-        return backbone, plan_for(backbone, model, ImageFolder(self.spec.images))
+        folder = ImageFolder(self.spec.images)
+        places = place_plan_for(backbone, model, self.places.window, folder)
+        return backbone, Plans(plan_for(backbone, model, folder), places, self.places.replace)
 
     @torch.no_grad()
-    def work(self, loaded: tuple[Backbone, AblationPlan], chunk: Chunk) -> None:
+    def work(self, loaded: tuple[Backbone, Plans], chunk: Chunk) -> None:
         """Write one chunk's scores and maps."""
         started = time.perf_counter()
-        backbone, plan = loaded
+        backbone, plans = loaded
         parts = [
-            explain_batch(backbone, plan, pixels, torch.from_numpy(rating))
+            explain_batch(backbone, plans.channels, pixels, torch.from_numpy(rating))
+            | explain_places(plans.places, pixels, torch.from_numpy(rating), plans.replace)
             for pixels, rating in pixels_of(self.spec, backbone.transform, chunk)
         ]
         arrays = {
@@ -132,7 +166,10 @@ def explain_backbones(
         else:
             narrator.say(f"{label}: maps are already there")
     for group in in_groups(list(missing), pooled=executor.pooled):
-        jobs = [(MapsJob(specs[label], missing[label][0]), missing[label][1]) for label in group]
+        jobs = [
+            (MapsJob(specs[label], missing[label][0], config.places), missing[label][1])
+            for label in group
+        ]
         _explain(config, inputs, jobs, len(chosen), executor, narrator)
 
 
@@ -147,29 +184,27 @@ def _explain(
     """Do the chunks that are missing of several backbones at once."""
     tasks, explained = [], []
     for job, chunks in jobs:
-        backbone, plan = loaded_for(job)
-        if plan is None:
+        backbone, plans = loaded_for(job)
+        if plans is None:
             narrator.say(f"{job.spec.label} predicts only: it has no layer to explain")
             continue
-        _prepare(config, inputs, job, backbone, plan)
+        _prepare(config, inputs, job, backbone)
         n = sum(len(chunk.names) for chunk in chunks)
-        narrator.say(_announcement(job.spec.label, backbone, plan, n))
+        narrator.say(_announcement(job.spec.label, backbone, plans, n))
         tasks += [Task(job, chunk) for chunk in chunks]
-        explained.append((job, plan))
+        explained.append((job, plans))
     title = jobs[0][0].spec.label if len(jobs) == 1 else f"{len(jobs)} backbones"
     with narrator.steps(f"{title}: maps", sum(len(t.chunk.names) for t in tasks)) as advance:
         for n in executor.run(tasks):
             advance(n)
-    for job, plan in explained:
+    for job, plans in explained:
         job.store.finish()
         seeds = [split.fit_seed for split in inputs.splits]
-        dead = _record(StudyFolder(config.out), job, plan, n_images, seeds)
+        dead = _record(StudyFolder(config.out), job, plans, n_images, seeds)
         tell_dead(narrator, job.spec.label, "explain", dead)
 
 
-def _prepare(
-    config: StudyConfig, inputs: Inputs, job: MapsJob, backbone: Backbone, plan: AblationPlan
-) -> None:
+def _prepare(config: StudyConfig, inputs: Inputs, job: MapsJob, backbone: Backbone) -> None:
     """Make the empty arrays of a backbone's group."""
     names = [inputs.names[i] for i in explained_images(config, inputs)]
     if backbone.map_shape is None:
@@ -191,12 +226,15 @@ def _prepare(
 
 
 def _record(
-    folder: StudyFolder, job: MapsJob, plan: AblationPlan, n_images: int, seeds: list[int]
+    folder: StudyFolder, job: MapsJob, plans: Plans, n_images: int, seeds: list[int]
 ) -> list[dict[str, Any]]:
     """Write how a backbone's maps came about into the study's record; give its dead heads."""
     notes = job.store.notes(n_images)
     record = folder.provenance()["backbones"].get(job.spec.label, {})
-    record["ablation"] = {"plan": plan_in_words(plan), "forward_passes": plan.passes}
+    for name, plan in (("ablation", plans.channels), ("places", plans.places)):
+        record[name] = {"plan": plan_in_words(plan), "forward_passes": plan.passes}
+    record["places"] |= {"window": plans.places.window, "replace": plans.replace}
+    record["sign_is_arbitrary"] = sign_is_arbitrary(plans.channels.model, plans.channels.layer)
     record["flat_maps"] = {
         kind: sum(note.get("flat", {}).get(kind, 0) for note in notes) for kind in BASE
     }
@@ -239,20 +277,43 @@ def sample_pixels(backbone: Backbone, folder: ImageFolder | None) -> torch.Tenso
     return torch.cat(pixels).to(backbone.device)
 
 
-def plan_in_words(plan: AblationPlan) -> str:
+def place_plan_for(
+    backbone: Backbone,
+    model: nn.Module,
+    window: int | str = "auto",
+    folder: ImageFolder | None = None,
+) -> PlacePlan:
+    """Find how the places of the backbone's layer are removed from heads on its trunk.
+
+    The plan is tried on the same images as that of the channels.
+    """
+    layout = backbone.layout
+    return place_plan(
+        model,
+        f"trunk.{backbone.trunk_layer}",
+        sample_pixels(backbone, folder),
+        window=window,
+        channel_axis=layout.channel_axis if layout else None,
+        grid=(layout.height_map, layout.width_map) if layout else None,
+    )
+
+
+def plan_in_words(plan: AblationPlan | PlacePlan) -> str:
     """Describe a plan in the backbone's own layer names."""
     return plan.describe().replace("trunk.module.", "")
 
 
-def _announcement(label: str, backbone: Backbone, plan: AblationPlan, n_images: int) -> str:
+def _announcement(label: str, backbone: Backbone, plans: Plans, n_images: int) -> str:
     """Say which way is taken and, from one timed forward pass, how long it will take."""
     image = torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device)
     with torch.no_grad():
         backbone.trunk(image)
         started = time.perf_counter()
         backbone.trunk(image).sum().item()
-        seconds = (time.perf_counter() - started) * plan.passes * n_images
-    return f"{label}: {plan_in_words(plan)} {n_images} images, expected {in_units(seconds)}."
+        passes = plans.channels.passes + plans.places.passes
+        seconds = (time.perf_counter() - started) * passes * n_images
+    said = f"{plan_in_words(plans.channels)} {plan_in_words(plans.places)}"
+    return f"{label}: {said} {n_images} images, expected {in_units(seconds)}."
 
 
 def in_units(seconds: float) -> str:
@@ -265,7 +326,7 @@ def in_units(seconds: float) -> str:
 def explain_batch(
     backbone: Backbone, plan: AblationPlan, pixels: torch.Tensor, rating: torch.Tensor
 ) -> Arrays:
-    """Scores (seed, image, channel) and maps (seed, image, y, x) of one batch, in rating units."""
+    """Scores (seed, image, channel) and channel-weighted maps (seed, image, y, x) of one batch."""
     ablation = plan(pixels)
     delta = ablation.delta  # (image, channel, seed)
     importance = importance_scores(ablation.output, delta, rating.to(delta)).movedim(2, 0)
@@ -277,5 +338,19 @@ def explain_batch(
         "importance": importance,
         "delta_prediction": delta.movedim(2, 0),
         "activation": activation_map(activation),
+    }
+    return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
+
+
+def explain_places(
+    plan: PlacePlan, pixels: torch.Tensor, rating: torch.Tensor, replace: str = "zero"
+) -> Arrays:
+    """Maps by place (seed, image, y, x) of one batch, in rating units."""
+    ablation = plan(pixels, replace=replace)
+    delta = ablation.delta  # (image, y, x, seed)
+    importance = place_scores(ablation.output, delta, rating.to(delta))
+    arrays = {
+        "ais_place": importance.movedim(3, 0),
+        "evidence_place": evidence_scores(delta).movedim(3, 0),
     }
     return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}

@@ -20,11 +20,11 @@ from aisthesis.agreement.chance import sampled
 from aisthesis.agreement.metrics import METRICS, metrics_named
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator
+from aisthesis.explainer_names import BASE
 from aisthesis.pipeline.stored import StoredMaps
 
-__all__ = ["MAP_KINDS", "MOST_IMAGES", "N_PERMUTATIONS", "Inferred", "infer"]
+__all__ = ["MOST_IMAGES", "N_PERMUTATIONS", "Inferred", "infer"]
 
-MAP_KINDS = ("ais", "evidence")
 #: Random pairings of the images for the chance level and p.
 N_PERMUTATIONS = 9999
 #: Images, at random where there are more, whose every two maps are compared by the cosine.
@@ -66,7 +66,7 @@ def infer(
         reliability.
     """
     pairs, reliabilities, variances = [], [], []
-    for kind in MAP_KINDS:
+    for kind in BASE:
         with narrator.steps(f"{kind}: chance, reliability, variance", 4) as advance:
             single = {label: one[kind] for label, one in datasets.items()}
             cosines = single_seed_cosines(single)

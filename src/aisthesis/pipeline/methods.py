@@ -65,7 +65,7 @@ def open_methods(
 ) -> Iterator[dict[str, xr.DataArray]]:
     """Open a backbone's maps lazily: an array a method, `activation`, and `image`, the names.
 
-    AIS and evidence are (seed, image, y, x), all others (image, y, x).
+    Kinds of `BASE` are (seed, image, y, x), all others (image, y, x).
     """
     with ExitStack() as stack:
         own = stack.enter_context(open_maps(folder.maps, label))

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import StudyFolder
+from aisthesis.explainer_names import BASE
 from aisthesis.heads import RatingEnsemble
 from aisthesis.images import batches
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import explain_batch, plan_for
+from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import fitted_heads
 
-__all__ = ["KINDS", "randomised_maps"]
+__all__ = ["randomised_maps"]
 
-KINDS = ("ais", "evidence")
 _SEED_OFFSET = 10_000  # keeps these networks apart from those that a study itself names random
 
 
@@ -52,7 +52,7 @@ def randomised_maps(
     Returns
     -------
     dict of ndarray
-        ``ais`` and ``evidence``, shape (networks, N, h, w), averaged over the heads as a study's
+        Every kind of `BASE`, shape (networks, N, h, w), averaged over the heads as a study's
         maps are.
 
     References
@@ -61,8 +61,9 @@ def randomised_maps(
     """
     device = choose_device(config.device)
     heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
+    window = config.places.window
     rating = {name: inputs.rating[i] for i, name in enumerate(inputs.names)}
-    drawn: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KINDS}
+    drawn: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in BASE}
     # The layer of the study's maps: which is deepest may depend on the weights.
     layer = folder.provenance()["backbones"][asked.label]["layer"]
     for number in range(config.randomised):
@@ -73,13 +74,16 @@ def randomised_maps(
         )
         model = RatingEnsemble(backbone.trunk, heads).to(device)
         plan = plan_for(backbone, model, inputs.folder)
-        parts: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in KINDS}
+        places = place_plan_for(backbone, model, window, inputs.folder)
+        parts: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in BASE}
         for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
             rated = torch.tensor([rating[name] for name in batch.names], dtype=torch.float64)
-            arrays = explain_batch(backbone, plan, batch.pixels.to(device), rated)
-            for kind in KINDS:
+            pixels = batch.pixels.to(device)
+            arrays = explain_batch(backbone, plan, pixels, rated)
+            arrays |= explain_places(places, pixels, rated, config.places.replace)
+            for kind in BASE:
                 parts[kind].append(arrays[kind].mean(0))
             advance(len(batch.names))
-        for kind in KINDS:
+        for kind in BASE:
             drawn[kind].append(np.concatenate(parts[kind]))
     return {kind: np.stack(maps) for kind, maps in drawn.items() if maps}

@@ -17,6 +17,7 @@ from torch import Tensor
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, Silent, StudyFolder
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.explainer_names import BY_CHANNEL, BY_PLACE
 from aisthesis.faithfulness import (
     cascade_similarity,
     channel_curves,
@@ -25,11 +26,11 @@ from aisthesis.faithfulness import (
     sensitivity_table,
 )
 from aisthesis.images import batches
-from aisthesis.importance import ablation_plan, evidence_scores, importance_scores
+from aisthesis.importance import ablation_plan, evidence_scores, importance_scores, place_scores
 from aisthesis.maps import weighted_map
 from aisthesis.maps.explainers import Subject
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import in_units
+from aisthesis.pipeline.explain import in_units, place_plan_for
 from aisthesis.pipeline.explainers import asked_explainers, image_seeds, subject_of
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import open_methods, stored_methods
@@ -226,7 +227,12 @@ class _Tested:
         plan = self._plan() if intact else None
         own: dict[str, Remade] = {
             kind: lambda images, which, kind=kind: self._of_channels(images, which, kind, plan)  # type: ignore[misc]
-            for kind in ("ais", "evidence")
+            for kind in BY_CHANNEL
+        }
+        places = self._places() if intact else None
+        own |= {
+            kind: lambda images, which, kind=kind: self._of_places(images, which, kind, places)  # type: ignore[misc]
+            for kind in BY_PLACE
         }
         others = [
             one
@@ -254,6 +260,17 @@ class _Tested:
         rating = torch.as_tensor(self.rating[list(which)]).to(delta.device, torch.float64)
         scores = importance_scores(ablation.output.reshape(-1), delta, rating)
         return weighted_map(scores.double(), activation)
+
+    def _of_places(self, images: Tensor, which: Sequence[int], kind: str, plan: Any) -> Tensor:
+        ablation = (plan or self._places())(images, replace=self.config.places.replace)
+        delta = ablation.delta.reshape(ablation.delta.shape[:3])  # of one prediction
+        if kind == "evidence_place":
+            return evidence_scores(delta)
+        rating = torch.as_tensor(self.rating[list(which)]).to(delta.device, torch.float64)
+        return place_scores(ablation.output.reshape(-1), delta, rating)
+
+    def _places(self) -> Any:
+        return place_plan_for(self.backbone, self.model, self.config.places.window)
 
     def _plan(self) -> Any:
         layout = self.backbone.layout

@@ -27,10 +27,17 @@ __all__ = ["KnownPlaces", "known_places", "observe_agreeing_pair", "observe_foun
 _NEEDED = {"backbone", "map", "side", "score", "control", "mean", "low", "high"}
 _SCORES = {"auc": "Pixel AUC", "mass": "Mass inside", "pointing": "Pointing game"}
 #: The side on which each kind of map has a natural reading.
-_NATURAL = {"evidence": "raising", "ais": "either"}
+_NATURAL = {
+    "evidence_place": "raising",
+    "evidence": "raising",
+    "ais_place": "either",
+    "ais": "either",
+}
 #: Kinds of maps and controls in the order of their marks; others follow under their own names.
 _MAPS = {
+    "evidence_place": "evidence by place",
     "evidence": "evidence map",
+    "ais_place": "AIS by place",
     "ais": "AIS map",
     "activation": "mean activation",
     "centre": "centre prior",

@@ -36,6 +36,8 @@ DASH = "\N{EN DASH}"
 KIND_NAMES = {
     "ais": "AIS",
     "evidence": "evidence",
+    "ais_place": "AIS by place",
+    "evidence_place": "evidence by place",
     "grad_cam": "Grad-CAM",
     "integrated_gradients": "Integrated Gradients",
     "gradient_x_input": "gradient × input",

@@ -222,7 +222,7 @@ def test_controls_know_nothing(subject, images):
 
 
 def test_names_are_checked():
-    assert checked_names(["lime"]) == ("ais", "evidence", "lime")
+    assert checked_names(["lime"]) == (*BASE, "lime")
     assert checked_names(["all"]) == EXPLAINERS
     with pytest.raises(RequestError, match="did you mean grad_cam"):
         checked_names(["gradcam"])

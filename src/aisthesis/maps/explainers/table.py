@@ -23,6 +23,8 @@ _LIBRARIES = {
 TITLES = {
     "ais": "AIS",
     "evidence": "Evidence",
+    "ais_place": "AIS by place",
+    "evidence_place": "Evidence by place",
     "grad_cam": GradCam.title,
     "integrated_gradients": IntegratedGradients.title,
     "gradient_x_input": GradientTimesInput.title,
@@ -51,7 +53,7 @@ def explainers_named(
     Parameters
     ----------
     names
-        Out of `EXPLAINERS`; `ais` and `evidence` are left out, as channel ablation makes them.
+        Out of `EXPLAINERS`; those of `BASE` are left out, as exact ablation makes them.
     cells
         Rows and columns that the maps of pixel methods are averaged over.
     integration_steps, lime_samples, lime_superpixels, occlusion_px, multiscale_px, stride_px
