@@ -18,6 +18,7 @@ from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import told_plainly
 from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import group_key, open_maps
+from aisthesis.engine.tables import read_csv
 from aisthesis.engine.versions import library_versions, without_nan
 from aisthesis.errors import RequestError
 from aisthesis.importance.similarity import fold_numbers
@@ -236,7 +237,7 @@ class Alignment:
     def _table(path: Path) -> pd.DataFrame:
         if not path.is_file():
             raise RequestError(f"{path} is not there yet; run `aisthesis align` first")
-        return pd.read_csv(path, dtype={"image": str})
+        return read_csv(path)
 
 
 def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:

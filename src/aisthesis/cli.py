@@ -6,6 +6,7 @@ Nothing heavy is imported before the arguments are parsed, so that `--help` is i
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,7 @@ class _OneLineParser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly asked."""
     try:
+        _show_any_name()
         options = _parser().parse_args(arguments)
         return options.command(options) or 0
     except AisthesisError as error:
@@ -51,10 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has enough of it (`| head`).
         sys.stderr.close()
         return 0
+    except UnicodeError as error:
+        print(f"error: a path or name is not UTF-8 ({one_line(str(error))})", file=sys.stderr)
+        return 1
     except OSError as error:
         # Paths that no file system takes, and what else a system refuses unforeseen.
         print(f"error: {one_line(str(error))}; check the path", file=sys.stderr)
         return 1
+
+
+def _show_any_name() -> None:
+    """Let names that the terminal's encoding lacks be shown as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,6 +169,9 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("--on-error", choices=["stop", "skip"], default="stop")
     command.add_argument("--device", default="auto")
     command.add_argument(
+        "--force", action="store_true", help="overwrite OUT even if `predict` did not write it"
+    )
+    command.add_argument(
         "--retained", action="store_true", help="with the channels that `retain` has kept"
     )
     add_links(command)
@@ -181,6 +196,9 @@ def _add_planted(commands: Any) -> None:
     command.add_argument("--out", type=Path, required=True, help="folder to write")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--size", type=int, default=224, help="side in px (default: %(default)s)")
+    command.add_argument(
+        "--force", action="store_true", help="write into a folder that is not empty"
+    )
     command.set_defaults(command=_planted)
 
 
@@ -326,6 +344,15 @@ def _run_stage(options: argparse.Namespace) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     study = open_study(options.study, follow_links=options.follow_links)
+    if not options.force:
+        from aisthesis.engine.files import refuse_overwriting
+        from aisthesis.pipeline.predict import COLUMNS
+
+        refuse_overwriting(options.out, COLUMNS)
+        if options.out.resolve() == study.config.ratings.resolve():
+            raise RequestError(
+                f"{options.out} holds the study's ratings; give another name, or --force to overwrite it"
+            )
     table = study.predict(
         options.images,
         on_error=options.on_error,
@@ -379,6 +406,11 @@ def _planted(options: argparse.Namespace) -> None:
     from aisthesis.engine import Terminal
     from aisthesis.miniature import render_study
 
+    if not options.force and options.out.is_dir() and any(options.out.iterdir()):
+        raise RequestError(
+            f"{options.out} is not empty; choose an empty or new folder, or give --force to write "
+            "over what is in it"
+        )
     render = render_study(options.out, options.n, seed=options.seed, size_px=options.size)
     Terminal().say(f"{options.n} images, single raters' ratings and masks")
     print(render.root if hasattr(render, "root") else options.out)

@@ -69,16 +69,40 @@ def backbone(
 
 
 def rating_of(images: ImageFolder, ratings: Any) -> dict[str, float]:
-    """Take ratings from a table's path, a mapping or a pandas Series, by image name."""
+    """Take ratings from a table's path, a mapping or a pandas Series, by the folder's image name.
+
+    Raises
+    ------
+    RequestError
+        If they are something else, an image is rated twice or not in the folder, or a rating is no
+        finite number.
+    """
     if isinstance(ratings, str | Path):
         table = read_ratings(Path(ratings)).mean
         ratings = dict(zip(table["image"], table["rating"], strict=True))
-    by_name = {str(name): float(value) for name, value in dict(ratings).items()}
-    unknown = sorted(set(by_name) - set(images.names))
-    if unknown:
+    if not isinstance(ratings, Mapping | pd.Series):
         raise RequestError(
-            f"{len(unknown)} rated images are not in {images.root}: {', '.join(unknown[:5])}"
+            "expected ratings as the path of a table, a mapping or a pandas Series by image name, "
+            f"got {type(ratings).__name__}; of a DataFrame give df.set_index('image')['rating']"
         )
+    by_name: dict[str, float] = {}
+    faults: dict[str, list[str]] = {}
+    for given, value in ratings.items():
+        name = images.listed_name(str(given))
+        if images.why_not(name) is not None:
+            faults.setdefault(f"are not in {images.root}", []).append(str(given))
+        elif name in by_name:
+            faults.setdefault("are rated twice", []).append(str(given))
+        try:
+            by_name[name] = float(value)
+        except (TypeError, ValueError):
+            by_name[name] = float("nan")
+        if not np.isfinite(by_name[name]):
+            faults.setdefault("have a rating that is no finite number", []).append(str(given))
+    if faults:
+        said = (f"{len(names)} rated images {what}: {', '.join(names[:5])}"
+                for what, names in faults.items())  # fmt: skip
+        raise RequestError(f"{'; '.join(said)}; correct or remove them")
     return by_name
 
 
@@ -121,6 +145,11 @@ def fit(
     rated = rating_of(folder, ratings)
     checked = check_images(folder, sorted(rated), on_fault="stop")
     y = np.array([rated[name] for name in checked.names])
+    if len(y) and np.ptp(y) <= 1e-12 * np.abs(y).max():
+        raise RequestError(
+            f"all {len(y)} images have the same rating ({y[0]:g}), so there is nothing to predict; "
+            "ratings that differ between images are needed"
+        )
     parts = split(checked.names, y, test=test, validation=validation, seed=seed, fit_seed=seed)
     z = embed_images(
         backbone.trunk,
@@ -133,9 +162,7 @@ def fit(
     )
     place = {name: i for i, name in enumerate(checked.names)}
     train, held = (np.array([place[n] for n in names]) for names in (parts.train, parts.validation))
-    return fit_mlp(
-        torch.from_numpy(z), torch.from_numpy(y).float(), train, held, options, seed=seed
-    ).head
+    return fit_mlp(torch.from_numpy(z), torch.from_numpy(y), train, held, options, seed=seed).head
 
 
 def explain(

@@ -19,6 +19,7 @@ from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
 from aisthesis.engine.permitted import folder_of, require_permitted
 from aisthesis.engine.processes import Processes, cores
+from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.pipeline.agree import mapped_labels
@@ -244,7 +245,7 @@ class Study:
                 made = [file for file in files.values() if file.is_file()]
                 self.folder.ledger.enter("retain", parts, made)
                 self.folder.record_stage("retain", digest_of(parts), started)
-        return pd.read_csv(files["retention"])
+        return read_csv(files["retention"])
 
     def predict(
         self,
@@ -366,7 +367,7 @@ class Study:
     def _table(path: Path, stage: str) -> pd.DataFrame:
         if not path.is_file():
             raise RequestError(f"{path} is not there yet; run `aisthesis {stage}` first")
-        return pd.read_csv(path, dtype={"image": str, "seed": str})
+        return read_csv(path)
 
 
 @contextmanager

@@ -7,11 +7,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
 
@@ -20,6 +21,7 @@ from aisthesis.whole import whole_file
 
 __all__ = [
     "read_json",
+    "refuse_overwriting",
     "remove_tree",
     "told_plainly",
     "write_csv",
@@ -105,6 +107,27 @@ def remove_tree(path: Path, *, inside: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+def refuse_overwriting(path: Path, columns: Sequence[str]) -> None:
+    """Refuse to overwrite a file that is not a table with just these columns, as we write it.
+
+    Raises
+    ------
+    RequestError
+        If there is another file, or a folder.
+    """
+    if not path.exists():
+        return
+    header = ",".join(columns).encode() + b"\n"
+    if path.is_file():
+        with told_plainly(path), path.open("rb") as file:
+            if file.read(len(header)) == header:
+                return
+    raise RequestError(
+        f"{path} is already there and was not written by this command; give another name, or "
+        "--force to overwrite it"
+    )
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole: under a temporary name, flushed to the disk, then renamed."""
     with _whole(path) as file:
@@ -112,9 +135,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table with nine significant digits; an undefined value is an empty cell."""
+    """Write a table with nine significant digits; an undefined value is an empty cell.
+
+    Values far from zero for their spread have as many more as nine of the spread take.
+    """
+    far = {name: _in_full(table[name]) for name in table if _is_far(table[name])}
     with _whole(path) as file:
-        table.to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
+        table.assign(**far).to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
+
+
+def _is_far(column: pd.Series[Any]) -> bool:
+    """Whether nine digits of each value are fewer than six of the values' spread."""
+    if not pd.api.types.is_float_dtype(column.dtype):
+        return False
+    finite = column[np.isfinite(column)]
+    return len(finite) > 1 and 0 < float(np.ptp(finite)) < 1e-3 * float(finite.abs().max())
+
+
+def _in_full(column: pd.Series[Any]) -> pd.Series[Any]:
+    return column.map(lambda value: "" if np.isnan(value) else repr(float(value)))
 
 
 def write_json(path: Path, content: Any) -> None:

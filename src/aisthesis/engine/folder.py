@@ -94,6 +94,7 @@ class StudyFolder:
         RequestError
             If the folder holds another study, or files that are no study.
         """
+        _refuse_nested(config, self.root)
         with told_plainly(self.root):
             if self.root.exists() and not self.root.is_dir():
                 raise RequestError(f"expected a folder for the study, but {self.root} is a file")
@@ -218,3 +219,16 @@ class StudyFolder:
         """Say whether a stage was finished with this key and its files are still here."""
         done = self.provenance().get("stages", {}).get(stage, {})
         return done.get("key") == key and all(file.exists() for file in files)
+
+
+def _refuse_nested(config: BaseModel, root: Path) -> None:
+    """Refuse an output folder whose files would be taken for images or masks, or the reverse."""
+    out = root.resolve()
+    for key in ("images", "masks"):
+        given = getattr(config, key, None)
+        held = None if given is None else Path(given).resolve()
+        if held is not None and (out.is_relative_to(held) or held.is_relative_to(out)):
+            raise RequestError(
+                f"the output folder {root} and the folder of {key} {given} lie in one another, so "
+                f"the study's files would be taken for {key}; choose an `out` beside it"
+            )

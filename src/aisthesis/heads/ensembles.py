@@ -285,7 +285,7 @@ def mlp_fitter(
         places = np.arange(len(rows))
         head = fit_mlp(
             z[rows],
-            torch.from_numpy(y[rows]).float(),
+            torch.from_numpy(y[rows]),
             places[: len(train)],
             places[len(train) :],
             options,

@@ -12,16 +12,18 @@ from scipy.stats import kendalltau, rankdata
 __all__ = ["PREDICTION_METRICS", "evaluate"]
 
 Array = NDArray[np.float64]
+_RESIDUE = 1e-12  # of the values; what a mean's rounding leaves of a constant is a thousandth
 
 
 def _plcc(rating: Array, prediction: Array) -> Array:
     a = rating - rating.mean(-1, keepdims=True)
     b = prediction - prediction.mean(-1, keepdims=True)
-    norm = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    size_a, size_b = np.sqrt((a**2).sum(-1)), np.sqrt((b**2).sum(-1))
     # Relative to the values: the residue of rounding in a constant must not pass for variance.
-    floor = 1e-12 * np.sqrt((rating**2).sum(-1) * (prediction**2).sum(-1))
+    varies = size_a > _RESIDUE * np.sqrt((rating**2).sum(-1))
+    varies &= size_b > _RESIDUE * np.sqrt((prediction**2).sum(-1))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norm > floor, (a * b).sum(-1) / norm, np.nan)
+        return np.where(varies, (a * b).sum(-1) / (size_a * size_b), np.nan)
 
 
 def _srcc(rating: Array, prediction: Array) -> Array:

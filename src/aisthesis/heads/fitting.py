@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
+from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads.mlp import MLPHead
 
 # Of the default initialisation of the hidden layer, whose effect on a channel's score is many times
@@ -82,7 +83,7 @@ def fit_mlp(
     ----------
     embeddings : Tensor, shape (N, D)
     ratings : Tensor, shape (N,)
-        In rating units.
+        In rating units; float64 where float32 is too coarse for their scale.
     train, validation : index arrays into the N images
     seed : int
         Of the initialisation, the order of the images and the dropout. The global random state
@@ -92,13 +93,27 @@ def fit_mlp(
     -------
     FittedMLP
         Its head is in eval mode, on the CPU, without gradients.
+
+    Raises
+    ------
+    RequestError
+        If there is nothing to learn: an embedding or rating is not finite, or all training images
+        have the same rating or the same embedding.
+    AisthesisError
+        If no epoch gave a finite validation loss.
     """
     options = options or FitOptions()
+    _require_variety(embeddings, ratings, train, validation)
     with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(seed)
         head = _initial_head(embeddings[train], ratings[train], options)
         best_state, best_epoch, best_mse = _descend(
             head, embeddings, ratings, torch.as_tensor(train), torch.as_tensor(validation), options
+        )
+    if best_epoch < 0:
+        raise AisthesisError(
+            f"the head could not be trained: its loss was never finite in {options.epochs} epochs; "
+            f"lower `learning_rate` (now {options.learning_rate:g})"
         )
     head.load_state_dict(best_state)
     return FittedMLP(head.eval().requires_grad_(False), best_epoch, best_mse)
@@ -120,13 +135,44 @@ def _initial_head(embeddings: Tensor, ratings: Tensor, options: FitOptions) -> M
     with torch.no_grad():
         head.hidden.weight.mul_(_INITIAL_SCALE)
         head.hidden.bias.uniform_(0, _INITIAL_BIAS)
-    head.embedding_mean.copy_(embeddings.mean(0))
-    sd = embeddings.std(0, correction=0)
-    # A feature that is the same for all training images carries nothing: left unscaled.
-    head.embedding_sd.copy_(torch.where(sd > 1e-6 * sd.max(), sd, torch.ones_like(sd)))
-    head.rating_mean.copy_(ratings.mean())
-    head.rating_sd.copy_(ratings.std(correction=0))
+    mean, sd = _embedding_scale(embeddings.double().numpy())
+    head.embedding_mean.copy_(torch.from_numpy(mean))
+    head.embedding_sd.copy_(torch.from_numpy(sd))
+    y = ratings.double()
+    head.set_scale(float(y.mean()), float(y.std(correction=0)))
     return head
+
+
+def _embedding_scale(
+    embeddings: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and SD of each feature; one that carries nothing is left unscaled."""
+    mean, sd = embeddings.mean(0), embeddings.std(0)
+    # Below a float32's resolution of the mean, a spread is rounding.
+    floor = np.maximum(1e-6 * sd.max(initial=0.0), 1e-7 * np.abs(mean))
+    return mean, np.where(sd > floor, sd, 1.0)
+
+
+def _require_variety(
+    embeddings: Tensor, ratings: Tensor, train: NDArray[np.intp], validation: NDArray[np.intp]
+) -> None:
+    used = np.concatenate([train, validation])
+    if not (torch.isfinite(embeddings[used]).all() and torch.isfinite(ratings[used]).all()):
+        raise RequestError(
+            "expected finite embeddings and ratings to fit a head on, got NaN or infinity; leave "
+            "out images without a rating, and check the network's weights"
+        )
+    y, z = ratings[train].double(), embeddings[train]
+    if not float(y.std(correction=0)) > 1e-12 * float(y.abs().max()):
+        raise RequestError(
+            f"all {len(train)} training images have the same rating ({float(y[0]):g}), so there is "
+            "nothing to predict; ratings that differ between images are needed"
+        )
+    if torch.equal(z, z[:1].expand_as(z)):
+        raise RequestError(
+            f"all {len(train)} training images have the same embedding, so nothing can be "
+            "predicted from it; check the network's weights and transform"
+        )
 
 
 def _descend(
@@ -144,23 +190,29 @@ def _descend(
         fused=True,
     )
     loss = nn.MSELoss()
-    variance = float(head.rating_sd) ** 2
+    # The loss is that of the standardised rating, whatever scale it was given on.
+    scale = float(head.rating_sd)
+    target = ((ratings.double() - float(head.rating_mean)) / scale).float()
+    at_work = {"rating_mean": head.rating_mean, "rating_sd": head.rating_sd}
+    head.set_scale(0.0, 1.0)
     best_state, best_epoch, best_mse = copy.deepcopy(head.state_dict()), -1, float("inf")
     for epoch in range(options.epochs):
         head.train()
         for batch in train[torch.randperm(len(train))].split(options.batch_size):
             optimiser.zero_grad()
-            # Divided by the variance: the loss is that of the standardised rating.
-            (loss(head(embeddings[batch]), ratings[batch]) / variance).backward()
+            loss(head(embeddings[batch]), target[batch]).backward()
             optimiser.step()
         head.eval()
         with torch.no_grad():
-            mse = float(loss(head(embeddings[validation]), ratings[validation]))
+            mse = float(loss(head(embeddings[validation]), target[validation]))
         if mse < best_mse:
             best_state, best_epoch, best_mse = copy.deepcopy(head.state_dict()), epoch, mse
         elif epoch - best_epoch >= options.patience:
             break
-    return best_state, best_epoch, best_mse
+    for name, value in at_work.items():
+        setattr(head, name, value)
+        best_state[name] = value
+    return best_state, best_epoch, best_mse * scale**2
 
 
 def fit_ridge(
@@ -184,8 +236,8 @@ def fit_ridge(
         The one of 33 penalties, 0.01 to 1e6 on the standardised embedding, with the lowest
         validation MSE.
     """
-    mean, sd = embeddings[train].mean(0), embeddings[train].std(0)
-    standardised = (embeddings - mean) / np.where(sd > 0, sd, 1.0)
+    mean, sd = _embedding_scale(embeddings[train])
+    standardised = (embeddings - mean) / sd
     best_mse, best_predictions, best_penalty = np.inf, np.empty(0), np.nan
     for penalty in _RIDGE_PENALTIES:
         model = Ridge(alpha=float(penalty)).fit(standardised[train], ratings[train])

@@ -15,6 +15,9 @@ from aisthesis.whole import whole_file
 
 __all__ = ["MLPHead", "load_head", "require_numbers", "save_head"]
 
+#: SDs from zero at which a prediction in float32 is still good to a ten-thousandth of an SD.
+_FARTHEST = 1e3
+
 
 class MLPHead(nn.Module):
     """A small regression head on an embedding.
@@ -52,7 +55,18 @@ class MLPHead(nn.Module):
         """Predict ratings, shape (N,), in rating units, from embeddings of shape (N, D)."""
         standardised = (embedding - self.embedding_mean) / self.embedding_sd
         score = self.output(self.dropout(self.relu(self.hidden(standardised))))
-        return score.squeeze(-1) * self.rating_sd + self.rating_mean
+        return score.squeeze(-1).to(self.rating_sd.dtype) * self.rating_sd + self.rating_mean
+
+    def set_scale(self, mean: float, sd: float) -> None:
+        """Predict on a rating scale: in float32, or in float64 where float32 is too coarse for it.
+
+        A scale is too coarse for float32 where the mean is so many SDs from zero that rounding
+        would show in the predictions' differences, or its squares leave float32's range.
+        """
+        coarse = abs(mean) > _FARTHEST * sd or not 1e-15 < sd < 1e15
+        dtype = torch.float64 if coarse else torch.float32
+        self.rating_mean = torch.tensor(mean, dtype=dtype)
+        self.rating_sd = torch.tensor(sd, dtype=dtype)
 
     @torch.no_grad()
     def silent(self, embedding: Tensor) -> Tensor:
@@ -82,6 +96,8 @@ def require_numbers(head: MLPHead) -> None:
     spoilt = not_finite(head.state_dict())
     if spoilt:
         raise ValueError(f"NaN or infinity in {', '.join(spoilt)}")
+    if not (head.rating_sd > 0).all():
+        raise ValueError("rating_sd is not above zero")
     if not (head.embedding_sd > 0).all():
         raise ValueError("embedding_sd is not above zero everywhere")
 
@@ -116,6 +132,9 @@ def head_of(tensors: dict[str, Tensor]) -> MLPHead:
     """
     hidden, embedding_dim = tensors["hidden.weight"].shape
     head = MLPHead(embedding_dim, hidden)
+    # The rating's scale is in float64 where float32 is too coarse for it.
+    for name in ("rating_mean", "rating_sd"):
+        setattr(head, name, getattr(head, name).to(tensors[name].dtype))
     head.load_state_dict(tensors)
     require_numbers(head)
     return head.eval().requires_grad_(False)

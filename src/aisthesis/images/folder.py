@@ -69,16 +69,37 @@ class ImageFolder:
         Hidden files and folders are left out, and so are links that lead nowhere or out of the
         folder. Linked subfolders are not entered: what they hold is listed where it is.
         """
-        found = []
+        return self._listed[0]
+
+    @cached_property
+    def left_out(self) -> tuple[str, ...]:
+        """All other files that are not hidden: no image by their ending, or links that lead out."""
+        return self._listed[1]
+
+    @cached_property
+    def _listed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        found, others = [], []
         for folder, subfolders, files in os.walk(self.root):
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
             for file in files:
                 path = Path(folder, file)
-                if file.startswith(".") or path.suffix.lower() not in EXTENSIONS:
+                if file.startswith("."):
                     continue
-                if not path.is_symlink() or (self._inside(path) and path.exists()):
-                    found.append(path.relative_to(self.root).as_posix())
-        return tuple(sorted(found))
+                here = not path.is_symlink() or (self._inside(path) and path.exists())
+                image = here and path.suffix.lower() in EXTENSIONS
+                (found if image else others).append(path.relative_to(self.root).as_posix())
+        return tuple(sorted(found)), tuple(sorted(others))
+
+    def words_on_left_out(self) -> str:
+        """Name the files that are left out in one sentence; empty where there is none."""
+        n, some = len(self.left_out), ", ".join(self.left_out[:10])
+        if not n:
+            return ""
+        more = f" and {n - 10} more" if n > 10 else ""
+        return (
+            f"skipped {n} file{'s' if n > 1 else ''} in {self.root} that cannot be read as images "
+            f"by their ending, or are links that lead out: {some}{more}"
+        )
 
     def __len__(self) -> int:
         return len(self.names)

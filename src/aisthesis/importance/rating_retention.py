@@ -27,12 +27,13 @@ def correlations(ratings: Array, predictions: Array) -> Array:
     """
     y = ratings - ratings.mean()
     f = predictions - predictions.mean(0)
-    norm = np.sqrt((y**2).sum() * (f**2).sum(0))
+    size_y, size_f = np.sqrt((y**2).sum()), np.sqrt((f**2).sum(0))
     # Relative to the values: the residue of rounding in a constant must not pass for variance.
-    floor = 1e-12 * np.sqrt((ratings**2).sum() * (predictions**2).sum(0))
+    varies = size_y > 1e-12 * np.sqrt((ratings**2).sum())
+    varies = varies & (size_f > 1e-12 * np.sqrt((predictions**2).sum(0)))
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.tensordot(y, f, 1) / norm
-    return np.where((norm > floor) & (len(ratings) > 2), value, np.nan)
+        value = np.tensordot(y, f, 1) / (size_y * size_f)
+    return np.where(varies & (len(ratings) > 2), value, np.nan)
 
 
 def data_set_importance(ratings: Array, output: Array, delta: Array) -> Array:

@@ -217,8 +217,8 @@ def _correlations(first: Array, second: Array, weights: Array) -> Array:
     variance_a = weights @ (a**2).T / total - mean_a**2
     variance_b = weights @ (b**2).T / total - mean_b**2
     # What rounding leaves of a constant half must not pass for variance.
-    floor_a = 1e-12 * np.maximum((first**2).mean(1), np.finfo(np.float64).tiny)
-    floor_b = 1e-12 * np.maximum((second**2).mean(1), np.finfo(np.float64).tiny)
+    floor_a = 1e-24 * np.maximum((first**2).mean(1), np.finfo(np.float64).tiny)
+    floor_b = 1e-24 * np.maximum((second**2).mean(1), np.finfo(np.float64).tiny)
     varies = (variance_a > floor_a) & (variance_b > floor_b)
     with np.errstate(divide="ignore", invalid="ignore"):
         r = covariance / np.sqrt(variance_a * variance_b)

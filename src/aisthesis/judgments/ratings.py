@@ -20,11 +20,14 @@ from aisthesis.judgments.table import Row, Table, read_table
 __all__ = ["Ratings", "read_ratings"]
 
 _LISTED = 10
-# Squares and sums of larger ones are beyond what a computer counts with.
-_LARGEST = 1e100
+# Maps are stored in float32, which holds the squares of no larger or smaller ones.
+_LARGEST = 1e15
+_LEAST_SPREAD = 1e-15
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
+# As many digits as thousands have: `1,234` may be 1234 or 1.234.
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
 _INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
 
 
@@ -155,6 +158,10 @@ def _number(text: str, line: int, faults: _Faults) -> float:
             faults.add(f"the rating is beyond {_LARGEST:g}", line, quoted(text))
             return math.nan
         faults.add("the rating is infinite", line, quoted(text))
+    elif _THOUSANDS.fullmatch(text):
+        whole, point = text.replace(",", ""), text.replace(",", ".")
+        ways = f"{whole} or {point}" if text.count(",") == 1 and "." not in text else whole
+        faults.add("a comma, of thousands or of decimals", line, f"{quoted(text)}, write {ways}")
     elif _DECIMAL_COMMA.fullmatch(text):
         faults.add("a decimal comma", line, f"{quoted(text)}, write {text.replace(',', '.')}")
     else:
@@ -224,4 +231,9 @@ def _refuse_constant(table: str, ratings: pd.Series[float]) -> None:
         raise RequestError(
             f"{table}: all {len(ratings)} images have the same mean rating ({ratings.iloc[0]:g}), "
             "so there is nothing to predict; ratings that differ between images are needed."
+        )
+    if len(ratings) > 1 and spread < _LEAST_SPREAD:
+        raise RequestError(
+            f"{table}: the mean ratings differ by {spread:g} at most, below {_LEAST_SPREAD:g}, too "
+            "little for maps in rating units; multiply the ratings by a large number."
         )

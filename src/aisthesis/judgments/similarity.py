@@ -19,6 +19,7 @@ __all__ = ["Kind", "Similarities", "read_similarities", "similarities"]
 
 Array = NDArray[np.float64]
 Kind = Literal["dissimilarity", "similarity"]
+Given = Literal["dissimilarity", "similarity", "mixed"]
 
 _LISTED = 10
 _TOLERANCE = 1e-6  # of the range of the values: what rounding in a text file leaves
@@ -38,8 +39,8 @@ class Similarities:
     dissimilarity : (K, N, N)
         Symmetric, zero on the diagonal, NaN where a subject did not judge a pair. Similarities
         are turned round: the value of an image with itself minus the similarity.
-    given : {"dissimilarity", "similarity"}
-        What the files hold.
+    given : {"dissimilarity", "similarity", "mixed"}
+        What the files hold; "mixed" where some subjects' are the one and some the other.
     inferred : str
         How that was found out, in words; empty where it was said.
     n_missing : int
@@ -49,7 +50,7 @@ class Similarities:
     names: tuple[str, ...]
     subjects: tuple[str, ...]
     dissimilarity: Array
-    given: Kind
+    given: Given
     inferred: str = ""
     n_missing: int = 0
 
@@ -143,13 +144,18 @@ def similarities(matrices: Sequence[Matrix], *, kind: Kind | None = None) -> Sim
             f"expected judgments of at least {_FEWEST_IMAGES} images, got {len(names)}"
         )
     values = np.stack([_arranged(matrix, names) for matrix in matrices])
-    said = kind or next((m.kind for m in matrices if m.kind), None)
     where = ", ".join(dict.fromkeys(m.source for m in matrices[:3]))
-    found, reason = _kind(values, said, where)
-    _check_diagonal(values, names, found, where)
+    kinds, reason = _kinds(values, [kind or m.kind for m in matrices], where)
     _refuse_constant(values, where)
+    dissimilarity = values.copy()
+    for one in dict.fromkeys(kinds):
+        own = np.array([k == one for k in kinds])
+        where = ", ".join(dict.fromkeys(m.source for m, o in zip(matrices, own, strict=True) if o))
+        _check_diagonal(values[own], names, one, where)
+        if one == "similarity":
+            dissimilarity[own] = _turned_round(values[own])
+    found: Given = kinds[0] if len(set(kinds)) == 1 else "mixed"
     inferred = reason if kind is None else ""
-    dissimilarity = values if found == "dissimilarity" else _turned_round(values)
     # A scale of differences may begin at 1: an image is no distance from itself.
     diagonal = np.arange(len(names))
     dissimilarity[:, diagonal, diagonal] = 0.0
@@ -193,6 +199,18 @@ def _arranged(matrix: Matrix, names: tuple[str, ...]) -> Array:
     result = np.full((len(names), len(names)), np.nan)
     result[np.ix_(index, index)] = _symmetric(matrix)
     return result
+
+
+def _kinds(values: Array, said: Sequence[Kind | None], where: str) -> tuple[list[Kind], str]:
+    """What each subject's values are, and how that is known; those not said are told together."""
+    unsaid = np.array([kind is None for kind in said])
+    told, reason = None, ""
+    if unsaid.any():
+        told, reason = _kind(values[unsaid], None, where)
+    kinds = [kind or told for kind in said]
+    found = [kind for kind in kinds if kind is not None]
+    reasons = [f"the column is called {kind}" for kind in dict.fromkeys(said) if kind is not None]
+    return found, " or ".join([*reasons, reason] if reason else reasons)
 
 
 def _kind(values: Array, said: Kind | None, where: str) -> tuple[Kind, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -72,7 +72,10 @@ def read_matrices(
             raise RequestError(f"{path} cannot be read; {_KNOWN}{_why_not_pickle(path)}")
         if not path.is_file():
             raise RequestError(f"there is no file {path}; give the file with the judgments")
-        matrices += read(path, names, variable, columns)
+        # A long table without subjects is one subject's where files are, else their mean.
+        alone = "mean" if isinstance(source, str | Path) and Path(source) == path else path.stem
+        read_in = read(path, names, variable, columns)
+        matrices += [m if m.subject else replace(m, subject=alone) for m in read_in]
     return matrices
 
 
@@ -217,7 +220,7 @@ def _long(table: Table, columns: SimilarityColumns) -> list[Matrix]:
         if not first or not second:
             raise RequestError(f"{table.name}, line {row.line}: the name of an image is missing")
         number = _number(row.cells[value], f"{table.name}, line {row.line}")
-        own = pairs.setdefault(row.cells[who] if who is not None else "mean", {})
+        own = pairs.setdefault(row.cells[who] if who is not None else "", {})
         for pair in ((first, second), (second, first)):
             if pair in own and not math.isnan(number) and own[pair] != number:
                 raise RequestError(

@@ -30,6 +30,7 @@ from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.jobs import Chunk, Executor, Task
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK, group_key
+from aisthesis.engine.tables import read_csv
 from aisthesis.explainer_names import BASE
 from aisthesis.pipeline.columns import TABLES, in_columns
 from aisthesis.pipeline.inference import infer
@@ -221,7 +222,7 @@ class _Predicted:
 
     @classmethod
     def of(cls, folder: StudyFolder, labels: list[str], names: list[str]) -> _Predicted:
-        table = pd.read_csv(folder.predictions, dtype={"image": str, "seed": str})
+        table = read_csv(folder.predictions)
         table = table[(table["seed"] != "mean") & table["backbone"].isin(labels)]
         rating = table.groupby("image", sort=False)["rating"].first().reindex(names)
         by_backbone = table.groupby(["image", "backbone"], sort=False)["prediction"].mean()

@@ -86,6 +86,8 @@ def read_alignment_inputs(
         With the fault of the judgments, or all faults of the images at once.
     """
     folder = ImageFolder(config.images)
+    if folder.left_out:
+        narrator.warn(folder.words_on_left_out())
     source = config.judgments[0] if len(config.judgments) == 1 else config.judgments
     judged = read_similarities(
         source if given is None else given,
@@ -127,10 +129,12 @@ def _tell(narrator: Narrator, similarities: Similarities, others: int) -> None:
     n, k = len(similarities.names), len(similarities.subjects)
     how = f" ({similarities.inferred})" if similarities.inferred else ""
     missing = f", {similarities.n_missing} of them missing" if similarities.n_missing else ""
+    taken = {"similarity": "similarities", "dissimilarity": "dissimilarities"}.get(
+        similarities.given, "similarities of some subjects and dissimilarities of the others"
+    )
     narrator.say(
         f"{k} matri{'ces' if k > 1 else 'x'} of {n} images, {n * (n - 1) // 2} pairs each"
-        f"{missing}; the values are taken as {'' if similarities.given[0] == 's' else 'dis'}"
-        f"similarities{how}"
+        f"{missing}; the values are taken as {taken}{how}"
     )
     if others:
         narrator.say(f"{others} images of the folder were not judged and are left out")

@@ -18,6 +18,7 @@ from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, wri
 from aisthesis.engine.chunk_store import as_coordinate
 from aisthesis.engine.files import remove_tree
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.tables import read_csv
 from aisthesis.heads import MeanRating, MemberNetwork, PhotographEnsemble, bagging
 from aisthesis.heads.ensembles import Ensemble
 from aisthesis.images import ImageFolder, batches
@@ -200,7 +201,7 @@ def _table(
     names: list[str],
     places: NDArray[np.intp],
 ) -> pd.DataFrame:
-    predictions = pd.read_csv(folder.predictions, dtype={"image": str, "seed": str})
+    predictions = read_csv(folder.predictions)
     predictions = predictions[predictions["seed"] != "mean"]
     tables = []
     for label in (name for name in made if not name.endswith(_PLACE)):

@@ -29,7 +29,7 @@ from aisthesis.whole import whole_file
 __all__ = ["Fit", "fit_parts"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 3
+_CODE = 4
 
 
 def fit_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
@@ -225,7 +225,7 @@ def _fit_heads(
     """Fit one seed: the MLP, what is kept beside it, and both heads' predictions of all images."""
     seed, part = config.seed + number, inputs.splits[number]
     z = torch.from_numpy(embeddings)
-    y = torch.from_numpy(inputs.rating.astype(np.float32))
+    y = torch.from_numpy(inputs.rating)
     train, validation = inputs.indices(part.train), inputs.indices(part.validation)
     options = FitOptions(**config.fit.model_dump())
     fitted = fit_mlp(z, y, train, validation, options, seed=seed)

@@ -93,6 +93,8 @@ def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:
         With all faults of the table, or of the images, at once.
     """
     folder = ImageFolder(config.images)
+    if folder.left_out:
+        narrator.warn(folder.words_on_left_out())
     columns = config.columns
     ratings = read_ratings(
         config.ratings, image=columns.image, rating=columns.rating, rater=columns.rater

@@ -19,7 +19,9 @@ from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.network import fitted_backbone
 from aisthesis.retained import RetainedPredictor
 
-__all__ = ["predict_images"]
+__all__ = ["COLUMNS", "predict_images"]
+
+COLUMNS = ("image", "backbone", "seed", "prediction")
 
 
 def predict_images(
@@ -48,7 +50,10 @@ def predict_images(
     """
     source = ImageFolder(images)
     if not source.names:
-        raise RequestError(f"expected images in {images}, found none")
+        skipped = f"; {source.words_on_left_out()}" if source.left_out else ""
+        raise RequestError(f"expected images in {images}, found none{skipped}")
+    if source.left_out:
+        narrator.warn(source.words_on_left_out())
     with narrator.steps("checking images", len(source.names)) as advance:
         checked = check_images(source, source.names, on_fault=on_error, advance=advance)
     for fault in checked.faults:

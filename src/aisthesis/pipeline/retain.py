@@ -186,7 +186,7 @@ def _fold_heads(
 ) -> list[_Head]:
     """Fit a head for each fold on the other images; validation images stop the fit."""
     options = FitOptions(**config.fit.model_dump())
-    embeddings, y = torch.from_numpy(z), torch.from_numpy(ratings.astype(np.float32))
+    embeddings, y = torch.from_numpy(z), torch.from_numpy(np.asarray(ratings, dtype=np.float64))
     heads = []
     numbers = fold_numbers(len(names), folds, repeats, config.seed)
     with narrator.steps(f"{label}: heads of the folds", folds * repeats) as advance:

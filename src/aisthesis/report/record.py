@@ -12,17 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from aisthesis.engine.tables import read_csv
 from aisthesis.errors import AisthesisError, RequestError, quoted
 from aisthesis.report.stored_maps import KINDS, BackboneMaps, read_backbone_maps
 
 __all__ = ["StudyRecord", "read_study_record", "told_as_damage"]
 
 REQUIRED = ("study.toml", "predictions.csv", "scores.csv", "provenance.json")
-_TEXT_COLUMNS = (
-    "image", "backbone", "backbone_a", "backbone_b", "seed", "map", "metric", "left", "right",
-    "members", "component",
-)  # fmt: skip
-_AS_TEXT = dict.fromkeys(_TEXT_COLUMNS, str)
 _NUMBERS = frozenset(
     f"{name}{end}"
     for name in ("plcc", "srcc", "krcc", "rmse", "mae", "r2", "rating", "prediction", "n", "mean",
@@ -163,7 +159,7 @@ def _table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> p
     if optional and not path.exists():
         return pd.DataFrame(columns=list(columns))
     try:
-        table = pd.read_csv(path, dtype=_AS_TEXT, na_values=[""], keep_default_na=False)
+        table = read_csv(path)
     except (OSError, ValueError) as error:
         raise RequestError(f"{path} cannot be read as a table: {error}") from error
     missing = [name for name in columns if name not in table.columns]

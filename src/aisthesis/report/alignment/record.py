@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aisthesis.config import slug
 from aisthesis.engine.files import read_json
 from aisthesis.engine.maps_store import group_key, open_maps
+from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.report.stored_maps import BackboneMaps, read_backbone_maps
 
@@ -109,9 +110,7 @@ def read_alignment_record(path: Path) -> AlignmentRecord:
 
 def _table(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(
-            path, dtype={"image": str, "backbone": str}, na_values=[""], keep_default_na=False
-        )
+        return read_csv(path)
     except (OSError, ValueError) as error:
         raise RequestError(
             f"{path} cannot be read as a table ({error}); run `aisthesis align` again"

@@ -87,7 +87,9 @@ def cautions(record: AlignmentRecord, unreadable: dict[str, str]) -> list[dict[s
     found: list[dict[str, Any]] = []
     judged = record.provenance.get("judgments", {})
     if judged.get("inferred"):
-        taken = "similarities" if judged["given_as"] == "similarity" else "dissimilarities"
+        taken = {"similarity": "similarities", "mixed": "similarities and dissimilarities"}.get(
+            judged["given_as"], "dissimilarities"
+        )
         why = judged["inferred"].replace("'", "’")
         found.append(
             {

@@ -1,0 +1,35 @@
+"""Tables that the program has written, read back with the types that their columns have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+__all__ = ["TEXT_COLUMNS", "read_csv"]
+
+#: Columns that hold names or words. Whatever stands there is text: `01` and `1e5` are no numbers,
+#: `NA`, `None` and `nan` are not missing, `True` is no truth value. All others hold what they look
+#: like, numbers for the most part.
+TEXT_COLUMNS = frozenset(
+    {
+        *("image", "subject", "rater", "reason", "seed", "head", "split", "map", "metric"),
+        *("backbone", "backbone_a", "backbone_b", "ensemble", "members", "left", "right"),
+        *("method", "method_a", "method_b", "measure", "baseline", "side", "score", "layers"),
+        *("component", "removal", "retained_by"),
+    }
+)
+_TYPES = dict.fromkeys(TEXT_COLUMNS, str)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote; an empty cell is undefined, and nothing else is.
+
+    Every table of a study is read here, so that no name is ever taken for a number.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no such file, or it is no table.
+    """
+    return pd.read_csv(path, dtype=_TYPES, na_values=[""], keep_default_na=False)
