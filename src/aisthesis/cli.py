@@ -351,7 +351,7 @@ def _predict(options: argparse.Namespace) -> None:
         refuse_overwriting(options.out, COLUMNS)
         if options.out.resolve() == study.config.ratings.resolve():
             raise RequestError(
-                f"{options.out} holds the study's ratings; give another name, or --force to overwrite it"
+                f"{options.out} holds the study's ratings; give another name, or --force"
             )
     table = study.predict(
         options.images,
