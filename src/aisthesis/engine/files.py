@@ -139,7 +139,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
     Values far from zero for their spread have as many more as nine of the spread take.
     """
-    far = {name: _in_full(table[name]) for name in table if _is_far(table[name])}
+    far = {str(name): _in_full(table[name]) for name in table if _is_far(table[name])}
     with _whole(path) as file:
         table.assign(**far).to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
 

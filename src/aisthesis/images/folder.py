@@ -78,7 +78,8 @@ class ImageFolder:
 
     @cached_property
     def _listed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        found, others = [], []
+        found: list[str] = []
+        others: list[str] = []
         for folder, subfolders, files in os.walk(self.root):
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
             for file in files:

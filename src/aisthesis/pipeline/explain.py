@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -280,7 +280,7 @@ def sample_pixels(backbone: Backbone, folder: ImageFolder | None) -> torch.Tenso
 def place_plan_for(
     backbone: Backbone,
     model: nn.Module,
-    window: int | str = "auto",
+    window: Literal[1, 3, 5, "auto"] = "auto",
     folder: ImageFolder | None = None,
 ) -> PlacePlan:
     """Find how the places of the backbone's layer are removed from heads on its trunk.

@@ -99,9 +99,9 @@ def draw_examples(
         axes.text(left, TOP - 0.05, label, fontsize=7.5, parse_math=False)
     top = TOP
     for row, tall in zip(rows, heights, strict=True):
-        for left, said in zip(lefts, [row.caption, *row.scales], strict=True):
+        for left, words in zip(lefts, [row.caption, *row.scales], strict=True):
             ink = INK if left == 0 else QUIET
-            axes.text(left, top + CAPTION - 0.06, said, fontsize=6.5, color=ink, parse_math=False)
+            axes.text(left, top + CAPTION - 0.06, words, fontsize=6.5, color=ink, parse_math=False)
         top += CAPTION
         for left, picture in zip(lefts, [row.photograph, *row.overlays], strict=True):
             _place(axes, picture, left, top, tall)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,6 +159,7 @@ def cell_colour(value: float, scale: Scale, *, dark: bool = False) -> Colour:
 
     The stronger a value, the further its colour is from the ground of a light or a dark page.
     """
+    anchors: Sequence[Colour]
     if dark:
         anchors = DARK_DIVERGING_ANCHORS if scale.signed else DARK_SEQUENTIAL_ANCHORS
     else:
