@@ -243,6 +243,7 @@ class Study:
                     narrator=self._narrator,
                 )  # fmt: skip
                 made = [file for file in files.values() if file.is_file()]
+                made += sorted(files["predictors"].glob("*.safetensors"))
                 self.folder.ledger.enter("retain", parts, made)
                 self.folder.record_stage("retain", digest_of(parts), started)
         return read_csv(files["retention"])

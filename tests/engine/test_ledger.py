@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from aisthesis.engine.ledger import Ledger, file_digest
@@ -57,3 +60,30 @@ def test_a_group_is_forgotten_with_what_is_in_it(ledger) -> None:
     ledger.enter("fit", {}, [])
     ledger.forget("fit")
     assert ledger.state("fit/a", {"images": "i1", "weights": "w1"}).kind == "to do"
+
+
+def test_files_and_folders_are_on_the_disk_before_they_are_named(tmp_path, monkeypatch) -> None:
+    events = []
+    real = os.fsync
+
+    def fsync(descriptor):
+        events.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    file = tmp_path / "sub" / "a.csv"
+    file.parent.mkdir()
+    file.write_text("1")
+    Ledger(tmp_path).enter("fit/a", {}, [file])
+    entry = next(i for i, name in enumerate(events) if "a.json" in name)
+    for path in (file, file.parent, tmp_path):
+        assert str(path) in events[:entry]
+    assert str(tmp_path / "ledger" / "fit") in events[entry:]
+
+
+def test_it_vouches_only_for_the_bytes_that_it_named(ledger) -> None:
+    file = ledger.root / "table.csv"
+    assert ledger.vouches("fit/a", file)
+    assert not ledger.vouches("fit/b", file)
+    file.write_text("a\n2\n")
+    assert not ledger.vouches("fit/a", file)

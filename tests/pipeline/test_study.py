@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -217,3 +218,15 @@ def test_random_weights_are_warned_of_in_record_and_report(make_study, tmp_path)
     study = make_study(tmp_path / "s", backbones=one, seeds=1).run()
     assert any("random" in warning for warning in study.folder.provenance()["warnings"])
     assert "random" in study.folder.report.read_text(encoding="utf-8")
+
+
+def test_swapped_heads_are_refused(study, planted, tmp_path) -> None:
+    root = tmp_path / "s"
+    shutil.copytree(study.folder.root, root)
+    copied = Study.open(root)
+    one, other = (copied.folder.head_file(VGG, seed) for seed in (0, 1))
+    held = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(held)
+    with pytest.raises(RequestError, match="is not the head that this study has fitted"):
+        copied.predict(planted.images)

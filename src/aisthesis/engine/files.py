@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +23,7 @@ __all__ = [
     "read_json",
     "refuse_overwriting",
     "remove_tree",
+    "sync",
     "told_plainly",
     "write_csv",
     "write_json",
@@ -126,6 +127,28 @@ def refuse_overwriting(path: Path, columns: Sequence[str]) -> None:
         f"{path} is already there and was not written by this command; give another name, or "
         "--force to overwrite it"
     )
+
+
+def sync(files: Iterable[Path], root: Path) -> None:
+    """Flush files to the disk, and the folders up to `root` that name them; absent ones are left.
+
+    What could not be flushed by this system (a folder on Windows) is left to it.
+    """
+    folders: set[Path] = set()
+    for file in files:
+        folders |= {folder for folder in file.parents if folder == root or root in folder.parents}
+        if file.is_file():
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+    if os.name == "nt":
+        return
+    for folder in sorted(folders, reverse=True):
+        if folder.is_dir():
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

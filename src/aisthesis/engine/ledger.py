@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from aisthesis.engine.files import remove_tree, told_plainly, write_text
+from aisthesis.engine.files import remove_tree, sync, told_plainly, write_text
 
 __all__ = ["Ledger", "Parts", "State", "file_digest"]
 
@@ -64,6 +64,8 @@ class Ledger:
             JSON values to be given back by `notes`.
         """
         made = {self._relative(file): file for file in files}
+        # A power failure must not leave a name without its bytes.
+        sync(made.values(), self.root)
         entry = {
             "parts": dict(parts),
             "files": {name: file_digest(file) for name, file in made.items()},
@@ -74,6 +76,7 @@ class Ledger:
         with told_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(entry, ensure_ascii=False))
+        sync([path], self.root)
 
     def state(self, piece: str, parts: Parts) -> State:
         """Say whether a piece is done with these parts and intact."""
@@ -95,6 +98,17 @@ class Ledger:
         """What was noted with a piece; empty where there is none."""
         entry = self._read(piece)
         return {} if entry is None else dict(entry["notes"])
+
+    def parts(self, piece: str) -> dict[str, str]:
+        """What a piece depended on; empty where there is none."""
+        entry = self._read(piece)
+        return {} if entry is None else dict(entry["parts"])
+
+    def vouches(self, piece: str, file: Path) -> bool:
+        """Whether a piece made this file and it still has the same bytes."""
+        entry = self._read(piece)
+        digest = None if entry is None else entry["files"].get(self._relative(file))
+        return digest is not None and digest == file_digest(file)
 
     def files(self, piece: str) -> list[Path]:
         """Files that a piece made; none where there is no such piece."""

@@ -65,7 +65,12 @@ def from_rdms(
     RequestError
         If no descriptor holds the images' names.
     """
-    matrices = np.asarray(rdms.get_matrices(), dtype=np.float64)
+    held = np.asarray(rdms.get_matrices())
+    if np.iscomplexobj(rdms.dissimilarities) or np.iscomplexobj(held):
+        raise RequestError(f"{source}: expected real dissimilarities, got complex numbers")
+    matrices = held.astype(np.float64)
+    if np.isinf(matrices).any():
+        raise RequestError(f"{source}: expected finite values, or NaN for a missing pair")
     if names is None:
         names = _names(rdms.pattern_descriptors, descriptor, source)
     if len(names) != matrices.shape[1] or len(set(names)) != len(names):

@@ -197,6 +197,7 @@ class Fit:
             parts[f"transform of {label}"] = own.pop("transform")
             parts |= own
         return parts | {
+            "order of the backbones": digest_of(list(self.specs)),
             "bootstrap": str(self.config.bootstrap),
             "ensemble": str(self.config.ensemble),
         }

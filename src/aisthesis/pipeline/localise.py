@@ -34,7 +34,7 @@ def localise_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
 
 def _digest_of_masks(folder: Path) -> str:
     """Digest of every mask's name and bytes."""
-    files = sorted(path for path in folder.glob("*/*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     return digest_of([(path.relative_to(folder).as_posix(), file_digest(path)) for path in files])
 
 

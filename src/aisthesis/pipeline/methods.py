@@ -78,9 +78,13 @@ def open_methods(
 
 
 def maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
-    """What work on stored maps depends on: the key of every backbone's maps by each method."""
-    parts = {}
-    for label, keys in method_keys(folder, config).items():
+    """What work on stored maps depends on: the key of every backbone's maps by each method.
+
+    Their order is a part too: pairs of backbones are stored by their places in it.
+    """
+    found = method_keys(folder, config)
+    parts = {"order of the backbones": digest_of(list(found))}
+    for label, keys in found.items():
         for method, key in keys.items():
             parts[f"maps of {label}{' by ' if method else ''}{method}"] = str(key)
     return parts

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import StudyConfig
-from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.config import StudyConfig, slug
+from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.errors import RequestError
 from aisthesis.heads import MLPHead, embed_images, load_head
 from aisthesis.images import ImageFolder, check_images
@@ -59,6 +59,7 @@ def predict_images(
     for fault in checked.faults:
         narrator.warn(f"skipped {fault.name}: {fault.reason}")
     names = checked.names
+    _require_one_fit(folder, config, retained)
     chosen = choose_device(device)
     tables = []
     for asked in config.backbones:
@@ -113,3 +114,35 @@ def _predictor(
         )
     predictor = RetainedPredictor.load(kept, backbone)
     return predictor.backbone, predictor.head
+
+
+def _require_one_fit(folder: StudyFolder, config: StudyConfig, retained: bool) -> None:
+    """Refuse heads that the ledger does not name, or that are not all of one fit."""
+    ledger, fits = folder.ledger, []
+    for asked in config.backbones:
+        piece = f"fit/{slug(asked.label)}"
+        parts = ledger.parts(piece)
+        fits.append({k: v for k, v in parts.items() if k not in ("network", "weights")})
+        for seed in range(config.seed, config.seed + config.seeds):
+            file = folder.head_file(asked.label, seed)
+            if not ledger.vouches(piece, file):
+                raise RequestError(
+                    f"{file} is not the head that this study has fitted, or its fit was stopped; "
+                    "run `aisthesis fit` again"
+                )
+            kept = folder.root / "retained" / file.name
+            held = ledger.parts("retain").get(f"fit of {asked.label}")
+            if (
+                retained
+                and kept.is_file()
+                and (not ledger.vouches("retain", kept) or held != digest_of(parts))
+            ):
+                raise RequestError(
+                    f"{kept} is not the retained predictor of the heads that this study holds; "
+                    "run `aisthesis retain` again"
+                )
+    if any(fit != fits[0] for fit in fits):
+        raise RequestError(
+            "the heads of this study are not all of one fit: a fit was stopped half-way; "
+            "run `aisthesis fit` again"
+        )

@@ -31,7 +31,7 @@ from aisthesis.retained import RetainedPredictor
 __all__ = ["retain_backbones", "retain_files", "retain_parts"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
+_CODE = 2
 _METRICS = ("plcc", "srcc")
 
 
