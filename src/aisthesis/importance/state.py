@@ -33,7 +33,8 @@ class NetworkState:
         tables = [table for module in modules for table in _tables(module)]
         self._tables = [(table, dict(table)) for table in tables]
         inner = _containers([value for table in tables for value in table.values()])
-        self._containers = [(container, container.copy()) for container in inner]
+        # a deep network has thousands of containers, nearly all of them empty
+        self._containers = [(one, one.copy() if one else None) for one in inner]
         self._moved: list[torch.Tensor] = []
         self._copies: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
         if tensors != "none":
@@ -67,7 +68,8 @@ class NetworkState:
                 table.clear()
                 table.update({**kept, **made})
         for container, kept in self._containers:
-            _refill(container, kept, caches)
+            if container or kept is not None:
+                _refill(container, type(container)() if kept is None else kept, caches)
         for tensor, data, copy in self._copies.values():
             if _moved(tensor, data, copy):
                 self._moved.append(tensor)

@@ -61,20 +61,22 @@ def randomised_maps(
     """
     device = choose_device(config.device)
     heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
-    window = config.places.window
     rating = {name: inputs.rating[i] for i, name in enumerate(inputs.names)}
     drawn: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in BASE}
     # The layer of the study's maps: which is deepest may depend on the weights.
     layer = folder.provenance()["backbones"][asked.label]["layer"]
     for number in range(config.randomised):
-        backbone = build(
+        made = build(
             asked.model_copy(update={"weights": "random", "layer": layer}),
             weights_dir=None,
             seed=config.seed + _SEED_OFFSET + number,
         )
-        model = RatingEnsemble(backbone.trunk, heads).to(device)
-        plan = plan_for(backbone, model, inputs.folder)
-        places = place_plan_for(backbone, model, window, inputs.folder)
+        if number == 0:
+            backbone, model = made, RatingEnsemble(made.trunk, heads).to(device)
+            plan = plan_for(backbone, model, inputs.folder)
+            places = place_plan_for(backbone, model, config.places.window, inputs.folder)
+        else:  # the same network with other weights, which plans read when they are called
+            backbone.trunk.load_state_dict(made.trunk.state_dict())
         parts: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in BASE}
         for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
             rated = torch.tensor([rating[name] for name in batch.names], dtype=torch.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -164,7 +165,7 @@ class _Tested:
             )
         with narrator.steps(f"{self.label}: channels removed", len(self.names)) as advance:
             curves = channel_curves(
-                self._plan(), self.pixels, self.scores, seed=self.config.seed, advance=advance
+                self._plan, self.pixels, self.scores, seed=self.config.seed, advance=advance
             )
         of_channels = channel_table(curves, self.unit, rating=self.rating, **draws)
         return pd.concat([on_pixels, of_channels], ignore_index=True)
@@ -200,7 +201,7 @@ class _Tested:
             return pd.DataFrame()
         explainers = {
             name: lambda images, i, explain=explain: explain(images, [i] * len(images))
-            for name, explain in self._remade(intact=True).items()
+            for name, explain in self._remade().items()
         }
         with narrator.steps(f"{self.label}: images nearby", n * (len(explainers) + 1)) as advance:
             return sensitivity_table(
@@ -218,20 +219,15 @@ class _Tested:
         n = min(self.config.faithfulness.cascade_images, len(self.names))
         return n if n > 1 else 0
 
-    def _remade(self, *, intact: bool = False) -> dict[str, Remade]:
-        """Every method that is cheap enough, as a function of images alone.
-
-        Where the network stays `intact` what depends on it alone is prepared once.
-        """
+    def _remade(self) -> dict[str, Remade]:
+        """Every method that is cheap enough, as a function of images alone."""
         seeds = image_seeds(self.config.seed, self.backbone.name, self.names)
-        plan = self._plan() if intact else None
         own: dict[str, Remade] = {
-            kind: lambda images, which, kind=kind: self._of_channels(images, which, kind, plan)  # type: ignore[misc]
+            kind: lambda images, which, kind=kind: self._of_channels(images, which, kind)  # type: ignore[misc]
             for kind in BY_CHANNEL
         }
-        places = self._places() if intact else None
         own |= {
-            kind: lambda images, which, kind=kind: self._of_places(images, which, kind, places)  # type: ignore[misc]
+            kind: lambda images, which, kind=kind: self._of_places(images, which, kind)  # type: ignore[misc]
             for kind in BY_PLACE
         }
         others = [
@@ -251,8 +247,8 @@ class _Tested:
                 )
         return own
 
-    def _of_channels(self, images: Tensor, which: Sequence[int], kind: str, plan: Any) -> Tensor:
-        ablation = (plan or self._plan())(images)
+    def _of_channels(self, images: Tensor, which: Sequence[int], kind: str) -> Tensor:
+        ablation = self._plan(images)
         activation = self.backbone.to_map(ablation.activation).double()
         delta = ablation.delta.reshape(*ablation.delta.shape[:2])
         if kind == "evidence":
@@ -261,17 +257,20 @@ class _Tested:
         scores = importance_scores(ablation.output.reshape(-1), delta, rating)
         return weighted_map(scores.double(), activation)
 
-    def _of_places(self, images: Tensor, which: Sequence[int], kind: str, plan: Any) -> Tensor:
-        ablation = (plan or self._places())(images, replace=self.config.places.replace)
+    def _of_places(self, images: Tensor, which: Sequence[int], kind: str) -> Tensor:
+        ablation = self._places(images, replace=self.config.places.replace)
         delta = ablation.delta.reshape(ablation.delta.shape[:3])  # of one prediction
         if kind == "evidence_place":
             return evidence_scores(delta)
         rating = torch.as_tensor(self.rating[list(which)]).to(delta.device, torch.float64)
         return place_scores(ablation.output.reshape(-1), delta, rating)
 
+    # Plans read weights when they are called, so they serve a network that is made random too.
+    @cached_property
     def _places(self) -> Any:
         return place_plan_for(self.backbone, self.model, self.config.places.window)
 
+    @cached_property
     def _plan(self) -> Any:
         layout = self.backbone.layout
         return ablation_plan(
