@@ -29,6 +29,7 @@ _HOME = {
     "agree": "aisthesis.agreement",
     "backbone": "aisthesis.functions",
     "explain": "aisthesis.functions",
+    "explain_pair": "aisthesis.pairs",
     "fit": "aisthesis.functions",
     "place_plan": "aisthesis.importance",
     "retain": "aisthesis.retained",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         place_plan,
         retained_output,
     )
+    from aisthesis.pairs import explain_pair
     from aisthesis.retained import RetainedPredictor, retain
     from aisthesis.study import Study
 
@@ -76,6 +78,7 @@ __all__ = [
     "agree",
     "backbone",
     "explain",
+    "explain_pair",
     "fit",
     "place_plan",
     "retain",

@@ -15,7 +15,8 @@ from aisthesis.backbones import Backbone
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
 from aisthesis.importance import place_plan
-from aisthesis.importance.similarity import pair_places
+from aisthesis.importance.similarity import dissimilarity_of, pair_places
+from aisthesis.pipeline.boxes import crop_boxes
 
 __all__ = ["explain_pair"]
 
@@ -51,12 +52,14 @@ def explain_pair(
     xarray.DataArray
         Dims (image, y, x): a map of each of the two, in units of correlation, -2 to 2; positive
         where a place makes them alike, negative where it sets them apart, NaN where an embedding
-        is constant. `attrs["similarity"]` is S_ij.
+        is constant. `attrs["similarity"]` is S_ij. The coordinates along `image` say what part
+        of each photograph the network saw (`crop_left`, ..., `width_px`, in pixels of the
+        original, turned upright).
 
     Raises
     ------
     RequestError
-        If the backbone has no layer, or an option is none of those.
+        If the backbone has no layer, an image is neither, or an option is none of those.
     ImageFault
         If an image cannot be read.
 
@@ -69,16 +72,17 @@ def explain_pair(
     """
     if backbone.trunk_layer is None or backbone.layout is None:
         raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")
-    pixels = torch.stack([backbone.transform(_loaded(one)) for one in (first, second)])
+    images = [_loaded(one) for one in (first, second)]
+    pixels = torch.stack([backbone.transform(image) for image in images]).to(backbone.device)
     plan = place_plan(
         backbone.trunk,
         backbone.trunk_layer,
-        pixels.to(backbone.device),
+        pixels,
         window=window,
         channel_axis=backbone.layout.channel_axis,
         grid=(backbone.layout.height_map, backbone.layout.width_map),
     )
-    found = plan(pixels.to(backbone.device), replace=replace)
+    found = plan(pixels, replace=replace)
     intact = found.output.double().cpu().numpy()
     without = found.removed.double().cpu().numpy()  # (image, y, x, entry of the embedding)
     rows, columns = without.shape[1:3]
@@ -86,14 +90,20 @@ def explain_pair(
         pair_places(without[i].reshape(rows * columns, -1), intact[i], intact[1 - i])
         for i in (0, 1)
     ]
+    names = [_name(first, "first"), _name(second, "second")]
+    sizes = {str(i): image.size for i, image in enumerate(images)}  # names may be equal
+    boxes = crop_boxes(sizes, backbone.transform, list(sizes))
     return xr.DataArray(
         np.stack(maps).reshape(2, rows, columns),
         dims=("image", "y", "x"),
-        coords={"image": pd.Index([_name(first, "first"), _name(second, "second")], name="image")},
+        coords={
+            "image": pd.Index(names, name="image"),
+            **{name: ("image", values) for name, values in boxes.items()},
+        },
         name="alikeness",
         attrs={
             "long_name": "what a place adds to the similarity of the two images (correlation)",
-            "similarity": float(np.corrcoef(intact)[0, 1]),
+            "similarity": 1 - float(dissimilarity_of(intact)[0, 1]),
             "backbone": backbone.name,
             "layer": backbone.layer,
             "window": plan.window,
@@ -102,12 +112,16 @@ def explain_pair(
     )
 
 
-def _loaded(image: str | Path | Image.Image) -> Image.Image:
+def _loaded(image: Any) -> Image.Image:
     if isinstance(image, Image.Image):
         return image.convert("RGB")
+    if not isinstance(image, str | Path):
+        raise RequestError(
+            f"expected the path of an image or a PIL image, got {type(image).__name__}"
+        )
     path = Path(image)
     return ImageFolder(path.parent).load(path.name)
 
 
-def _name(image: Any, otherwise: str) -> str:
+def _name(image: str | Path | Image.Image, otherwise: str) -> str:
     return otherwise if isinstance(image, Image.Image) else Path(image).name
