@@ -92,6 +92,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "new").mkdir()
     for path in sorted((folder / "photos").glob("*.png"))[:3]:
         (folder / "new" / path.name).write_bytes(path.read_bytes())
+    for name, path in zip(("one.png", "other.png"), (folder / "new").iterdir(), strict=False):
+        (folder / name).write_bytes(path.read_bytes())
     (folder / "ratings.csv").write_bytes(planted.ratings.read_bytes())
     torch.manual_seed(0)
     from torchvision.models import squeezenet1_0

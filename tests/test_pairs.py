@@ -124,7 +124,7 @@ def test_wrong_requests_are_refused_in_words(pooled, photographs, tmp_path) -> N
         ais.explain_pair(pooled, one, other, window=2)
     with pytest.raises(RequestError, match="replace"):
         ais.explain_pair(pooled, one, other, replace="noise")
-    with pytest.raises(RequestError, match="gone.png is not in the image folder"):
+    with pytest.raises(RequestError, match=r"gone\.png is not in the image folder"):
         ais.explain_pair(pooled, one, one.parent / "gone.png")
     with pytest.raises(RequestError, match="no image folder"):
         ais.explain_pair(pooled, tmp_path / "nowhere" / "a.png", other)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from aisthesis import __version__
 from aisthesis.cli_engine import add_engine_options, add_links, add_plan, add_status, engine_options
+from aisthesis.cli_pair import add_pair
 from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError, one_line
 
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     add_plan(commands)
     add_align(commands)
     add_retain(commands)
+    add_pair(commands)
     return parser
 
 

@@ -18,7 +18,7 @@ from aisthesis.importance import place_plan
 from aisthesis.importance.similarity import dissimilarity_of, pair_places
 from aisthesis.pipeline.boxes import crop_boxes
 
-__all__ = ["explain_pair"]
+__all__ = ["explain_pair", "load_image"]
 
 
 @torch.no_grad()
@@ -72,7 +72,7 @@ def explain_pair(
     """
     if backbone.trunk_layer is None or backbone.layout is None:
         raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")
-    images = [_loaded(one) for one in (first, second)]
+    images = [load_image(one) for one in (first, second)]
     pixels = torch.stack([backbone.transform(image) for image in images]).to(backbone.device)
     plan = place_plan(
         backbone.trunk,
@@ -112,7 +112,8 @@ def explain_pair(
     )
 
 
-def _loaded(image: Any) -> Image.Image:
+def load_image(image: Any) -> Image.Image:
+    """Take a PIL image, or read a file upright, in RGB."""
     if isinstance(image, Image.Image):
         return image.convert("RGB")
     if not isinstance(image, str | Path):

@@ -17,6 +17,8 @@ _UNITS = {
     "ais": "rating units × activation",
     "evidence": "rating units × activation",
     "alignment": "units of the layer’s activation",
+    "alignment_place": "units of the agreement",
+    "pair_place": "units of r",
     "random": "no unit",
     "centre_prior": "no unit",
 }
@@ -37,6 +39,11 @@ _MEANINGS = {
         "Red is where the channels that bring an image’s similarities closer to people’s are "
         "active, blue where their output is negative."
     ),
+    "alignment_place": (
+        "Red is where the image’s places make it compare to the others as people compare it, blue "
+        "where they make it compare otherwise."
+    ),
+    "pair_place": "Red is where an image is like the other one, blue where it sets them apart.",
     "random": "Red and blue are drawn at random: a control.",
     "centre_prior": "Red is the middle of every picture: a control.",
 }

@@ -19,7 +19,7 @@ from aisthesis.report.figures import INK, POINT, QUIET, grid_of, quiet_frame
 from aisthesis.report.overlays import OPACITY
 from aisthesis.report.scatter import Axis, Panel
 
-__all__ = ["ExampleRow", "draw_examples", "draw_predictions", "prediction_table"]
+__all__ = ["ExampleRow", "draw_examples", "draw_predictions", "faded_colours", "prediction_table"]
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,14 @@ def _colour_bar(
 ) -> None:
     length = min(4.0, 0.6 * width)
     place = ((width - length) / 2 / width, (bottom - 0.25) / height, length / width, 0.1 / height)
-    mappable = ScalarMappable(Normalize(-1, 1), _faded_colours())
+    mappable = ScalarMappable(Normalize(-1, 1), faded_colours())
     bar = figure.colorbar(mappable, cax=figure.add_axes(place), orientation="horizontal")
     bar.set_ticks([-1, 0, 1], labels=["−full colour", "0", "+full colour"])
     bar.set_label("\n".join(lines), fontsize=7)
     bar.ax.tick_params(labelsize=7)
 
 
-def _faded_colours() -> LinearSegmentedColormap:
+def faded_colours() -> LinearSegmentedColormap:
     """The overlay's colours as they look on white."""
     positions = np.linspace(-1.0, 1.0, len(DIVERGING_ANCHORS))
     colours = []
