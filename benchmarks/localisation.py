@@ -107,7 +107,7 @@ def turned_over(study: Study, name: str, masks: Path) -> tuple[float, float, flo
     inputs, backbone = study.inputs, miniature_backbone(name)
     names = [inputs.names[i] for i in inputs.indices(inputs.splits[0].test)]
     heads = [load_head(study.folder.head_file(name, s.fit_seed))[0] for s in inputs.splits]
-    truth = load_masks(masks / "raising", names, backbone.transform)
+    truth = load_masks(masks / "raising", names, backbone.transform, inputs.sizes)
     aucs, predictions = [], []
     for turn in (False, True):
         if turn:

@@ -86,3 +86,18 @@ def test_a_mask_and_its_image_agree_pixel_by_pixel_in_every_view(tmp_path: Path)
             found = load_masks(tmp_path, [f"{number}.png"], transform)[0]
             seen = transform(grey)[0].numpy() > 0.5
             assert (found != seen).mean() < 0.03, (view, height, width)
+
+
+def test_a_mask_of_another_shape_than_its_image_is_refused_by_name(tmp_path: Path) -> None:
+    sizes = {"a.png": (40, 30), "b.png": (40, 30), "c.png": (40, 30)}
+    shapes = {"a.png": (30, 40), "b.png": (40, 30), "c.png": (15, 20)}  # rows, columns
+    for name, shape in shapes.items():
+        save(tmp_path / name, np.ones(shape, bool))
+    with pytest.raises(RequestError) as caught:
+        load_masks(tmp_path, list(sizes), TRANSFORM, sizes)
+    said = str(caught.value)
+    assert "2 of 3 masks have another shape" in said
+    assert f"{tmp_path / 'b.png'} is 30 x 40 px, its image 40 x 30 px" in said
+    assert "c.png is 20 x 15 px" in said
+    assert "a.png" not in said
+    assert load_masks(tmp_path, ["a.png"], TRANSFORM, sizes).all()

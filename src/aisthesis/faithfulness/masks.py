@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,10 @@ def mask_path(folder: Path, image: str) -> Path | None:
 
 
 def load_masks(
-    folder: str | Path, images: Sequence[str], transform: Transform
+    folder: str | Path,
+    images: Sequence[str],
+    transform: Transform,
+    sizes_px: Mapping[str, tuple[float, float]] | None = None,
 ) -> NDArray[np.bool_]:
     """Read masks and cut from each the part that the network saw of its image.
 
@@ -40,6 +43,9 @@ def load_masks(
         Names of the images, relative to their own folder.
     transform : Transform
         The backbone's transform, which says what is cropped.
+    sizes_px : mapping, optional
+        Width and height of every image, upright; masks of another shape are refused. Without it
+        they are taken to be those of their images.
 
     Returns
     -------
@@ -50,7 +56,8 @@ def load_masks(
     Raises
     ------
     RequestError
-        If masks are missing or cannot be read; all of them are named at once.
+        If masks are missing, have another shape than their images or cannot be read; those that
+        are missing, and those of another shape, are named at once.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -64,19 +71,40 @@ def load_masks(
             "evidence needs an all-black mask."
         )
     masks = np.zeros((len(images), *transform.size_px), bool)
+    odd: list[str] = []
     for index, image in enumerate(images):
         path = found[image]
         if path is not None:
-            masks[index] = _read_cropped(path, transform)
+            mask = _opened(path)
+            odd += _other_shape(path, mask, None if sizes_px is None else sizes_px[image])
+            masks[index] = _cropped(mask, transform)
+    if odd:
+        verb = "has" if len(odd) == 1 else "have"
+        raise RequestError(
+            f"{len(odd)} of {len(images)} masks {verb} another shape than the image: "
+            f"{'; '.join(odd[:3])}{' ...' if len(odd) > 3 else ''}; give masks as wide and high "
+            "as their images."
+        )
     return masks
 
 
-def _read_cropped(path: Path, transform: Transform) -> NDArray[np.bool_]:
+def _other_shape(path: Path, mask: Image.Image, size_px: tuple[float, float] | None) -> list[str]:
+    """Say of a mask that is not as wide and high as its image that it is not."""
+    if size_px is None or mask.size == (width_height := tuple(round(side) for side in size_px)):
+        return []
+    wide, high = width_height
+    return [f"{path} is {mask.width} x {mask.height} px, its image {wide} x {high} px"]
+
+
+def _opened(path: Path) -> Image.Image:
     try:
         with Image.open(path) as opened:
-            mask = opened.convert("L")
+            return opened.convert("L")
     except (OSError, UnidentifiedImageError) as error:
         raise RequestError(f"The mask {path} cannot be read as an image ({error}).") from error
+
+
+def _cropped(mask: Image.Image, transform: Transform) -> NDArray[np.bool_]:
     height, width = transform.size_px
     left, top, right, bottom = transform.crop_box(*mask.size)
     inner = (max(left, 0), max(top, 0), min(right, mask.width), min(bottom, mask.height))

@@ -48,7 +48,7 @@ def localise_backbones(
     Raises
     ------
     RequestError
-        If masks are missing or cannot be read; all of them are named.
+        If masks are missing, cannot be read or have another shape than their images.
     """
     if config.masks is None:
         return
@@ -60,7 +60,8 @@ def localise_backbones(
         names, maps = _stored_maps(folder, config, label)
         transform = Transform(**records[label]["transform"])
         raising, lowering = (
-            load_masks(config.masks / side, names, transform) for side in ("raising", "lowering")
+            load_masks(config.masks / side, names, transform, inputs.sizes)
+            for side in ("raising", "lowering")
         )
         n_steps = len(names) * config.randomised + 1
         with narrator.steps(f"{label}: maps against masks", n_steps) as advance:

@@ -110,12 +110,15 @@ def planted_pictures(
     stacks = {b: stack for b, stack in record.maps.items() if KIND in stack.kinds}
     if not folder or not stacks or not Path(folder).is_dir():
         return None
-    names = list(next(iter(stacks.values())).images)
+    first = next(iter(stacks.values()))
+    names, sizes = list(first.images), first.sizes_px
     try:
         transforms = {b: _transform(record.provenance, b) for b in stacks}
         # Each network's masks are those of what it saw; most networks saw the same.
         of_view = {
-            transform: Masks(*(load_masks(Path(folder) / side, names, transform) for side in SIDES))
+            transform: Masks(
+                *(load_masks(Path(folder) / side, names, transform, sizes) for side in SIDES)
+            )
             for transform in set(transforms.values())
         }
     except (AisthesisError, KeyError, TypeError):

@@ -63,7 +63,7 @@ def contrast_cards(
             transform = Transform(**record.provenance["backbones"][one.backbone]["transform"])
             names = list(stack.images)
             raising, lowering = (
-                load_masks(Path(folder) / side, names, transform)
+                load_masks(Path(folder) / side, names, transform, stack.sizes_px)
                 for side in ("raising", "lowering")
             )
         except (AisthesisError, KeyError, TypeError):

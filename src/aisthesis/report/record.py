@@ -14,6 +14,7 @@ import pandas as pd
 
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import AisthesisError, RequestError, quoted
+from aisthesis.report.asked import Asked
 from aisthesis.report.stored_maps import KINDS, BackboneMaps, read_backbone_maps
 
 __all__ = ["StudyRecord", "read_study_record", "told_as_damage"]
@@ -187,6 +188,16 @@ def _inference_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return _base_kinds(table) if usable else pd.DataFrame(columns=list(columns))
 
 
+def _asked_maps(store: Path, order: list[str], asked: Asked) -> dict[str, BackboneMaps]:
+    """Read the maps of the backbones and by the explainers that the study asks for."""
+    found = read_backbone_maps(store, order, left_out=asked.left_out)
+    return {
+        label: maps
+        for label, maps in found.items()
+        if asked.backbones is None or label in asked.backbones
+    }
+
+
 def _base_kinds(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of AIS and evidence maps: other explainers have a section of their own."""
     return table[table["map"].isin(KINDS)].reset_index(drop=True)
@@ -204,7 +215,8 @@ def read_study_record(path: Path) -> StudyRecord:
     Returns
     -------
     StudyRecord
-        Its tables, provenance and maps, the maps averaged over seeds.
+        Its tables, provenance and maps, the maps averaged over seeds; what `study.toml` asks for
+        no longer is left out.
 
     Raises
     ------
@@ -222,11 +234,22 @@ def read_study_record(path: Path) -> StudyRecord:
         )
     keys = ("map", "metric", "backbone_a", "backbone_b")
     provenance = _parsed(path / "provenance.json", json.loads)
-    between = _table(path / "agreement.csv", (*keys, "mean", "n"), optional=True)
-    per_image = _table(path / "agreement_images.csv", ("image", *keys, "value"), optional=True)
+    config = _parsed(path / "study.toml", tomllib.loads)
+    asked = Asked.by(config)
+    between = asked.rows(_table(path / "agreement.csv", (*keys, "mean", "n"), optional=True))
+    per_image = asked.rows(
+        _table(path / "agreement_images.csv", ("image", *keys, "value"), optional=True)
+    )
+    # Read in any case, so that a damaged one is told.
+    tested = [
+        _table(path / f"{name}.csv", (), optional=True) for name in ("faithfulness", "cascade")
+    ]
+    localised = _table(path / "localisation.csv", (), optional=True)
+    if not asked.faithfulness:
+        tested = [table.iloc[:0] for table in tested]
     return StudyRecord(
         path=path,
-        config=_parsed(path / "study.toml", tomllib.loads),
+        config=config,
         provenance=provenance,
         predictions=_table(
             path / "predictions.csv",
@@ -237,13 +260,13 @@ def read_study_record(path: Path) -> StudyRecord:
         agreement_images=_base_kinds(per_image),
         between=between,
         between_images=per_image,
-        methods=_table(path / "methods.csv", (), optional=True),
-        faithfulness=_table(path / "faithfulness.csv", (), optional=True),
-        cascade=_table(path / "cascade.csv", (), optional=True),
-        localisation=_table(path / "localisation.csv", (), optional=True),
+        methods=asked.rows(_table(path / "methods.csv", (), optional=True)),
+        faithfulness=asked.rows(tested[0], controls=True),
+        cascade=asked.rows(tested[1], controls=True),
+        localisation=asked.rows(localised if asked.masks else localised.iloc[:0], controls=True),
         **{
             name: _inference_table(path / f"{name}.csv", columns)
             for name, columns in INFERENCE.items()
         },
-        maps=read_backbone_maps(path / "maps.zarr", list(provenance.get("backbones", {}))),
+        maps=_asked_maps(path / "maps.zarr", list(provenance.get("backbones", {})), asked),
     )

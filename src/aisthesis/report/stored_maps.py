@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,6 +82,14 @@ class BackboneMaps:
         found: np.ndarray = self.kinds[kind][index]
         return found if np.isfinite(found).all() else None
 
+    @property
+    def sizes_px(self) -> dict[str, tuple[float, float]] | None:
+        """Width and height of every image; None where the study does not say them all."""
+        if any(crop is None for crop in self.crops):
+            return None
+        boxes = zip(self.images, self.crops, strict=True)
+        return {name: (c.width_px, c.height_px) for name, c in boxes if c is not None}
+
     def crop(self, image: str) -> CropBox | None:
         """Give the crop box of an image, where the study says it."""
         index = self._position.get(image)
@@ -133,7 +142,9 @@ def _crop_boxes(dataset: xr.Dataset, n: int) -> tuple[CropBox | None, ...]:
     )
 
 
-def _read_one(store: Path, group: str, wanted: tuple[str, ...]) -> BackboneMaps | None:
+def _read_one(
+    store: Path, group: str, wanted: tuple[str, ...], left_out: Collection[str]
+) -> BackboneMaps | None:
     with xr.open_zarr(store, group=group, consolidated=False, chunks=None) as dataset:
         dataset = _sampled(dataset)
         kinds, silent = {}, np.zeros(dataset.sizes["image"], dtype=bool)
@@ -148,7 +159,7 @@ def _read_one(store: Path, group: str, wanted: tuple[str, ...]) -> BackboneMaps 
             return None
         images = tuple(str(name) for name in dataset["image"].values)
         dead = frozenset(name for name, none in zip(images, silent, strict=True) if none)
-        kinds |= _other_kinds(store / group, images)
+        kinds |= _other_kinds(store / group, images, left_out)
         label = str(dataset.attrs.get("backbone", group))
         return BackboneMaps(label, images, kinds, _crop_boxes(dataset, len(images)), dead)
 
@@ -161,10 +172,13 @@ def _sampled(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.isel(image=np.linspace(0, n - 1, MOST_IMAGES).round().astype(int))
 
 
-def _other_kinds(group: Path, images: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _other_kinds(
+    group: Path, images: tuple[str, ...], left_out: Collection[str]
+) -> dict[str, np.ndarray]:
     """Maps of the same images by other explainers, which lie in groups of their own."""
     found = {}
-    names = {name for name, _ in zarr.open_group(group, mode="r").groups()}
+    names = {name for name, _ in zarr.open_group(group, mode="r", use_consolidated=False).groups()}
+    names -= set(left_out)
     for method in (name for name in EXPLAINERS if name in names and name not in KINDS):
         with xr.open_zarr(group, group=method, consolidated=False, chunks=None) as dataset:
             dataset = _sampled(dataset)
@@ -192,7 +206,10 @@ def kinds_of(maps: dict[str, BackboneMaps]) -> list[str]:
 
 
 def read_backbone_maps(
-    store: Path, order: list[str], kinds: tuple[str, ...] = KINDS
+    store: Path,
+    order: list[str],
+    kinds: tuple[str, ...] = KINDS,
+    left_out: Collection[str] = (),
 ) -> dict[str, BackboneMaps]:
     """Read the maps of every backbone of a study.
 
@@ -205,6 +222,8 @@ def read_backbone_maps(
     kinds : tuple of str
         Kinds of maps to read; a backbone that has none of them is left out. Other explainers'
         maps of its images are read too.
+    left_out : collection of str
+        Other explainers whose maps are not read.
 
     Returns
     -------
@@ -213,11 +232,13 @@ def read_backbone_maps(
     """
     if not store.is_dir():
         return {}
-    groups = [name for name, _ in zarr.open_group(store, mode="r").groups()]
+    root = zarr.open_group(store, mode="r", use_consolidated=False)
+    groups = [name for name, _ in root.groups()]
     stacks = [
         stack
         for name in sorted(groups)
-        if not name.startswith(".") and (stack := _read_one(store, name, kinds)) is not None
+        if not name.startswith(".")
+        and (stack := _read_one(store, name, kinds, left_out)) is not None
     ]
     rank = {label: k for k, label in enumerate(order)}
     stacks.sort(key=lambda stack: rank.get(stack.label, len(rank)))
