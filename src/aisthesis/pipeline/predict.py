@@ -122,7 +122,8 @@ def _require_one_fit(folder: StudyFolder, config: StudyConfig, retained: bool) -
     for asked in config.backbones:
         piece = f"fit/{slug(asked.label)}"
         parts = ledger.parts(piece)
-        fits.append({k: v for k, v in parts.items() if k not in ("network", "weights")})
+        own = ("network", "weights", "transform")  # every backbone has its own
+        fits.append({name: part for name, part in parts.items() if name not in own})
         for seed in range(config.seed, config.seed + config.seeds):
             file = folder.head_file(asked.label, seed)
             if not ledger.vouches(piece, file):
