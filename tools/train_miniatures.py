@@ -47,6 +47,7 @@ class Recipe:
 RECIPES = {
     "vgg16": Recipe(rate=1e-3, finish_rate=5e-4),
     "vgg19": Recipe(rate=1e-3, finish_rate=5e-4),
+    "efficientnet_b3": Recipe(epochs=6, finish_epochs=4),
     "barlow_twins": Recipe(epochs=7, batch=64, rate=2e-3),
 }
 
