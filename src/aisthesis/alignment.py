@@ -191,10 +191,10 @@ class Alignment:
         )
         label, own_key = asked.label, digest_of(key, asked.label)
         if group_key(self.folder.maps, label) != own_key:
-            result.record["images_without_map"] = write_alignment_maps(
-                self.folder, self.config, inputs, backbone, plan,
-                result.scores.image, label, own_key, self._narrator,
-            )  # fmt: skip
+            maps = write_alignment_maps(
+                self.folder, self.config, inputs, backbone, plan, result, own_key, self._narrator
+            )
+            result.record.update(maps)
         held = self.folder.provenance().get("backbones", {}).get(label, {})
         self.folder.record(backbones={label: {**held, **result.record}})
         return result

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from aisthesis.config import (
     AIS_BACKBONES,
     BackboneConfig,
+    PlacesConfig,
     Section,
     absolute_paths,
     checked,
@@ -49,6 +50,7 @@ class AlignmentConfig(Section):
     measure: Literal["pearson", "spearman", "cosine", "whitened_cosine"] = "pearson"
     removal: Literal["ablate", "delete"] = "ablate"
     retained: Literal["auto", "columns", "ablate"] = "auto"
+    places: PlacesConfig = PlacesConfig()
     folds: int = Field(4, ge=2, le=100)
     repeats: int = Field(4, ge=1, le=1000)
     sizes: int = Field(512, ge=2, le=100_000)

@@ -60,7 +60,7 @@ def _pair(options: argparse.Namespace) -> None:
     network.trunk.to(choose_device(options.device))
     if network.weights.warning:
         Terminal().warn(f"{options.backbone}: {network.weights.warning}")
-    window = int(options.window) if options.window.isdecimal() else options.window
+    window: Any = int(options.window) if options.window.isdecimal() else options.window
     found = explain_pair(network, *options.images, window=window, replace=options.replace)
     _write(found, [load_image(path) for path in options.images], *files)
     print(options.out)
@@ -104,8 +104,8 @@ def _write(
 
     figure = draw_pair(found, photographs)
     with told_plainly(maps_file), whole_file(maps_file) as partial:
-        arrays = {_ARRAY: found.to_numpy(), "images": found["image"].to_numpy().astype(str)}
-        np.savez(partial, **arrays, **{name: np.array(v) for name, v in found.attrs.items()})
+        arrays: dict[str, Any] = {_ARRAY: found.to_numpy(), "images": found["image"].astype(str)}
+        np.savez(partial, **(arrays | found.attrs))
     with told_plainly(figure_file), whole_file(figure_file) as partial:
         figure.savefig(
             partial, format="png", dpi=200, facecolor="white", metadata={"Software": _MARK}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aisthesis.judgments.matching import match
+from aisthesis.judgments.nearest import most_alike, nearest
 from aisthesis.judgments.noise_ceiling import NoiseCeiling, noise_ceiling
 from aisthesis.judgments.ratings import Ratings, read_ratings
 from aisthesis.judgments.similarity import Similarities, read_similarities
@@ -23,6 +24,8 @@ __all__ = [
     "Split",
     "agreement_with_subjects",
     "match",
+    "most_alike",
+    "nearest",
     "noise_ceiling",
     "read_ratings",
     "read_similarities",

@@ -50,7 +50,7 @@ from aisthesis.whole import whole_file
 __all__ = ["Aligned", "align_backbone", "align_key", "embedding_plan", "require_layers"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
+_CODE = 2
 
 # Every set of retained channels is a run of the network's end where channels own no entries.
 _SIZES_OF_DENSE = 24
@@ -73,6 +73,8 @@ class Aligned:
     how : str
         `columns` or `ablate`.
     validation : Validation
+    embeddings : (N, D)
+        Of the intact network.
     network, kept : (N, N)
         Dissimilarities of the intact and of the retained embeddings.
     record : dict
@@ -87,6 +89,7 @@ class Aligned:
     retained: NDArray[np.intp]
     how: str
     validation: Validation
+    embeddings: NDArray[np.float64]
     network: NDArray[np.float64]
     kept: NDArray[np.float64]
     record: dict[str, Any]
@@ -96,6 +99,7 @@ def align_key(config: AlignmentConfig, inputs: AlignmentInputs) -> str:
     """Digest of all that the stage's result depends on."""
     keys = {
         "backbones", "measure", "removal", "retained", "folds", "repeats", "sizes", "seed", "kind",
+        "places",
     }  # fmt: skip
     transforms = [asked_transform(asked).fingerprint for asked in config.backbones]
     values = config.model_dump(mode="json", include=keys)
@@ -219,6 +223,7 @@ def _aligned(
         retained=kept,
         how=how,
         validation=validation,
+        embeddings=embeddings.intact,
         network=dissimilarity_of(embeddings.intact),
         kept=kept_matrix,
         record={"scores_seconds": seconds, "retained": how, "owned": owned},

@@ -14,9 +14,12 @@ from aisthesis.engine import Narrator
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK, MapsWriter
 from aisthesis.images import batches
-from aisthesis.importance import AblationPlan
+from aisthesis.importance import AblationPlan, relu_follows
+from aisthesis.judgments import nearest
 from aisthesis.maps import activation_map, alignment_map
+from aisthesis.pipeline.align import Aligned
 from aisthesis.pipeline.align_inputs import AlignmentInputs
+from aisthesis.pipeline.align_places import PlaceMaps, embedding_place_plan
 from aisthesis.pipeline.boxes import crop_boxes
 
 __all__ = ["ALIGNMENT_ARRAYS", "write_alignment_maps"]
@@ -26,12 +29,22 @@ ALIGNMENT_ARRAYS = {
         ("image", "y", "x"),
         "activation weighted by each channel's share of the positive alignment importance",
     ),
+    "alignment_place": (
+        ("image", "y", "x"),
+        "agreement of the image's similarities with people minus that without the place",
+    ),
+    "pair_place": (
+        ("image", "y", "x"),
+        "similarity (correlation) with the image's partner minus that without the place",
+    ),
     "importance": (
         ("image", "channel"),
         "agreement of the image's similarities with people minus that without the channel",
     ),
     "activation": (("image", "y", "x"), "mean of the layer's activations over channels"),
 }
+
+Arrays = dict[str, NDArray[Any]]
 
 
 @torch.no_grad()
@@ -41,48 +54,84 @@ def write_alignment_maps(
     inputs: AlignmentInputs,
     backbone: Backbone,
     plan: AblationPlan,
-    importance: NDArray[np.float64],
-    label: str,
+    result: Aligned,
     key: str,
     narrator: Narrator,
-) -> int:
-    """Write a backbone's group of `maps.zarr`; give the number of images without a map.
+) -> dict[str, Any]:
+    """Write a backbone's group of `maps.zarr`; give what the record says of them.
 
-    Parameters
-    ----------
-    importance : (N, C)
-        AIS of each channel in each image.
+    Returns
+    -------
+    dict
+        Numbers of images without a map of each kind, whether the layer is rectified, and how
+        places were removed.
     """
-    device = next(backbone.trunk.parameters()).device
-    names = inputs.names
-    attributes = {"layer": backbone.layer, "network": backbone.network, "key": key}
+    names, label = inputs.names, result.label
+    plan_of_places = embedding_place_plan(backbone, config.places.window, inputs.folder)
+    narrator.say(f"{label}: {plan_of_places.describe().replace('module.', '')}")
+    partner = nearest(inputs.human)
+    places = PlaceMaps(
+        plan_of_places, result.embeddings, inputs.human, partner, config.measure, config.places
+    )
+    rectified = relu_follows(backbone.trunk, str(backbone.trunk_layer))
+    attributes = {
+        "layer": backbone.layer,
+        "network": backbone.network,
+        "key": key,
+        "rectified": rectified,
+        "window": plan_of_places.window,
+        "replace": config.places.replace,
+    }
     coordinates: dict[str, Any] = {"image": names}
+    coordinates["partner"] = [names[k] if k >= 0 else "" for k in partner]
     coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
-    # No set of channels: the layer's output alone is wanted.
-    nothing = np.zeros((0, plan.channels), dtype=bool)
-    undefined = 0
+    undefined = dict.fromkeys(("alignment", "alignment_place"), 0)
     with (
         MapsWriter(folder.maps, label, coordinates, attributes, ALIGNMENT_ARRAYS) as writer,
         narrator.steps(f"{label}: maps", len(names)) as advance,
     ):
         for start in range(0, len(names), IMAGES_A_CHUNK):
             some = names[start : start + IMAGES_A_CHUNK]
-            parts: list[dict[str, NDArray[Any]]] = []
+            parts: list[Arrays] = []
             done = start
             for batch in batches(inputs.folder, some, backbone.transform, config.batch_size):
-                output = plan(batch.pixels.to(device), groups=nothing).activation
-                activation = backbone.to_map(output).double().cpu()
-                scores = importance[done : done + len(batch.names)]
-                parts.append(
-                    {
-                        "alignment": alignment_map(torch.from_numpy(scores), activation).numpy(),
-                        "importance": scores,
-                        "activation": activation_map(activation).numpy(),
-                    }
-                )
-                done += len(batch.names)
-                advance(len(batch.names))
+                pixels = batch.pixels.to(backbone.device)
+                scores = result.scores.image[done : done + len(pixels)]
+                by_channel = _by_channel(backbone, plan, pixels, scores, rectified)
+                parts.append(by_channel | places.of_batch(pixels, done))
+                done += len(pixels)
+                advance(len(pixels))
             chunk = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-            undefined += int(np.isnan(chunk["alignment"]).any((1, 2)).sum())
+            for name in undefined:
+                undefined[name] += int(np.isnan(chunk[name]).any((1, 2)).sum())
             writer.write(start, chunk)
-    return undefined
+    return {
+        "images_without_map": undefined["alignment"],
+        "images_without_place_map": undefined["alignment_place"],
+        "rectified": rectified,
+        "places": {
+            "plan": plan_of_places.describe().replace("module.", ""),
+            "forward_passes": plan_of_places.passes,
+            "window": plan_of_places.window,
+            "replace": config.places.replace,
+        },
+    }
+
+
+def _by_channel(
+    backbone: Backbone,
+    plan: AblationPlan,
+    pixels: torch.Tensor,
+    scores: NDArray[np.float64],
+    rectified: bool,
+) -> Arrays:
+    """The map weighted by channels' scores (n, C); of the layer after its ReLU if one follows."""
+    # No set of channels: the layer's output alone is wanted.
+    output = plan(pixels, groups=np.zeros((0, plan.channels), dtype=bool)).activation
+    activation = backbone.to_map(output).double().cpu()
+    weighted = activation.clamp(min=0) if rectified else activation
+    return {
+        "alignment": alignment_map(torch.from_numpy(scores), weighted).numpy(),
+        "importance": scores,
+        "activation": activation_map(activation).numpy(),
+    }

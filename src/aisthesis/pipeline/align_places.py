@@ -2,71 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
+from aisthesis.config import PlacesConfig
+from aisthesis.images import ImageFolder
 from aisthesis.importance import PlacePlan, place_plan
-from aisthesis.importance.similarity import place_alignment
+from aisthesis.importance.similarity import pair_places, place_alignment
+from aisthesis.pipeline.explain import sample_pixels
 
-__all__ = ["embedding_place_plan", "place_alignment_maps"]
+__all__ = ["PlaceMaps", "embedding_place_plan"]
 
 Array = NDArray[np.float64]
 
 
-def embedding_place_plan(backbone: Backbone, sample: torch.Tensor) -> PlacePlan:
+def embedding_place_plan(
+    backbone: Backbone, window: Literal[1, 3, 5, "auto"] = "auto", folder: ImageFolder | None = None
+) -> PlacePlan:
     """Find how the places of the backbone's layer are removed from its whole embedding."""
     layout = backbone.layout
     return place_plan(
         backbone.trunk,
         str(backbone.trunk_layer),
-        sample,
+        sample_pixels(backbone, folder),
+        window=window,
         channel_axis=layout.channel_axis if layout else None,
         grid=(layout.height_map, layout.width_map) if layout else None,
     )
 
 
-@torch.no_grad()
-def place_alignment_maps(
-    plan: PlacePlan,
-    pixels: Callable[[], Iterator[torch.Tensor]],
-    human: Array,
-    measure: str,
-    advance: Callable[[int], None] = lambda n: None,
-) -> Array:
-    """Alignment importance of every place of every image, (N, h, w).
-
-    Two passes over the images: every image is compared with all others as they are.
+@dataclass(frozen=True)
+class PlaceMaps:
+    """Maps by place of one backbone's images, batch by batch.
 
     Parameters
     ----------
     plan : PlacePlan
         Of the network that gives the embeddings.
-    pixels : callable
-        Gives the N images, in batches on the network's device, afresh at each call.
+    intact : (N, D)
+        Embeddings of all images: each image without a place is compared with the others as
+        they are.
     human : (N, N)
         Dissimilarities; NaN where a pair was not judged.
+    partner : (N,)
+        Number of the image that each is paired with; -1 for none.
     measure : str
         Of the agreement of two rows.
-    advance : callable
-        Told how many images were just done, twice over.
+    places : PlacesConfig
     """
-    embeddings = []
-    for batch in pixels():
-        embeddings.append(plan.model(batch).double().cpu().numpy())
-        advance(len(batch))
-    intact = np.concatenate(embeddings)
-    maps: list[Array] = []
-    for batch in pixels():
-        without = plan(batch).removed.double().cpu().numpy()
-        for own in without:
-            rows, columns = own.shape[:2]
-            scores = place_alignment(
-                intact, human, len(maps), own.reshape(rows * columns, -1), measure=measure
-            )
-            maps.append(scores.reshape(rows, columns))
-        advance(len(batch))
-    return np.stack(maps)
+
+    plan: PlacePlan
+    intact: Array
+    human: Array
+    partner: NDArray[np.intp]
+    measure: str
+    places: PlacesConfig
+
+    def of_batch(self, pixels: torch.Tensor, start: int) -> dict[str, Array]:
+        """Maps (n, h, w) of the images from number `start` on, which `pixels` holds.
+
+        `alignment_place` says what each place adds to the agreement of the image's row with
+        people, `pair_place` what it adds to the similarity with the image's partner.
+        """
+        ablation = self.plan(pixels, replace=self.places.replace)
+        output = ablation.output.cpu().numpy()
+        removed = ablation.removed.cpu().numpy()  # (n, h, w, D)
+        embeddings = self.intact.copy()
+        alignment, pairs = [], []
+        for image, (own, without) in enumerate(zip(output, removed, strict=True), start):
+            # From the same pass as what is compared with it, so that no effect is exactly zero.
+            embeddings[image] = own
+            flat = without.reshape(-1, without.shape[-1])
+            found = place_alignment(embeddings, self.human, image, flat, measure=self.measure)
+            alignment.append(found.reshape(self.plan.shape))
+            pairs.append(self._pair(image, own, flat).reshape(self.plan.shape))
+        return {"alignment_place": np.stack(alignment), "pair_place": np.stack(pairs)}
+
+    def _pair(self, image: int, own: Array, without: Array) -> Array:
+        partner = self.partner[image]
+        if partner < 0:
+            return np.full(len(without), np.nan)
+        return pair_places(without, own, self.intact[partner])

@@ -14,7 +14,14 @@ import zarr
 
 from aisthesis.explainer_names import BASE, EXPLAINERS
 
-__all__ = ["BackboneMaps", "CropBox", "differing_crops", "kinds_of", "read_backbone_maps"]
+__all__ = [
+    "BackboneMaps",
+    "CropBox",
+    "crop_boxes",
+    "differing_crops",
+    "kinds_of",
+    "read_backbone_maps",
+]
 
 KINDS = BASE
 #: Images of a study that a page shows; of more, so many spread evenly over the study are read.
@@ -129,7 +136,8 @@ def _crops_differ(one: BackboneMaps, other: BackboneMaps, tolerance: float) -> b
     return False
 
 
-def _crop_boxes(dataset: xr.Dataset, n: int) -> tuple[CropBox | None, ...]:
+def crop_boxes(dataset: xr.Dataset, n: int) -> tuple[CropBox | None, ...]:
+    """Where the n images' maps lie in their photographs; None where it is not stored."""
     names = ("crop_left", "crop_top", "crop_right", "crop_bottom", "width_px", "height_px")
     if any(name not in dataset.variables for name in names):
         return (None,) * n
@@ -161,7 +169,7 @@ def _read_one(
         dead = frozenset(name for name, none in zip(images, silent, strict=True) if none)
         kinds |= _other_kinds(store / group, images, left_out)
         label = str(dataset.attrs.get("backbone", group))
-        return BackboneMaps(label, images, kinds, _crop_boxes(dataset, len(images)), dead)
+        return BackboneMaps(label, images, kinds, crop_boxes(dataset, len(images)), dead)
 
 
 def _sampled(dataset: xr.Dataset) -> xr.Dataset:

@@ -231,9 +231,10 @@ def test_alignment():
 @checks("alignment.words.cautions")
 def test_alignment_cautions():
     for _, rng, _ in made.generators(20, seed=33):
-        missing, nobody, without = (int(rng.integers(0, 3)) for _ in range(3))
+        missing, nobody, without, placeless = (int(rng.integers(0, 3)) for _ in range(4))
         facts = {"judgments": {"n_missing": missing, "n_pairs_nobody_judged": nobody},
-                 "backbones": {"alpha": {"images_without_map": without}}}  # fmt: skip
+                 "backbones": {"alpha": {"images_without_map": without,
+                                         "images_without_place_map": placeless}}}  # fmt: skip
         table_read()
         seen = set()
         for one in alignment_cautions(SimpleNamespace(provenance=facts), {}):
@@ -246,13 +247,21 @@ def test_alignment_cautions():
                 assert int(found["n"]) == expected
                 seen.add("maps")
 
+            def places(found, expected=placeless):
+                assert int(found["n"]) == expected
+                seen.add("places")
+
             read(one["text"], {
+                r"alpha: (?P<n>\d+) images? (?:has|have) no map by place, because its own agreement "
+                r"with people is undefined \(with fewer than three judged pairs, say\) or its "
+                r"embedding is constant without some place\.": places,
                 r"(?P<n>\d+) judgments? of pairs (?:is|are) missing, counted over subjects; (?P<m>\d+) "
                 r"pairs? nobody judged\. Everything here rests on the pairs that were\.": judged,
                 r"alpha: (?P<n>\d+) images? (?:has|have) no heatmap, because no channel’s removal makes "
                 r"it agree less with people\.": maps,
             })  # fmt: skip
-        assert seen == {k for k, v in (("judged", missing), ("maps", without)) if v}
+        told = (("judged", missing), ("maps", without), ("places", placeless))
+        assert seen == {k for k, v in told if v}
 
 
 @checks("distribution.Strip.words", "dendrogram.Tree.words")

@@ -18,6 +18,7 @@ from aisthesis.report.alignment.space import planes
 from aisthesis.report.colour_words import full_colour
 from aisthesis.report.overlays import lay_over
 from aisthesis.report.photographs import Photographs, map_data_uri
+from aisthesis.report.stored_maps import BackboneMaps
 from aisthesis.report.wording import number
 
 __all__ = [
@@ -36,6 +37,11 @@ MOST_CARDS = 300  # over all backbones: a page that a browser opens at once
 _CHANNELS, _IMAGES_A_CHANNEL = 12, 6
 _THUMBNAIL_PX, _CARD_PX = 96, 208
 _PLANE = 400.0
+#: Kinds of maps of a card, their names, and what stands where there is none.
+_CARD_MAPS = (
+    ("alignment", "by channel", "no channel helps"),
+    ("alignment_place", "by place", "undefined, or no place matters"),
+)
 
 
 class Thumbnails:
@@ -157,20 +163,24 @@ def heatmap_cards(
     cards = []
     for i in order[_spread(len(order), most)]:
         name = record.images[int(i)]
-        values = None if stack is None else stack.get("alignment", name)
-        uri = None
-        if values is not None and values.any() and stack is not None:
-            laid = lay_over(photographs.get(name), values, stack.crop(name), _CARD_PX)
-            uri = map_data_uri(laid)
         cards.append(
             {
                 **thumbnails.item(int(i)),
-                "uri": uri,
-                "scale": full_colour(values),
+                "maps": [_card_map(stack, photographs, name, *kind) for kind in _CARD_MAPS],
                 "agreement": number(float(agreement[name])),
             }
         )
     return cards
+
+
+def _card_map(
+    stack: BackboneMaps | None, photographs: Photographs, name: str, kind: str, said: str, why: str
+) -> dict[str, Any]:
+    values = None if stack is None else stack.get(kind, name)
+    uri = None
+    if values is not None and values.any() and stack is not None:
+        uri = map_data_uri(lay_over(photographs.get(name), values, stack.crop(name), _CARD_PX))
+    return {"kind": said, "uri": uri, "why": why, "scale": full_colour(values)}
 
 
 def _spread(n: int, most: int) -> NDArray[np.intp]:

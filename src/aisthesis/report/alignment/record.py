@@ -16,7 +16,7 @@ from aisthesis.engine.files import read_json
 from aisthesis.engine.maps_store import group_key, open_maps
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
-from aisthesis.report.stored_maps import BackboneMaps, read_backbone_maps
+from aisthesis.report.stored_maps import BackboneMaps, CropBox, crop_boxes, read_backbone_maps
 
 __all__ = ["AlignmentRecord", "read_alignment_record"]
 
@@ -75,6 +75,27 @@ class AlignmentRecord:
         with open_maps(store, label) as dataset:
             return dataset["importance"].values
 
+    def pair_maps(
+        self, label: str, pair: tuple[int, int]
+    ) -> tuple[NDArray[np.float64], tuple[CropBox | None, ...]] | None:
+        """What in each of two images makes the backbone find them alike, (2, h, w), and where.
+
+        None where that is not stored: it is for images that are each other's partner.
+        """
+        store = self.path / "maps.zarr"
+        if group_key(store, label) is None:
+            return None
+        with open_maps(store, label) as dataset:
+            if "pair_place" not in dataset or "partner" not in dataset.coords:
+                return None
+            chosen = dataset.isel(image=list(pair))
+            if [str(name) for name in chosen["partner"].values] != [
+                self.images[k] for k in reversed(pair)
+            ]:
+                return None
+            values = chosen["pair_place"].transpose("image", "y", "x").to_numpy()
+            return values.astype(np.float64), crop_boxes(chosen, 2)
+
 
 def read_alignment_record(path: Path) -> AlignmentRecord:
     """Read what the report needs from a study folder.
@@ -104,7 +125,7 @@ def read_alignment_record(path: Path) -> AlignmentRecord:
         human=arrays["human"],
         network={label: arrays[f"{slug(label)}.network"] for label in labels},
         retained={label: arrays[f"{slug(label)}.retained"] for label in labels},
-        maps=read_backbone_maps(path / "maps.zarr", labels, ("alignment",)),
+        maps=read_backbone_maps(path / "maps.zarr", labels, ("alignment", "alignment_place")),
     )
 
 

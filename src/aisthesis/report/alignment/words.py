@@ -112,6 +112,16 @@ def cautions(record: AlignmentRecord, unreadable: dict[str, str]) -> list[dict[s
         warning = (facts.get("weights") or {}).get("warning")
         if warning:
             found.append({"serious": True, "text": f"{label}: {warning}."})
+        if facts.get("images_without_place_map"):
+            n = int(facts["images_without_place_map"])
+            found.append(
+                {
+                    "serious": False,
+                    "text": f"{label}: {count(n, 'image has', 'images have')} no map by place, "
+                    "because its own agreement with people is undefined (with fewer than three "
+                    "judged pairs, say) or its embedding is constant without some place.",
+                }
+            )
         if facts.get("images_without_map"):
             n = int(facts["images_without_map"])
             found.append(
@@ -154,7 +164,8 @@ def methods(record: AlignmentRecord) -> list[str]:
     )
     layers = [
         f"{label} reads {facts.get('network')} at {facts.get('layer')} "
-        f"(embedding of {facts.get('embedding')} entries; {facts['ablation']['plan']})"
+        f"(embedding of {facts.get('embedding')} entries; {facts['ablation']['plan']}"
+        f"{' ' + facts['places']['plan'] if 'places' in facts else ''})"
         for label, facts in record.provenance.get("backbones", {}).items()
         if "ablation" in facts
     ]
@@ -167,10 +178,11 @@ def methods(record: AlignmentRecord) -> list[str]:
         f"channel removed for all images: {_REMOVALS[config['removal']]}. An image's own "
         "importance compares only its row of S with its row of H, with the channel set to zero "
         "for that image alone; the other images keep theirs.",
-        "A heatmap is the mean of the layer’s channels, weighted by their share of the image’s "
-        "positive importance. Its values are shown as they are: white at zero, red above it, blue "
-        "below it, where a layer’s output can be negative; full colour is each map’s own "
-        "strongest value.",
+        f"A heatmap by channel is the mean of the layer’s channels{_after_relu(record)}, weighted "
+        "by their share of the image’s positive importance. A heatmap by place is what the image’s "
+        "own agreement loses when a place of the layer is removed in all channels, in that image "
+        "alone, and everything after it is computed again. The values are shown as they are: white "
+        "at zero, red above it, blue below it; full colour is each map’s own strongest value.",
         f"Validation: {folds} folds, {repeats} times. In each, channels are ranked by their AIS on "
         "the training images; the number of channels that maximises the agreement on the training "
         "images is retained; R² is the squared agreement on the pairs of held-out images (with "
@@ -186,6 +198,13 @@ def methods(record: AlignmentRecord) -> list[str]:
         "mirrored onto the human one (Procrustes) and brought to one size.",
         *[f"{layer}." for layer in layers],
     ]
+
+
+def _after_relu(record: AlignmentRecord) -> str:
+    """Name the backbones whose layer is taken after the ReLU that follows it."""
+    backbones = record.provenance.get("backbones", {})
+    labels = [label for label, facts in backbones.items() if facts.get("rectified")]
+    return f" (after the ReLU that follows it: {and_list(labels)})" if labels else ""
 
 
 def references(record: AlignmentRecord) -> list[str]:

@@ -11,8 +11,10 @@ import pandas as pd
 from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import write_text
 from aisthesis.engine.progress import Narrator
+from aisthesis.judgments.second_order import MEASURE_WORDS
 from aisthesis.report.alignment import figures
 from aisthesis.report.alignment.charts import agreement_chart, curve_chart
+from aisthesis.report.alignment.pair import pair_by_network, pair_by_people, pair_cards
 from aisthesis.report.alignment.pictures import (
     Thumbnails,
     channel_rows,
@@ -107,6 +109,11 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
         "colour_bar_gradient": colour_bar_css(),
         "meaning": meaning("alignment"),
         "unit": unit_of("alignment"),
+        "place_meaning": meaning("alignment_place"),
+        "place_unit": f"units of {MEASURE_WORDS[record.config['measure']]}",
+        "pair_sentence": pair_by_people(record.images, record.human),
+        "pair_meaning": meaning("pair_place"),
+        "pair_unit": unit_of("pair_place"),
         "stages": {
             name: float(facts["seconds"])
             for name, facts in (record.provenance.get("stages") or {}).items()
@@ -153,6 +160,8 @@ def _backbone(
         "retained_uri": matrix_uri(record.retained[label], order),
         "planes": panels,
         "cards": cards,
+        "pair": pair_cards(record, label, photographs),
+        "pair_sentence": pair_by_network(record.human, record.network[label]),
         "layer": (record.provenance.get("backbones", {}).get(label) or {}).get("layer"),
     }
 
