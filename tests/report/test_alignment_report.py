@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from scipy.spatial.distance import pdist, squareform
 
 from aisthesis import Alignment
@@ -92,6 +93,24 @@ def test_a_report_without_maps_or_photographs(study_dir, tmp_path) -> None:
     page = write_alignment_report(copy).read_text()
     assert "Not shown:" in page
     assert "no channel helps" in page
+    assert page.count("There are no maps of it.") == len(LABELS)
+
+
+def test_the_most_alike_pair_and_maps_by_place_are_shown(study_dir) -> None:
+    page = (study_dir / "report.html").read_text()
+    with np.load(study_dir / "dissimilarities.npz") as held:
+        human = np.where(np.eye(N) > 0, np.nan, held["human"])
+        i, j = np.unravel_index(np.nanargmin(human), human.shape)
+        first, second = (escape(str(held["images"][k])) for k in (i, j))
+        similarity = 1 - held["miniature_densenet161.network"][i, j]
+    said = f"people find {first} and {second} the most alike (mean dissimilarity {human[i, j]:.3f}"
+    assert said in page
+    assert f"r = {similarity:.2f}".replace("-", "−") in page
+    panel = page[page.index('<section id="pair">') : page.index('<section id="heatmaps">')]
+    assert panel.count("makes the two alike") == panel.count("units of r") == 2 * len(LABELS)
+    cards = page[page.index('<section id="heatmaps">') :]
+    assert cards.count("Map by place over") == N * len(LABELS)
+    assert "(units of Pearson’s r)" in cards
 
 
 def test_distances_in_the_plane_come_back() -> None:
