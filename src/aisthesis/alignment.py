@@ -24,6 +24,7 @@ from aisthesis.errors import RequestError
 from aisthesis.importance.similarity import fold_numbers
 from aisthesis.judgments import similarity_ceiling
 from aisthesis.judgments.rsa import is_rdms
+from aisthesis.memory import told_of_memory
 from aisthesis.pipeline.align import Aligned, align_backbone, align_key, require_layers
 from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inputs
 from aisthesis.pipeline.align_maps import write_alignment_maps
@@ -121,8 +122,9 @@ class Alignment:
             if self._given is not None:
                 self._keep_judgments(inputs)
             self._record_inputs(inputs)
-            self._align(inputs)
-            self.report()
+            with told_of_memory("align"):
+                self._align(inputs)
+                self.report()
         return self
 
     @property

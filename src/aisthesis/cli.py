@@ -17,6 +17,7 @@ from aisthesis.cli_engine import add_engine_options, add_links, add_plan, add_st
 from aisthesis.cli_pair import add_pair
 from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError, one_line
+from aisthesis.memory import told_of_memory
 
 if TYPE_CHECKING:
     from aisthesis.study import Study
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _show_any_name()
         options = _parser().parse_args(arguments)
-        return options.command(options) or 0
+        with told_of_memory("this command"):
+            return options.command(options) or 0
     except AisthesisError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -21,7 +21,7 @@ from aisthesis.judgments import read_ratings, split
 from aisthesis.maps.explainers import explainers_named
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
-from aisthesis.pipeline.explainers import image_seeds, subject_of
+from aisthesis.pipeline.explainers import image_seeds, maps_by, subject_of
 
 __all__ = ["backbone", "explain", "fit", "rating_of"]
 
@@ -286,8 +286,7 @@ def _explain_otherwise(
     for batch in batches(folder, list(folder.names), backbone.transform, batch_size):
         seeds = image_seeds(seed, backbone.name, batch.names)
         pixels = batch.pixels.to(backbone.device)
-        found = explainer(subject, pixels, seeds=seeds, advance=lambda share: None)
-        maps.append(found.float().cpu().numpy())
+        maps.append(maps_by(explainer, subject, pixels, seeds))
         done += batch.names
         advance(len(batch.names))
     return xr.DataArray(

@@ -22,6 +22,7 @@ from aisthesis.engine.processes import Processes, cores
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
+from aisthesis.memory import told_of_memory
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.explain import explain_backbones, explained_images
@@ -141,7 +142,8 @@ class Study:
             raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
         with self._at_work(here=here) as (inputs, executor):
             for stage in _STAGES[: _STAGES.index(until) + 1]:
-                getattr(self, f"_{stage}")(inputs, executor)
+                with told_of_memory(stage):
+                    getattr(self, f"_{stage}")(inputs, executor)
         return self
 
     def status(self) -> pd.DataFrame:

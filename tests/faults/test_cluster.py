@@ -304,3 +304,22 @@ def test_a_folder_that_a_worker_does_not_see_is_said(cluster, tmp_path, monkeypa
             executor.require_same_workers(tmp_path)
     finally:
         executor.close()
+
+
+def test_a_worker_that_stands_still_is_not_waited_for(cluster, tmp_path, monkeypatch) -> None:
+    from aisthesis.engine import cluster as module
+
+    monkeypatch.setattr(module, "WORKER_ANSWER_S", 1.0)
+    cluster.start()
+    executor = module.DaskExecutor(cluster.address, 1, Narrator())
+    worker = cluster.processes[1]
+    try:
+        worker.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(AisthesisError, match="does not answer within 1 s") as caught:
+            executor.require_same_workers(tmp_path)
+        assert time.monotonic() - started < 30
+        assert "\n" not in str(caught.value)
+    finally:
+        worker.send_signal(signal.SIGCONT)
+        executor.close()

@@ -183,6 +183,26 @@ def test_random_numbers_are_refused(kind) -> None:
         ablation_plan(kind().eval(), "a", (2, 3, 10, 10))
 
 
+class SomebodyElse(Small):
+    """A thread beside the network draws from the generator that all share, in one pass."""
+
+    passes = [0]  # noqa: RUF012
+
+    def after(self, y):
+        import random
+
+        SomebodyElse.passes[0] += 1
+        if SomebodyElse.passes[0] == 2:
+            random.random()
+        return y
+
+
+def test_random_numbers_of_another_thread_are_not_the_networks() -> None:
+    """Workers of Dask have threads that draw; theirs is not drawn in every pass."""
+    ablation_plan(SomebodyElse().eval(), "a", (2, 3, 10, 10))
+    assert SomebodyElse.passes[0] > 2
+
+
 @pytest.mark.parametrize("kind", [OwnGenerator, Counting])
 def test_two_calls_that_differ_are_refused(kind) -> None:
     with pytest.raises(RequestError, match="other predictions for the same images"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import platform
 import queue
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ WAIT_FOR_SCHEDULER_S = 120.0
 WAIT_FOR_WORKERS_S = 120.0
 #: A scheduler that does not answer for so long is taken for lost.
 ANSWER_S = 20.0
+#: A worker that has not said for so long what code it runs is not waited for.
+WORKER_ANSWER_S = 60.0
 #: Without a finished task for so long, the workers are asked for.
 CHECK_S = 5.0
 # Of glibc's mallopt.
@@ -71,7 +74,8 @@ def dask_executor(
     finally:
         executor.close()
         if cluster is not None:
-            cluster.close()
+            with suppress(TimeoutError):
+                cluster.close(timeout=30)
 
 
 class DaskExecutor:
@@ -169,13 +173,16 @@ class DaskExecutor:
             if mark is not None:
                 with told_plainly(mark):
                     mark.touch()
-            answers = self._client.run(
-                asked_of_a_worker(), None if mark is None else str(mark), on_error="return"
-            )
+            answers = self._answers(None if mark is None else str(mark))
         finally:
             if mark is not None:
                 mark.unlink(missing_ok=True)
         for worker, answer in answers.items():
+            if isinstance(answer, TimeoutError):
+                raise AisthesisError(
+                    f"the worker at {worker} does not answer within {WORKER_ANSWER_S:.0f} s; "
+                    "restart it and give the same command again"
+                )
             if not isinstance(answer, dict):
                 raise AisthesisError(
                     f"the worker at {worker} cannot say which aisthesis it runs ({answer}); "
@@ -187,6 +194,35 @@ class DaskExecutor:
                     f"the worker at {worker} does not see {folder}; workers write into the study's "
                     "folder, so put it on a disk that all machines see under the same path"
                 )
+
+    def _answers(self, mark: str | None) -> dict[str, Any]:
+        """What each worker says of its code and of a file, or the error that came instead.
+
+        Never for ever: one that stands still counts as `TimeoutError`.
+        """
+        client, question = self._client, asked_of_a_worker()
+
+        async def ask(worker: str) -> Any:
+            asked = client.run(question, mark, workers=[worker], on_error="return")
+            try:
+                return (await asyncio.wait_for(asked, WORKER_ANSWER_S)).get(worker)
+            except (TimeoutError, OSError) as error:
+                return error
+
+        async def ask_all() -> dict[str, Any]:
+            workers = list(await client.scheduler.ncores())
+            return dict(zip(workers, await asyncio.gather(*map(ask, workers)), strict=True))
+
+        try:
+            found: dict[str, Any] = client.sync(
+                ask_all, callback_timeout=ANSWER_S + WORKER_ANSWER_S
+            )
+        except TimeoutError:
+            raise AisthesisError(
+                f"the scheduler at {self._address} does not answer within {ANSWER_S:.0f} s; "
+                "restart it and give the same command again"
+            ) from None
+        return found
 
     def n_threads(self) -> int:
         """Threads of all workers; `TimeoutError` where the scheduler does not answer."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aisthesis.images import ImageFolder, Transform, batches
+from aisthesis.memory import in_halves
 
-__all__ = ["embed_images"]
+__all__ = ["embed_images", "embedded"]
 
 
 @torch.no_grad()
@@ -42,6 +43,20 @@ def embed_images(
     """
     rows = []
     for batch in batches(folder, names, transform, batch_size):
-        rows.append(trunk(batch.pixels.to(device)).float().cpu().numpy())
+        rows.append(embedded(trunk, batch.pixels.to(device)))
         advance(len(batch.names))
     return np.concatenate(rows)
+
+
+def embedded(trunk: nn.Module, pixels: torch.Tensor) -> NDArray[np.float32]:
+    """Embeddings (N, D) of a batch (N, 3, H, W); of parts of it where memory runs out.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If not even one image fits.
+    """
+    parts = in_halves(
+        len(pixels), lambda some: trunk(pixels[some]).float().cpu().numpy(), "computing embeddings"
+    )
+    return np.concatenate(parts)

@@ -16,6 +16,7 @@ from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.expansion import Expansion
 from aisthesis.importance.owners import Owned, State, run_operation
 from aisthesis.importance.upstream import Upstream, node_module
+from aisthesis.memory import is_out_of_memory
 
 __all__ = ["Execution", "check_output", "widest"]
 
@@ -156,9 +157,10 @@ class Execution:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
                     return widest(torch.func.vmap(self._tail)(ready, rows))
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError:  # an operation that cannot be vectorised, or that looks at data
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                # An operation that cannot be vectorised, or that looks at data.
                 self.vectorised = False
         singly = [
             self._tail({name: change[p] for name, change in ready.items()}, rows[p])

@@ -31,6 +31,7 @@ from aisthesis.importance.request import (
 from aisthesis.importance.tracing import Trace, first_line
 from aisthesis.importance.upstream import Upstream, run_upstream
 from aisthesis.importance.verification import Intact, Replacement, check_repeatable, verified
+from aisthesis.memory import LESS_AT_ONCE, told_of_memory
 
 __all__ = ["PlacePlan", "place_plan"]
 
@@ -134,7 +135,7 @@ class PlacePlan:
             If `replace`, `memory_bytes`, the images or the network's output is unfit.
         """
         check_request(x, replace, memory_bytes)
-        with borrowed(self.model):
+        with borrowed(self.model), told_of_memory("removing places", LESS_AT_ONCE):
             return self._remove(x.detach(), None, replace, memory_bytes)
 
     def _remove(

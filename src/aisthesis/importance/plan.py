@@ -33,6 +33,7 @@ from aisthesis.importance.request import (
 )
 from aisthesis.importance.rerun import Rerun
 from aisthesis.importance.upstream import Upstream, run_upstream
+from aisthesis.memory import LESS_AT_ONCE, told_of_memory
 
 __all__ = ["MEMORY_BYTES", "AblationPlan", "ablation_plan"]
 
@@ -131,7 +132,7 @@ class AblationPlan:
         if x.is_inference():
             x = x.clone()
         way = self._way(x, layer)
-        with borrowed(self.model, way.keeps):
+        with borrowed(self.model, way.keeps), told_of_memory("removing channels", LESS_AT_ONCE):
             return self._remove(x, layer, way, member, replace, memory_bytes)
 
     def retain(

@@ -19,6 +19,7 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import slug
 from aisthesis.engine import StudyFolder, digest_of, told_plainly
 from aisthesis.engine.jobs import Chunk, Task
+from aisthesis.heads.embeddings import embedded
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
 from aisthesis.whole import whole_file
@@ -49,7 +50,7 @@ class EmbedJob:
     def work(self, loaded: Backbone, chunk: Chunk) -> None:
         """Embed a chunk and keep the rows under a name made of the images' digests."""
         rows = [
-            loaded.trunk(pixels).float().cpu().numpy()
+            embedded(loaded.trunk, pixels)
             for pixels, _ in pixels_of(self.spec, loaded.transform, chunk)
         ]
         _keep(self.folder, chunk.digests, np.concatenate(rows))

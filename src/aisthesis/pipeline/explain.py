@@ -34,6 +34,7 @@ from aisthesis.importance import (
     sign_is_arbitrary,
 )
 from aisthesis.maps import activation_map, weighted_map, z_score
+from aisthesis.memory import in_halves
 from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.dead_heads import tell_dead, unmoved, with_dead
 from aisthesis.pipeline.fit import fit_parts
@@ -134,10 +135,7 @@ class MapsJob:
             | explain_places(plans.places, pixels, torch.from_numpy(rating), plans.replace)
             for pixels, rating in pixels_of(self.spec, backbone.transform, chunk)
         ]
-        arrays = {
-            name: np.concatenate([part[name] for part in parts], DIMENSIONS[name].index("image"))
-            for name in parts[0]
-        }
+        arrays = _joined(parts)
         flat = {kind: _n_flat(arrays[kind]) for kind in BASE}
         seconds = round(time.perf_counter() - started, 4)
         dead = unmoved(arrays["delta_prediction"])
@@ -326,7 +324,25 @@ def in_units(seconds: float) -> str:
 def explain_batch(
     backbone: Backbone, plan: AblationPlan, pixels: torch.Tensor, rating: torch.Tensor
 ) -> Arrays:
-    """Scores (seed, image, channel) and channel-weighted maps (seed, image, y, x) of one batch."""
+    """Scores (seed, image, channel) and channel-weighted maps (seed, image, y, x) of one batch.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If not even one image fits; a batch is halved until its parts do.
+    """
+    return _joined(
+        in_halves(
+            len(pixels),
+            lambda some: _by_channel(backbone, plan, pixels[some], rating[some]),
+            "removing channels",
+        )
+    )
+
+
+def _by_channel(
+    backbone: Backbone, plan: AblationPlan, pixels: torch.Tensor, rating: torch.Tensor
+) -> Arrays:
     ablation = plan(pixels)
     delta = ablation.delta  # (image, channel, seed)
     importance = importance_scores(ablation.output, delta, rating.to(delta)).movedim(2, 0)
@@ -345,7 +361,17 @@ def explain_batch(
 def explain_places(
     plan: PlacePlan, pixels: torch.Tensor, rating: torch.Tensor, replace: str = "zero"
 ) -> Arrays:
-    """Maps by place (seed, image, y, x) of one batch, in rating units."""
+    """Maps by place (seed, image, y, x) of one batch, in rating units; otherwise as by channel."""
+    return _joined(
+        in_halves(
+            len(pixels),
+            lambda some: _by_place(plan, pixels[some], rating[some], replace),
+            "removing places",
+        )
+    )
+
+
+def _by_place(plan: PlacePlan, pixels: torch.Tensor, rating: torch.Tensor, replace: str) -> Arrays:
     ablation = plan(pixels, replace=replace)
     delta = ablation.delta  # (image, y, x, seed)
     importance = place_scores(ablation.output, delta, rating.to(delta))
@@ -354,3 +380,11 @@ def explain_places(
         "evidence_place": evidence_scores(delta).movedim(3, 0),
     }
     return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
+
+
+def _joined(parts: list[Arrays]) -> Arrays:
+    """Put what consecutive images have given together, along their axis."""
+    return {
+        name: np.concatenate([part[name] for part in parts], DIMENSIONS[name].index("image"))
+        for name in parts[0]
+    }

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
 from aisthesis.config import StudyConfig, slug
@@ -20,6 +22,7 @@ from aisthesis.engine.maps_store import IMAGES_A_CHUNK
 from aisthesis.errors import RequestError
 from aisthesis.heads import MeanRating
 from aisthesis.maps.explainers import Explainer, Subject, explainers_named
+from aisthesis.memory import in_halves
 from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.explain import explain_parts, explained_images, in_units, maps_store
 from aisthesis.pipeline.inputs import Inputs
@@ -30,6 +33,7 @@ __all__ = [
     "explain_by_others",
     "explainer_store",
     "image_seeds",
+    "maps_by",
     "methods_root",
     "subject_of",
 ]
@@ -118,9 +122,9 @@ class ExplainerJob:
         maps = []
         for pixels, _ in pixels_of(self.spec, backbone.transform, chunk):
             some = seeds[done : done + len(pixels)]
-            maps.append(self.explainer(subject, pixels, seeds=some, advance=lambda share: None))
+            maps.append(maps_by(self.explainer, subject, pixels, some))
             done += len(pixels)
-        values = torch.cat(maps).float().cpu().numpy()
+        values = np.concatenate(maps)
         seconds = round(time.perf_counter() - started, 4)
         self.store.write(chunk.number, {self.explainer.name: values}, seconds=seconds)
 
@@ -235,6 +239,25 @@ def _seconds_of_a_pass(subject: Subject) -> float:
         started = time.perf_counter()
         subject.model(image).sum().item()
     return time.perf_counter() - started
+
+
+def maps_by(
+    explainer: Explainer, subject: Subject, pixels: torch.Tensor, seeds: Sequence[int]
+) -> NDArray[np.float32]:
+    """Maps (N, rows, columns) of a batch by an explainer, with one seed an image.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If not even one image fits; a batch is halved until its parts do.
+    """
+
+    def some(part: slice) -> NDArray[np.float32]:
+        own = list(seeds[part])
+        found = explainer(subject, pixels[part], seeds=own, advance=lambda share: None)
+        return found.float().cpu().numpy()
+
+    return np.concatenate(in_halves(len(pixels), some, explainer.title))
 
 
 def image_seeds(seed: int, backbone: str, names: Sequence[str]) -> list[int]:

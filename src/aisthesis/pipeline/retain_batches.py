@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from aisthesis.backbones import Backbone
 from aisthesis.heads import RatingEnsemble
 from aisthesis.images import ImageFolder, batches
+from aisthesis.importance import Ablation, AblationPlan
 from aisthesis.importance.rating_retention import (
     best_set,
     correlations,
@@ -21,6 +23,7 @@ from aisthesis.importance.rating_retention import (
     sizes_to_try,
 )
 from aisthesis.importance.similarity import ranked
+from aisthesis.memory import in_halves
 from aisthesis.pipeline.explain import plan_for
 
 __all__ = ["RetainedChannels", "retain_heads"]
@@ -101,9 +104,11 @@ def retain_heads(
     plan = plan_for(backbone, model, folder)
     outputs, deltas = [], []
     for batch in batches(folder, names, backbone.transform, batch_size):
-        found = plan(batch.pixels.to(device))
-        outputs.append(found.output.double().cpu().numpy())
-        deltas.append(found.delta.double().cpu().numpy())
+        pixels = batch.pixels.to(device)
+        removed = partial(_removed, plan, pixels)
+        for found in in_halves(len(pixels), removed, "removing channels"):
+            outputs.append(found.output.double().cpu().numpy())
+            deltas.append(found.delta.double().cpu().numpy())
         advance(len(batch.names))
     output, delta = np.concatenate(outputs), np.concatenate(deltas)
     sizes = sizes_to_try(plan.channels)
@@ -116,8 +121,10 @@ def retain_heads(
     own = np.arange(len(heads)).repeat(len(sizes))
     kept = []
     for batch in batches(folder, names, backbone.transform, batch_size):
-        values = plan.retain(batch.pixels.to(device), sets).double().cpu().numpy()
-        kept.append(values[:, np.arange(len(sets)), own])
+        pixels = batch.pixels.to(device)
+        retained = partial(_retained, plan, pixels, sets)
+        for values in in_halves(len(pixels), retained, "keeping channels"):
+            kept.append(values[:, np.arange(len(sets)), own])
         advance(len(batch.names))
     by_head = np.concatenate(kept).reshape(len(names), len(heads), len(sizes))
     results = []
@@ -135,3 +142,14 @@ def retain_heads(
             )
         )
     return results
+
+
+def _removed(plan: AblationPlan, pixels: torch.Tensor, some: slice) -> Ablation:
+    return plan(pixels[some])
+
+
+def _retained(
+    plan: AblationPlan, pixels: torch.Tensor, sets: NDArray[np.bool_], some: slice
+) -> Array:
+    values: Array = plan.retain(pixels[some], sets).double().cpu().numpy()
+    return values

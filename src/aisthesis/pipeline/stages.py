@@ -11,6 +11,7 @@ from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.jobs import Executor
 from aisthesis.engine.ledger import Parts
+from aisthesis.memory import told_of_memory
 from aisthesis.pipeline.agree import agree_backbones, agree_parts
 from aisthesis.pipeline.columns import TABLES
 from aisthesis.pipeline.ensemble_maps import (
@@ -98,6 +99,7 @@ def do_stage(folder: StudyFolder, stage: TableStage, narrator: Narrator) -> None
         narrator.say(f"{stage.name}: already done")
         return
     started = time.perf_counter()
-    stage.work()
+    with told_of_memory(stage.name):
+        stage.work()
     folder.ledger.enter(stage.name, stage.parts, [f for f in stage.files if f.is_file()])
     folder.record_stage(stage.name, digest_of(dict(stage.parts)), started)
