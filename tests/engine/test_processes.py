@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from aisthesis.engine.processes import cores, in_processes
 from aisthesis.errors import AisthesisError, RequestError, or_list
 from aisthesis.explainer_names import checked_names
+
+psutil = pytest.importorskip("psutil")
 
 
 def test_results_come_in_the_order_of_the_jobs():
@@ -28,3 +34,31 @@ def test_what_a_job_raises_is_raised_here():
 def test_a_helper_that_dies_is_said():
     with pytest.raises(AisthesisError, match=r"helper process ended .* \(code 7\)"):
         in_processes(os._exit, [(7,), (7,)], 2)
+
+
+_ASLEEP = """
+import time
+from aisthesis.engine.processes import in_processes
+try:
+    in_processes(time.sleep, [(60,), (60,)], 2)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_helpers_stop_at_ctrl_c_without_a_word():
+    """The terminal sends it to the whole group while the helpers start."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", _ASLEEP],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    parent, ends = psutil.Process(run.pid), time.monotonic() + 60
+    while time.monotonic() < ends and len(parent.children()) < 2:
+        time.sleep(0.1)
+    helpers = parent.children()
+    time.sleep(0.5)
+    os.killpg(run.pid, signal.SIGINT)
+    said, wrong = run.communicate(timeout=50)
+    assert (said, wrong) == ("stopped\n", "")
+    assert len(helpers) == 2
+    assert not psutil.wait_procs(helpers, timeout=5)[1]

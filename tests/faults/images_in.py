@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image, features
 
+from aisthesis.faithfulness import load_masks
 from aisthesis.images import ImageFolder, Transform, check_images
 
 from .harness import Kind, flipped
@@ -47,6 +48,22 @@ def look(path: Path) -> None:
     seen = _LOOK(folder.load(path.name))
     assert seen.shape == (3, 32, 32)
     assert torch.isfinite(seen).all()
+
+
+def look_at_mask(path: Path) -> None:
+    """The way of a mask: found by its image's name, decoded, cropped as the image is."""
+    seen = load_masks(path.parent, [path.name], _LOOK)
+    assert seen.shape == (1, 32, 32)
+
+
+def _masks(folder: Path) -> list[Path]:
+    """Of each way to harm an image some, as masks."""
+    makers = (_bit_flips, _truncated, _headers, _bombs, _odd, _no_images)
+    paths = []
+    for number, make in enumerate(makers):
+        (folder / str(number)).mkdir()
+        paths += make(folder / str(number))[::5]
+    return paths
 
 
 def _bit_flips(folder: Path) -> list[Path]:
@@ -177,6 +194,7 @@ KINDS = [
          _metadata, look, expected="accepted"),
     Kind("unusual pixels, palettes, animations", 30, "read as documented (first frame, on white), "
          "or refused by name", _odd, look),
+    Kind("masks harmed in all these ways", 125, "read, or refused by name", _masks, look_at_mask),
     Kind("no images, wrong extensions", 21 + len(_FORMATS), "the content decides; what is no image "
          "is refused and named for what it is", _no_images, look),
 ]  # fmt: skip

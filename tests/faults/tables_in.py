@@ -202,6 +202,39 @@ def _write_arrays(folder: Path) -> list[Path]:
     return paths
 
 
+def _hdf5() -> bytes:
+    """RDMs as rsatoolbox saves them."""
+    import h5py
+
+    sink = io.BytesIO()
+    with h5py.File(sink, "w") as file:
+        file["dissimilarities"] = _matrix()[np.triu_indices(6, 1)][None]
+        file.create_group("descriptors")
+        file.create_group("rdm_descriptors")["subject"] = np.array(["a"], dtype="S")
+        names = np.array([f"b{k}.png" for k in range(6)], dtype="S")
+        file.create_group("pattern_descriptors")["image"] = names
+        file.attrs["dissimilarity_measure"] = "euclidean"
+    return sink.getvalue()
+
+
+def _write_rdms(folder: Path) -> list[Path]:
+    """Few: each is read in a process of its own."""
+    import h5py
+
+    rng, whole = np.random.default_rng(16), _hdf5()
+    contents = [whole, b"", b"\x89HDF\r\n\x1a\n", whole[:4000]]
+    paths = _put(folder, contents + [mangled(whole, rng) for _ in range(6)], ".hdf5")
+    for number, shape in enumerate([(1 << 20, 1 << 20), (1, 7), (2, 2, 2)]):
+        paths.append(folder / f"shape{number}.hdf5")
+        paths[-1].write_bytes(whole)
+        with h5py.File(paths[-1], "r+") as file:
+            del file["dissimilarities"]
+            # Chunks that were never written take no room in the file.
+            chunks = tuple(min(64, side) for side in shape)
+            file.create_dataset("dissimilarities", shape, "f8", chunks=chunks)
+    return paths
+
+
 _LINES = "read to finite numbers, or refused with the line and what is wrong in it"
 
 KINDS = [
@@ -215,4 +248,6 @@ KINDS = [
     Kind("matrices of similarities in text, mangled", 80, _LINES, _write_matrices, _similarities),
     Kind("NumPy and MATLAB files, mangled or lying", 104, "read to symmetric finite values, or "
          "refused; objects in them are never opened", _write_arrays, _similarities),
+    Kind("RDMs in HDF5, mangled or huge", 13, "read in a process of its own to symmetric finite "
+         "values, or refused", _write_rdms, _similarities),
 ]  # fmt: skip

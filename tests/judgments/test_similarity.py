@@ -219,3 +219,11 @@ def test_rdms_of_rsatoolbox_as_object_and_as_file(tmp_path) -> None:
     np.testing.assert_array_equal(read_similarities(tmp_path / "r.hdf5").dissimilarity, expected)
     with pytest.raises(RequestError, match="no pattern descriptor"):
         read_similarities(rdm.RDMs(expected), variable="image")
+
+
+def test_rdms_whose_reading_does_not_end_are_refused(tmp_path, monkeypatch) -> None:
+    """The C library can turn in circles on damaged attributes, and nothing stops it from inside."""
+    (tmp_path / "r.hdf5").write_bytes(b"")
+    monkeypatch.setattr("aisthesis.judgments.rsa.READ_S", 0.001)
+    with pytest.raises(RequestError, match=r"r\.hdf5 is damaged: reading it had not ended"):
+        read_similarities(tmp_path / "r.hdf5")

@@ -76,16 +76,16 @@ def as_finished(
     for number in range(len(jobs)):
         waiting.put(number)
     finished: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+    helpers: list[subprocess.Popen[bytes]] = []
 
     def help_out() -> None:
         number = -1
         try:
-            with _helper(threads) as ask:
+            with _helper(threads, helpers) as ask:
                 while (number := _next(waiting, -1)) >= 0:
                     finished.put((number, ask(work, jobs[number])))
         except BaseException as error:  # noqa: BLE001 - raised where the results are taken
-            while _next(waiting, -1) >= 0:
-                pass  # the others shall begin nothing more
+            _empty(waiting)  # the others shall begin nothing more
             finished.put((-1, error))
 
     with ThreadPoolExecutor(n_processes) as pool:
@@ -97,9 +97,13 @@ def as_finished(
                 if number < 0:
                     raise result
                 yield number, result
+        except (KeyboardInterrupt, GeneratorExit):
+            _empty(waiting)
+            for helper in helpers:  # nobody waits for what they are at
+                helper.terminate()
+            raise
         finally:
-            while _next(waiting, -1) >= 0:
-                pass
+            _empty(waiting)
 
 
 class Processes:
@@ -135,8 +139,15 @@ def _next(waiting: queue.SimpleQueue[int], none: int) -> int:
         return none
 
 
+def _empty(waiting: queue.SimpleQueue[int]) -> None:
+    while _next(waiting, -1) >= 0:
+        pass
+
+
 @contextmanager
-def _helper(threads: int) -> Iterator[Callable[[Callable[..., Any], tuple[Any, ...]], Any]]:
+def _helper(
+    threads: int, helpers: list[subprocess.Popen[bytes]]
+) -> Iterator[Callable[[Callable[..., Any], tuple[Any, ...]], Any]]:
     """Start a process and give the function that has it do a job."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     process = subprocess.Popen(
@@ -144,7 +155,10 @@ def _helper(threads: int) -> Iterator[Callable[[Callable[..., Any], tuple[Any, .
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)},
+        # Ctrl-C is for the process that was started by hand; it stops its helpers itself.
+        start_new_session=True,
     )
+    helpers.append(process)
     to, back = process.stdin, process.stdout
     if to is None or back is None:
         raise AisthesisError("a helper process could not be started")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from aisthesis.errors import RequestError
-from aisthesis.images import Transform
+from aisthesis.images import Transform, decode_mask
+from aisthesis.images.faults import ImageFault
 
 __all__ = ["load_masks", "mask_path"]
 
@@ -98,10 +99,11 @@ def _other_shape(path: Path, mask: Image.Image, size_px: tuple[float, float] | N
 
 def _opened(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as opened:
-            return opened.convert("L")
-    except (OSError, UnidentifiedImageError) as error:
-        raise RequestError(f"The mask {path} cannot be read as an image ({error}).") from error
+        return decode_mask(path)
+    except ImageFault as fault:
+        raise RequestError(
+            f"The mask {path} cannot be read as an image (it {fault.reason})."
+        ) from None
 
 
 def _cropped(mask: Image.Image, transform: Transform) -> NDArray[np.bool_]:

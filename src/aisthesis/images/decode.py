@@ -7,6 +7,7 @@ import stat
 import struct
 import threading
 import zlib
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -17,7 +18,7 @@ from aisthesis.images.colour import to_rgb
 from aisthesis.images.faults import ImageFault
 from aisthesis.images.pillow import FORMATS, open_image, quiet_pillow
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE_PX", "decode"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE_PX", "decode", "decode_mask"]
 
 MAX_PIXELS = 256_000_000
 MIN_SIDE_PX = 8
@@ -106,11 +107,28 @@ def decode(
         short, damaged, too large, too small, too elongated, or pixels without a clear meaning.
     """
     path = Path(path)
-    name = name if name is not None else path.name
+    return _read(path, name or path.name, max_pixels, min_side_px, _upright_rgb)
+
+
+def decode_mask(path: Path, *, name: str | None = None) -> Image.Image:
+    """Decode a mask to grey values as they are stored: not turned, mode L, of any size.
+
+    Raises
+    ------
+    ImageFault
+        As `decode` does, with the mask's name and a plain reason.
+    """
+    return _read(path, name or path.name, MAX_PIXELS, 1, lambda image, _: image.convert("L"))
+
+
+_Finish = Callable[[ImageFile.ImageFile, str], Image.Image]
+
+
+def _read(path: Path, name: str, max_pixels: int, min_side_px: int, finish: _Finish) -> Image.Image:
     try:
         _refuse_what_is_no_file(path, name)
         with path.open("rb") as file, quiet_pillow():
-            return _decode_open_file(file, name, max_pixels, min_side_px)
+            return _decode_open_file(file, name, max_pixels, min_side_px, finish)
     except MemoryError:
         raise ImageFault(name, "does not fit into this machine's memory") from None
     except OSError as error:
@@ -130,7 +148,9 @@ def _refuse_what_is_no_file(path: Path, name: str) -> None:
         raise ImageFault(name, "is empty (0 bytes)")
 
 
-def _decode_open_file(file: IO[bytes], name: str, max_pixels: int, min_side_px: int) -> Image.Image:
+def _decode_open_file(
+    file: IO[bytes], name: str, max_pixels: int, min_side_px: int, finish: _Finish
+) -> Image.Image:
     image: ImageFile.ImageFile | None = None
     try:
         image = open_image(file)
@@ -141,7 +161,7 @@ def _decode_open_file(file: IO[bytes], name: str, max_pixels: int, min_side_px: 
             if image.width * image.height > _LARGE_PIXELS:
                 turn.enter_context(_LARGE_IMAGES_TAKE_TURNS)
             image.load()
-            return _upright_rgb(image, name)
+            return finish(image, name)
     except ImageFault:
         raise
     except _BROKEN as error:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import squareform
 
 from aisthesis.errors import RequestError, or_list
 from aisthesis.judgments.similarity_matrix import Matrix
 
 __all__ = ["from_rdms", "is_rdms", "read_rdms"]
 
+#: A file that has not been read after so long is taken for damaged: the C library can turn in
+#: circles on one that lies.
+READ_S = 60.0
+_LONGEST = 300
 _NAMES = ("image", "images", "stimulus", "stimuli", "stim", "conds", "condition", "conditions")
 _SUBJECTS = ("subject", "subjects", "session", "name")
 
@@ -27,24 +41,52 @@ def read_rdms(path: Path, names: list[str] | None, descriptor: str | None) -> li
     Raises
     ------
     RequestError
-        If rsatoolbox is not installed, or the file is no saved RDMs.
+        If h5py is not installed, or the file is no saved RDMs or does not end.
     """
     if path.suffix.lower() in (".pkl", ".pickle"):
         raise RequestError(
             f"{path} is a pickle, and opening one runs whatever is in it; save the RDMs as HDF5 "
             "instead"
         )
-    try:
-        from rsatoolbox.rdm import load_rdm
-    except ImportError:
+    if find_spec("h5py") is None:
         raise RequestError(
-            f"reading {path.name} needs rsatoolbox; install it with `pip install aisthesis[rsa]`"
-        ) from None
+            f"reading {path.name} needs h5py; install it with `pip install aisthesis[rsa]`"
+        )
     try:
-        rdms = load_rdm(str(path), file_type="hdf5")
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        with np.load(io.BytesIO(_read_apart(path)), allow_pickle=False) as held:
+            pairs, about = held["dissimilarities"], json.loads(str(held["about"]))
+        matrices = np.stack([squareform(row, checks=False) for row in np.atleast_2d(pairs)])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RequestError(f"{path} does not hold RDMs of rsatoolbox ({error})") from None
-    return from_rdms(rdms, names, descriptor, path.name)
+    return _matrices(
+        matrices, about["pattern_descriptors"], about["rdm_descriptors"], names, descriptor,
+        path.name,
+    )  # fmt: skip
+
+
+def _read_apart(path: Path) -> bytes:
+    """What `rdm_reader` says of a file, in a process that may end or never end on it.
+
+    Raises
+    ------
+    RequestError
+        If it says nothing within `READ_S` seconds, or ends without an answer.
+    """
+    command = [sys.executable, "-P", str(Path(__file__).with_name("rdm_reader.py"))]
+    try:
+        done = subprocess.run(
+            [*command, str(path.absolute())],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=READ_S, check=False,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise RequestError(
+            f"{path} is damaged: reading it had not ended after {READ_S:.0f} s; save the RDMs again"
+        ) from None
+    if done.returncode == 0:
+        return done.stdout
+    said = done.stderr.decode("utf-8", "replace") if done.returncode == 3 else "the reader broke"
+    raise RequestError(f"{path} does not hold RDMs of rsatoolbox ({said[:_LONGEST].strip()})")
 
 
 def from_rdms(
@@ -69,23 +111,37 @@ def from_rdms(
     if np.iscomplexobj(rdms.dissimilarities) or np.iscomplexobj(held):
         raise RequestError(f"{source}: expected real dissimilarities, got complex numbers")
     matrices = held.astype(np.float64)
-    if np.isinf(matrices).any():
-        raise RequestError(f"{source}: expected finite values, or NaN for a missing pair")
+    return _matrices(
+        matrices, rdms.pattern_descriptors, rdms.rdm_descriptors, names, descriptor, source
+    )
+
+
+def _matrices(
+    matrices: NDArray[np.float64],
+    patterns: Mapping[str, Any],
+    subjects_by: Mapping[str, Any],
+    names: list[str] | None,
+    descriptor: str | None,
+    source: str,
+) -> list[Matrix]:
+    """Name rows and subjects of matrices (K, N, N) by what the file says of both."""
     if names is None:
-        names = _names(rdms.pattern_descriptors, descriptor, source)
+        names = _names(patterns, descriptor, source)
     if len(names) != matrices.shape[1] or len(set(names)) != len(names):
         raise RequestError(
             f"{source}: expected {matrices.shape[1]} different names of images, got "
             f"{len(set(names))}"
         )
-    subjects = _subjects(rdms.rdm_descriptors, len(matrices))
+    if np.isinf(matrices).any():
+        raise RequestError(f"{source}: expected finite values, or NaN for a missing pair")
+    subjects = _subjects(subjects_by, len(matrices))
     return [
         Matrix(tuple(names), matrix, subject, source, "dissimilarity")
         for matrix, subject in zip(matrices, subjects, strict=True)
     ]
 
 
-def _names(descriptors: dict[str, Any], asked: str | None, source: str) -> list[str]:
+def _names(descriptors: Mapping[str, Any], asked: str | None, source: str) -> list[str]:
     keys = (asked,) if asked else _NAMES
     for key in keys:
         if key in descriptors:
@@ -96,7 +152,7 @@ def _names(descriptors: dict[str, Any], asked: str | None, source: str) -> list[
     )
 
 
-def _subjects(descriptors: dict[str, Any], n: int) -> list[str]:
+def _subjects(descriptors: Mapping[str, Any], n: int) -> list[str]:
     for key in _SUBJECTS:
         values = [str(value) for value in descriptors.get(key, ())]
         if len(values) == n == len(set(values)):
