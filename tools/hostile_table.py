@@ -1,4 +1,4 @@
-"""Write the table of hostile inputs into docs/faults.md from what tests/faults tries."""
+"""Write both tables of docs/faults.md from what tests/faults tries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "faults.md"
-START, END = "<!-- hostile inputs: start -->", "<!-- hostile inputs: end -->"
+MARKS = "<!-- {}: start -->", "<!-- {}: end -->"
 
 
 def table() -> str:
@@ -22,10 +22,23 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def table_of_broken() -> str:
+    """Give the rows on what is broken on purpose: fault, what happens, in which studies, test."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from faults.broken import BROKEN, studies_of
+
+    lines = ["| fault | what happens | studies | test |", "|---|---|---|---|"]
+    lines += [f"| {r.fault} | {r.outcome} | {studies_of(r)} | {r.file} |" for r in BROKEN]
+    return "\n".join(lines)
+
+
 def page(text: str) -> str:
-    """Put the table between its marks."""
-    before, rest = text.split(START)
-    return f"{before}{START}\n{table()}\n{END}{rest.split(END)[1]}"
+    """Put the tables between their marks."""
+    for name, rows in (("broken on purpose", table_of_broken()), ("hostile inputs", table())):
+        start, end = (mark.format(name) for mark in MARKS)
+        before, rest = text.split(start)
+        text = f"{before}{start}\n{rows}\n{end}{rest.split(end)[1]}"
+    return text
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shutil
 import socket
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -163,6 +166,35 @@ def test_only_files_of_a_studys_size_are_opened(kind, folder, capsys) -> None:
         with planted(folder, name, kind):
             last = refused(all_commands[number % len(all_commands)], capsys)
             assert "a pipe, a socket" in last or "MB there" in last
+
+
+@pytest.mark.parametrize("bomb", ["zip", "zarr", "chunk"])
+def test_arrays_that_name_far_more_than_they_hold_are_refused(bomb, folder, capsys) -> None:
+    if bomb == "zip":
+        place = min((*folder.glob("*.npz"), *folder.glob("cache/*.npz")))
+        place.write_bytes(_packed(3 << 30))
+    else:
+        place = min(folder.glob("maps.zarr/*/activation/zarr.json"))
+        about = json.loads(place.read_text())
+        grid = about["chunk_grid"]["configuration"]
+        many = [1 << 20 for _ in about["shape"]]
+        about, grid["chunk_shape"] = (
+            (about | {"shape": many}, grid["chunk_shape"]) if bomb == "zarr" else (about, many)
+        )
+        place.write_text(json.dumps(about))
+    for command in commands(folder):
+        assert f"{place.name} names arrays of " in refused(command, capsys)
+
+
+def _packed(size: int) -> bytes:
+    """An .npz of a few kilobytes whose directory says how large its array is."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("human.npy", bytes(1 << 20))
+    held = bytearray(sink.getvalue())
+    place = held.index(b"PK\x01\x02") + 24  # the size in the directory
+    held[place : place + 4] = size.to_bytes(4, "little")
+    return bytes(held)
 
 
 def test_the_libraries_ways_in_refuse_as_the_commands_do(copy) -> None:

@@ -42,7 +42,7 @@ def test_there_are_a_thousand():
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_table_in_the_docs_is_that_of_these_tests():
+def test_the_tables_in_the_docs_are_those_of_these_tests():
     written = (_ROOT / "docs/faults.md").read_text(encoding="utf-8")
     tool = runpy.run_path(str(_ROOT / "tools/hostile_table.py"))
     assert tool["page"](written) == written, "run `python tools/hostile_table.py`"

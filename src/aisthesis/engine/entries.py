@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from aisthesis.engine.declared import too_large
 from aisthesis.errors import RequestError
 
 __all__ = ["check_entries"]
@@ -19,10 +20,11 @@ _SHOWN = 3
 
 
 def check_entries(root: Path, *, follow_links: bool = False) -> None:
-    """Refuse a study's folder in which something is neither a file nor a folder.
+    """Refuse a study's folder in which something is neither a file nor a folder, or is a bomb.
 
-    Nothing is opened. A link could lead whatever is written, deleted or read out of the folder,
-    and a pipe or a device is read for ever. The folder itself may be reached through a link.
+    Nothing is opened but headers of arrays. A link could lead whatever is written, deleted or
+    read out of the folder, and a pipe or a device is read for ever. The folder itself may be
+    reached through a link.
 
     Parameters
     ----------
@@ -90,6 +92,8 @@ def _fault(path: Path, status: os.stat_result) -> Iterator[str]:
             f"{path} has {status.st_size / 1e6:,.0f} MB, and no study writes more than "
             f"{most / 1e6:,.0f} MB there; remove it"
         )
+    elif bomb := too_large(path):
+        yield bomb
     if path.name == ".lock" and status.st_nlink > 1:
         # The lock is emptied when it is taken.
         yield f"{path} is also a file elsewhere (a hard link); remove it"
