@@ -285,3 +285,15 @@ def test_a_folders_settings_run_nothing(name, copy, monkeypatch, capsys) -> None
     assert not started
     assert not ran.exists()
     assert time.monotonic() - began < 20
+
+
+def test_status_and_report_of_a_finished_folder_read_no_weights(copy, monkeypatch) -> None:
+    """What `weights` names may be somebody's pickle; its digest is all that is asked for."""
+
+    def never(*rest, **keys):
+        raise AssertionError("weights were read")
+
+    for place in ("aisthesis.pipeline.network.build", "aisthesis.backbones.registry.read_state"):
+        monkeypatch.setattr(place, never)
+    assert main(["status", str(copy / "study")]) == 0
+    assert main(["report", str(copy / "study")]) == 0
