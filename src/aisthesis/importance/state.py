@@ -67,9 +67,9 @@ class NetworkState:
                 made = {k: v for k, v in table.items() if caches and kept.get(k) is None}
                 table.clear()
                 table.update({**kept, **made})
-        for container, kept in self._containers:
-            if container or kept is not None:
-                _refill(container, type(container)() if kept is None else kept, caches)
+        for container, before in self._containers:
+            if container or before is not None:
+                _refill(container, type(container)() if before is None else before, caches)
         for tensor, data, copy in self._copies.values():
             if _moved(tensor, data, copy):
                 self._moved.append(tensor)
