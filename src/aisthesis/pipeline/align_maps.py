@@ -67,23 +67,23 @@ def write_alignment_maps(
         places were removed.
     """
     names, label = inputs.names, result.label
-    plan_of_places = embedding_place_plan(backbone, config.places.window, inputs.folder)
-    narrator.say(f"{label}: {plan_of_places.describe().replace('module.', '')}")
+    removed = embedding_place_plan(backbone, config.places.window, inputs.folder)
     partner = nearest(inputs.human)
     places = PlaceMaps(
-        plan_of_places, result.embeddings, inputs.human, partner, config.measure, config.places
+        removed, result.embeddings, inputs.human, partner, config.measure, config.places
     )
+    narrator.say(f"{label}: {places.record['plan']}")
     rectified = relu_follows(backbone.trunk, str(backbone.trunk_layer))
     attributes = {
         "layer": backbone.layer,
         "network": backbone.network,
         "key": key,
         "rectified": rectified,
-        "window": plan_of_places.window,
+        "window": removed.window,
         "replace": config.places.replace,
     }
-    coordinates: dict[str, Any] = {"image": names}
-    coordinates["partner"] = [names[k] if k >= 0 else "" for k in partner]
+    partners = [names[k] if k >= 0 else "" for k in partner]
+    coordinates: dict[str, Any] = {"image": names, "partner": partners}
     coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
     undefined = dict.fromkeys(("alignment", "alignment_place"), 0)
     with (
@@ -109,12 +109,7 @@ def write_alignment_maps(
         "images_without_map": undefined["alignment"],
         "images_without_place_map": undefined["alignment_place"],
         "rectified": rectified,
-        "places": {
-            "plan": plan_of_places.describe().replace("module.", ""),
-            "forward_passes": plan_of_places.passes,
-            "window": plan_of_places.window,
-            "replace": config.places.replace,
-        },
+        "places": places.record,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -62,6 +62,16 @@ class PlaceMaps:
     partner: NDArray[np.intp]
     measure: str
     places: PlacesConfig
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """How places are removed, for provenance."""
+        return {
+            "plan": self.plan.describe().replace("module.", ""),
+            "forward_passes": self.plan.passes,
+            "window": self.plan.window,
+            "replace": self.places.replace,
+        }
 
     def of_batch(self, pixels: torch.Tensor, start: int) -> dict[str, Array]:
         """Maps (n, h, w) of the images from number `start` on, which `pixels` holds.
