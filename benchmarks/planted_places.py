@@ -44,6 +44,7 @@ def fitted_study(root: Path, planted: Path, options: argparse.Namespace) -> Stud
         else str(Path(options.weights).absolute() / f"{name}.safetensors")
         for name in options.backbones
     }
+    layers = dict(pair.split("=") for pair in options.layer)
     config = study_config(
         {
             "images": str(planted / "images"),
@@ -55,6 +56,7 @@ def fitted_study(root: Path, planted: Path, options: argparse.Namespace) -> Stud
             "fit": {"learning_rate": 1e-3},
             "backbones": [
                 {"name": f"{MINIATURE_PREFIX}{name}", "label": name, "weights": weights[name]}
+                | ({"layer": layers[name]} if name in layers else {})
                 for name in options.backbones
             ],
         },
@@ -115,6 +117,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", default="default")
     parser.add_argument("--backbones", nargs="+", default=list(AIS_BACKBONES))
+    parser.add_argument("--layer", action="append", default=[], metavar="BACKBONE=LAYER")
     parser.add_argument("--out", type=Path, help="folder for planted_places.md and .json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
