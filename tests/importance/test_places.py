@@ -106,12 +106,18 @@ def test_a_flattening_gives_blocks_of_columns(net) -> None:
         torch.testing.assert_close(plan(x).delta, exact, rtol=1e-10, atol=1e-12)
 
 
-def test_auto_takes_windows_only_where_a_max_pool_lets_a_neighbour_stand_in() -> None:
+def test_auto_takes_windows_only_where_a_neighbour_stands_in() -> None:
     x = torch.randn(2, 3, PX, PX)
-    pooled = ais.place_plan(Flattened(nn.MaxPool2d(2), PX).eval(), "conv", x, window="auto")
-    assert pooled.window == 5
-    assert "windows of 5 × 5: a max pool follows" in pooled.describe()
-    for pool in (nn.AvgPool2d(2), nn.Identity(), nn.MaxPool2d(1), nn.Conv2d(4, 4, 3)):
+    reaching = {
+        "a max pool": nn.MaxPool2d(2),
+        "an average pool": nn.AvgPool2d(2),
+        "a convolution": nn.Conv2d(4, 4, 3),
+    }
+    for what, module in reaching.items():
+        plan = ais.place_plan(Flattened(module, PX).eval(), "conv", x, window="auto")
+        assert plan.window == 5
+        assert f"windows of 5 × 5: {what} follows" in plan.describe()
+    for pool in (nn.Identity(), nn.MaxPool2d(1), nn.Conv2d(4, 4, 1), nn.AdaptiveAvgPool2d(1)):
         plan = ais.place_plan(Flattened(pool, PX).eval(), "conv", x, window="auto")
         assert plan.window == 1
         assert "single places are enough" in str(plan)

@@ -14,7 +14,13 @@ from aisthesis.importance.place_owners import Placed
 __all__ = ["Window", "check_window", "choose_window"]
 
 Window = Literal[1, 3, 5, "auto"]
-_UNDER_MAX_POOL = 5
+_UNDER_REACH = 5
+_REACHING = {
+    "max_pool": "a max pool",
+    "amax": "a maximum",
+    "avg_pool": "an average pool",
+    "conv": "a convolution",
+}
 
 
 def check_window(window: Any) -> None:
@@ -36,19 +42,21 @@ def check_window(window: Any) -> None:
 def choose_window(analysis: Analysis | None) -> tuple[int, str]:
     """Side of the square of places to remove together, and why.
 
-    The rule: 5 where a max pool over several places meets the layer's places before any other
-    operation does, because there a neighbour stands in for one place removed alone; 1 where
-    anything else follows, or nothing is known.
+    The rule: 5 where the layer's places first meet in an operation that reaches over several of
+    them, a pool or a convolution, because there a neighbour stands in for one place removed alone;
+    1 where they meet all at once (a global pool, a flattening, attention), or nothing is known.
+    Chosen on one planted study and reported on another, docs/measured.md.
     """
     first = None if analysis is None else _first_meeting(analysis)
     if analysis is not None and first is not None:
         operation = analysis.affected[first].operation
-        name = operation.name
+        what = _REACHING.get(operation.name.rstrip("123d"))
         kernel = argument(first, operation.module, 1, "kernel_size", 2)
-        wide = kernel != 1 if isinstance(kernel, int) else any(size != 1 for size in kernel)
-        if name == "amax" or ("max_pool" in name and wide):
-            return _UNDER_MAX_POOL, "a max pool follows, where a neighbour stands in for one place"
-    return 1, "no max pool meets the places first, so single places are enough"
+        # a functional convolution has its weight there: one of a single place does not mix
+        wide = any(size != 1 for size in kernel) if isinstance(kernel, tuple) else kernel != 1
+        if what is not None and wide:
+            return _UNDER_REACH, f"{what} follows, where a neighbour stands in for one place"
+    return 1, "no pool or convolution meets the places first, so single places are enough"
 
 
 def _first_meeting(analysis: Analysis) -> fx.Node | None:
