@@ -69,7 +69,7 @@ class Page:
     [(5.0, "The explained image that people rated"), (9.0, "Of the explained images that every")],
 )
 def test_the_headline_picture_is_called_the_highest_only_where_it_is(rating_of_a, words):
-    hero = _hero([Page()], pd.Series({"a": rating_of_a, "b": 7.0}))
+    hero = _hero([Page()], pd.Series({"a": rating_of_a, "b": 7.0}), "evidence")
     assert hero["card"]["name"] == "b"
     assert hero["who"].startswith(words)
 

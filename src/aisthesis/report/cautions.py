@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from aisthesis.report.kinds_of_evidence import observe_signs
 from aisthesis.report.tables import seen_in_words
 from aisthesis.report.wording import KIND_NAMES, and_list, count
 
@@ -59,6 +60,7 @@ def cautions(
         _explained_training(provenance),
         _dead_heads(provenance),
         _flat_maps(provenance),
+        _arbitrary_signs(provenance),
         _undefined(agreement),
         _partly_seen(provenance),
         _other_crops(other_crops),
@@ -174,6 +176,11 @@ def _flat_maps(provenance: dict[str, Any]) -> Caution | None:
         "A constant map shows no place. It is drawn empty and is undefined in every metric:",
         items,
     )
+
+
+def _arbitrary_signs(provenance: dict[str, Any]) -> Caution | None:
+    text = observe_signs(provenance.get("backbones", {}))
+    return None if text is None else Caution("notice", "Signs that nobody chose", text)
 
 
 def _undefined(agreement: pd.DataFrame) -> Caution | None:

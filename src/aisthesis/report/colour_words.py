@@ -35,6 +35,9 @@ _MEANINGS = {
         "Red is where the image brings the prediction closer to people’s rating, blue where it "
         "takes it away."
     ),
+    "evidence_place": (
+        "Red is where the image raises the predicted rating, blue where it lowers it."
+    ),
     "alignment": (
         "Red is where the channels that bring an image’s similarities closer to people’s are "
         "active, blue where their output is negative."

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.report.selection import DIVIDED
+from aisthesis.report.wording import KIND_NAMES
 
 __all__ = ["HIGHEST_RATED", "Example", "choose_examples", "image_facts"]
 
@@ -64,7 +65,7 @@ def _ranking(table: pd.DataFrame, column: str, *, ascending: bool) -> list[str]:
     return [str(name) for name in order.index]
 
 
-def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
+def choose_examples(facts: pd.DataFrame, most: int = 6, kind: str = "ais") -> list[Example]:
     """Choose images that spread over ratings, consensus and error.
 
     Parameters
@@ -73,6 +74,8 @@ def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
         What is known of the images to choose among, as `image_facts` gives it.
     most : int
         How many to choose.
+    kind : str
+        The kind of map whose agreement the facts hold.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
         another rule too; the places that are left go to the rules' next images, and say so. A
         rule about a value that is the same for all images gives none.
     """
-    rankings = _rankings(facts)
+    rankings = _rankings(facts, KIND_NAMES[kind])
     reasons: dict[str, list[str]] = {}
     for why, ranking in rankings.items():
         if ranking and (ranking[0] in reasons or len(reasons) < most):
@@ -101,7 +104,7 @@ def choose_examples(facts: pd.DataFrame, most: int = 6) -> list[Example]:
     return [Example(name, why) for name, why in chosen.items()]
 
 
-def _rankings(facts: pd.DataFrame) -> dict[str, list[str]]:
+def _rankings(facts: pd.DataFrame, maps: str) -> dict[str, list[str]]:
     """Images by each rule, first the one that it is about."""
     by_rating = _ranking(facts, "rating", ascending=True)
     middle = _ranking(
@@ -110,8 +113,8 @@ def _rankings(facts: pd.DataFrame) -> dict[str, list[str]]:
         ascending=True,
     )
     return {
-        "networks agree most (AIS maps)": _ranking(facts, "consensus", ascending=False),
-        "networks agree least (AIS maps)": _ranking(facts, "consensus", ascending=True),
+        f"networks agree most ({maps} maps)": _ranking(facts, "consensus", ascending=False),
+        f"networks agree least ({maps} maps)": _ranking(facts, "consensus", ascending=True),
         HIGHEST_RATED: _ranking(facts, "rating", ascending=False),
         "lowest human rating": by_rating,
         "nearest the median human rating": middle,

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aisthesis.explainer_names import BASE
 from aisthesis.faithfulness.measures import FAITHFULNESS_MEASURES
 from aisthesis.report.method_ranks import MethodRanks, method_ranks
 from aisthesis.report.record import StudyRecord
+from aisthesis.report.selection import EVIDENCE, leading_kind
 from aisthesis.report.tables import Value, any_table
 from aisthesis.report.wording import (
     KIND_NAMES,
@@ -78,8 +80,8 @@ def other_methods(record: StudyRecord) -> OtherMethods | None:
     pairs = _cosines(record.methods)
     if table.empty and pairs.empty:
         return None
-    if set(pairs.index.get_level_values(0)) <= {"ais"} and table.empty:
-        return None  # AIS beside evidence is what the rest of the page is about
+    if {name for pair in pairs.index for name in pair} <= set(BASE) and table.empty:
+        return None  # AIS and evidence are what the rest of the page is about
     baselines = [b for b in dict.fromkeys(table.get("baseline", [])) if b not in _NOT_REMOVED]
     baseline = str(baselines[0]) if baselines else ""
     methods = _methods(table, pairs)
@@ -315,7 +317,8 @@ def _between(table: pd.DataFrame, method: str) -> str:
 
 def _like_evidence(pairs: pd.Series, method: str) -> str:
     known = _by_pair(pairs)
-    value = known.get(frozenset((method, "evidence")))
-    if value is None or method == "evidence" or not np.isfinite(value):
+    kind = leading_kind(name for pair in known for name in pair)
+    value = known.get(frozenset((method, kind)))
+    if kind not in EVIDENCE or value is None or method == kind or not np.isfinite(value):
         return ""
-    return f"its cosine with the evidence map is {number(value)}"
+    return f"its cosine with the {name_of(kind)} map is {number(value)}"

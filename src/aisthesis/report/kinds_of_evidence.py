@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from aisthesis.report.wording import and_list, estimate
+from aisthesis.report.wording import and_list, number, span
 
 __all__ = ["observe_kinds", "observe_signs"]
 
 _PLACE, _CHANNEL = "evidence_place", "evidence"
+_DIFFERENCE = ("difference", "difference_low", "difference_high")
 _SIDES = {
-    "raising": "evidence that raises the rating",
-    "lowering": "evidence that lowers the rating",
+    "raising": "at finding evidence that raises the rating (pixel AUC)",
+    "lowering": "at finding evidence that lowers the rating (pixel AUC)",
 }
 _MEASURES = {
-    "deletion_positive": "removing what it ranks highest lowers the prediction",
-    "road": "the prediction falls and rises with what is removed (ROAD)",
+    "deletion_positive": "at ranking highest what lowers the prediction when removed (deletion)",
+    "road": "at ranking what moves the prediction when removed (ROAD)",
 }
 
 
@@ -41,58 +42,54 @@ def observe_kinds(localisation: pd.DataFrame, faithfulness: pd.DataFrame) -> lis
                 & (localisation["score"] == "auc")
                 & (localisation["control"] == _CHANNEL)
             ]
-            ends = rows.rename(columns={"low": "from", "high": "to"})
-            said.append(_verdict(ends, f"find {words} better", f"find {words} worse", "pixel AUC"))
+            said.append(_verdict(rows, words, ("mean", "low", "high")))
     if {"method", "measure", "control"} <= set(faithfulness.columns):
         for measure, words in _MEASURES.items():
             rows = faithfulness[
                 (faithfulness["method"] == _PLACE)
                 & (faithfulness["measure"] == measure)
                 & (faithfulness["control"] == _CHANNEL)
-            ].drop_duplicates("backbone")
-            ends = rows.drop(columns=["mean"]).rename(
-                columns={
-                    "difference": "mean",
-                    "difference_low": "from",
-                    "difference_high": "to",
-                }
-            )
-            better = f"are truer to the prediction ({words} more)"
-            worse = f"are less true to the prediction ({words} less)"
-            said.append(_verdict(ends, better, worse, "difference"))
+            ]
+            said.append(_verdict(rows, words, _DIFFERENCE))
     return [text for text in said if text]
 
 
-def _verdict(rows: pd.DataFrame, better: str, worse: str, what: str) -> str | None:
-    """Say for which networks maps by place are better, worse, or not told apart."""
-    rows = rows.dropna(subset=["mean", "from", "to"])
+def _verdict(rows: pd.DataFrame, what: str, columns: Sequence[str]) -> str | None:
+    """Say for which networks maps by place are better, worse, or not told apart.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Differences, by place less by channel, on the same images.
+    what : str
+        At what.
+    columns : sequence of str
+        Columns of the difference and of its interval's ends.
+    """
+    rows = rows.drop_duplicates("backbone")
+    rows = rows[rows[columns[0]].notna()]
     if rows.empty:
         return None
-    groups: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-        better: lambda t: t["from"] > 0,
-        worse: lambda t: t["to"] < 0,
-    }
-    parts, told = [], pd.Series(False, index=rows.index)
-    for words, chosen in groups.items():
-        own = rows[chosen(rows)]
-        told |= chosen(rows)
-        if len(own):
-            parts.append(f"{words} for {_named(own, what)}")
-    rest = [str(name) for name in rows[~told]["backbone"]]
-    if rest:
-        parts.append(f"are not told apart from them for {and_list(rest)}")
-    return f"Against maps weighted by channels, evidence maps by place {and_list(parts)}."
-
-
-def _named(rows: pd.DataFrame, what: str) -> str:
-    """Networks with their differences, which are of the same images."""
-    return and_list(
-        [
-            f"{row['backbone']} ({what} {'+' if row['mean'] > 0 else ''}"
-            f"{estimate(row['mean'], row['from'], row['to'])})"
-            for row in rows.to_dict("records")
-        ]
+    groups: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
+    for row in rows.to_dict("records"):
+        mean, low, high = (float(row[column]) for column in columns)
+        group = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+        groups[group].append(f"{row['backbone']} ({_signed(mean)}, {_interval(low, high)})")
+    found = "; ".join(
+        f"{group} for {and_list(networks)}" for group, networks in groups.items() if networks
     )
+    return f"Evidence by place against evidence by channel {what}: {found}."
+
+
+def _signed(mean: float) -> str:
+    """Say a difference with its sign; one that rounds to zero has none."""
+    said = number(mean)
+    return f"+{said}" if float(round(mean, 2)) > 0 else said
+
+
+def _interval(low: float, high: float) -> str:
+    said = span(low, high)
+    return f"95% interval {said}" if said else "no interval"
 
 
 def observe_signs(backbones: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.report.dots import DotChart, Mark, dot_chart
+from aisthesis.report.kinds_of_evidence import observe_kinds
 from aisthesis.report.observed_agreement import strongest_pairs
 from aisthesis.report.pair_words import Row, of
+from aisthesis.report.selection import EVIDENCE, leading_kind
 from aisthesis.report.tables import Value, any_table
 from aisthesis.report.wording import (
     KIND_NAMES,
@@ -41,7 +43,9 @@ _MAPS = {
     "ais": "AIS map",
     "activation": "mean activation",
     "centre": "centre prior",
+    "evidence_place_random_weights": "evidence by place, random weights",
     "evidence_random_weights": "evidence map, random weights",
+    "ais_place_random_weights": "AIS by place, random weights",
     "ais_random_weights": "AIS map, random weights",
 }
 _MOST_MARKS = 7  # shapes and colours that can be told apart
@@ -74,7 +78,11 @@ class KnownPlaces:
     all_rows: list[list[Value]]
 
 
-def known_places(table: pd.DataFrame, agreement: pd.DataFrame | None = None) -> KnownPlaces | None:
+def known_places(
+    table: pd.DataFrame,
+    agreement: pd.DataFrame | None = None,
+    faithfulness: pd.DataFrame | None = None,
+) -> KnownPlaces | None:
     """Read `localisation.csv`; None where the study has none.
 
     Parameters
@@ -84,6 +92,8 @@ def known_places(table: pd.DataFrame, agreement: pd.DataFrame | None = None) -> 
         shown as they are.
     agreement : pandas.DataFrame, optional
         `agreement.csv`, for what agreement says about being right.
+    faithfulness : pandas.DataFrame, optional
+        `faithfulness.csv`, for which kind of map moves the prediction.
 
     Returns
     -------
@@ -99,8 +109,9 @@ def known_places(table: pd.DataFrame, agreement: pd.DataFrame | None = None) -> 
         agreement = pd.DataFrame(columns=["map", "metric", "mean"])
     sentences = [
         *(_sentence(table, kind) for kind in _NATURAL),
-        observe_wrong(table),
+        *(observe_wrong(table, kind) for kind in EVIDENCE),
         observe_agreeing_pair(table, agreement),
+        *observe_kinds(table, pd.DataFrame() if faithfulness is None else faithfulness),
     ]
     header, rows = _main_table(table)
     said = [text for text in sentences if text]
@@ -108,14 +119,16 @@ def known_places(table: pd.DataFrame, agreement: pd.DataFrame | None = None) -> 
 
 
 def observe_found(table: pd.DataFrame) -> str | None:
-    """Give the sentence on evidence maps that belongs to the answer."""
-    return _sentence(table, "evidence") if set(table.columns) >= _NEEDED else None
+    """Give the sentence on evidence maps for the answer, by place where there are some."""
+    if not set(table.columns) >= _NEEDED:
+        return None
+    return next((said for kind in EVIDENCE if (said := _sentence(table, kind))), None)
 
 
-def observe_wrong(table: pd.DataFrame) -> str | None:
-    """Name the backbones whose evidence maps point away from the evidence."""
+def observe_wrong(table: pd.DataFrame, kind: str = "evidence") -> str | None:
+    """Name the backbones whose evidence maps, of a kind, point away from the evidence."""
     found = {
-        side: _side_rows(table, "evidence", side, "auc").query("high < 0.5").index
+        side: _side_rows(table, kind, side, "auc").query("high < 0.5").index
         for side in ("raising", "lowering")
     }
     parts = [
@@ -127,22 +140,25 @@ def observe_wrong(table: pd.DataFrame) -> str | None:
     if not parts:
         return None
     return (
-        f"Some evidence maps are wrong, not only vague: {and_list(parts)} (pixel AUC below 0.50 "
-        "with all of its interval)."
+        f"Some {KIND_NAMES[kind]} maps are wrong, not only vague: {and_list(parts)} (pixel AUC "
+        "below 0.50 with all of its interval)."
     )
 
 
 def observe_agreeing_pair(table: pd.DataFrame, agreement: pd.DataFrame) -> str | None:
     """Set the strongest agreement beside how well both of the pair find the evidence."""
-    pair = strongest_pairs(agreement, "evidence", "cosine")
-    found = _pick(table, "evidence", "auc")
+    kind = leading_kind(agreement["map"].dropna())
+    if kind not in EVIDENCE:
+        return None
+    pair = strongest_pairs(agreement, kind, "cosine")
+    found = _pick(table, kind, "auc")
     if len(pair) != 2 or not set(pair) <= set(found.index):
         return None
     by_name = found.to_dict("index")
     aucs, lows = ([float(by_name[name][end]) for name in pair] for end in ("mean", "low"))
     said = (
-        f"The two networks whose evidence maps agree most, {pair[0]} and {pair[1]}, have pixel "
-        f"AUCs of {number(aucs[0])} and {number(aucs[1])}"
+        f"The two networks whose {KIND_NAMES[kind]} maps agree most, {pair[0]} and {pair[1]}, have "
+        f"pixel AUCs of {number(aucs[0])} and {number(aucs[1])}"
     )
     if all(low > 0.5 for low in lows):
         return f"{said}: here those who agree both find the evidence."

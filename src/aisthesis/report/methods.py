@@ -69,7 +69,7 @@ def methods_text(record: StudyRecord) -> list[str]:
     metrics = metric_names(record.agreement)
     paragraphs = [_data(provenance), _heads(provenance, config, labels)]
     if any(not _facts(provenance, label).get("predicts_only") for label in labels):
-        paragraphs.append(_maps(provenance))
+        paragraphs += [_maps(provenance), _places(provenance)]
     if metrics:
         paragraphs.append(_agreement(metrics))
         paragraphs.append(inference_text(record))
@@ -164,11 +164,44 @@ def _maps(provenance: dict[str, Any]) -> str:
         "Δp = f(i, −c) − f(i) and Δr = |f(i, −c) − y(i)| − |f(i) − y(i)|, the alignment-importance "
         "score is AIS(i, c) = sign(Δr) · |Δp|: positive where removing the channel makes the "
         "prediction worse. The evidence score is E(i, c) = −Δp: positive where the channel raises "
-        "the predicted rating. A heatmap is the sum over channels of the score times the rectified "
-        f"activation, at the layer’s resolution. For comparison maps are {averaged}resampled "
-        "bilinearly to 224 × 224 pixels (half-pixel centres, no antialiasing) and z-scored over "
-        "the pixels of the image; constant maps are undefined in every metric and counted."
+        "the predicted rating. A heatmap by channel is the sum over channels of the score times "
+        "the rectified activation, at the layer’s resolution. For comparison maps are "
+        f"{averaged}resampled bilinearly to 224 × 224 pixels (half-pixel centres, "
+        "no antialiasing) and z-scored over the pixels of the image; constant "
+        "maps are undefined in every metric and counted."
     )
+
+
+def _places(provenance: dict[str, Any]) -> str:
+    """Describe maps by place, with the window and the replacement that each network had."""
+    records = {
+        label: facts["places"]
+        for label, facts in provenance.get("backbones", {}).items()
+        if facts.get("places") and not facts.get("predicts_only")
+    }
+    if not records:
+        return ""
+    windows: dict[int, list[str]] = {}
+    for label, one in records.items():
+        windows.setdefault(int(one.get("window") or 1), []).append(label)
+    areas = [_window(size, labels, alone=len(windows) == 1) for size, labels in windows.items()]
+    means = [label for label, one in records.items() if one.get("replace") == "mean"]
+    by = "zero" if not means else "its channel’s mean over the image"
+    if means and len(means) < len(records):
+        by = f"zero (for {and_list(means)}: its channel’s mean over the image)"
+    return (
+        "For maps by place all channels of the layer’s output are removed at one place (y, x) of "
+        f"it, {and_list(areas)}, each value replaced by {by}, and everything after the layer is "
+        "computed again. With Δp(y, x) = f(i, −(y, x)) − f(i), evidence by place is −Δp(y, x), "
+        "positive where the place raises the predicted rating, and AIS by place is "
+        "sign(|f(i, −(y, x)) − y(i)| − |f(i) − y(i)|) · |Δp(y, x)|. The map is the score itself, "
+        "in rating units: no activation and no sign of a channel enters it."
+    )
+
+
+def _window(size: int, labels: list[str], *, alone: bool) -> str:
+    area = "by itself" if size == 1 else f"with the window of {size} × {size} places around it"
+    return area if alone else f"{area} for {and_list(labels)}"
 
 
 def _agreement(metrics: list[str]) -> str:

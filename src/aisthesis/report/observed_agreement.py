@@ -8,7 +8,7 @@ import pandas as pd
 from aisthesis.agreement.bootstrap import percentile_intervals, resampled_means
 from aisthesis.report.metricnames import describe
 from aisthesis.report.pair_words import SIGNIFICANT, Row, of
-from aisthesis.report.selection import map_kinds, metric_names
+from aisthesis.report.selection import leading_kind, map_kinds, metric_names
 from aisthesis.report.wording import (
     FEW_IMAGES,
     KIND_NAMES,
@@ -54,7 +54,9 @@ def _many(row: Row) -> bool:
 
 
 def observe_level(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | None:
-    """Say how far the maps of two networks agree on average, for both kinds of maps.
+    """Say how far the maps of two networks agree on average, for AIS and evidence maps.
+
+    Of maps by place where there are some, else of those by channel.
 
     Parameters
     ----------
@@ -161,10 +163,9 @@ def observe_noise(
     agreement, reliability, variance : pandas.DataFrame
         The tables of these names; the last two may be empty.
     """
-    kinds = map_kinds(agreement)
-    if not kinds or reliability.empty:
+    kind = leading_kind(agreement["map"].dropna())
+    if kind is None or reliability.empty:
         return None
-    kind = "evidence" if "evidence" in kinds else kinds[0]
     name = KIND_NAMES.get(kind, kind)
     rows = _pick(reliability, kind, "cosine")
     own = rows["mean"].dropna()

@@ -19,11 +19,11 @@ from aisthesis.report.colour_words import full_colour
 from aisthesis.report.overlays import lay_over
 from aisthesis.report.photographs import Photographs
 from aisthesis.report.record import StudyRecord
+from aisthesis.report.selection import EVIDENCE
 from aisthesis.report.stored_maps import BackboneMaps, CropBox
 from aisthesis.report.wording import same_number
 
 __all__ = [
-    "KIND",
     "Planted",
     "PlantedImage",
     "PlantedMap",
@@ -35,7 +35,6 @@ __all__ = [
 SIDES = ("raising", "lowering")
 CHOOSING_PX = 56  # side of the grid on which images are ranked
 SIDE_PX = 300
-KIND = "evidence"  # the kind of map whose sign says whether it raises the rating
 
 
 class Masks(NamedTuple):
@@ -82,6 +81,8 @@ class Planted:
         Mean share of the crop that raising evidence covers, where there is some.
     images : list of PlantedImage
         Those on which it is found best, middling and worst.
+    kind : str
+        The kind of map shown, whose sign says what raises the rating: by place if all have it.
     """
 
     n: int
@@ -89,6 +90,7 @@ class Planted:
     n_lowering: int
     area: float
     images: list[PlantedImage]
+    kind: str = EVIDENCE[-1]
 
 
 def planted_pictures(
@@ -107,8 +109,9 @@ def planted_pictures(
         Images that may be shown; all by default.
     """
     folder = record.config.get("masks")
-    stacks = {b: stack for b, stack in record.maps.items() if KIND in stack.kinds}
-    if not folder or not stacks or not Path(folder).is_dir():
+    stacks = {b: stack for b, stack in record.maps.items() if set(EVIDENCE) & set(stack.kinds)}
+    kind = next((k for k in EVIDENCE if all(k in one.kinds for one in stacks.values())), None)
+    if not folder or not stacks or kind is None or not Path(folder).is_dir():
         return None
     first = next(iter(stacks.values()))
     names, sizes = list(first.images), first.sizes_px
@@ -126,13 +129,14 @@ def planted_pictures(
     masks = {label: of_view[transform] for label, transform in transforms.items()}
     raising, lowering = next(iter(masks.values()))
     present = raising.any((1, 2))
-    chosen = _choose(names, stacks, masks, names if whole is None else whole)
+    chosen = _choose(names, stacks, masks, names if whole is None else whole, kind)
     return Planted(
         len(names),
         int(present.sum()),
         int(lowering.any((1, 2)).sum()),
         float(raising[present].mean()) if present.any() else float("nan"),
-        [_one(k, name, why, stacks, photographs, masks) for k, name, why in chosen],
+        [_one(k, name, why, stacks, photographs, masks, kind) for k, name, why in chosen],
+        kind,
     )
 
 
@@ -140,9 +144,7 @@ def _transform(provenance: dict[str, Any], label: str) -> Transform:
     return Transform(**provenance["backbones"][label]["transform"])
 
 
-def map_aucs(
-    stack: BackboneMaps, names: list[str], masks: np.ndarray, kind: str = KIND
-) -> np.ndarray:
+def map_aucs(stack: BackboneMaps, names: list[str], masks: np.ndarray, kind: str) -> np.ndarray:
     """Pixel AUC of a backbone's maps on the masks' grid: (N,), NaN where not defined."""
     found = np.full(len(names), np.nan)
     for k, name in enumerate(names):
@@ -158,9 +160,10 @@ def _choose(
     stacks: dict[str, BackboneMaps],
     masks: dict[str, Masks],
     whole: Collection[str],
+    kind: str,
 ) -> list[tuple[int, str, str]]:
     aucs = np.stack(
-        [map_aucs(stack, names, _coarse(masks[b].raising)) for b, stack in stacks.items()]
+        [map_aucs(stack, names, _coarse(masks[b].raising), kind) for b, stack in stacks.items()]
     )
     # Where a network has no map, the mean over networks would be one over others.
     allowed = np.array([name in whole for name in names])
@@ -189,6 +192,7 @@ def _one(
     stacks: dict[str, BackboneMaps],
     photographs: Photographs,
     masks: dict[str, Masks],
+    kind: str,
 ) -> PlantedImage:
     photo = photographs.get(name)
     first = next(iter(stacks))
@@ -196,12 +200,12 @@ def _one(
     maps = []
     for label, stack in stacks.items():
         raising, lowering = masks[label].raising[k], masks[label].lowering[k]
-        values = stack.get(KIND, name)
+        values = stack.get(kind, name)
         picture = None
         if values is not None:
             laid = lay_over(photo, values, stack.crop(name), SIDE_PX)
             picture = outlined(laid, stack.crop(name) if photo else None, raising, lowering)
-        auc = float(map_aucs(stack, [name], raising[None])[0])
+        auc = float(map_aucs(stack, [name], raising[None], kind)[0])
         maps.append(PlantedMap(label, picture, auc, full_colour(values)))
     ground = photo.convert("RGB") if photo else Image.new("RGB", (SIDE_PX, SIDE_PX), "white")
     scale = SIDE_PX / max(ground.size)

@@ -19,12 +19,11 @@ from aisthesis.report.overlays import lay_over
 from aisthesis.report.photographs import Photographs, jpeg_data_uri
 from aisthesis.report.planted_pictures import SIDE_PX, map_aucs, outlined
 from aisthesis.report.record import StudyRecord
+from aisthesis.report.selection import leading_kind
 from aisthesis.report.stored_maps import BackboneMaps
 from aisthesis.report.wording import KIND_NAMES, capitalised, number_or_dash, percent
 
 __all__ = ["contrast_cards"]
-
-BESIDE = "evidence"  # the map that each method's is shown beside
 
 
 def contrast_cards(
@@ -102,7 +101,7 @@ def _card(
         f"placed {'better' if misses else 'worse'} than by what it finds."
     )
     panels = []
-    for kind in dict.fromkeys((one.method, BESIDE)):
+    for kind in dict.fromkeys((one.method, leading_kind(stack.kinds) or one.method)):
         values = stack.get(kind, name)
         crop = stack.crop(name) if photo else None
         picture = None

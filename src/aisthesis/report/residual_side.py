@@ -6,19 +6,27 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.agreement.bootstrap import mean_intervals, percentile_intervals
-from aisthesis.report.wording import FEW_IMAGES, number, percent, size, span
+from aisthesis.report.wording import (
+    FEW_IMAGES,
+    KIND_NAMES,
+    capitalised,
+    number,
+    percent,
+    size,
+    span,
+)
 
 __all__ = ["observe_residual_side", "with_sides"]
 
 _PAIR = ["backbone_a", "backbone_b"]
 
 
-def _per_image_difference(per_image: pd.DataFrame) -> np.ndarray:
-    """Evidence agreement minus AIS agreement of each image, averaged over pairs, NaN dropped."""
+def _per_image_difference(per_image: pd.DataFrame, kind: str, other: str) -> np.ndarray:
+    """Agreement of one kind minus another's on each image, averaged over pairs, NaN dropped."""
     wide = per_image.pivot_table(index=["image", *_PAIR], columns="map", values="value")
-    if not {"ais", "evidence"} <= set(wide.columns):
+    if not {kind, other} <= set(wide.columns):
         return np.empty(0)
-    pairwise = (wide["evidence"] - wide["ais"]).dropna()
+    pairwise = (wide[kind] - wide[other]).dropna()
     return pairwise.groupby(level="image").mean().to_numpy()
 
 
@@ -26,6 +34,8 @@ def observe_residual_side(
     per_image: pd.DataFrame, averaged: pd.DataFrame, n_boot: int = 2000
 ) -> str | None:
     """Say what erring on the same side changes, and set AIS against evidence agreement.
+
+    Of maps by place where there are some, else of those by channel.
 
     Parameters
     ----------
@@ -42,9 +52,11 @@ def observe_residual_side(
         Up to two sentences; None where the study lacks what they need.
     """
     rows = per_image[per_image["metric"] == "cosine"].dropna(subset=["value"])
+    by_place = (rows["map"] == "ais_place").any()
+    signed, plain = ("ais_place", "evidence_place") if by_place else ("ais", "evidence")
     said = [
-        _same_side(with_sides(rows[rows["map"] == "ais"], averaged), n_boot),
-        _contrast(_per_image_difference(rows)),
+        _same_side(with_sides(rows[rows["map"] == signed], averaged), signed, n_boot),
+        _contrast(_per_image_difference(rows, plain, signed), plain),
     ]
     return " ".join(text for text in said if text) or None
 
@@ -82,7 +94,7 @@ def _difference_of_sides(values: pd.DataFrame, n_boot: int) -> tuple[float, floa
     return float(low[0]), float(high[0])
 
 
-def _contrast(differences: np.ndarray) -> str | None:
+def _contrast(differences: np.ndarray, kind: str) -> str | None:
     """Say whether evidence maps, which have no side, agree better than AIS maps."""
     if len(differences) < FEW_IMAGES:
         return None
@@ -91,7 +103,7 @@ def _contrast(differences: np.ndarray) -> str | None:
     if not np.isfinite([low, high]).all():
         return None
     mean = float(differences.mean())
-    start = "Evidence maps, which do not know the side,"
+    start = f"{capitalised(KIND_NAMES[kind])} maps, which do not know the side,"
     said = f"{size(mean)} in mean cosine"
     if low > 0:
         return f"{start} agree better by {said} (95% interval {span(low, high)})."
@@ -103,7 +115,7 @@ def _contrast(differences: np.ndarray) -> str | None:
     )
 
 
-def _same_side(values: pd.DataFrame, n_boot: int) -> str | None:
+def _same_side(values: pd.DataFrame, kind: str, n_boot: int) -> str | None:
     """Say how often pairs err on the same side, and how much more they agree there."""
     if values.empty:
         return None
@@ -123,8 +135,8 @@ def _same_side(values: pd.DataFrame, n_boot: int) -> str | None:
     low, high = _difference_of_sides(values, n_boot)
     interval = span(low, high)
     found = (
-        f"There their AIS maps have a mean cosine of {number(on_same)}, where they err on opposite "
-        f"sides of {number(on_other)} (difference {number(on_same - on_other)}, "
+        f"There their {KIND_NAMES[kind]} maps have a mean cosine of {number(on_same)}, where they "
+        f"err on opposite sides of {number(on_other)} (difference {number(on_same - on_other)}, "
         f"{f'95% interval {interval}' if interval else 'no interval'}): "
     )
     if low > 0:

@@ -15,13 +15,13 @@ from aisthesis.report.examples import Example
 from aisthesis.report.figure_pictures import ExampleRow
 from aisthesis.report.overlays import lay_over
 from aisthesis.report.photographs import Photographs, jpeg_data_uri, map_data_uri
-from aisthesis.report.planted_pictures import KIND, Planted
+from aisthesis.report.planted_pictures import Planted
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import prediction_lookup
 from aisthesis.report.stored_maps import CropBox
-from aisthesis.report.wording import KIND_NAMES, count, number, number_or_dash, percent
+from aisthesis.report.wording import KIND_NAMES, and_list, count, number, number_or_dash, percent
 
-__all__ = ["ExamplePage", "example_page", "planted_page", "versions_line"]
+__all__ = ["ExamplePage", "example_page", "planted_page", "units_said", "versions_line"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def example_page(
     photographs : Photographs
         The photographs.
     kind : str
-        `ais` or `evidence`.
+        One of the kinds that a study always has.
 
     Returns
     -------
@@ -142,7 +142,22 @@ def planted_page(planted: Planted) -> dict[str, Any]:
         }
         for image in planted.images
     ]
-    return {"sentence": f"{said}.", "cards": cards, "unit": unit_of(KIND)}
+    return {
+        "sentence": f"{said}.",
+        "cards": cards,
+        "unit": unit_of(planted.kind),
+        "kind": KIND_NAMES[planted.kind],
+    }
+
+
+def units_said(pages: Sequence[ExamplePage]) -> str:
+    """Say the units of full colour: one, or each with the kinds of maps that have it."""
+    by_unit: dict[str, list[str]] = {}
+    for page in pages:
+        by_unit.setdefault(page.unit, []).append(page.name)
+    if len(by_unit) == 1:
+        return next(iter(by_unit))
+    return and_list([f"{unit} ({and_list(names)})" for unit, names in by_unit.items()])
 
 
 def versions_line(provenance: dict[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,15 @@ from aisthesis.report.metricnames import describe
 
 __all__ = [
     "DIVIDED",
+    "EVIDENCE",
     "MAIN_METRICS",
     "averaged_predictions",
     "consensus_metric",
     "evaluated_split",
     "headline_scores",
     "image_consensus",
+    "in_order",
+    "leading_kind",
     "map_kinds",
     "metric_names",
     "pair_matrix",
@@ -25,6 +28,10 @@ __all__ = [
 
 #: Column of `images.csv`: how far the networks agree on the rating but not on the map, 0 to 1.
 DIVIDED = "same_rating_other_evidence"
+#: Kinds of maps as they are shown: by place first, which need no activation and no sign.
+KIND_ORDER = ("evidence_place", "ais_place", "ais", "evidence")
+#: Kinds whose sign says what raises the rating, the one that the page leads with first.
+EVIDENCE = ("evidence_place", "evidence")
 MAIN_METRICS = ("cosine", "ssim", "emd", "mse")
 _SPLITS = ("test", "validation", "train")
 
@@ -71,9 +78,23 @@ def prediction_lookup(averaged: pd.DataFrame) -> dict[tuple[str, str], float]:
 
 
 def map_kinds(agreement: pd.DataFrame) -> list[str]:
-    """Name the kinds of maps that were compared, AIS first."""
-    found = list(dict.fromkeys(agreement["map"].dropna()))
-    return sorted(found, key=lambda kind: (kind != "ais", kind != "evidence"))
+    """Name the kinds of maps that were compared, those by place first."""
+    return in_order(agreement["map"].dropna())
+
+
+def in_order(kinds: Iterable[str]) -> list[str]:
+    """Put kinds of maps, each once, in the order in which they are shown."""
+    rank = {kind: k for k, kind in enumerate(KIND_ORDER)}
+    return sorted(dict.fromkeys(kinds), key=lambda kind: rank.get(kind, len(rank)))
+
+
+def leading_kind(kinds: Iterable[str]) -> str | None:
+    """Name the kind that pictures and sentences lead with: evidence, by place where there is some.
+
+    Without either, the first in the order in which kinds are shown; None of no kinds.
+    """
+    found = in_order(kinds)
+    return next((kind for kind in EVIDENCE if kind in found), found[0] if found else None)
 
 
 def metric_names(agreement: pd.DataFrame) -> list[str]:

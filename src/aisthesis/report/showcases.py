@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aisthesis.report.overlays import map_moments
+from aisthesis.report.selection import EVIDENCE
 from aisthesis.report.stored_maps import KINDS, BackboneMaps
 from aisthesis.report.wording import and_list, count
 
@@ -64,7 +65,7 @@ def showcases(maps: Mapping[str, BackboneMaps], images: Sequence[str]) -> Showca
     """
     dead = {name for stack in maps.values() for name in stack.dead}
     shown = [name for name in images if _defined(maps, name, KINDS)]
-    evidence = [name for name in images if _defined(maps, name, ("evidence",))]
+    evidence = [name for name in images if _defined(maps, name, EVIDENCE)]
     chosen = next(
         (some for some in ([n for n in shown if n not in dead], shown, evidence) if some), []
     )

@@ -9,14 +9,16 @@ import pandas as pd
 
 from aisthesis.agreement.metrics import metric
 from aisthesis.agreement.stack import MapStack
+from aisthesis.explainer_names import BY_CHANNEL, BY_PLACE
 from aisthesis.report.overlays import GRID_PX
 from aisthesis.report.stored_maps import BackboneMaps
-from aisthesis.report.wording import and_list, count, percent
+from aisthesis.report.wording import KIND_NAMES, and_list, count, percent
 
 __all__ = ["COPY_FROM", "observe_signed_copies", "signed_copies"]
 
 #: Absolute cosine above which two maps are called the same but for their sign.
 COPY_FROM = 0.99
+_PAIRS = (BY_PLACE, BY_CHANNEL)
 
 
 def signed_copies(maps: Mapping[str, BackboneMaps]) -> pd.DataFrame:
@@ -30,17 +32,19 @@ def signed_copies(maps: Mapping[str, BackboneMaps]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``backbone``, ``n`` (images with both maps defined), ``n_copies`` (of these, images with an
-        absolute cosine above `COPY_FROM`); backbones without either kind are left out.
+        ``backbone``, ``map`` (`ais_place` where there are maps by place, else `ais`), ``n`` (images
+        with both maps defined), ``n_copies`` (of these, images with an absolute cosine above
+        `COPY_FROM`); backbones without either kind are left out.
     """
     rows = []
     for label, stack in maps.items():
-        if {"ais", "evidence"} <= set(stack.kinds):
-            pair = [MapStack.of(stack.kinds[kind], GRID_PX) for kind in ("ais", "evidence")]
+        both = next((kinds for kinds in _PAIRS if set(kinds) <= set(stack.kinds)), None)
+        if both is not None:
+            pair = [MapStack.of(stack.kinds[kind], GRID_PX) for kind in both]
             cosines = np.abs(metric("cosine")(*pair).numpy())
             known = np.isfinite(cosines)
-            rows.append((label, int(known.sum()), int((cosines[known] > COPY_FROM).sum())))
-    return pd.DataFrame(rows, columns=["backbone", "n", "n_copies"])
+            rows.append((label, both[0], int(known.sum()), int((cosines[known] > COPY_FROM).sum())))
+    return pd.DataFrame(rows, columns=["backbone", "map", "n", "n_copies"])
 
 
 def observe_signed_copies(copies: pd.DataFrame) -> str | None:
@@ -61,10 +65,14 @@ def observe_signed_copies(copies: pd.DataFrame) -> str | None:
         shares = rows["n_copies"] / rows["n"]
         parts = [f"{percent(s)} ({b})" for b, s in zip(rows["backbone"], shares, strict=True)]
         where = f"{and_list(parts)} of the images"
+    pair = BY_PLACE if BY_PLACE[0] in set(rows["map"]) else BY_CHANNEL
+    ais, evidence = (KIND_NAMES[kind] for kind in pair)
     said = (
-        f"On {where} a network’s AIS map is its evidence map or the negative of it (absolute "
+        f"On {where} a network’s {ais} map is its {evidence} map or the negative of it (absolute "
         f"cosine above {COPY_FROM})"
     )
     if (2 * rows["n_copies"] > rows["n"]).all():
-        return f"{said}: agreement of AIS maps is no second result beside that of evidence maps."
+        return (
+            f"{said}: agreement of {ais} maps is no second result beside that of {evidence} maps."
+        )
     return f"{said}."

@@ -13,6 +13,7 @@ import xarray as xr
 import zarr
 
 from aisthesis.explainer_names import BASE, EXPLAINERS
+from aisthesis.report.selection import in_order
 
 __all__ = [
     "BackboneMaps",
@@ -62,9 +63,9 @@ class BackboneMaps:
     images : tuple of str
         Names of the explained images, or of those that a page shows of many.
     kinds : dict of str to numpy.ndarray
-        `ais` and `evidence`, each image × y × x at the layer's resolution: the mean over seeds,
-        in rating units times activation. Other explainers' maps under their names, each on a
-        grid of its own.
+        `ais` and `evidence` (rating units times activation), `ais_place` and `evidence_place`
+        (rating units), each image × y × x at the layer's resolution: the mean over seeds. Other
+        explainers' maps under their names, each on a grid of its own.
     crops : tuple of CropBox or None
         Where each map lies in its photograph; None where the study does not say.
     dead : frozenset of str
@@ -209,8 +210,9 @@ def _at_most(maps: np.ndarray, longest: int) -> np.ndarray:
 
 
 def kinds_of(maps: dict[str, BackboneMaps]) -> list[str]:
-    """Kinds of maps that some backbone has, in the order of `EXPLAINERS`."""
-    return [kind for kind in EXPLAINERS if any(kind in stack.kinds for stack in maps.values())]
+    """Kinds of maps that some backbone has: by place, by channel, then as in `EXPLAINERS`."""
+    found = (kind for kind in EXPLAINERS if any(kind in one.kinds for one in maps.values()))
+    return in_order(found)
 
 
 def read_backbone_maps(

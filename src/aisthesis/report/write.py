@@ -11,12 +11,14 @@ from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import write_text
 from aisthesis.engine.progress import Narrator
 from aisthesis.errors import RequestError, or_list
+from aisthesis.explainer_names import BY_PLACE
 from aisthesis.report.agreement_part import AgreementPart, agreement_part
 from aisthesis.report.browser_data import browser_content
 from aisthesis.report.cautions import cautions
 from aisthesis.report.dividing import observe_dividing
 from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_facts
 from aisthesis.report.faithfulness import other_methods
+from aisthesis.report.kinds_of_evidence import observe_kinds
 from aisthesis.report.known_places import known_places, observe_found, place_charts
 from aisthesis.report.methods import methods_text, references
 from aisthesis.report.metricnames import describe
@@ -29,17 +31,24 @@ from aisthesis.report.rank_pictures import contrast_cards
 from aisthesis.report.record import StudyRecord, read_study_record, told_as_damage
 from aisthesis.report.scatter import scatter_panels
 from aisthesis.report.score_chart import score_chart
-from aisthesis.report.sections import ExamplePage, example_page, planted_page, versions_line
+from aisthesis.report.sections import (
+    ExamplePage,
+    example_page,
+    planted_page,
+    units_said,
+    versions_line,
+)
 from aisthesis.report.selection import (
     averaged_predictions,
     consensus_metric,
     evaluated_split,
     headline_scores,
     image_consensus,
+    leading_kind,
 )
 from aisthesis.report.showcases import Showcases, showcases
 from aisthesis.report.signed_copies import signed_copies
-from aisthesis.report.stored_maps import KINDS, differing_crops
+from aisthesis.report.stored_maps import KINDS, differing_crops, kinds_of
 from aisthesis.report.study_figures import FigureList, draw_all
 from aisthesis.report.tables import SCORE_NAMES, network_rows, score_rows, split_rows
 
@@ -151,7 +160,7 @@ def _overview(
     ceiling = (provenance.get("ratings") or {}).get("noise_ceiling")
     if ceiling and ceiling.get("correlation") is None:  # too few raters to tell
         ceiling = None
-    kind = "evidence" if (record.agreement["map"] == "evidence").any() else "ais"
+    kind = leading_kind(record.agreement["map"]) or "ais"
     return {
         "study_name": record.config.get("title") or record.path.resolve().name,
         "provenance": provenance,
@@ -166,6 +175,10 @@ def _overview(
             [
                 ("What divides them", observe_dividing(facts[kind], kind)),
                 ("Where the evidence is known", observe_found(record.localisation)),
+                (
+                    "By channel or by place",
+                    " ".join(observe_kinds(record.localisation, record.faithfulness)),
+                ),
             ],
             signed_copies(record.maps),
         ),
@@ -225,8 +238,9 @@ def _pictures(
     bar = {"colour_bar_gradient": colour_bar_css()}
     if not record.maps:
         return {"examples": [], "hero": None, "browser": None, "blobs": [], **bar}
-    chosen = choose_examples(facts["ais"].loc[whole.images])
-    kinds = [kind for kind in KINDS if any(kind in stack.kinds for stack in record.maps.values())]
+    kinds = [kind for kind in kinds_of(record.maps) if kind in KINDS]
+    lead = leading_kind(kinds) or kinds[0]
+    chosen = choose_examples(facts[lead].loc[whole.images], kind=lead)
     pages = [
         example_page(record, chosen, facts[kind], averaged, photographs, kind) for kind in kinds
     ]
@@ -237,16 +251,19 @@ def _pictures(
         content = browser_content(names, facts, averaged, record.maps, store, advance)
     return {
         "examples": pages,
+        "example_units": units_said(pages),
         "left_out": whole.words,
-        "hero": _hero(pages, facts["ais"]["rating"]),
+        "hero": _hero(pages, facts["ais"]["rating"], lead),
         "browser": content.data,
+        "by_place": bool(set(BY_PLACE) & set(kinds)),
+        "other_methods_browsed": not set(content.data["kinds"]) <= set(KINDS),
         "blobs": content.blobs,
         **bar,
     }
 
 
-def _hero(pages: list[ExamplePage], ratings: pd.Series) -> dict[str, Any] | None:
-    """Choose what the top of the page shows: the image rated highest, in evidence maps.
+def _hero(pages: list[ExamplePage], ratings: pd.Series, kind: str) -> dict[str, Any] | None:
+    """Choose what the top of the page shows: the image rated highest, in maps of one kind.
 
     Parameters
     ----------
@@ -254,8 +271,10 @@ def _hero(pages: list[ExamplePage], ratings: pd.Series) -> dict[str, Any] | None
         Examples among images whose maps are defined for every network.
     ratings : pandas.Series
         Of all explained images, by name.
+    kind : str
+        Which of the pages.
     """
-    page = pages[-1]
+    page = next(page for page in pages if page.kind == kind)
     card = next((card for card in page.cards if HIGHEST_RATED in card["why"].split("; ")), None)
     if card is None:
         return None
@@ -269,7 +288,7 @@ def _hero(pages: list[ExamplePage], ratings: pd.Series) -> dict[str, Any] | None
 def _localisation(
     record: StudyRecord, photographs: Photographs, drawn: FigureList, whole: Showcases
 ) -> dict[str, Any]:
-    section = known_places(record.localisation, record.agreement)
+    section = known_places(record.localisation, record.agreement, record.faithfulness)
     if section is None:
         return {"localisation": None}
     charts = place_charts(record.localisation)

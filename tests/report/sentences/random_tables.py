@@ -79,6 +79,15 @@ def agreement_images(rng, mode: str, n_networks: int, metrics=("cosine",)) -> pd
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
+def with_places(rng, per_image: pd.DataFrame) -> pd.DataFrame:
+    """Add maps by place, whose values are those of the channels in another order."""
+    values = rng.permutation(np.array(per_image["value"], dtype=float))
+    return pd.concat(
+        [per_image, per_image.assign(map=per_image["map"] + "_place", value=values)],
+        ignore_index=True,
+    )
+
+
 def agreement(rng, mode: str, per_image: pd.DataFrame) -> pd.DataFrame:
     """`agreement.csv` with its columns of inference, consistent with the images' values."""
     keys = ["map", "metric", "backbone_a", "backbone_b"]

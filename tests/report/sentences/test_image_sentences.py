@@ -21,10 +21,10 @@ from aisthesis.report.showcases import Showcases
 SIDE = (
     r"(?:(?:(?P<two>The two networks)|Two networks) err on the same side of the human rating on "
     rf"(?P<share>{NUM})% of the images(?: \(pairs: (?P<least>{NUM})% to (?P<most>{NUM})%\))?\.(?: There "
-    rf"their AIS maps have a mean cosine of (?P<same>{NUM}), where they err on opposite sides of "
+    rf"their AIS(?P<place> by place)? maps have a mean cosine of (?P<same>{NUM}), where they err on opposite sides of "
     rf"(?P<other>{NUM}) \(difference (?P<gap>{NUM}), (?:95% interval (?P<low>{NUM}) to (?P<high>{NUM})"
     r"|no interval)\): (?:(?P<part>part of the disagreement is the side of the error, not the "
-    r"place)|the side is not shown to explain the disagreement)\.)?)?(?: ?Evidence maps, which do not "
+    r"place)|the side is not shown to explain the disagreement)\.)?)?(?: ?Evidence(?P<place2> by place)? maps, which do not "
     rf"know the side, (?:agree (?P<word>better|less) by (?P<by>{NUM}|less than 0\.01) in mean cosine "
     rf"\(95% interval (?P<from>{NUM}) to (?P<to>{NUM})\)|do not agree better or worse than can be told "
     rf"from chance \(difference (?P<none>{NUM}), 95% interval (?P<nfrom>{NUM}) to (?P<nto>{NUM})\))\.)?"
@@ -52,13 +52,16 @@ def test_side_of_the_error():
                           "prediction": 5.0 + r})
             for b, r in zip(made.NETWORKS, residual, strict=False)
         ])  # fmt: skip
+        end = "_place" if rng.random() < 0.5 else ""
+        if end:
+            table = made.with_places(rng, table)
         said = observe_residual_side(table, averaged, n_boot=200)
         table_read()
         if said is None:
             assert table.empty or table["value"].isna().any() or count < 5
             continue
         sides = averaged.set_index(["image", "backbone"])["prediction"] - 5.0
-        own = table[(table["map"] == "ais") & table["value"].notna()]
+        own = table[(table["map"] == f"ais{end}") & table["value"].notna()]
         signs = [
             np.array([sides[i, b] for i, b in zip(own["image"], own[f"backbone_{x}"], strict=True)])
             for x in "ab"
@@ -67,9 +70,11 @@ def test_side_of_the_error():
         wide = table.pivot(
             index=["image", "backbone_a", "backbone_b"], columns="map", values="value"
         )
-        gap = (wide["evidence"] - wide["ais"]).dropna().groupby("image").mean()
+        gap = (wide[f"evidence{end}"] - wide[f"ais{end}"]).dropna().groupby("image").mean()
 
-        def side(found, own=own, gap=gap):
+        def side(found, own=own, gap=gap, end=end):
+            assert not found["same"] or bool(found["place"]) == bool(end)
+            assert not (found["word"] or found["none"]) or bool(found["place2"]) == bool(end)
             reached.update(k for k, text in found.groupdict().items() if text)
             if found["share"]:
                 by_pair = own.groupby(["backbone_a", "backbone_b"])["equal"].mean()

@@ -213,7 +213,9 @@ def test_rankings():
 
 def localisation(rng, mode, n):
     parts = []
-    for kind, side in (("evidence", "raising"), ("ais", "either"), ("evidence", "lowering")):
+    sought = (("evidence", "raising"), ("ais", "either"), ("evidence", "lowering"))
+    by_place = [(f"{kind}_place", side) for kind, side in sought] if rng.random() < 0.5 else []
+    for kind, side in (*sought, *by_place):
         for control, bounds in (("none", (0.0, 1.0)), ("centre", (-0.5, 0.5))):
             means = made.values(rng, n, mode, *bounds)
             low, high = made.ends(rng, means, mode)
@@ -225,7 +227,7 @@ def localisation(rng, mode, n):
 
 GROUP = rf"(?:every network|{LIST})"
 FOUND = (
-    r"(?P<kind>AIS|Evidence) maps find evidence (?:that raises the rating|of either sign) with a pixel "
+    r"(?P<kind>AIS|Evidence)(?P<place> by place)? maps find evidence (?:that raises the rating|of either sign) with a pixel "
     rf"AUC of (?:(?P<one>{NUM}) \((?:95% interval (?P<low>{NUM}) to (?P<high>{NUM})|no interval)\) "
     rf"\((?P<who>\w+)\)|(?P<all>{NUM}) on all (?P<n>\d+) networks|(?P<least>{NUM}) \((?P<worst>\w+)\) "
     rf"to (?P<most>{NUM}) \((?P<best>\w+)\)); 0\.50 is chance(?:; against a map that knows only the "
@@ -234,12 +236,12 @@ FOUND = (
     rf"(?P<unknown>{GROUP}))?)?\."
 )
 WRONG = (
-    rf"Some evidence maps are wrong, not only vague: (?:(?P<raising>{LIST}) points? away from evidence "
+    rf"Some evidence(?P<place> by place)? maps are wrong, not only vague: (?:(?P<raising>{LIST}) points? away from evidence "
     rf"that raises the rating)?(?: and )?(?:(?P<lowering>{LIST}) points? away from evidence that lowers "
     r"the rating)? \(pixel AUC below 0\.50 with all of its interval\)\."
 )
 PAIR = (
-    r"The two networks whose evidence maps agree most, (?P<a>\w+) and (?P<b>\w+), have pixel AUCs of "
+    r"The two networks whose evidence(?P<place> by place)? maps agree most, (?P<a>\w+) and (?P<b>\w+), have pixel AUCs of "
     rf"(?P<x>{NUM}) and (?P<y>{NUM})(?:(?P<yes>: here those who agree both find the evidence)|, not "
     r"both of them shown to be above chance: agreement is no proof of being right)\."
 )
@@ -257,12 +259,16 @@ def test_known_places():
     reached = set()
     for mode, rng, n in made.generators(70, seed=13):
         table = localisation(rng, mode, n)
-        agreement = made.agreement(rng, mode, made.agreement_images(rng, mode, n))
+        per_image = made.agreement_images(rng, mode, n)
+        if (table["map"] == "evidence_place").any():
+            per_image = made.with_places(rng, per_image)
+        agreement = made.agreement(rng, mode, per_image)
         table_read()
 
         def found(text, table=table, n=n):
             kind = text["kind"].lower()
             side = {"evidence": "raising", "ais": "either"}[kind]
+            kind += "_place" if text["place"] else ""
             rows, centre = rows_of(table, kind, side), rows_of(table, kind, side, "centre")
             if text["one"]:
                 assert rows.index.tolist() == [text["who"]]
@@ -294,15 +300,16 @@ def test_known_places():
                 assert set(named) == {b for b, g in expected.items() if g == group}
 
         def wrong(text, table=table):
+            kind = "evidence_place" if text["place"] else "evidence"
             for side in ("raising", "lowering"):
-                away = {
-                    b for b, r in rows_of(table, "evidence", side).iterrows() if r["high"] < 0.5
-                }
+                away = {b for b, r in rows_of(table, kind, side).iterrows() if r["high"] < 0.5}
                 assert set(names(text[side]) if text[side] else []) == away
 
         def pair(text, table=table, agreement=agreement):
-            rows = rows_of(table, "evidence", "raising")
-            of_pairs = agreement[agreement["map"] == "evidence"].dropna(subset=["mean"])
+            kind = "evidence_place" if (agreement["map"] == "evidence_place").any() else "evidence"
+            assert bool(text["place"]) == (kind == "evidence_place")
+            rows = rows_of(table, kind, "raising")
+            of_pairs = agreement[agreement["map"] == kind].dropna(subset=["mean"])
             best = of_pairs["mean"].max()
             level = of_pairs[[same(best, m) for m in of_pairs["mean"]]]
             assert level[["backbone_a", "backbone_b"]].to_numpy().tolist() == [
@@ -313,7 +320,8 @@ def test_known_places():
             assert bool(text["yes"]) == (rows.loc[[text["a"], text["b"]], "low"] > 0.5).all()
 
         said = (
-            _finding(table, "evidence"), _finding(table, "ais"), observe_wrong(table),
+            *(_finding(table, f"{kind}{end}") for kind in ("evidence", "ais") for end in ("", "_place")),
+            observe_wrong(table), observe_wrong(table, "evidence_place"),
             observe_agreeing_pair(table, agreement),
         )  # fmt: skip
         for sentence in filter(None, said):
