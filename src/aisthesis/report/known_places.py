@@ -200,6 +200,7 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
             f"{number(best['mean'])} ({best['backbone']})"
         )
     above = _pick(table, kind, "auc", "centre")
+    above = above[above["backbone"].isin(found.index)]  # who has no score has no verdict
     start += "; 0.50 is chance"
     if above.empty:
         return f"{start}."

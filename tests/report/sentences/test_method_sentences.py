@@ -282,6 +282,7 @@ def test_known_places():
                 says(text["most"], rows["mean"].max())
                 assert rows.loc[text["worst"], "mean"] == rows["mean"].min()
                 assert rows.loc[text["best"], "mean"] == rows["mean"].max()
+            centre = centre[centre.index.isin(rows.index)]
             if centre.empty:
                 assert "against" not in text[0]
                 return
