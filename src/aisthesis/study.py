@@ -19,6 +19,7 @@ from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
 from aisthesis.engine.permitted import folder_of, require_permitted
 from aisthesis.engine.processes import Processes, cores
+from aisthesis.engine.store_index import index_store
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
@@ -202,6 +203,7 @@ class Study:
         started = time.perf_counter()
         explain_backbones(self.config, inputs, self._specs, executor, self._narrator)
         explain_by_others(self.config, inputs, self._specs, executor, self._narrator)
+        index_store(self.folder.root, self.folder.maps.name)
         explained = explained_images(self.config, inputs)
         self.folder.record(explained={"which": self.config.explain, "n": len(explained)})
         self.folder.record_stage("explain", "", started)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +58,31 @@ def test_predictions_are_those_of_the_ensemble(ensemble_study) -> None:
     mean = single.groupby("image")["prediction"].mean()
     rows = table[table["ensemble"] == "ensemble"].set_index("image")["prediction"]
     np.testing.assert_allclose(rows, mean[rows.index], atol=1e-6)
+
+
+def test_it_opens_without_a_warning_and_upright(ensemble_study) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with xr.open_zarr(ensemble_study.folder.ensemble) as held:
+            for axis in ("y", "masked_y"):
+                assert (np.diff(held[axis].values) < 0).all()
+                assert held[axis].attrs["units"] == "px"
+
+
+def test_what_is_torn_is_told_and_made_again(ensemble_study) -> None:
+    """Embeddings of all members, the record, and the store's description at once."""
+    folder = ensemble_study.folder
+    tables = {file: file.read_bytes() for file in folder.root.glob("*.csv")}
+    for file in folder.cache.glob("embeddings-*/*"):
+        file.write_bytes(b"")
+    folder.provenance_file.write_text("null")
+    (folder.ensemble / "zarr.json").write_text("{")
+    states = ensemble_study.status().set_index("stage")["state"]
+    assert states["ensemble maps"] == "damaged"
+    assert set(states["fit"]) == {"damaged"}
+    ensemble_study.run(until="agree")
+    assert {file: file.read_bytes() for file in tables} == tables
+    assert set(ensemble_study.status()["state"]) == {"done"}
 
 
 def test_it_is_done_once(ensemble_study) -> None:

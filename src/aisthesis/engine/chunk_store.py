@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aisthesis.engine.files import remove_tree, told_plainly
 from aisthesis.engine.folder import digest_of
 from aisthesis.engine.ledger import Ledger, Parts, State
+from aisthesis.engine.store_index import group_attributes, make_plain_root
 
 __all__ = ["ArraySpec", "ChunkStore"]
 
@@ -85,20 +86,20 @@ class ChunkStore:
     def prepare(
         self,
         arrays: Mapping[str, ArraySpec],
-        coordinates: Mapping[str, Sequence[Any] | NDArray[Any]],
+        coordinates: Mapping[str, Sequence[Any] | NDArray[Any] | xr.Variable],
         attributes: Mapping[str, Any],
     ) -> None:
-        """Make the empty group; what is there and still valid stays, anything else goes."""
+        """Make the empty group; what is there and still valid stays, anything else goes.
+
+        Coordinates lie along `image`, `seed` along itself, and variables along their own axes.
+        """
         if self.ledger.state(self.group, self.parts).done:
             return
         self.ledger.forget(self.group)
         with told_plainly(self.path):
             self._make_parents()
             remove_tree(self.path, inside=self.root)
-            variables = {
-                name: (name if name == "seed" else "image", as_coordinate(values))
-                for name, values in coordinates.items()
-            }
+            variables = {name: as_variable(name, v) for name, v in coordinates.items()}
             held = {**attributes, "key": self.key, "complete": 0}
             xr.Dataset(coords=variables, attrs=held).to_zarr(
                 self.path, mode="w", consolidated=False, zarr_format=3
@@ -111,7 +112,7 @@ class ChunkStore:
     def write(self, number: int, arrays: Mapping[str, NDArray[Any]], **notes: Any) -> None:
         """Write one chunk of every array, then enter it into the ledger."""
         with told_plainly(self.path):
-            group = zarr.open_group(self.path, mode="r+")
+            group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             files: list[Path] = []
             for name, values in arrays.items():
                 array = group[name]
@@ -126,14 +127,12 @@ class ChunkStore:
     @property
     def complete(self) -> bool:
         """Whether the group says that it is whole."""
-        if not (self.path / "zarr.json").is_file():
-            return False
-        return bool(zarr.open_group(self.path, mode="r").attrs.get("complete"))
+        return bool((group_attributes(self.path) or {}).get("complete"))
 
     def finish(self) -> None:
         """Say in the group itself that it is whole."""
         with told_plainly(self.path):
-            group = zarr.open_group(self.path, mode="r+")
+            group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             if not group.attrs.get("complete"):
                 group.attrs.update({"complete": 1})
                 self.ledger.enter(self.group, self.parts, self.ledger.files(self.group))
@@ -144,7 +143,7 @@ class ChunkStore:
 
     def read(self, name: str) -> NDArray[Any]:
         """Read a whole array."""
-        return np.asarray(zarr.open_group(self.path, mode="r")[name][...])
+        return np.asarray(zarr.open_group(self.path, mode="r", use_consolidated=False)[name][...])
 
     def _piece(self, number: int) -> str:
         return f"{self.group}/{number:06d}"
@@ -159,7 +158,8 @@ class ChunkStore:
     def _make_parents(self) -> None:
         """Make the groups above this one, so that the whole store opens as one tree."""
         steps = Path(self.group).parts
-        for depth in range(1, len(steps)):
+        make_plain_root(self.root / steps[0])
+        for depth in range(2, len(steps)):
             above = self.root.joinpath(*steps[:depth])
             if not (above / "zarr.json").is_file():
                 zarr.open_group(above, mode="a", zarr_format=3)
@@ -189,6 +189,13 @@ def create_array(group: zarr.Group, name: str, spec: ArraySpec, images_a_chunk: 
         dimension_names=tuple(axis for axis, _ in spec.axes),
         attributes={"long_name": spec.long_name},
     )
+
+
+def as_variable(name: str, values: Sequence[Any] | NDArray[Any] | xr.Variable) -> xr.Variable:
+    """Give a coordinate as a variable: along its own axis if it is `seed`, else along `image`."""
+    if isinstance(values, xr.Variable):
+        return values
+    return xr.Variable(name if name == "seed" else "image", as_coordinate(values))
 
 
 def as_coordinate(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:

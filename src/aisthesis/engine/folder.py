@@ -18,7 +18,7 @@ from aisthesis.config import StudyConfig, slug, study_config, write_study_file
 from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import read_json, told_plainly, write_json, write_text
 from aisthesis.engine.ledger import Ledger
-from aisthesis.errors import RequestError
+from aisthesis.errors import AisthesisError, RequestError
 
 __all__ = ["StudyFolder", "digest_of"]
 
@@ -196,8 +196,21 @@ class StudyFolder:
         return self.heads / f"{slug(label)}-seed{seed}.safetensors"
 
     def provenance(self) -> dict[str, Any]:
-        """Read the record of how everything here came about; empty for a new study."""
-        return read_json(self.provenance_file)
+        """Read the record of how everything here came about.
+
+        It is empty for a new study, and where the file is damaged: the stages then write it anew.
+        """
+        try:
+            held = read_json(self.provenance_file)
+        except AisthesisError:
+            return {}
+        return held if isinstance(held, dict) else {}
+
+    def backbone_record(self, label: str) -> dict[str, Any]:
+        """What the record says of a backbone; empty where it says nothing."""
+        backbones = self.provenance().get("backbones")
+        held = backbones.get(label) if isinstance(backbones, dict) else None
+        return held if isinstance(held, dict) else {}
 
     def record(self, **sections: Any) -> None:
         """Add sections to the record; dictionaries are merged key by key."""

@@ -18,8 +18,10 @@ import zarr
 from numpy.typing import NDArray
 
 from aisthesis.config import slug
-from aisthesis.engine.chunk_store import ArraySpec, as_coordinate, create_array
+from aisthesis.engine.chunk_store import ArraySpec, as_variable, create_array
 from aisthesis.engine.files import remove_tree, told_plainly
+from aisthesis.engine.map_axes import map_axes
+from aisthesis.engine.store_index import consolidate, group_attributes, make_plain_root
 from aisthesis.errors import AisthesisError, RequestError
 
 __all__ = ["DIMENSIONS", "IMAGES_A_CHUNK", "LONG_NAMES", "MapsWriter", "group_key", "open_maps"]
@@ -66,6 +68,8 @@ class MapsWriter:
         Of the group: what the maps depend on.
     arrays : mapping
         What may be written: the axes and the description of each array by its name.
+    input_px : (int, int), optional
+        Height and width of the network's input, in which `x` and `y` are where crops differ.
     """
 
     def __init__(
@@ -75,7 +79,9 @@ class MapsWriter:
         coordinates: Mapping[str, Sequence[Any] | NDArray[Any]],
         attributes: Mapping[str, Any],
         arrays: Mapping[str, tuple[tuple[str, ...], str]] | None = None,
+        input_px: tuple[int, int] | None = None,
     ) -> None:
+        self._input_px = input_px
         self._arrays = _RATING_ARRAYS if arrays is None else arrays
         self._final = root / slug(label)
         self._partial = root / f".{slug(label)}.partial"
@@ -89,12 +95,9 @@ class MapsWriter:
 
     def __enter__(self) -> MapsWriter:
         with told_plainly(self._final):
-            zarr.open_group(self._root, mode="a", zarr_format=3)
+            make_plain_root(self._root)
             remove_tree(self._partial, inside=self._root.parent)
-            variables = {
-                name: (name if name == "seed" else "image", as_coordinate(values))
-                for name, values in self._coordinates.items()
-            }
+            variables = {name: as_variable(name, v) for name, v in self._coordinates.items()}
             dataset = xr.Dataset(coords=variables, attrs=self._attributes)
             dataset.to_zarr(self._partial, mode="w", consolidated=False, zarr_format=3)
             self._group = zarr.open_group(self._partial, mode="a")
@@ -125,6 +128,13 @@ class MapsWriter:
         ]
         spec = ArraySpec(tuple(zip(axes, sizes, strict=True)), long_name)
         create_array(self._group, name, spec, IMAGES_A_CHUNK)
+        if axes[-2:] == ("y", "x") and "x" not in self._group:
+            for axis, variable in map_axes(
+                self._coordinates, *array.shape[-2:], self._input_px
+            ).items():
+                self._group.create_array(
+                    axis, data=variable.values, dimension_names=(axis,), attributes=variable.attrs
+                )
 
     def __exit__(
         self,
@@ -138,16 +148,15 @@ class MapsWriter:
                 remove_tree(self._partial, inside=self._root.parent)
             return
         with told_plainly(self._final):
+            consolidate(self._partial)
             remove_tree(self._final, inside=self._root.parent)
             self._partial.rename(self._final)
 
 
 def group_key(root: Path, label: str) -> str | None:
     """The key that a finished group was written under; None where there is no finished group."""
-    if not (root / slug(label) / "zarr.json").is_file():
-        return None
-    attributes = zarr.open_group(root / slug(label), mode="r").attrs
-    return str(attributes["key"]) if attributes.get("complete") else None
+    attributes = group_attributes(root / slug(label)) or {}
+    return str(attributes.get("key")) if attributes.get("complete") else None
 
 
 def open_maps(root: Path, label: str) -> xr.Dataset:

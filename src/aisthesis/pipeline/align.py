@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -309,7 +311,7 @@ def _read_owned(path: Path) -> OwnedEmbeddings | None:
             return OwnedEmbeddings(
                 held["intact"], held["emptied"], held["owner"], int(held["channels"])
             )
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None  # a damaged cache is computed again
 
 

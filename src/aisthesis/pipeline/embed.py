@@ -19,6 +19,7 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import slug
 from aisthesis.engine import StudyFolder, digest_of, told_plainly
 from aisthesis.engine.jobs import Chunk, Task
+from aisthesis.errors import AisthesisError
 from aisthesis.heads.embeddings import embedded
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
@@ -79,10 +80,16 @@ def read_embeddings(
 
     Raises
     ------
-    KeyError
-        If one is not kept.
+    AisthesisError
+        If one is not kept whole.
     """
     held = _read(embedding_folder(root, backbone))
+    lost = [name for name in names if digests[name] not in held]
+    if lost:
+        raise AisthesisError(
+            f"the embedding of {lost[0]} and {len(lost) - 1} others by {backbone.name} were lost "
+            "while the study was running; run it again and they are made anew"
+        )
     return np.stack([held[digests[name]] for name in names])
 
 

@@ -6,6 +6,8 @@ photograph itself with squares covered. They lie outside `maps.zarr`, whose grou
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import torch
@@ -17,7 +19,9 @@ from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
 from aisthesis.engine.chunk_store import as_coordinate
 from aisthesis.engine.files import remove_tree
+from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.store_index import consolidate
 from aisthesis.engine.tables import read_csv
 from aisthesis.heads import MeanRating, MemberNetwork, PhotographEnsemble, bagging
 from aisthesis.heads.ensembles import Ensemble
@@ -33,7 +37,7 @@ from aisthesis.pipeline.network import fitted_backbone, fitted_heads
 __all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_parts", "explains_ensembles"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 2
+_CODE = 3
 _SIZE = 56
 _GRID = 7
 _MASKED_IMAGES = 8
@@ -95,7 +99,7 @@ def ensemble_maps(
     device = choose_device(config.device)
     mean = PhotographEnsemble(networks, ensembles["ensemble"], device)
     masking = _masked_maps(mean, ImageFolder(config.images), [names[i] for i in places], narrator)
-    _write_maps(folder, made, masking, names, places, frames)
+    _write_maps(folder, made, masking, places, _framed(inputs, names, frames))
     table = _table(folder, made, masking, names, places)
     write_csv(folder.ensemble_maps, table)
 
@@ -163,13 +167,34 @@ def _masked_maps(
     return np.stack(maps) if maps else np.zeros((0, _GRID, _GRID))
 
 
+class _Framed(NamedTuple):
+    """Images, the frame (left, top, right, bottom) of each in its photograph, the maps' axes."""
+
+    names: list[str]
+    frames: NDArray[np.float64]
+    axes: dict[str, xr.Variable]
+
+
+def _framed(inputs: Inputs, names: list[str], frames: NDArray[np.float64]) -> _Framed:
+    width, height = np.array([inputs.sizes[name] for name in names], dtype=np.float64).T
+    none = np.zeros(len(names))
+    seen = dict(zip((*_EDGES, "height_px"), (*frames.T, height), strict=True))
+    whole = dict(zip((*_EDGES, "height_px"), (none, none, width, height, height), strict=True))
+    axes = map_axes(seen, _SIZE, _SIZE, covers="frame")
+    covered = map_axes(whole, _GRID, _GRID, covers="photograph")
+    axes |= {
+        f"masked_{axis}": xr.Variable(f"masked_{axis}", one.values, one.attrs)
+        for axis, one in covered.items()
+    }
+    return _Framed(names, frames, axes)
+
+
 def _write_maps(
     folder: StudyFolder,
     made: dict[str, NDArray[np.float64]],
     masking: NDArray[np.float64],
-    names: list[str],
     places: NDArray[np.intp],
-    frames: NDArray[np.float64],
+    framed: _Framed,
 ) -> None:
     unit = {"long_name": "evidence of all members (rating units per cell)"}
     fall = {"long_name": "fall of the mean prediction as a square is covered (rating units)"}
@@ -180,16 +205,18 @@ def _write_maps(
             "masking": (("masked", "masked_y", "masked_x"), masking.astype(np.float32), fall),
         },
         coords={
-            "image": as_coordinate(names),
-            "masked": as_coordinate([names[i] for i in places]),
-            **{f"frame_{edge}": ("image", values)
-               for edge, values in zip(("left", "top", "right", "bottom"), frames.T, strict=True)},
+            "image": as_coordinate(framed.names),
+            **framed.axes,
+            "masked": as_coordinate([framed.names[i] for i in places]),
+            **{edge.replace("crop", "frame"): ("image", values)
+               for edge, values in zip(_EDGES, framed.frames.T, strict=True)},
         },
     )  # fmt: skip
     partial = folder.root / ".ensemble.zarr.partial"
     with told_plainly(folder.ensemble):
         remove_tree(partial, inside=folder.root)
         dataset.to_zarr(partial, mode="w", consolidated=False, zarr_format=3)
+        consolidate(partial)
         remove_tree(folder.ensemble, inside=folder.root)
         partial.rename(folder.ensemble)
 

@@ -19,6 +19,7 @@ from aisthesis.config import PlacesConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
+from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
 from aisthesis.explainer_names import BASE
 from aisthesis.heads import RatingEnsemble
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 3
+_CODE = 4
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -159,7 +160,9 @@ def explain_backbones(
     for label, spec in specs.items():
         store = maps_store(config, inputs, spec)
         numbers = store.missing(len(chosen))
-        if numbers or not store.complete:
+        # A record that was lost with a damaged provenance.json is written again without the work.
+        told = "ablation" in StudyFolder(config.out).backbone_record(label)
+        if numbers or not store.complete or not (told or spec.asked.layer == "none"):
             missing[label] = (store, [chunks[number] for number in numbers])
         else:
             narrator.say(f"{label}: maps are already there")
@@ -217,6 +220,7 @@ def _prepare(config: StudyConfig, inputs: Inputs, job: MapsJob, backbone: Backbo
     }
     coordinates: dict[str, Any] = {"seed": [s.fit_seed for s in inputs.splits], "image": names}
     coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
+    coordinates |= map_axes(coordinates, rows, columns, backbone.input_size_px)
     attributes = {
         "backbone": job.spec.label, "layer": backbone.layer, "network": backbone.network
     }  # fmt: skip

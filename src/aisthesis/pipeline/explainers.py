@@ -18,6 +18,7 @@ from aisthesis.config import StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
+from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK
 from aisthesis.errors import RequestError
 from aisthesis.heads import MeanRating
@@ -148,10 +149,11 @@ def explain_by_others(
         if not maps_store(config, inputs, spec).complete:
             continue
         key = digest_of(explain_parts(config, inputs, spec))
+        told = StudyFolder(config.out).backbone_record(label).get("explainers", {})
         for one in explainers:
             store = explainer_store(config, inputs, spec, one)
             numbers = store.missing(len(chosen))
-            if numbers or not store.complete:
+            if numbers or not store.complete or one.name not in told:
                 job = ExplainerJob(spec, store, one, key)
                 work.setdefault(label, []).append((job, [chunks[n] for n in numbers]))
     for labels in in_groups(list(work), pooled=executor.pooled):
@@ -203,7 +205,9 @@ def _prepare(
     names = [inputs.names[i] for i in explained_images(config, inputs)]
     rows, columns = one.grid(subject)
     spec = ArraySpec((("image", len(names)), ("y", rows), ("x", columns)), one.name)
-    coordinates = {"image": names} | crop_boxes(inputs.sizes, backbone.transform, names)
+    coordinates: dict[str, Any] = {"image": names}
+    coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
+    coordinates |= map_axes(coordinates, rows, columns, backbone.input_size_px)
     attributes = {
         "backbone": job.spec.label,
         "method": one.name,

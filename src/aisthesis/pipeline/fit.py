@@ -59,7 +59,17 @@ class Fit:
         """State of each backbone's heads by label, and of the tables under an empty label."""
         ledger = self.folder.ledger
         states = {label: ledger.state(_piece(label), self._parts(label)) for label in self.specs}
-        return {**states, "": ledger.state("fit", self._parts_of_tables())}
+        for label, state in states.items():
+            if state.done and "weights" not in self.folder.backbone_record(label):
+                states[label] = State("damaged", f"{self.folder.provenance_file.name} lacks it")
+        tables = ledger.state("fit", self._parts_of_tables())
+        if tables.done and self._has_ensemble and "ensemble" not in self.folder.provenance():
+            tables = State("damaged", f"{self.folder.provenance_file.name} lacks the ensemble")
+        return {**states, "": tables}
+
+    @property
+    def _has_ensemble(self) -> bool:
+        return self.config.ensemble and len(self.specs) > 1
 
     def run(self, executor: Executor) -> bool:
         """Do what is not done; say whether there was anything."""
@@ -73,6 +83,8 @@ class Fit:
         missing = [label for label in self.specs if not states[label].done]
         for group in in_groups(missing, pooled=executor.pooled):
             self._fit_group(group, executor)
+        if self._has_ensemble:  # it needs the embeddings of all, and the cache may be damaged
+            self._embed([label for label in self.specs if label not in missing], executor)
         started = time.perf_counter()
         self._write_tables()
         self._seconds["heads"] += time.perf_counter() - started
@@ -83,25 +95,28 @@ class Fit:
     def _fit_group(self, labels: list[str], executor: Executor) -> None:
         """Embed with several backbones at once, then fit the heads of each."""
         started = time.perf_counter()
-        tasks, fingerprints = [], {}
         for label in labels:
             backbone = self._backbone(label)
             if backbone.weights.warning:
                 self.narrator.warn(f"{label}: {backbone.weights.warning}")
-            fingerprints[label] = backbone.embedding_fingerprint
-            tasks += embedding_tasks(self.specs[label], backbone, self.inputs)
-        title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
-        with self.narrator.steps(
-            f"{title}: embeddings", sum(len(task.chunk.names) for task in tasks)
-        ) as advance:
-            for n in executor.run(tasks):
-                advance(n)
+        self._embed(labels, executor)
         embedded = time.perf_counter()
         for label in labels:
             backbone = self._backbone(label)
             self._fit_one(label, backbone, started)
         self._seconds["embed"] += embedded - started
         self._seconds["heads"] += time.perf_counter() - embedded
+
+    def _embed(self, labels: list[str], executor: Executor) -> None:
+        """Make the embeddings of several backbones that are not there yet, or are damaged."""
+        tasks = []
+        for label in labels:
+            tasks += embedding_tasks(self.specs[label], self._backbone(label), self.inputs)
+        title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
+        n_images = sum(len(task.chunk.names) for task in tasks)
+        with self.narrator.steps(f"{title}: embeddings", n_images) as advance:
+            for n in executor.run(tasks):
+                advance(n)
 
     def _backbone(self, label: str) -> Backbone:
         spec = self.specs[label]
@@ -157,7 +172,7 @@ class Fit:
             mlp[label] = fitted["mlp"]
             predictions.append(_prediction_rows(self.inputs, label, fitted["mlp"]))
             scores.append(_score_rows(self.config, self.inputs, label, fitted))
-        if self.config.ensemble and len(mlp) > 1:
+        if self._has_ensemble:
             members = {label: self._member(label, values) for label, values in mlp.items()}
             for label, values in ensemble_predictions(
                 self.folder, self.config, self.inputs, members, self.narrator

@@ -115,7 +115,7 @@ def fitted_backbone(folder: StudyFolder, config: StudyConfig, asked: BackboneCon
         If no heads were fitted on it, or its weights are others by now.
     """
     made = build(asked, weights_dir=config.weights_dir, seed=config.seed)
-    fitted = folder.provenance().get("backbones", {}).get(asked.label, {})
+    fitted = folder.backbone_record(asked.label)
     held, found = fitted.get("weights", {}).get("sha256"), made.weights.sha256
     if held is None:
         raise RequestError(

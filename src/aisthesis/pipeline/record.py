@@ -49,9 +49,8 @@ def warnings_of(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> lis
     if inputs.skipped:
         n = len(inputs.skipped)
         warnings.append(f"{n} broken image{'s were' if n > 1 else ' was'} skipped")
-    backbones = folder.provenance().get("backbones", {})
     for backbone in config.backbones:
-        weights = backbones.get(backbone.label, {}).get("weights", {})
+        weights = folder.backbone_record(backbone.label).get("weights", {})
         if weights.get("warning"):
             warnings.append(f"{backbone.label}: {weights['warning']}")
     return warnings

@@ -38,7 +38,7 @@ class TableStage:
     parts : mapping
         What its tables depend on.
     files : tuple of Path
-        What it writes.
+        What it writes, folders with all that is in them.
     work : callable
         Does it.
     """
@@ -73,7 +73,7 @@ def table_stages(
         yield TableStage(
             "ensemble maps",
             ensemble_maps_parts(folder, config),
-            (folder.ensemble_maps,),
+            (folder.ensemble_maps, folder.ensemble),
             lambda: ensemble_maps(folder, config, inputs, narrator),
         )
     if config.masks is not None:
@@ -101,5 +101,11 @@ def do_stage(folder: StudyFolder, stage: TableStage, narrator: Narrator) -> None
     started = time.perf_counter()
     with told_of_memory(stage.name):
         stage.work()
-    folder.ledger.enter(stage.name, stage.parts, [f for f in stage.files if f.is_file()])
+    folder.ledger.enter(stage.name, stage.parts, _files(stage.files))
     folder.record_stage(stage.name, digest_of(dict(stage.parts)), started)
+
+
+def _files(paths: tuple[Path, ...]) -> list[Path]:
+    """The files that are there, those in folders too."""
+    found = [[path] if path.is_file() else sorted(path.rglob("*")) for path in paths]
+    return [path for each in found for path in each if path.is_file()]

@@ -11,6 +11,7 @@ from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.chunk_store import ChunkStore
 from aisthesis.engine.jobs import Serial
 from aisthesis.engine.ledger import State
+from aisthesis.engine.store_index import index_state
 from aisthesis.pipeline.explain import explained_images, maps_store
 from aisthesis.pipeline.explainers import asked_explainers, explainer_store
 from aisthesis.pipeline.fit import Fit
@@ -35,6 +36,8 @@ def study_status(
     specs = {asked.label: NetworkSpec.of(config, asked) for asked in config.backbones}
     rows = [*_fit_rows(folder, config, inputs, specs, narrator)]
     rows += _map_rows(folder, config, inputs, specs)
+    if any(row[0] == "explain" for row in rows):
+        rows.append(_row("explain", "index", index_state(folder.root, folder.maps.name)))
     unfinished = next((row for row in rows if row[2] != "done"), None)
     for stage in table_stages(folder, config, inputs, Serial(), narrator):
         state = folder.ledger.state(stage.name, stage.parts)
@@ -62,9 +65,8 @@ def _map_rows(
     folder: StudyFolder, config: StudyConfig, inputs: Inputs, specs: dict[str, NetworkSpec]
 ) -> Iterator[Row]:
     n = len(explained_images(config, inputs))
-    backbones = folder.provenance().get("backbones", {})
     for label, spec in specs.items():
-        if backbones.get(label, {}).get("predicts_only") or spec.asked.layer == "none":
+        if folder.backbone_record(label).get("predicts_only") or spec.asked.layer == "none":
             continue
         yield _chunk_row("explain", label, maps_store(config, inputs, spec), n)
         for one in asked_explainers(config):

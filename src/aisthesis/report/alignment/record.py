@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,7 @@ def read_alignment_record(path: Path) -> AlignmentRecord:
         config = tomllib.loads((path / "study.toml").read_text(encoding="utf-8"))
         with np.load(path / "dissimilarities.npz", allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RequestError(
             f"{path} holds no finished study of similarity judgments ({error}); run "
             "`aisthesis align` again"
