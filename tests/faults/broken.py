@@ -23,7 +23,7 @@ class Broken(NamedTuple):
 
 _SAME = "the next run goes on; same result"
 _KILLS, _CLUSTER = "test_interruptions", "test_cluster"
-_DAMAGE, _FOREIGN = "test_damage", "test_foreign_folder"
+_DAMAGE, _FOREIGN, _TORN = "test_damage", "test_foreign_folder", "test_torn_files"
 
 BROKEN = [
     Broken("`kill -9` at ten random moments", _SAME, _KILLS,
@@ -71,6 +71,14 @@ BROKEN = [
            ("test_a_damaged_table_or_head_is_made_again",)),
     Broken("embeddings damaged, ledger gone", "computed again; same result", _DAMAGE,
            ("test_damaged_embeddings_are_computed_again",)),
+    Broken("each kind of file that a study keeps truncated, emptied, overwritten with `null` or "
+           "garbage", "`status` says damaged, or to do; no traceback", _TORN,
+           ("test_status_tells_every_kind_of_torn_file",)),
+    Broken("`provenance.json` `null`, the root of `maps.zarr` emptied, cached predictions and "
+           "embeddings torn, all at once", "made again; same result", _TORN,
+           ("test_the_same_command_makes_torn_files_again",)),
+    Broken("the description of a group of `maps.zarr` gone", "made again; same result", _TORN,
+           ("test_a_lost_description_of_a_group_is_made_again",)),
     Broken("garbage in half of the ledger", "not believed, done again; same result", _DAMAGE,
            ("test_garbage_in_the_ledger_is_not_believed",)),
     Broken("no space left, six times, each time a little later", "one sentence that says so; same "

@@ -19,7 +19,8 @@ def ensemble_study(make_study, tmp_path_factory):
     out = tmp_path_factory.mktemp("ensemble") / "s"
     # Three images are covered; what else is measured of them is not read here.
     few = {"images": 3, "steps": 2, "squares": 0, "baselines": ["mean"], "cascade_images": 0}
-    return make_study(out, ensemble=True, faithfulness=few).run(until="agree")
+    quick = {"metrics": ["cosine"], "bootstrap": 0, "inference_images": 2}
+    return make_study(out, ensemble=True, faithfulness=few, **quick).run(until="agree")
 
 
 def test_a_map_sums_to_what_the_members_channels_add(ensemble_study) -> None:
