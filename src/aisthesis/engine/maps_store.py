@@ -127,12 +127,13 @@ class MapsWriter:
             self._sizes.get(axis, length) for axis, length in zip(axes, array.shape, strict=True)
         ]
         spec = ArraySpec(tuple(zip(axes, sizes, strict=True)), long_name)
-        create_array(self._group, name, spec, IMAGES_A_CHUNK)
-        if axes[-2:] == ("y", "x") and "x" not in self._group:
-            for axis, variable in map_axes(
-                self._coordinates, *array.shape[-2:], self._input_px
-            ).items():
-                self._group.create_array(
+        group: Any = self._group
+        create_array(group, name, spec, IMAGES_A_CHUNK)
+        if axes[-2:] == ("y", "x") and "x" not in group:
+            rows, columns = array.shape[-2:]
+            centres = map_axes(self._coordinates, rows, columns, self._input_px)
+            for axis, variable in centres.items():
+                group.create_array(
                     axis, data=variable.values, dimension_names=(axis,), attributes=variable.attrs
                 )
 

@@ -318,6 +318,8 @@ def _between(table: pd.DataFrame, method: str) -> str:
 def _like_evidence(pairs: pd.Series, method: str) -> str:
     known = _by_pair(pairs)
     kind = leading_kind(name for pair in known for name in pair)
+    if kind is None:
+        return ""
     value = known.get(frozenset((method, kind)))
     if kind not in EVIDENCE or value is None or method == kind or not np.isfinite(value):
         return ""
