@@ -13,19 +13,21 @@ import xarray as xr
 
 from aisthesis import __version__
 from aisthesis.alignment_config import AlignmentConfig, alignment_config, read_alignment_file
+from aisthesis.config import BackboneConfig, slug
 from aisthesis.engine import Narrator, Silent, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import told_plainly
 from aisthesis.engine.lock import held_alone
-from aisthesis.engine.maps_store import group_key, open_maps
+from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.store_index import index_store
 from aisthesis.engine.tables import read_csv
 from aisthesis.engine.versions import library_versions, without_nan
-from aisthesis.errors import RequestError
+from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.importance.similarity import fold_numbers
 from aisthesis.judgments import similarity_ceiling
 from aisthesis.judgments.rsa import is_rdms
 from aisthesis.memory import told_of_memory
-from aisthesis.pipeline.align import Aligned, align_backbone, align_key, require_layers
+from aisthesis.pipeline.align import Aligned, align_backbone, align_parts, require_layers
 from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inputs
 from aisthesis.pipeline.align_maps import write_alignment_maps
 from aisthesis.pipeline.align_tables import write_alignment_tables
@@ -165,17 +167,17 @@ class Alignment:
         return open_maps(self.folder.maps, label)
 
     def _align(self, inputs: AlignmentInputs) -> None:
-        key = align_key(self.config, inputs)
-        labels = [asked.label for asked in self.config.backbones]
-        mapped = all(
-            group_key(self.folder.maps, label) == digest_of(key, label) for label in labels
-        )
-        if mapped and self.folder.is_done("align", key, self.folder.tables):
+        parts, ledger = align_parts(self.config, inputs), self.folder.ledger
+        pieces = ["align", *(_maps_piece(asked.label) for asked in self.config.backbones)]
+        if all(ledger.state(piece, parts).done for piece in pieces):
+            index_store(self.folder.root, self.folder.maps.name)
             self._narrator.say("align: already done")
             return
         started = time.perf_counter()
-        results = [self._backbone(inputs, number, key) for number in range(len(labels))]
+        results = [self._backbone(inputs, asked, parts) for asked in self.config.backbones]
         write_alignment_tables(self.folder, self.config, inputs, results)
+        ledger.enter("align", parts, self.folder.tables)
+        index_store(self.folder.root, self.folder.maps.name)
         for _, row in self.agreement.iterrows():
             self._narrator.say(
                 f"{row['backbone']}: agreement {row['agreement']:.3f}; held-out R² "
@@ -184,22 +186,46 @@ class Alignment:
                 f"{row['difference']:.3f}, 95% interval {row['difference_low']:.3f} to "
                 f"{row['difference_high']:.3f})"
             )
-        self.folder.record_stage("align", key, started)
+        self.folder.record_stage("align", digest_of(parts), started)
 
-    def _backbone(self, inputs: AlignmentInputs, number: int, key: str) -> Aligned:
-        asked = self.config.backbones[number]
+    def _backbone(
+        self, inputs: AlignmentInputs, asked: BackboneConfig, parts: dict[str, str]
+    ) -> Aligned:
         result, backbone, plan = align_backbone(
             self.folder, self.config, inputs, asked, self._narrator
         )
-        label, own_key = asked.label, digest_of(key, asked.label)
-        if group_key(self.folder.maps, label) != own_key:
+        label, own_key = asked.label, digest_of(parts, asked.label)
+        ledger, piece = self.folder.ledger, _maps_piece(label)
+        if not ledger.state(piece, parts).done:
             maps = write_alignment_maps(
                 self.folder, self.config, inputs, backbone, plan, result, own_key, self._narrator
             )
             result.record.update(maps)
+            self._refuse_changed(inputs, parts)
+            group = self.folder.maps / slug(label)
+            ledger.enter(piece, parts, [one for one in group.rglob("*") if one.is_file()])
         held = self.folder.provenance().get("backbones", {}).get(label, {})
         self.folder.record(backbones={label: {**held, **result.record}})
         return result
+
+    def _refuse_changed(self, inputs: AlignmentInputs, parts: dict[str, str]) -> None:
+        """Refuse to vouch for work whose images or weights were changed while it lasted.
+
+        Raises
+        ------
+        AisthesisError
+            With what was changed.
+        """
+        now = align_parts(self.config, inputs)
+        changed = [name for name in parts if now.get(name) != parts[name]]
+        changed += [
+            name for name in inputs.names if inputs.folder.digest(name) != inputs.digests[name]
+        ]
+        if changed:
+            raise AisthesisError(
+                f"{', '.join(changed[:5])} changed while the study was running; run it again and "
+                "what depends on it is computed anew"
+            )
 
     def _keep_judgments(self, inputs: AlignmentInputs) -> None:
         judged = inputs.similarities
@@ -240,6 +266,11 @@ class Alignment:
         if not path.is_file():
             raise RequestError(f"{path} is not there yet; run `aisthesis align` first")
         return read_csv(path)
+
+
+def _maps_piece(label: str) -> str:
+    """What the ledger calls a backbone's maps."""
+    return f"maps.zarr/{slug(label)}"
 
 
 def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:

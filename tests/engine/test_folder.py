@@ -44,16 +44,11 @@ def test_no_study_there(tmp_path) -> None:
         StudyFolder(tmp_path).config()
 
 
-def test_the_record_merges_and_says_what_is_done(tmp_path) -> None:
+def test_the_record_merges(tmp_path) -> None:
     folder = StudyFolder(tmp_path)
     folder.record(stages={"fit": {"key": "k"}})
     folder.record(stages={"agree": {"key": "m"}}, warnings=["w"])
     assert set(folder.provenance()["stages"]) == {"fit", "agree"}
-    here = tmp_path / "x"
-    assert not folder.is_done("fit", "k", [here])
-    here.touch()
-    assert folder.is_done("fit", "k", [here])
-    assert not folder.is_done("fit", "other", [here])
 
 
 def test_digests_tell_values_apart_and_not_their_order() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from aisthesis import Alignment
 from aisthesis.backbones import tensors_digest
 from aisthesis.cli import main
 from aisthesis.engine.alignment_folder import AlignmentFolder
-from aisthesis.errors import RequestError
+from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import ImageFolder
 
 NAME = "miniature:resnet152"
@@ -240,3 +241,32 @@ def test_a_broken_image_can_be_skipped(make, planted, judgments, tmp_path) -> No
     study = make(tmp_path / "s", images=images, on_error="skip").run()
     assert study.agreement["n_images"][0] == N - 1
     assert broken.name in study.folder.report.read_text()
+
+
+def test_changed_bytes_are_found_and_computed_anew(study, tmp_path) -> None:
+    """What stands in the folder is believed only with the bytes that the run wrote."""
+    copied = tmp_path / "s"
+    shutil.copytree(study.folder.root, copied)
+    values = (copied / "study.toml").read_text()
+    (copied / "study.toml").write_text(values.replace(str(study.folder.root), str(copied)))
+    table = copied / "alignment.csv"
+    before = table.read_bytes()
+    table.write_bytes(before.replace(b"0.", b"0.9", 1))
+    array = next(path for path in sorted((copied / "maps.zarr").rglob("c/*")) if path.is_file())
+    bytes_before = array.read_bytes()
+    array.write_bytes(bytes_before[:-1] + bytes([bytes_before[-1] ^ 1]))
+    (next((copied / "cache").glob("channels-*.npz"))).write_bytes(b"")
+    Alignment.open(copied).run()
+    assert table.read_bytes() == before
+    assert array.read_bytes() == bytes_before
+
+
+def test_images_that_change_while_it_runs_are_not_vouched_for(study, make, tmp_path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(study.config.images, images)
+    fresh = make(tmp_path / "s", images=images)
+    first = images / fresh.inputs.names[0]
+    first.write_bytes((images / fresh.inputs.names[1]).read_bytes())
+    with pytest.raises(AisthesisError, match=f"{first.name}.* changed while the study was running"):
+        fresh.run()
+    assert not fresh.folder.alignment.exists()

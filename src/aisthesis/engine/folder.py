@@ -7,7 +7,6 @@ import json
 import os
 import time
 import tomllib
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -227,11 +226,6 @@ class StudyFolder:
         """Add a finished stage: what it was done for, and its seconds since `perf_counter`."""
         seconds = round(time.perf_counter() - started, 2)
         self.record(stages={stage: {"key": key, "seconds": seconds}})
-
-    def is_done(self, stage: str, key: str, files: Iterable[Path]) -> bool:
-        """Say whether a stage was finished with this key and its files are still here."""
-        done = self.provenance().get("stages", {}).get(stage, {})
-        return done.get("key") == key and all(file.exists() for file in files)
 
 
 def _refuse_nested(config: BaseModel, root: Path) -> None:

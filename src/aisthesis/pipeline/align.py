@@ -44,15 +44,15 @@ from aisthesis.importance.similarity import (
 from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, Keeper, scratch_bytes
 from aisthesis.pipeline.align_inputs import AlignmentInputs
 from aisthesis.pipeline.boxes import seen_shares
-from aisthesis.pipeline.catalogue import asked_transform, build
+from aisthesis.pipeline.catalogue import asked_transform, build, weights_identity
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import sample_pixels
 from aisthesis.whole import whole_file
 
-__all__ = ["Aligned", "align_backbone", "align_key", "embedding_plan", "require_layers"]
+__all__ = ["Aligned", "align_backbone", "align_parts", "embedding_plan", "require_layers"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 2
+_CODE = 3
 
 # Every set of retained channels is a run of the network's end where channels own no entries.
 _SIZES_OF_DENSE = 24
@@ -97,15 +97,27 @@ class Aligned:
     record: dict[str, Any]
 
 
-def align_key(config: AlignmentConfig, inputs: AlignmentInputs) -> str:
-    """Digest of all that the stage's result depends on."""
+def align_parts(config: AlignmentConfig, inputs: AlignmentInputs) -> dict[str, str]:
+    """All that the stage's result depends on, by name."""
     keys = {
         "backbones", "measure", "removal", "retained", "folds", "repeats", "sizes", "seed", "kind",
         "places",
     }  # fmt: skip
     transforms = [asked_transform(asked).fingerprint for asked in config.backbones]
     values = config.model_dump(mode="json", include=keys)
-    return digest_of(_CODE, inputs.digest, values, transforms)
+    weights = {
+        f"weights of {asked.label}": weights_identity(
+            asked, weights_dir=config.weights_dir, seed=config.seed
+        )
+        for asked in config.backbones
+    }
+    return {
+        "images and judgments": inputs.digest,
+        "options": digest_of(values),
+        "transforms": digest_of(transforms),
+        **weights,
+        "code": str(_CODE),
+    }
 
 
 def require_layers(config: AlignmentConfig) -> None:
@@ -267,7 +279,8 @@ def _embeddings(
     """Embeddings with every channel removed; kept where one pass gives them all."""
     folder.cache.mkdir(exist_ok=True)
     name = f"channels-{slug(backbone.name)}-{backbone.fingerprint[:16]}-{inputs.images_digest}"
-    kept = _read_owned(folder.cache / f"{name}.npz")
+    cached, piece, parts = folder.cache / f"{name}.npz", f"cache/{name}", {"name": name}
+    kept = _read_owned(cached) if folder.ledger.state(piece, parts).done else None
     if kept is not None:
         advance(len(inputs.names))
         return kept
@@ -289,7 +302,8 @@ def _embeddings(
     with suppress(PermissionError):
         scratch.unlink(missing_ok=True)
     if isinstance(embeddings, OwnedEmbeddings):
-        _write_owned(folder.cache / f"{name}.npz", embeddings)
+        _write_owned(cached, embeddings)
+        folder.ledger.enter(piece, parts, [cached])
     return embeddings
 
 
