@@ -73,7 +73,7 @@ def test_the_report_of_harmed_files_is_refused_or_written(name, copy):
         shutil.copytree(copy / "study", study)
         _harm(study, name, seed)
         try:
-            with watchdog():
+            with watchdog(30):  # it draws every figure
                 write_report(study)
         except AisthesisError as error:
             faults.append(unclear(str(error)))

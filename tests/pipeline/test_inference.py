@@ -218,6 +218,7 @@ def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, **keys):
         if label == "a" and n > 2:
             maps[:, 2] = 0.0
         arrays = {"ais": maps if rated else maps * np.nan, "evidence": -maps}
+        arrays |= {f"{kind}_place": values for kind, values in arrays.items()}
         arrays["activation"] = rng.normal(size=(n, 7, 7))
         where = {"seed": list(range(seeds)), "image": names}
         with MapsWriter(folder.maps, label, where, {"key": label}) as writer:
@@ -235,7 +236,7 @@ def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, **keys):
 def test_p_is_corrected_over_the_pairs_of_each_map_and_metric(tmp_path) -> None:
     _, _, tables = stored_study(tmp_path)
     agreement = tables["agreement"]
-    assert len(agreement) == 2 * 4 * 6
+    assert len(agreement) == 4 * 4 * 6
     for _, rows in agreement.groupby(["map", "metric"]):
         np.testing.assert_allclose(rows["p_corrected"], false_discovery_control(rows["p"]))
     assert (agreement.query("metric == 'cosine'")["p"] == 1e-4).all()

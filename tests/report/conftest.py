@@ -236,7 +236,7 @@ def _inference(
         rating=("rating", "first"), prediction=("prediction", "mean"),
         prediction_sd=("prediction", "std"))  # fmt: skip
     images = images.merge(facts.reset_index(), on="image", how="left")
-    images["same_rating_other_evidence"] = (np.arange(len(images)) % 10) / 10
+    images["same_rating_other_evidence"] = (np.arange(len(images)) % 7 + 1) / 7
     return {"reliability": pd.DataFrame(reliability), "baselines": pd.DataFrame(baselines),
             "variance": pd.DataFrame(variance), "clusters": pd.DataFrame(clusters),
             "images": images}  # fmt: skip

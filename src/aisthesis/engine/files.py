@@ -138,17 +138,22 @@ def sync(files: Iterable[Path], root: Path) -> None:
     for file in files:
         folders |= {folder for folder in file.parents if folder == root or root in folder.parents}
         if file.is_file():
-            with file.open("rb+") as opened:
+            with told_plainly(file), file.open("rb+") as opened:
                 os.fsync(opened.fileno())
     if os.name == "nt":
         return
     for folder in sorted(folders, reverse=True):
         if folder.is_dir():
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with told_plainly(folder):
+                _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -233,9 +233,17 @@ def _refuse_nested(config: BaseModel, root: Path) -> None:
     out = root.resolve()
     for key in ("images", "masks"):
         given = getattr(config, key, None)
-        held = None if given is None else Path(given).resolve()
+        held = None if given is None else _resolved(Path(given))
         if held is not None and (out.is_relative_to(held) or held.is_relative_to(out)):
             raise RequestError(
                 f"the output folder {root} and the folder of {key} {given} lie in one another, so "
                 f"the study's files would be taken for {key}; choose an `out` beside it"
             )
+
+
+def _resolved(path: Path) -> Path | None:
+    """Where a path leads; None where it cannot be one, which those who open it say."""
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None
