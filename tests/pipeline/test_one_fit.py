@@ -65,9 +65,8 @@ def hold_maps(folder, labels):
     for label in labels:
         group = folder.maps / label
         group.mkdir(parents=True)
-        held = (
-            '{"zarr_format": 3, "node_type": "group", "attributes": {"key": "%s", "complete": 1}}'
-        )
+        attributes = {"key": label, "complete": 1}
+        held = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
         (group / "zarr.json").write_text(json.dumps(held))
 
 
