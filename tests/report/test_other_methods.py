@@ -60,7 +60,7 @@ def test_large_studies_have_other_methods_for_images_spread_over_them(study, mon
     monkeypatch.setattr(browser_data, "MOST_BYTES", int(3.5 * cells * 8 / 3))
     assert images_with_others(names, record.maps) == {names[0], names[2], names[4]}
     page = write_report(study).read_text(encoding="utf-8")
-    assert "AIS and evidence are shown for 3 images" in page
+    assert "(by place and by channel) are shown for 3 images" in page
 
 
 def test_encoded_maps_follow_one_another_as_the_page_reads_them(study):
