@@ -65,7 +65,8 @@ def observe_signed_copies(copies: pd.DataFrame) -> str | None:
         shares = rows["n_copies"] / rows["n"]
         parts = [f"{percent(s)} ({b})" for b, s in zip(rows["backbone"], shares, strict=True)]
         where = f"{and_list(parts)} of the images"
-    pair = BY_PLACE if BY_PLACE[0] in set(rows["map"]) else BY_CHANNEL
+    by_place = "map" in rows and BY_PLACE[0] in set(rows["map"])
+    pair = BY_PLACE if by_place else BY_CHANNEL
     ais, evidence = (KIND_NAMES[kind] for kind in pair)
     said = (
         f"On {where} a network’s {ais} map is its {evidence} map or the negative of it (absolute "
