@@ -72,7 +72,7 @@ def test_kill_9_at_ten_random_moments_loses_nothing(
 
 
 @pytest.mark.xfail(
-    reason="known since the index of maps.zarr: fails alone on main, the cause is not looked into yet",
+    reason="fails since maps.zarr has an index; the cause is not looked into yet",
     strict=False,
 )
 def test_kills_one_after_another_on_the_same_study(
