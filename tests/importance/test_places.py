@@ -106,6 +106,23 @@ def test_a_flattening_gives_blocks_of_columns(net) -> None:
         torch.testing.assert_close(plan(x).delta, exact, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5])
+def test_columns_gathered_for_some_outputs_at_a_time_give_them_all(
+    net, monkeypatch, at_once
+) -> None:
+    monkeypatch.setattr("aisthesis.importance.place_meetings._OUTPUTS_AT_ONCE", at_once)
+    model, x = Flattened(nn.MaxPool2d(2), PX).double().eval(), torch.randn(2, 3, PX, PX).double()
+    plan = ais.place_plan(model, "conv", x, window=3)
+    assert plan.kind == "local"
+    assert "each cell of a window is a block of columns of linear" in str(plan)
+    exact = brute_force(net, model, "conv", x, plan)
+    torch.testing.assert_close(plan(x).delta, exact, rtol=1e-10, atol=1e-12)
+    with torch.no_grad():  # the plan reads the weights anew
+        model.linear.weight.data.mul_(2)
+    exact = brute_force(net, model, "conv", x, plan)
+    torch.testing.assert_close(plan(x).delta, exact, rtol=1e-10, atol=1e-12)
+
+
 def test_auto_takes_windows_only_where_a_neighbour_stands_in() -> None:
     x = torch.randn(2, 3, PX, PX)
     reaching = {

@@ -96,9 +96,7 @@ class PlaceExecution(Execution):
             dtype = self.analysis.affected[node].dtype or self.analysis.dtypes[node]
             own = windows[meeting.source]
             own = Windows(own.change.to(dtype), own.starts)
-            if meeting.kind == "block" and node not in self._kept:
-                self._kept[node] = meeting.columns(self._caster(dtype), dtype)
-            ready[node.name] = meeting.change(own, places, self.grid, self._kept.get(node))
+            ready[node.name] = meeting.change(own, places, self.grid, self._caster(dtype))
         return ready
 
     def _windows(self, places: np.ndarray, memory_bytes: int) -> dict[fx.Node, Windows]:

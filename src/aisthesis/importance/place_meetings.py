@@ -19,6 +19,7 @@ from aisthesis.importance.place_sums import summed_axes
 __all__ = ["Meeting", "meetings"]
 
 _FLATTENING = ("flatten", "reshape", "view")
+_OUTPUTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -50,49 +51,50 @@ class Meeting:
     shape: torch.Size
     sides: tuple[np.ndarray, np.ndarray] | None = None
 
-    def change(
-        self, windows: Windows, places: np.ndarray, grid: PlaceGrid, cells: Tensor | None
-    ) -> Tensor:
+    def change(self, windows: Windows, places: np.ndarray, grid: PlaceGrid, cast: Cast) -> Tensor:
         """Change (P, N, ...) of the result for some places.
 
         Parameters
         ----------
         windows
-            Of the source.
+            Of the source, in the precision wanted.
         places : (P,)
             Their numbers.
         grid
             They lie on.
-        cells : (H·W, C, O), optional
-            For a block: the layer's columns of each cell, see `columns`.
+        cast
+            Brings weights to the precision of the computation.
         """
-        if self.sides is None or cells is None:
+        if self.sides is None:
             sums = windows.change.sum((3, 4)) * self.scale
             return sums.reshape(len(places), *self.shape)
-        return _products(windows, self.sides, places, grid, cells, self.shape)
-
-    def columns(self, cast: Cast, dtype: torch.dtype) -> Tensor:
-        """Columns of the linear layer for each cell, (H·W, C, O)."""
-        _, channels, height, width = self.shape
-        weight = cast(self.module.weight).to(dtype)
-        return weight.view(-1, channels, height * width).permute(2, 1, 0).contiguous()
+        cells = _cells(windows, self.sides, places, grid, self.shape)
+        return _products(cells, cast(self.module.weight), windows.change, self.shape)
 
 
-def _products(
+@dataclass(frozen=True)
+class _Cell:
+    """Changes of one cell of a map: own (U, N, C), and which of them (P',) some places cause."""
+
+    number: int
+    own: Tensor
+    places: Tensor
+    of: Tensor
+
+
+def _cells(
     windows: Windows,
     sides: tuple[np.ndarray, np.ndarray],
     places: np.ndarray,
     grid: PlaceGrid,
-    cells: Tensor,
     shape: torch.Size,
-) -> Tensor:
-    """Each cell's change times its columns, once for all places that change it alike."""
+) -> list[_Cell]:
+    """Each cell's changes, once for all places that change it alike."""
     change, starts = windows.change, windows.starts
-    height, width = shape[2:]
-    total = change.new_zeros(*change.shape[:2], cells.shape[2])
     row, column = places // grid.width, places % grid.width
-    for cell in range(height * width):
-        y, x = divmod(cell, width)
+    found = []
+    for cell in range(shape[2] * shape[3]):
+        y, x = divmod(cell, shape[3])
         down, right = y - starts[0], x - starts[1]
         reached = (down >= 0) & (down < change.shape[3]) & (right >= 0) & (right < change.shape[4])
         chosen = np.flatnonzero(reached)
@@ -100,12 +102,31 @@ def _products(
             continue
         alike = np.stack([sides[0][row[chosen], y], sides[1][column[chosen], x]], 1)
         _, one, of = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-        first = torch.as_tensor(chosen[one], device=change.device)
-        at = (torch.as_tensor(side[chosen[one]], device=change.device) for side in (down, right))
-        own = change.permute(0, 3, 4, 1, 2)[first, next(at), next(at)]  # (U, N, C)
-        product = own @ cells[cell]
-        index = torch.as_tensor(chosen, device=change.device)
-        total.index_add_(0, index, product[torch.as_tensor(of.reshape(-1), device=change.device)])
+        first, at_y, at_x, index, which = (
+            torch.as_tensor(part, device=change.device)
+            for part in (chosen[one], down[chosen[one]], right[chosen[one]], chosen, of.reshape(-1))
+        )
+        own = change.permute(0, 3, 4, 1, 2)[first, at_y, at_x]
+        found.append(_Cell(cell, own, index, which))
+    return found
+
+
+def _products(cells: list[_Cell], weight: Tensor, change: Tensor, shape: torch.Size) -> Tensor:
+    """Each cell's changes times its own columns of a linear layer, summed, (P, N, O).
+
+    Columns of a cell lie far apart, so they are gathered, but for some outputs at a time: a copy
+    of the whole layer would take longer than the products.
+    """
+    by_cell = weight.view(-1, shape[1], shape[2] * shape[3])  # (O, C, H·W)
+    total = change.new_zeros(*change.shape[:2], len(by_cell))
+    buffer = change.new_empty(by_cell.shape[2], _OUTPUTS_AT_ONCE, shape[1])
+    for start in range(0, len(by_cell), _OUTPUTS_AT_ONCE):
+        some = by_cell[start : start + _OUTPUTS_AT_ONCE]
+        columns = buffer[:, : len(some)].copy_(some.permute(2, 0, 1))
+        result = total[:, :, start : start + len(some)]
+        for cell in cells:
+            product = cell.own @ columns[cell.number].mT
+            result.index_add_(0, cell.places, product[cell.of])
     return total
 
 

@@ -203,8 +203,8 @@ def place_plan(
         Sample images, of which two are used, or their shape; default (2, 3, 224, 224).
     window : int or "auto"
         Side of the square of places removed together, odd, centred on each place and cut off at
-        the edges. `"auto"`: 5 where a max pool over several places meets them first, because
-        there a neighbour stands in for a place removed alone; else 1.
+        the edges. `"auto"`: 5 where the places meet first in a pool or convolution over several
+        of them, because there a neighbour stands in for a place removed alone; else 1.
     channel_axis : int, optional
         Axis of the layer's output that counts channels, found as in `ablation_plan` by default.
     grid : (int, int), optional
