@@ -293,7 +293,7 @@ def test_images_without_ratings_have_evidence_alone(tmp_path) -> None:
     assert kinds.loc["ais", ["mean", "chance", "p", "p_corrected"]].isna().all().all()
     assert kinds.loc["evidence", ["mean", "chance", "p", "p_corrected"]].notna().all().all()
     assert kinds["same_side_share"].isna().all()
-    assert set(tables["clusters"]["map"]) == {"evidence"}
+    assert set(tables["clusters"]["map"]) == {"evidence", "evidence_place"}
     assert tables["images"]["rating"].isna().all()
     assert tables["variance"].query("map == 'ais'")["share"].isna().all()
 
@@ -306,7 +306,9 @@ def test_too_little_gives_empty_cells_and_no_error(tmp_path, backbones, n) -> No
     if len(backbones) == 1:
         assert all(tables[name].empty for name in ("agreement", "clusters", "images"))
         variance = tables["variance"].set_index(["map", "component"])["share"]
-        assert variance.dropna().index.tolist() == [("ais", "seed"), ("evidence", "seed")]
+        assert variance.dropna().index.tolist() == [
+            (kind, "seed") for kind in (*KINDS, "ais_place", "evidence_place")
+        ]
         assert tables["baselines"]["mean"].notna().all()
 
 
