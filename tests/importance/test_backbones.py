@@ -1,4 +1,7 @@
-"""Full-size networks against brute force: a few channels always, 64 of them when asked."""
+"""Full-size networks against brute force: a few channels always, 64 of them when asked.
+
+Places, all of them or 64, when asked; some on two networks always.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import torch
 import torchvision.models as zoo
 from torch import nn
 
-from aisthesis.importance import ablation_plan
+from aisthesis.importance import ablation_plan, place_plan
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,14 @@ CASES = {
     ),
     "swin": Case("swin_t", "features.7.1", 768, 224, "mixing", axis=3),
 }  # fmt: skip
+PLACES = CASES | {
+    "efficientnet lite0": Case("timm:tf_efficientnet_lite0", "conv_head", 1280, 224, ""),
+    "swin block": Case("swin_t", "features.7.0", 768, 224, "", axis=3),
+    "vit before a block": Case(
+        "timm:vit_tiny_patch16_224", "blocks.10", 192, 224, "", axis=2, small_px=224
+    ),
+}
+PLACES.pop("vit")  # after its last block only the class token is read: no place has an effect
 
 
 def build(net, case: Case, px: int, heads: int | None) -> nn.Module:
@@ -124,3 +135,75 @@ def test_many_channels_agree_with_brute_force_in_float32(net, name: str) -> None
 def test_many_channels_agree_with_brute_force_in_float64(net, name: str) -> None:
     case = CASES[name]
     compare(net, case, case.small_px, 64, torch.float64, heads=2)
+
+
+def compare_places(
+    net, model: nn.Module, case: Case, px: int, count: int, dtype: torch.dtype, window: int
+) -> None:
+    model, layer = model.to(dtype), f"trunk.{case.layer}"
+    x = torch.randn(2, 3, px, px, dtype=dtype, generator=torch.Generator().manual_seed(1))
+    plan = place_plan(model, layer, x, window=window)
+    assert plan.channel_axis == case.axis
+    result = plan(x)
+    squares = net.square_windows(plan.shape, window)
+    chosen = torch.randperm(len(squares), generator=torch.Generator().manual_seed(2))
+    chosen = chosen[:count].tolist()
+
+    def lay_out(out: torch.Tensor) -> torch.Tensor:
+        if out.ndim == 3:  # tokens: those before the grid stay
+            grid = out[:, out.shape[1] - len(squares) :]
+            return grid.transpose(1, 2).unflatten(2, plan.shape)
+        return out.movedim(case.axis, 1)
+
+    exact = net.without_places(model, layer, x, [squares[i] for i in chosen], lay_out)
+    exact = exact.double() - result.output.double().unsqueeze(1)
+    assert exact.isfinite().all()
+    assert exact.abs().max() > 1e-4  # removal does something
+    error = (result.delta.flatten(1, 2)[:, chosen] - exact).abs()
+    bound = (1e-10 if dtype == torch.float64 else 1e-5) * result.output.double().abs().clamp_min(1)
+    assert (error <= bound.unsqueeze(1)).all(), f"{plan} error {error.max():.1e}"
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "convnext within"])
+def test_some_places_agree_with_brute_force(net, name: str) -> None:
+    case = PLACES[name]
+    compare_places(
+        net, build(net, case, case.small_px, 2), case, case.small_px, 4, torch.float32, 3
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLACES)
+def test_many_places_agree_with_brute_force_in_float32(net, name: str) -> None:
+    case = PLACES[name]
+    compare_places(net, build(net, case, case.px, 2), case, case.px, 64, torch.float32, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [1, 5])
+@pytest.mark.parametrize("name", PLACES)
+def test_many_places_agree_with_brute_force_in_float64(net, name: str, window: int) -> None:
+    case = PLACES[name]
+    compare_places(
+        net, build(net, case, px := case.small_px, 2), case, px, 64, torch.float64, window
+    )
+
+
+class Untraceable(nn.Module):
+    """Looks at a value on its way, so that no graph of it holds."""
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.trunk(x)
+        return y * 2 if float(y.detach().sum()) > 0 else y + 1
+
+
+@pytest.mark.slow
+def test_many_places_of_a_network_that_cannot_be_traced(net) -> None:
+    model = build(net, PLACES["before a strided convolution"], 224, heads=2)
+    model.trunk = Untraceable(model.trunk)
+    case = Case("", "trunk.layer3.1", 512, 224, "")
+    compare_places(net, model, case, 224, 64, torch.float32, window=1)
