@@ -101,7 +101,9 @@ def test_contrasts_are_shown_on_the_image_that_bears_them_out(make_study):
     better = Contrast("vgg16", "grad_cam", by_place=1, by_deletion=5, n=5)
     (card,) = contrast_cards(record, shown, [better])
     assert card["name"] != stack.images[3]
-    assert "finds the raising evidence here (pixel AUC 1.00, the highest" in card["sentence"]
+    assert (
+        "finds the raising evidence here (pixel AUC 1.00, the highest of those" in card["sentence"]
+    )
     absent = Contrast("vgg19", "grad_cam", 1, 5, 5)
     assert contrast_cards(record, shown, [absent]) == []
 

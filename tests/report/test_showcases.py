@@ -66,7 +66,11 @@ class Page:
 
 @pytest.mark.parametrize(
     ("rating_of_a", "words"),
-    [(5.0, "The explained image that people rated"), (9.0, "Of the explained images that every")],
+    [
+        (5.0, "The explained image that people rated"),
+        (9.0, "Of the images that the examples were"),
+        (7.0, "One of the explained images that people"),
+    ],
 )
 def test_the_headline_picture_is_called_the_highest_only_where_it_is(rating_of_a, words):
     hero = _hero([Page()], pd.Series({"a": rating_of_a, "b": 7.0}), "evidence")

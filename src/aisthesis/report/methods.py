@@ -101,8 +101,12 @@ def _data(provenance: dict[str, Any]) -> str:
     images, ratings = provenance.get("images", {}), provenance.get("ratings", {})
     splits = provenance.get("splits", {})
     text = f"The study has {count(int(images.get('n') or 0), 'image')}"
+    rated = int(ratings.get("n_images") or 0)
+    some = f"{rated:,} of them " if 0 < rated < int(images.get("n") or 0) else ""
     if ratings.get("n_raters"):
-        text += f", rated by {count(int(ratings['n_raters']), 'person', 'people')}"
+        text += f", {some}rated by {count(int(ratings['n_raters']), 'person', 'people')}"
+    elif some:
+        text += f", {some}rated"
     if ratings.get("min") is not None and ratings.get("max") is not None:
         text += f" (mean ratings from {number(ratings['min'])} to {number(ratings['max'])})"
     sizes = [

@@ -20,7 +20,7 @@ from aisthesis.report.wording import (
     same_number,
 )
 
-__all__ = ["observe_ceiling", "observe_prediction", "observe_ridge"]
+__all__ = ["no_ceiling", "observe_ceiling", "observe_prediction", "observe_ridge"]
 
 SPLIT_WORDS = {"test": "held-out test", "validation": "validation", "train": "training"}
 
@@ -125,6 +125,23 @@ def observe_ceiling(scores: pd.DataFrame, ceiling: dict[str, Any] | None) -> str
     if plcc <= 0:
         return f"{start}no network correlates with it above zero."
     return f"{start}the highest, {name}’s {number(plcc)}, is {percent(plcc / limit)} of it."
+
+
+def no_ceiling(ratings: dict[str, Any]) -> str:
+    """Say why a study has no noise ceiling.
+
+    Parameters
+    ----------
+    ratings : dict
+        What `provenance.json` says of the ratings.
+    """
+    if ratings.get("noise_ceiling"):
+        why = "the reliability of the ratings is undefined or below zero"
+    elif ratings.get("n_raters"):
+        why = f"the ratings of {count(int(ratings['n_raters']), 'rater')} do not allow one"
+    else:
+        why = "it needs the ratings of single raters"
+    return f"There is no noise ceiling: {why}."
 
 
 def observe_ridge(scores: pd.DataFrame) -> str | None:

@@ -96,7 +96,7 @@ def _card(
     sentence = (
         f"{capitalised(method)} {_finding(float(aucs[k]))} the raising evidence here "
         f"(pixel AUC {number_or_dash(float(aucs[k]))}, the {'lowest' if misses else 'highest'} of "
-        f"its images): {percent(inside)} of its positive mass lies on the "
+        f"those it was chosen from): {percent(inside)} of its positive mass lies on the "
         f"{percent(float(raising[k].mean()))} of the image that hold it. By what it moves it is "
         f"placed {'better' if misses else 'worse'} than by what it finds."
     )

@@ -23,6 +23,7 @@ from aisthesis.report.known_places import known_places, observe_found, place_cha
 from aisthesis.report.methods import methods_text, references
 from aisthesis.report.metricnames import describe
 from aisthesis.report.observations import Observations, observe
+from aisthesis.report.observed_prediction import no_ceiling
 from aisthesis.report.overlays import colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs, PhotographStore, Placement
@@ -51,10 +52,17 @@ from aisthesis.report.signed_copies import signed_copies
 from aisthesis.report.stored_maps import KINDS, differing_crops, kinds_of
 from aisthesis.report.study_figures import FigureList, draw_all
 from aisthesis.report.tables import SCORE_NAMES, network_rows, score_rows, split_rows
+from aisthesis.report.yardsticks import what_they_are
 
 __all__ = ["PLACEMENTS", "write_report"]
 
 PLACEMENTS = ("auto", "inline", "folder")
+#: Files that hold the page's numbers, of which a study has some.
+_TABLES = (
+    "predictions.csv", "scores.csv", "agreement.csv", "agreement_images.csv", "reliability.csv",
+    "baselines.csv", "variance.csv", "clusters.csv", "images.csv", "localisation.csv",
+    "faithfulness.csv", "methods.csv", "maps.zarr",
+)  # fmt: skip
 
 
 def write_report(
@@ -153,6 +161,12 @@ def _compared(between_images: pd.DataFrame) -> list[str]:
     return [kind for kind in dict.fromkeys(between_images["map"]) if kind not in KINDS]
 
 
+def _n_rated(provenance: dict[str, Any]) -> int:
+    """Count the images that people rated; an older study counts all of them."""
+    rated = (provenance.get("ratings") or {}).get("n_images")
+    return int(rated or (provenance.get("images") or {}).get("n") or 0)
+
+
 def _overview(
     record: StudyRecord, facts: dict[str, pd.DataFrame], averaged: pd.DataFrame
 ) -> dict[str, Any]:
@@ -183,6 +197,9 @@ def _overview(
             signed_copies(record.maps),
         ),
         "ceiling": ceiling,
+        "no_ceiling": no_ceiling(provenance.get("ratings") or {}),
+        "n_rated": _n_rated(provenance),
+        "held": [name for name in _TABLES if (record.path / name).exists()],
         "networks": network_rows(provenance, labels),
         "splits": split_rows(provenance),
         "methods": methods_text(record),
@@ -219,6 +236,7 @@ def _agreement(
     metric = consensus_metric(record.agreement)
     return {
         "agreement": part if part.panels else None,
+        "yardsticks_are": what_they_are(part.yardsticks),
         "pair_words": observations.agreement,
         "mapped": list(record.maps),
         "consensus_metric": metric if metric == "cosine" else describe(metric).title,
@@ -238,6 +256,7 @@ def _pictures(
     bar = {"colour_bar_gradient": colour_bar_css()}
     if not record.maps:
         return {"examples": [], "hero": None, "browser": None, "blobs": [], **bar}
+    first = next(iter(record.maps))
     kinds = [kind for kind in kinds_of(record.maps) if kind in KINDS]
     lead = leading_kind(kinds) or kinds[0]
     chosen = choose_examples(facts[lead].loc[whole.images], kind=lead)
@@ -253,6 +272,8 @@ def _pictures(
         "examples": pages,
         "example_units": units_said(pages),
         "left_out": whole.words,
+        # The frame is drawn where the first network looked.
+        "framed": first if len(record.maps) == 1 or differing_crops(record.maps) else "",
         "hero": _hero(pages, facts["ais"]["rating"], lead),
         "browser": content.data,
         "by_place": bool(set(BY_PLACE) & set(kinds)),
@@ -278,9 +299,12 @@ def _hero(pages: list[ExamplePage], ratings: pd.Series, kind: str) -> dict[str, 
     card = next((card for card in page.cards if HIGHEST_RATED in card["why"].split("; ")), None)
     if card is None:
         return None
+    rating = ratings[card["name"]]
     who = "The explained image that people rated highest"
-    if ratings[card["name"]] < ratings.max():
-        who = "Of the explained images that every network has a map of, the one rated highest"
+    if rating < ratings.max():
+        who = "Of the images that the examples were chosen from, the one rated highest"
+    elif (ratings == rating).sum() > 1:
+        who = "One of the explained images that people rated highest"
     said = {"meaning": page.meaning, "unit": page.unit}
     return {"card": card, "name": page.name, "who": who, **said}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,9 @@ from aisthesis.report.dots import DotChart, Mark, dot_chart
 from aisthesis.report.matrices import own_value
 from aisthesis.report.metricnames import describe
 from aisthesis.report.pair_words import of
-from aisthesis.report.wording import KIND_NAMES, capitalised
+from aisthesis.report.wording import KIND_NAMES, and_list, capitalised
 
-__all__ = ["SERIES", "Yardsticks", "yardsticks"]
+__all__ = ["SERIES", "Yardsticks", "what_they_are", "yardsticks"]
 
 #: Names of the marks in the order of their shapes, and what they stand for.
 SERIES = {
@@ -107,3 +108,13 @@ def yardsticks(
     title = f"{capitalised(KIND_NAMES.get(kind, kind))} maps, {unit}"
     chart = dot_chart(title, unit, SERIES, rows, reference=0.0)
     return Yardsticks(kind, metric, chart)
+
+
+def what_they_are(rulers: Sequence[Yardsticks]) -> str:
+    """Say what the networks' agreement with each other is shown beside: what some chart holds."""
+    held = {name for ruler in rulers for name in ruler.chart.series} - {"others"}
+    words = [text for name, text in SERIES.items() if name in held]
+    return (
+        "How far each network’s maps agree with those of the others on the same image, beside how "
+        f"far they agree with {and_list(words)}."
+    )

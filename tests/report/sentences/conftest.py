@@ -14,5 +14,6 @@ def pytest_terminal_summary(terminalreporter):
 
     if READ:
         terminalreporter.write_line(
-            f"report: {READ['sentences']:,} sentences checked against {READ['tables']:,} tables"
+            f"report: {READ['sentences']:,} sentences checked against {READ['tables']:,} tables, "
+            f"{READ['claims']:,} claims of templates listed"
         )

@@ -39,7 +39,7 @@ _THUMBNAIL_PX, _CARD_PX = 96, 208
 _PLANE = 400.0
 #: Kinds of maps of a card, their names, and what stands where there is none.
 _CARD_MAPS = (
-    ("alignment", "by channel", "no channel helps"),
+    ("alignment", "by channel", "undefined, or no channel helps"),
     ("alignment_place", "by place", "undefined, or no place matters"),
 )
 

@@ -128,7 +128,8 @@ def cautions(record: AlignmentRecord, unreadable: dict[str, str]) -> list[dict[s
                 {
                     "serious": False,
                     "text": f"{label}: {count(n, 'image has', 'images have')} no heatmap, because "
-                    "no channel’s removal makes it agree less with people.",
+                    "no channel’s removal makes it agree less with people, or its agreement is "
+                    "undefined.",
                 }
             )
     skipped = record.provenance.get("images", {}).get("skipped") or []
