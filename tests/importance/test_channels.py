@@ -10,6 +10,10 @@ from aisthesis.errors import RequestError
 from aisthesis.importance.channels import channel_axis, channel_sets, find_layer, without_channels
 
 BLOCK = nn.Sequential(nn.LayerNorm(96), nn.Linear(96, 384), nn.GELU(), nn.Linear(384, 96))
+#: Linear maps beside a convolution over reshaped tokens, as in PVT, CoAtNet and MobileViT.
+MIXED = nn.Sequential(BLOCK, nn.Conv2d(384, 384, 3, groups=384), nn.Conv2d(96, 96, 2))
+#: Linear maps of channels beside a convolution whose channels are the 49 tokens.
+TOKEN_MIXER = nn.Sequential(BLOCK, nn.Conv1d(49, 20, 1), nn.Conv1d(20, 49, 1))
 
 
 @pytest.mark.parametrize(
@@ -28,10 +32,36 @@ BLOCK = nn.Sequential(nn.LayerNorm(96), nn.Linear(96, 384), nn.GELU(), nn.Linear
         (nn.Sequential(nn.Conv2d(3, 96, 1), BLOCK), (2, 96, 7, 7), 1),
         (nn.Conv1d(3, 8, 1), (2, 8, 20), 1),
         (nn.GELU(), (2, 20, 8), 2),
+        (nn.GELU(), (2, 7, 7, 384), 3),
+        (nn.GELU(), (2, 384, 7, 7), 1),
+        (nn.AvgPool1d(2), (2, 20, 8), 1),
+        (nn.AvgPool2d(2), (2, 7, 7, 8), 1),
+        (MIXED, (2, 49, 96), 2),
+        (MIXED, (2, 96, 49), 1),
+        (MIXED, (2, 7, 7, 96), 3),
+        (MIXED, (2, 96, 7, 7), 1),
+        (MIXED, (2, 96, 96, 384), 3),
+        (nn.Sequential(nn.Conv1d(3, 8, 1), nn.BatchNorm1d(8)), (2, 8, 20), 1),
+        (nn.Sequential(nn.Conv2d(3, 7, 1), nn.BatchNorm2d(7)), (2, 7, 7, 7), 1),
     ],
 )
 def test_channel_axis_is_found(layer: nn.Module, shape: tuple[int, ...], axis: int) -> None:
     assert channel_axis(layer, shape, None) == axis
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (MIXED, (2, 96, 96)),
+        (MIXED, (2, 50, 50)),
+        (MIXED, (2, 96, 96, 96)),
+        (TOKEN_MIXER, (2, 49, 96)),
+    ],
+)
+def test_channels_and_tokens_that_cannot_be_told_apart_are_refused(layer, shape) -> None:
+    with pytest.raises(RequestError, match="say which with channel_axis=1 or -1"):
+        channel_axis(layer, shape, None)
+    assert channel_axis(layer, shape, -1) == len(shape) - 1
 
 
 def test_channel_axis_can_be_given() -> None:

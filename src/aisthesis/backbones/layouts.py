@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -19,16 +19,16 @@ class MapLayout:
 
     Parameters
     ----------
-    kind : {"channels_first", "channels_last", "tokens"}
-        (N, C, h, w) as in convolutional networks; (N, h, w, C); or (N, T, C) as in vision
-        transformers.
+    kind : {"channels_first", "channels_last", "tokens", "tokens_last"}
+        (N, C, h, w) as in convolutional networks; (N, h, w, C); (N, T, C) as in vision
+        transformers; or (N, C, T), which is recognised but never taken.
     channels, height_map, width_map : int
         C, h and w.
     prefix_tokens : int
         Tokens before the grid's (class and register tokens); 0 unless `kind` is "tokens".
     """
 
-    kind: Literal["channels_first", "channels_last", "tokens"]
+    kind: Literal["channels_first", "channels_last", "tokens", "tokens_last"]
     channels: int
     height_map: int
     width_map: int
@@ -40,9 +40,35 @@ class MapLayout:
         return (self.channels, self.height_map, self.width_map)
 
     @property
+    def places(self) -> int:
+        """Cells of the grid, and tokens before them."""
+        return self.prefix_tokens + self.height_map * self.width_map
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Lengths of the output's axes, the images' left out."""
+        h, w = self.height_map, self.width_map
+        return {
+            "channels_first": (self.channels, h, w),
+            "channels_last": (h, w, self.channels),
+            "tokens": (self.places, self.channels),
+            "tokens_last": (self.channels, self.places),
+        }[self.kind]
+
+    def transposed(self, size_px: tuple[int, int]) -> MapLayout | None:
+        """Read the same shape with places where this has channels; None where that is no map."""
+        if self.kind == "tokens":
+            other = _token_layout(self.channels, self.places, size_px)
+            return None if other is None else replace(other, kind="tokens_last")
+        if self.channels == self.height_map == self.width_map:
+            kinds = {"channels_first": "channels_last", "channels_last": "channels_first"}
+            return replace(self, kind=kinds[self.kind])  # type: ignore[arg-type]
+        return None
+
+    @property
     def channel_axis(self) -> int:
         """The axis of the layer's output that runs over channels."""
-        return 1 if self.kind == "channels_first" else -1
+        return 1 if self.kind in ("channels_first", "tokens_last") else -1
 
     def to_map(self, output: Tensor) -> Tensor:
         """Give the layer's output as (N, C, h, w); prefix tokens have no place and are left out."""
@@ -50,7 +76,8 @@ class MapLayout:
             return output
         if self.kind == "channels_last":
             return output.permute(0, 3, 1, 2)
-        grid = output[:, self.prefix_tokens :].transpose(1, 2)  # (N, C, h * w)
+        by_channel = output if self.kind == "tokens_last" else output.transpose(1, 2)
+        grid = by_channel[..., self.prefix_tokens :]  # (N, C, h * w)
         return grid.reshape(output.shape[0], *self.shape)
 
 

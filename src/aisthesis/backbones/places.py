@@ -46,6 +46,10 @@ class _Response:
     def is_local(self) -> bool:
         return self.sd > LOCAL_SD
 
+    @property
+    def is_raster(self) -> bool:
+        return self.is_local and self.correlation >= RASTER_CORRELATION
+
 
 def place_fault(
     trunk: FrozenTrunk, scan: Scan, layer: Layer, images: Tensor, embedding: Tensor
@@ -72,7 +76,13 @@ def place_fault(
             "none of its places has an effect on the embedding (noise in all of them changes "
             "nothing, as where a class token alone is read), so a map of it would show nothing"
         )
-    if not _is_raster(trunk, scan, layer, images):
+    answers = _Answers(trunk, scan, layer, images)
+    if answers.are_transposed():
+        return (
+            f"its output (image, {', '.join(map(str, layer.layout.lengths))}) has its places along "
+            "the last axis, so channels would be taken for places and places for channels"
+        )
+    if not answers.are_raster():
         return (
             f"its {layer.layout.height_map} × {layer.layout.width_map} cells are not in the order "
             "of the picture (a change of one half of the picture changes cells elsewhere), so a "
@@ -130,20 +140,60 @@ def _is_connected(trunk: FrozenTrunk, path: str, images: Tensor) -> bool:
         return torch.autograd.grad(total, leaves[0], allow_unused=True)[0] is not None
 
 
-def _is_raster(trunk: FrozenTrunk, scan: Scan, layer: Layer, images: Tensor) -> bool:
-    """Whether the layer's cells lie where they seem to.
+class _Answers:
+    """Where a layer's output, and those of the layers around it, change with the picture's halves.
 
-    Where its own answer has no place (attention that looks everywhere), the nearest layer of the
-    same layout whose answer has one speaks for it: first those that run later.
+    Parameters
+    ----------
+    trunk, scan, layer, images
+        As for `place_fault`.
     """
-    if layer.layout.height_map * layer.layout.width_map < FEWEST_CELLS:
+
+    def __init__(self, trunk: FrozenTrunk, scan: Scan, layer: Layer, images: Tensor) -> None:
+        self.layer, self.scan = layer, scan
+        self.few = layer.layout.height_map * layer.layout.width_map < FEWEST_CELLS
+        other = layer.layout.transposed(_size_px(images))
+        alike = _same_grid if other is None else _any_grid
+        readings = {path: each.layout for path, each in scan.layers.items() if alike(each, layer)}
+        self.own = {} if self.few else _responses(trunk, readings, images)
+        self.other = None
+        if other is not None and not self.few:
+            self.other = _responses(trunk, {layer.path: other}, images).get(layer.path)
+
+    def are_transposed(self) -> bool:
+        """Whether the layer's last axis runs over places, and the one that should over channels.
+
+        Its own answer tells, read either way; where it has no place (tokens that are mixed), the
+        lengths of the axes do: one that is no layer's number of places but is one's of channels.
+        """
+        own = self.own.get(self.layer.path)
+        if own is None or self.other is None or own.is_raster:
+            return False
+        if own.is_local or self.other.is_local:
+            return self.other.is_raster
+        known = [self.scan.layers[path].layout for path, one in self.own.items() if one.is_raster]
+        first = self.layer.layout.lengths[0]
+        return first in {k.channels for k in known} and first not in {k.places for k in known}
+
+    def are_raster(self) -> bool:
+        """Whether the layer's cells lie where they seem to.
+
+        Where its own answer has no place (attention that looks everywhere), the nearest layer of
+        the same layout whose answer has one speaks for it: first those that run later.
+        """
+        order = [p for p in self.scan.in_order() if _same_grid(self.scan.layers[p], self.layer)]
+        here = order.index(self.layer.path)
+        for path in (*order[here:], *reversed(order[:here])):
+            if path in self.own and self.own[path].is_local:
+                return self.own[path].is_raster
         return True
-    order = [path for path in scan.in_order() if _same_grid(scan.layers[path], layer)]
-    responses = _responses(trunk, {path: scan.layers[path] for path in order}, images)
-    here = order.index(layer.path)
-    for path in (*order[here:], *reversed(order[:here])):
-        if path in responses and responses[path].is_local:
-            return responses[path].correlation >= RASTER_CORRELATION
+
+
+def _size_px(images: Tensor) -> tuple[int, int]:
+    return images.shape[-2], images.shape[-1]
+
+
+def _any_grid(_one: Layer, _other: Layer) -> bool:
     return True
 
 
@@ -153,7 +203,7 @@ def _same_grid(one: Layer, other: Layer) -> bool:
 
 
 def _responses(
-    trunk: FrozenTrunk, layers: dict[str, Layer], images: Tensor
+    trunk: FrozenTrunk, readings: dict[str, MapLayout], images: Tensor
 ) -> dict[str, _Response]:
     """Change the picture's four halves, one after another, and see where each layer changes."""
     found: dict[str, _Response] = {}
@@ -162,12 +212,12 @@ def _responses(
         def hook(_part: nn.Module, _inputs: Any, output: Tensor) -> None:
             if len(output) != 5:  # its first axis only happened to be as long as the batch
                 return
-            maps = layers[path].layout.to_map(output.detach()).double()
+            maps = readings[path].to_map(output.detach()).double()
             found[path] = _response((maps[1:] - maps[:1]).square().sum(1).sqrt())
 
         return hook
 
-    with _hooked(trunk.module, {path: note(path) for path in layers}), torch.no_grad():
+    with _hooked(trunk.module, {path: note(path) for path in readings}), torch.no_grad():
         trunk(_with_changed_halves(images[:1], images[1:2]))
     return found
 

@@ -76,14 +76,16 @@ def check_activation(outputs: Sequence[Any]) -> None:
 def channel_axis(layer: nn.Module, shape: Sequence[int], wanted: int | None) -> int:
     """Axis that counts channels in an output of `shape`, from the front.
 
-    It is the last of three axes (image, token, channel) unless the layer holds a convolution, and
-    the last of four or more for a Linear or LayerNorm layer and for a block made of them without
-    a convolution; else it is the second.
+    It is the one as long as what the layer's parts give: the last axis for a Linear or LayerNorm
+    layer, the second for a convolution, and for a block of both (a convolution over reshaped
+    tokens, say) the one of the two whose length some part gives. Where no part has a length, it
+    is the last of three axes (image, token, channel), the last of four where the two before it
+    are equal and it is not, as of square grids, and else the second.
 
     Raises
     ------
     RequestError
-        If the output has no channel axis, or `wanted` is not one.
+        If the output has no channel axis, both may be it, or `wanted` is not one.
     """
     rank = len(shape)
     if rank < 2:
@@ -154,19 +156,53 @@ def without_channels(activation: torch.Tensor, axis: int, replace: str) -> torch
 
 def _is_channel_last(layer: nn.Module, shape: Sequence[int]) -> bool:
     """Judge by what the layer is made of, where both readings fit the shape."""
-    widths = [_last_width(module) for module in layer.modules()]
-    fits_last, fits_second = shape[-1] in widths, shape[1] in widths
+    last, second = _widths(layer)
     if isinstance(layer, nn.Linear | nn.LayerNorm):
         named_2d = type(layer).__name__.endswith("2d")  # LayerNorm2d of torchvision and timm
+        fits_last, fits_second = shape[-1] in last, shape[1] in last
         return not named_2d if fits_last == fits_second else fits_last
-    convolutional = any(type(module).__name__.endswith(_MAPS) for module in layer.modules())
-    if len(shape) == 3:
-        return not convolutional
-    return fits_last and not fits_second and not convolutional
+    if not second:  # without a convolution
+        if not last and any(type(module).__name__.endswith(_MAPS) for module in layer.modules()):
+            return False  # a pool
+        if len(shape) == 3:
+            return True
+        if not last:
+            return _is_square_before_last(shape)
+        return shape[-1] in last and (shape[1] not in last or _is_square_before_last(shape))
+    if not last:
+        return False
+    # A convolution in a block works on reshaped tokens or on the map: its channels are the
+    # block's either way, so lengths tell, not classes.
+    fits_last, fits_second = (shape[axis] in last | second for axis in (-1, 1))
+    if fits_last and fits_second:
+        fits_last, fits_second = (shape[axis] in last & second for axis in (-1, 1))
+    if fits_last and fits_second and len(shape) == 4:
+        fits_last = _is_square_before_last(shape)
+        fits_second = shape[2] == shape[3] != shape[1]
+    if fits_last != fits_second:
+        return fits_last
+    raise RequestError(
+        f"the layer holds both convolutions and linear layers, and its output {tuple(shape)} may "
+        "have channels on its second or on its last axis; say which with channel_axis=1 or -1"
+    )
 
 
-def _last_width(module: nn.Module) -> int | None:
-    """Channels that a Linear or LayerNorm layer gives on the last axis."""
-    if isinstance(module, nn.Linear):
-        return module.out_features
-    return module.normalized_shape[-1] if isinstance(module, nn.LayerNorm) else None
+def _is_square_before_last(shape: Sequence[int]) -> bool:
+    """Whether an output of four axes looks like (N, h, h, C), and not like (N, C, h, h)."""
+    return len(shape) == 4 and shape[1] == shape[2] != shape[3]
+
+
+def _widths(layer: nn.Module) -> tuple[set[int], set[int]]:
+    """Channels that its parts give on the last axis (linear maps), and on the second."""
+    last: set[int] = set()
+    second: set[int] = set()
+    for module in layer.modules():
+        if isinstance(module, nn.Linear):
+            last.add(module.out_features)
+        elif isinstance(module, nn.LayerNorm):
+            last.add(module.normalized_shape[-1])
+        elif type(module).__name__.endswith(_MAPS):
+            width = getattr(module, "out_channels", getattr(module, "num_features", None))
+            if isinstance(width, int):
+                second.add(width)
+    return last, second
