@@ -112,7 +112,7 @@ def one_sign(
                        photo_px=120, localisation=True, inference=False)  # fmt: skip
     recoloured(study, request.param)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aisthesis.report.study_figures.save_figure", only_data)
+        patch.setattr("aisthesis.report.figures.save_figure", only_data)
         write_report(study)
     return study, request.param
 

@@ -15,7 +15,7 @@ from typing import Any
 from aisthesis.engine.jobs import Serial, Task, run_task
 from aisthesis.errors import AisthesisError
 
-__all__ = ["Processes", "as_finished", "cores", "in_processes", "serve"]
+__all__ = ["Processes", "allowed_cores", "as_finished", "cores", "in_processes", "serve"]
 
 # Not multiprocessing: its fresh processes would run the user's own script once more.
 _HELPER = "from aisthesis.engine.processes import serve; serve()"
@@ -26,6 +26,12 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def allowed_cores() -> int:
+    """Processors for work that nobody has asked to be shared out: OMP_NUM_THREADS limits them."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores(), int(limit)) if limit.isdecimal() and int(limit) else cores()
 
 
 def in_processes(

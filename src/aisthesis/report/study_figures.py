@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from aisthesis.engine.processes import allowed_cores, in_processes
 from aisthesis.engine.progress import Narrator
 from aisthesis.maps import stated_limit
 from aisthesis.report.agreement_part import AgreementPart
@@ -26,7 +27,7 @@ from aisthesis.report.figure_statistics import (
     draw_variance,
     variance_table,
 )
-from aisthesis.report.figures import save_figure
+from aisthesis.report.figures import draw_figure
 from aisthesis.report.scatter import Axis, Panel
 from aisthesis.report.sections import ExamplePage
 from aisthesis.report.stored_maps import BackboneMaps
@@ -39,6 +40,10 @@ NAMES = (
     "agreement", "dendrogram", "distribution", "examples", "localisation", "predictions",
     "scores", "variance", "yardsticks",
 )  # fmt: skip
+
+
+#: With fewer figures, starting processes takes as long as drawing them.
+_WORTH_PROCESSES = 16
 
 
 @dataclass
@@ -68,11 +73,16 @@ def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Nar
     narrator : Narrator
         Told how far the work is.
     """
-    figures = _of_agreement(part) | _of_images(drawn)
-    with narrator.steps("report: figures", len(figures)) as advance:
-        for name, (draw, table) in figures.items():
-            save_figure(draw(), table(), folder / name)
-            advance(1)
+    figures = _of_images(drawn) | _of_agreement(part)  # what takes longest comes first
+    jobs = [(draw, table, folder / name) for name, (draw, table) in figures.items()]
+    n_processes = allowed_cores() if len(jobs) >= _WORTH_PROCESSES else 1
+    with narrator.steps("report: figures", len(jobs)) as advance:
+        if n_processes > 1:
+            in_processes(draw_figure, jobs, n_processes, advance=advance)
+        else:
+            for job in jobs:
+                draw_figure(*job)
+                advance(1)
     for path in folder.glob("*"):
         ours = path.suffix in ENDINGS and path.stem.partition("_")[0] in NAMES
         if ours and path.stem not in figures:

@@ -211,14 +211,20 @@ def any_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
     names = [str(name) for name in table.columns]
     bounds = {f"{name}_{end}" for name in names for end in ("low", "high")}
     shown = [name for name in names if name not in bounds]
-    rows = [[_any_value(row, name, table) for name in shown] for _, row in table.iterrows()]
+    columns = [_any_values(table, name) for name in shown]
+    rows = [list(row) for row in zip(*columns, strict=True)]
     return [name.replace("_", " ") for name in shown], rows
 
 
-def _any_value(row: pd.Series, name: str, table: pd.DataFrame) -> Value:
-    value = row[name]
-    if not is_numeric_dtype(table[name]):
-        return Value("–" if pd.isna(value) else str(value), numeric=False)
-    if table[name].dropna().mod(1).eq(0).all():
-        return Value("–" if pd.isna(value) else f"{int(value):,}")
-    return _with_interval(row, name)
+def _any_values(table: pd.DataFrame, name: str) -> list[Value]:
+    values = table[name]
+    if not is_numeric_dtype(values):
+        return [Value("–" if pd.isna(v) else str(v), numeric=False) for v in values]
+    if values.dropna().mod(1).eq(0).all():
+        return [Value("–" if pd.isna(v) else f"{int(v):,}") for v in values]
+    unknown = pd.Series(np.nan, table.index)
+    low, high = (table.get(f"{name}_{end}", unknown) for end in ("low", "high"))
+    return [
+        Value(number_or_dash(float(v), 3), span(float(a), float(b), 3))
+        for v, a, b in zip(values, low, high, strict=True)
+    ]
