@@ -14,7 +14,7 @@ from torch import nn
 
 import aisthesis as ais
 from aisthesis.errors import RequestError
-from aisthesis.importance import evidence_scores, place_scores
+from aisthesis.importance import evidence_scores, place_scores, remove_both
 
 _SPEC = importlib.util.spec_from_file_location(
     "random_networks", Path(__file__).parent / "test_random_networks.py"
@@ -121,6 +121,29 @@ def test_columns_gathered_for_some_outputs_at_a_time_give_them_all(
         model.linear.weight.data.mul_(2)
     exact = brute_force(net, model, "conv", x, plan)
     torch.testing.assert_close(plan(x).delta, exact, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("after", [nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1)])
+def test_both_at_once_are_each_alone_with_one_pass_before_the_layer(net, after, verify) -> None:
+    model, x = Flattened(after, PX).double().eval(), torch.randn(3, 3, PX, PX).double()
+    channels = ais.ablation_plan(model, "conv", x)
+    places = ais.place_plan(model, "conv", x, verify=verify, beside=channels)
+    apart = ais.place_plan(model, "conv", x)
+    assert str(places) == str(apart)
+    calls: list[int] = []
+    with torch.no_grad():
+        for images in (x, x[:1]):
+            exact, expected = channels(images), apart(images, replace="mean")
+            hook = model.conv.register_forward_hook(lambda *_: calls.append(1))
+            both = remove_both(channels, places, images, replace="mean")
+            hook.remove()
+            torch.testing.assert_close(both[0].removed, exact.removed, rtol=0, atol=0)
+            torch.testing.assert_close(both[1].removed, expected.removed, rtol=0, atol=0)
+    assert len(calls) == 2
+    first, second = remove_both(channels, apart, x)  # plans that share nothing
+    torch.testing.assert_close(first.removed, channels(x).removed)
+    torch.testing.assert_close(second.removed, apart(x).removed)
 
 
 def test_auto_takes_windows_only_where_a_neighbour_stands_in() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aisthesis.importance.ablation import Ablation
+from aisthesis.importance.both import remove_both
 from aisthesis.importance.calls import ablate, retained_output, run_ablation
 from aisthesis.importance.place_ablation import PlaceAblation
 from aisthesis.importance.place_plan import PlacePlan, place_plan
@@ -24,6 +25,7 @@ __all__ = [
     "place_plan",
     "place_scores",
     "relu_follows",
+    "remove_both",
     "retained_output",
     "run_ablation",
     "sign_is_arbitrary",

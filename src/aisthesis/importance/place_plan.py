@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -21,13 +21,15 @@ from aisthesis.importance.place_owners import Placed, placed_result
 from aisthesis.importance.place_rerun import PlaceRerun
 from aisthesis.importance.place_ways import PlaceWays, place_ways
 from aisthesis.importance.place_windows import Window, check_window, choose_window
-from aisthesis.importance.prepare import check_reachable, drop_present, follow_warm
+from aisthesis.importance.plan import AblationPlan
+from aisthesis.importance.prepare import at_least, check_reachable, drop_present, follow_warm
 from aisthesis.importance.request import (
     MEMORY_BYTES,
     Shape,
     check_request,
     sample_images,
 )
+from aisthesis.importance.state import Kept
 from aisthesis.importance.tracing import Trace, first_line
 from aisthesis.importance.upstream import Upstream, run_upstream
 from aisthesis.importance.verification import Intact, Replacement, check_repeatable, verified
@@ -96,6 +98,7 @@ class PlacePlan:
     _ways: dict[tuple[Shape, torch.dtype], _Way] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _keeps: Kept = field(default="buffers", repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.describe()
@@ -135,13 +138,29 @@ class PlacePlan:
             If `replace`, `memory_bytes`, the images or the network's output is unfit.
         """
         check_request(x, replace, memory_bytes)
-        with borrowed(self.model), told_of_memory("removing places", LESS_AT_ONCE):
+        with borrowed(self.model, self._keeps), told_of_memory("removing places", LESS_AT_ONCE):
             return self._remove(x.detach(), None, replace, memory_bytes)
 
+    def shares(self, traced: Trace) -> bool:
+        """Whether the plan uses this very graph."""
+        return self._trace is traced
+
+    def is_new(self, x: torch.Tensor) -> bool:
+        """Whether no batch of this shape has been seen."""
+        return (x.shape, x.dtype) not in self._ways
+
     def _remove(
-        self, x: torch.Tensor, places: np.ndarray | None, replace: str, memory_bytes: int
+        self,
+        x: torch.Tensor,
+        places: np.ndarray | None,
+        replace: str,
+        memory_bytes: int,
+        upstream: Upstream | None = None,
     ) -> PlaceAblation:
-        """Remove some places (numbers, delta (N, P)) or all of them (delta (N, h, w))."""
+        """Remove some places (numbers, delta (N, P)) or all of them (delta (N, h, w)).
+
+        `upstream`, watched if images are of a new shape, may be there already.
+        """
         if x.is_inference():
             x = x.clone()
         layer = find_layer(self.model, self.layer)
@@ -152,7 +171,7 @@ class PlacePlan:
             output, activation, grid = again.output, again.activation, again.grid
         else:
             known = self._ways.get((x.shape, x.dtype))
-            upstream = run_upstream(self._trace, x, watch=known is None)
+            upstream = upstream or run_upstream(self._trace, x, watch=known is None)
             way = known or self._analyse(self._trace, x, layer, upstream)
             run = PlaceExecution(way.analysis, way.ways, upstream, way.grid, self.window, replace)
             output, activation, grid = run.output, run.activation, way.grid
@@ -185,6 +204,7 @@ def place_plan(
     channel_axis: int | None = None,
     grid: tuple[int, int] | None = None,
     verify: bool = True,
+    beside: AblationPlan | None = None,
 ) -> PlacePlan:
     """Find the cheapest exact way to remove the places of a layer, all channels at once.
 
@@ -214,6 +234,9 @@ def place_plan(
     verify : bool
         Compare the plan with the network itself on the sample, at several places, and fall back
         on running the network's own code where they differ.
+    beside : AblationPlan, optional
+        Plan for the channels of the same layer, made on the same sample: its graph is used again,
+        so that `remove_both` takes one pass for both.
 
     Returns
     -------
@@ -229,8 +252,21 @@ def place_plan(
     module = find_layer(model, layer)
     sample = sample_images(model, x)
     check_reachable(model, layer)
+    known = None
+    if beside is not None and beside.model is model and beside.layer == layer:
+        known = beside.way_of(sample)
+    if known is not None and known.traced is not None:
+        with borrowed(model, "all"):
+            made = _from_graph(
+                model, layer, module, known.traced, sample, window, (channel_axis, grid)
+            )
+            if isinstance(made, PlacePlan):
+                made = replace(made, _keeps=known.keeps)
+                if not verify or _agrees(made, known.traced, sample, None):
+                    return made
     with borrowed(model, "all") as state:
         intact = check_repeatable(model, module, sample, state) if verify else None
+        keeps = state.moved if verify else "buffers"
         traced = follow_warm(model, module)
         reason = traced if isinstance(traced, str) else ""
         if isinstance(traced, Trace):
@@ -242,7 +278,7 @@ def place_plan(
             state.restore()
             drop_present(traced)
             if right and isinstance(made, PlacePlan):
-                return made
+                return replace(made, _keeps=at_least(keeps, traced))
             differs = "its graph gives other values than the network"
             reason = made if isinstance(made, str) else differs
         return _from_code(model, layer, module, sample, window, (channel_axis, grid), reason)
@@ -330,7 +366,7 @@ def _rerun(
     return PlaceRerun(plan.model, layer, x, axis, replace, memory_bytes, grid, plan.layer)
 
 
-def _agrees(plan: PlacePlan, traced: Trace, sample: torch.Tensor, intact: Intact) -> bool:
+def _agrees(plan: PlacePlan, traced: Trace, sample: torch.Tensor, intact: Intact | None) -> bool:
     """Whether the network's own code shows that the plan is right at some places."""
     layer = find_layer(plan.model, plan.layer)
     height, width = plan.shape

@@ -185,11 +185,20 @@ class AblationPlan:
             return np.full(analysis.shapes[analysis.output][1], -1)
         return state.owner if isinstance(state, Owned) and state.axis == 1 else None
 
+    def way_of(self, x: torch.Tensor) -> Prepared | None:
+        """How images like `x` go through the network, if that has been found out."""
+        ways = (self._prepared.get((shape, x.dtype)) for shape in (x.shape[1:], x.shape))
+        return next((way for way in ways if way is not None), None)
+
+    def is_new(self, x: torch.Tensor) -> bool:
+        """Whether no batch of this shape has been seen."""
+        return (x.shape, x.dtype) not in self._analyses
+
     def _way(self, x: torch.Tensor, layer: nn.Module) -> Prepared:
         """The way for such images; code may do something else for those of another size."""
-        for shape in (x.shape[1:], x.shape):
-            if (shape, x.dtype) in self._prepared:
-                return self._prepared[shape, x.dtype]
+        known = self.way_of(x)
+        if known is not None:
+            return known
         sample = sample_images(self.model, x)
         way = prepare(self.model, layer, sample, self._wanted_axis, self._verify)
         self._keep(way, x.shape, sample)
@@ -209,7 +218,9 @@ class AblationPlan:
         member: np.ndarray | None,
         replace: str,
         memory_bytes: int,
+        upstream: Upstream | None = None,
     ) -> Ablation:
+        """Remove; `upstream`, watched if images are of a new shape, may be there already."""
         if way.traced is None:
             axis, keeps = self._wanted_axis, way.keeps
             again = Rerun(self.model, layer, x, axis, replace, memory_bytes, keeps)
@@ -217,7 +228,7 @@ class AblationPlan:
             delta = again.changed(member)
             return Ablation(again.output, delta, again.activation, again.axis)
         known = self._analyses.get((x.shape, x.dtype))
-        upstream = run_upstream(way.traced, x, watch=known is None)
+        upstream = upstream or run_upstream(way.traced, x, watch=known is None)
         if known is None:
             known = self._analyse(way, x, layer, upstream)
         ways = expansions(known)

@@ -26,7 +26,7 @@ from aisthesis.importance.verification import (
     verified,
 )
 
-__all__ = ["Prepared", "check_reachable", "drop_present", "follow_warm", "prepare"]
+__all__ = ["Prepared", "at_least", "check_reachable", "drop_present", "follow_warm", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def prepare(
         if found is not None and (
             intact is None or _is_right(found, model, layer, sample, intact, upstream)
         ):
-            prepared = Prepared(traced, found, "", _at_least(keeps, traced))
+            prepared = Prepared(traced, found, "", at_least(keeps, traced))
         else:
             reason = reason or "its graph gives other values than the network"
             prepared = Prepared(None, None, reason, keeps)
@@ -195,7 +195,7 @@ def _made(traced: Trace) -> dict[str, torch.Tensor]:
     return {name: v for name, v in values.items() if isinstance(v, torch.Tensor)}
 
 
-def _at_least(keeps: Kept, traced: Trace) -> Kept:
+def at_least(keeps: Kept, traced: Trace) -> Kept:
     """A module that the graph calls as a whole may write into its buffers another time."""
     called = [n for n in (*traced.before, *traced.after) if n.op == "call_module"]
     kinds = [type(traced.root.get_submodule(str(node.target))) for node in called]

@@ -25,13 +25,16 @@ from aisthesis.explainer_names import BASE
 from aisthesis.heads import RatingEnsemble
 from aisthesis.images import ImageFolder, batches
 from aisthesis.importance import (
+    Ablation,
     AblationPlan,
+    PlaceAblation,
     PlacePlan,
     ablation_plan,
     evidence_scores,
     importance_scores,
     place_plan,
     place_scores,
+    remove_both,
     sign_is_arbitrary,
 )
 from aisthesis.maps import activation_map, weighted_map, z_score
@@ -46,6 +49,7 @@ __all__ = [
     "Plans",
     "explain_backbones",
     "explain_batch",
+    "explain_both",
     "explain_parts",
     "explain_places",
     "explained_images",
@@ -53,6 +57,7 @@ __all__ = [
     "maps_store",
     "place_plan_for",
     "plan_for",
+    "plans_for",
     "sample_pixels",
 ]
 
@@ -123,8 +128,7 @@ class MapsJob:
         device = next(backbone.trunk.parameters()).device
         model = RatingEnsemble(backbone.trunk, self.spec.heads()).to(device)
         folder = ImageFolder(self.spec.images)
-        places = place_plan_for(backbone, model, self.places.window, folder)
-        return backbone, Plans(plan_for(backbone, model, folder), places, self.places.replace)
+        return backbone, plans_for(backbone, model, self.places, folder)
 
     @torch.no_grad()
     def work(self, loaded: tuple[Backbone, Plans], chunk: Chunk) -> None:
@@ -132,8 +136,7 @@ class MapsJob:
         started = time.perf_counter()
         backbone, plans = loaded
         parts = [
-            explain_batch(backbone, plans.channels, pixels, torch.from_numpy(rating))
-            | explain_places(plans.places, pixels, torch.from_numpy(rating), plans.replace)
+            explain_both(backbone, plans, pixels, torch.from_numpy(rating))
             for pixels, rating in pixels_of(self.spec, backbone.transform, chunk)
         ]
         arrays = _joined(parts)
@@ -255,8 +258,29 @@ def _n_flat(maps: NDArray[Any]) -> int:
     return int(z_score(mean_maps[defined])[1].sum()) if defined.any() else 0
 
 
+def plans_for(
+    backbone: Backbone,
+    model: nn.Module,
+    places: PlacesConfig,
+    folder: ImageFolder | None = None,
+    *,
+    verify: bool = True,
+) -> Plans:
+    """Find how channels and places of the backbone's layer are removed, with one pass for both.
+
+    `verify=False` where a network of the same architecture has been tried already.
+    """
+    channels = plan_for(backbone, model, folder, verify=verify)
+    beside = place_plan_for(backbone, model, places.window, folder, verify=verify, beside=channels)
+    return Plans(channels, beside, places.replace)
+
+
 def plan_for(
-    backbone: Backbone, model: nn.Module, folder: ImageFolder | None = None
+    backbone: Backbone,
+    model: nn.Module,
+    folder: ImageFolder | None = None,
+    *,
+    verify: bool = True,
 ) -> AblationPlan:
     """Find how the channels of the backbone's layer are removed from heads on its trunk.
 
@@ -267,6 +291,7 @@ def plan_for(
         f"trunk.{backbone.trunk_layer}",
         sample_pixels(backbone, folder),
         channel_axis=backbone.layout.channel_axis if backbone.layout else None,
+        verify=verify,
     )
 
 
@@ -284,6 +309,9 @@ def place_plan_for(
     model: nn.Module,
     window: Literal[1, 3, 5, "auto"] = "auto",
     folder: ImageFolder | None = None,
+    *,
+    verify: bool = True,
+    beside: AblationPlan | None = None,
 ) -> PlacePlan:
     """Find how the places of the backbone's layer are removed from heads on its trunk.
 
@@ -297,6 +325,8 @@ def place_plan_for(
         window=window,
         channel_axis=layout.channel_axis if layout else None,
         grid=(layout.height_map, layout.width_map) if layout else None,
+        verify=verify,
+        beside=beside,
     )
 
 
@@ -344,10 +374,28 @@ def explain_batch(
     )
 
 
+def explain_both(
+    backbone: Backbone, plans: Plans, pixels: torch.Tensor, rating: torch.Tensor
+) -> Arrays:
+    """What `explain_batch` and `explain_places` give, with one forward pass."""
+
+    def both(some: slice) -> Arrays:
+        by_channel, by_place = remove_both(
+            plans.channels, plans.places, pixels[some], replace=plans.replace
+        )
+        arrays = _channel_arrays(backbone, by_channel, rating[some])
+        return arrays | _place_arrays(by_place, rating[some])
+
+    return _joined(in_halves(len(pixels), both, "removing channels and places"))
+
+
 def _by_channel(
     backbone: Backbone, plan: AblationPlan, pixels: torch.Tensor, rating: torch.Tensor
 ) -> Arrays:
-    ablation = plan(pixels)
+    return _channel_arrays(backbone, plan(pixels), rating)
+
+
+def _channel_arrays(backbone: Backbone, ablation: Ablation, rating: torch.Tensor) -> Arrays:
     delta = ablation.delta  # (image, channel, seed)
     importance = importance_scores(ablation.output, delta, rating.to(delta)).movedim(2, 0)
     evidence = evidence_scores(delta).movedim(2, 0)
@@ -376,7 +424,10 @@ def explain_places(
 
 
 def _by_place(plan: PlacePlan, pixels: torch.Tensor, rating: torch.Tensor, replace: str) -> Arrays:
-    ablation = plan(pixels, replace=replace)
+    return _place_arrays(plan(pixels, replace=replace), rating)
+
+
+def _place_arrays(ablation: PlaceAblation, rating: torch.Tensor) -> Arrays:
     delta = ablation.delta  # (image, y, x, seed)
     importance = place_scores(ablation.output, delta, rating.to(delta))
     arrays = {

@@ -15,7 +15,7 @@ from aisthesis.heads import RatingEnsemble
 from aisthesis.images import batches
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
+from aisthesis.pipeline.explain import explain_both, plans_for
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import fitted_heads
 
@@ -73,16 +73,15 @@ def randomised_maps(
         )
         if number == 0:
             backbone, model = made, RatingEnsemble(made.trunk, heads).to(device)
-            plan = plan_for(backbone, model, inputs.folder)
-            places = place_plan_for(backbone, model, config.places.window, inputs.folder)
+            # Its code is that of the study's network, whose plans were tried on images.
+            plans = plans_for(backbone, model, config.places, inputs.folder, verify=False)
         else:  # the same network with other weights, which plans read when they are called
             backbone.trunk.load_state_dict(made.trunk.state_dict())
         parts: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in BASE}
         for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
             rated = torch.tensor([rating[name] for name in batch.names], dtype=torch.float64)
             pixels = batch.pixels.to(device)
-            arrays = explain_batch(backbone, plan, pixels, rated)
-            arrays |= explain_places(places, pixels, rated, config.places.replace)
+            arrays = explain_both(backbone, plans, pixels, rated)
             for kind in BASE:
                 parts[kind].append(arrays[kind].mean(0))
             advance(len(batch.names))
