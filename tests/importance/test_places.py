@@ -124,9 +124,9 @@ def test_columns_gathered_for_some_outputs_at_a_time_give_them_all(
 
 
 @pytest.mark.parametrize("verify", [True, False])
-@pytest.mark.parametrize("after", [nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1)])
+@pytest.mark.parametrize("after", [nn.ReLU, lambda: nn.Conv2d(4, 4, 3, padding=1)])
 def test_both_at_once_are_each_alone_with_one_pass_before_the_layer(net, after, verify) -> None:
-    model, x = Flattened(after, PX).double().eval(), torch.randn(3, 3, PX, PX).double()
+    model, x = Flattened(after(), PX).double().eval(), torch.randn(3, 3, PX, PX).double()
     channels = ais.ablation_plan(model, "conv", x)
     places = ais.place_plan(model, "conv", x, verify=verify, beside=channels)
     apart = ais.place_plan(model, "conv", x)
