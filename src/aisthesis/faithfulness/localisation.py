@@ -133,9 +133,9 @@ def pixel_auc(maps: Maps, masks: Masks) -> NDArray[np.float64]:
     _require_pairs(maps, masks)
     scores = np.full(len(maps), np.nan)
     for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
-        # Both sorted: looking up values in their order is several times faster.
-        inside, outside = np.sort(one[mask]), np.sort(one[~mask])
-        if inside.size and outside.size and np.isfinite(one).all():
+        if mask.any() and not mask.all() and np.isfinite(one).all():
+            # Both sorted: looking up values in their order is several times faster.
+            inside, outside = np.sort(one[mask]), np.sort(one[~mask])
             below = np.searchsorted(outside, inside, side="left").sum(dtype=np.float64)
             not_above = np.searchsorted(outside, inside, side="right").sum(dtype=np.float64)
             scores[index] = (below + not_above) / (2 * inside.size * outside.size)
@@ -247,20 +247,20 @@ def localisation_table(
     on_grid = {name: _on_grid(name, one, raising.shape) for name, one in maps.items()}
     on_grid["centre"] = np.broadcast_to(centre_prior(height, width), raising.shape)
     on_grid["uniform"] = np.ones(raising.shape)
+    drawn = {
+        kind: [_on_grid(kind, one, raising.shape) for one in networks]
+        for kind, networks in (randomised or {}).items()
+    }
     masks = {"raising": raising, "lowering": lowering, "either": raising | lowering}
     rows: list[tuple[object, ...]] = []
     for side in SIDES:
         faced = {name: _facing(one, name, side) for name, one in on_grid.items()}
+        drawn_faced = {kind: [_facing(one, kind, side) for one in drawn[kind]] for kind in drawn}
         for score, function in LOCALISATION_SCORES.items():
             values = {name: function(one, masks[side]) for name, one in faced.items()}
-            for kind, networks in (randomised or {}).items():
+            for kind, networks in drawn_faced.items():
                 values[f"{kind}_{RANDOM_WEIGHTS}"] = _mean_over_networks(
-                    [
-                        function(
-                            _facing(_on_grid(kind, one, raising.shape), kind, side), masks[side]
-                        )
-                        for one in networks
-                    ]
+                    [function(one, masks[side]) for one in networks]
                 )
             rows += _rows(backbone, side, score, values, n_resamples, seed)
     return pd.DataFrame(rows, columns=list(LOCALISATION_COLUMNS))

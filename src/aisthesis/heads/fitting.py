@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from aisthesis.errors import AisthesisError, RequestError
@@ -238,11 +237,12 @@ def fit_ridge(
     """
     mean, sd = _embedding_scale(embeddings[train])
     standardised = (embeddings - mean) / sd
-    best_mse, best_predictions, best_penalty = np.inf, np.empty(0), np.nan
-    for penalty in _RIDGE_PENALTIES:
-        model = Ridge(alpha=float(penalty)).fit(standardised[train], ratings[train])
-        predictions = model.predict(standardised)
-        mse = float(np.mean((predictions[validation] - ratings[validation]) ** 2))
-        if mse < best_mse:
-            best_mse, best_predictions, best_penalty = mse, predictions, float(penalty)
-    return best_predictions, best_penalty
+    centre, level = standardised[train].mean(0), ratings[train].mean()
+    left, sizes, axes = np.linalg.svd(standardised[train] - centre, full_matrices=False)
+    along = left.T @ (ratings[train] - level)
+    # One decomposition serves every penalty: (axes, penalties), then (N, penalties).
+    weights = (sizes * along)[:, None] / (sizes[:, None] ** 2 + _RIDGE_PENALTIES)
+    predictions = (standardised - centre) @ axes.T @ weights + level
+    errors = predictions[validation] - ratings[validation, None]
+    best = int(np.argmin(np.mean(errors**2, axis=0)))
+    return predictions[:, best], float(_RIDGE_PENALTIES[best])

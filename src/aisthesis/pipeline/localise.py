@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.ledger import file_digest
+from aisthesis.engine.processes import allowed_cores, in_processes
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
 from aisthesis.pipeline.agree import mapped_labels
+from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import maps_parts, mean_maps, open_methods, stored_methods
 from aisthesis.pipeline.randomised import randomised_maps
@@ -53,32 +55,44 @@ def localise_backbones(
     if config.masks is None:
         return
     labels = mapped_labels(folder, config)
-    asked = {backbone.label: backbone for backbone in config.backbones}
-    records = folder.provenance()["backbones"]
-    tables = []
-    for label in labels:
-        names, maps = _stored_maps(folder, config, label)
-        transform = Transform(**records[label]["transform"])
-        raising, lowering = (
-            load_masks(config.masks / side, names, transform, inputs.sizes)
-            for side in ("raising", "lowering")
-        )
-        n_steps = len(names) * config.randomised + 1
-        with narrator.steps(f"{label}: maps against masks", n_steps) as advance:
-            randomised = randomised_maps(folder, config, inputs, asked[label], names, advance)
-            table = localisation_table(
-                label,
-                maps,
-                raising,
-                lowering,
-                randomised=randomised,
-                n_resamples=config.bootstrap,
-                seed=config.seed,
-            )
-            tables.append(table)
-            advance(1)
+    jobs = [(folder, config, inputs, config.masks, label) for label in labels]
+    n_processes = allowed_cores() if _worth_processes(config) else 1
+    with narrator.steps("maps against masks", len(jobs)) as advance:
+        if n_processes > 1 and len(jobs) > 1:
+            tables = in_processes(_localised, jobs, n_processes, advance=advance)
+        else:
+            tables = []
+            for job in jobs:
+                tables.append(_localised(*job))
+                advance(1)
     if tables:
         write_csv(folder.localisation, pd.concat(tables, ignore_index=True))
+
+
+def _worth_processes(config: StudyConfig) -> bool:
+    """Whether networks are run, on processors that helper processes can share."""
+    return config.randomised > 0 and choose_device(config.device).type == "cpu"
+
+
+def _localised(
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, masks: Path, label: str
+) -> pd.DataFrame:
+    """Score one backbone's maps."""
+    asked = next(backbone for backbone in config.backbones if backbone.label == label)
+    names, maps = _stored_maps(folder, config, label)
+    transform = Transform(**folder.provenance()["backbones"][label]["transform"])
+    raising, lowering = (
+        load_masks(masks / side, names, transform, inputs.sizes) for side in ("raising", "lowering")
+    )
+    return localisation_table(
+        label,
+        maps,
+        raising,
+        lowering,
+        randomised=randomised_maps(folder, config, inputs, asked, names),
+        n_resamples=config.bootstrap,
+        seed=config.seed,
+    )
 
 
 def _stored_maps(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -31,7 +31,6 @@ def randomised_maps(
     inputs: Inputs,
     asked: BackboneConfig,
     names: Sequence[str],
-    advance: Callable[[int], None],
 ) -> dict[str, NDArray[np.float32]]:
     """Explain images with a backbone whose weights are drawn anew, several times over.
 
@@ -46,8 +45,6 @@ def randomised_maps(
         The backbone; `config.randomised` networks of its architecture are drawn.
     names : sequence of str
         The N images.
-    advance : callable
-        Told how many images are done, counted for each network.
 
     Returns
     -------
@@ -84,7 +81,6 @@ def randomised_maps(
             arrays = explain_both(backbone, plans, pixels, rated)
             for kind in BASE:
                 parts[kind].append(arrays[kind].mean(0))
-            advance(len(batch.names))
         for kind in BASE:
             drawn[kind].append(np.concatenate(parts[kind]))
     return {kind: np.stack(maps) for kind, maps in drawn.items() if maps}
