@@ -22,7 +22,7 @@ from aisthesis.engine.maps_store import open_maps
 from aisthesis.engine.store_index import index_store
 from aisthesis.engine.tables import read_csv
 from aisthesis.engine.versions import library_versions, without_nan
-from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.errors import RequestError
 from aisthesis.importance.similarity import fold_numbers
 from aisthesis.judgments import similarity_ceiling
 from aisthesis.judgments.rsa import is_rdms
@@ -32,6 +32,7 @@ from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inpu
 from aisthesis.pipeline.align_maps import write_alignment_maps
 from aisthesis.pipeline.align_tables import write_alignment_tables
 from aisthesis.pipeline.catalogue import check_request
+from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.whole import whole_file
 
 __all__ = ["Alignment"]
@@ -194,14 +195,15 @@ class Alignment:
         result, backbone, plan = align_backbone(
             self.folder, self.config, inputs, asked, self._narrator
         )
+        self._refuse_changed(inputs, parts)
         label, own_key = asked.label, digest_of(parts, asked.label)
         ledger, piece = self.folder.ledger, _maps_piece(label)
         if not ledger.state(piece, parts).done:
             maps = write_alignment_maps(
                 self.folder, self.config, inputs, backbone, plan, result, own_key, self._narrator
             )
-            result.record.update(maps)
             self._refuse_changed(inputs, parts)
+            result.record.update(maps)
             group = self.folder.maps / slug(label)
             ledger.enter(piece, parts, [one for one in group.rglob("*") if one.is_file()])
         held = self.folder.provenance().get("backbones", {}).get(label, {})
@@ -217,15 +219,8 @@ class Alignment:
             With what was changed.
         """
         now = align_parts(self.config, inputs)
-        changed = [name for name in parts if now.get(name) != parts[name]]
-        changed += [
-            name for name in inputs.names if inputs.folder.digest(name) != inputs.digests[name]
-        ]
-        if changed:
-            raise AisthesisError(
-                f"{', '.join(changed[:5])} changed while the study was running; run it again and "
-                "what depends on it is computed anew"
-            )
+        others = [name for name in parts if now.get(name) != parts[name]]
+        refuse_changed(inputs.folder, inputs.names, inputs.digests, others)
 
     def _keep_judgments(self, inputs: AlignmentInputs) -> None:
         judged = inputs.similarities

@@ -47,6 +47,7 @@ from aisthesis.pipeline.boxes import seen_shares
 from aisthesis.pipeline.catalogue import asked_transform, build, weights_identity
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import sample_pixels
+from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.whole import whole_file
 
 __all__ = ["Aligned", "align_backbone", "align_parts", "embedding_plan", "require_layers"]
@@ -301,6 +302,8 @@ def _embeddings(
     # the system does not let go of the name, the next run writes over it.
     with suppress(PermissionError):
         scratch.unlink(missing_ok=True)
+    # The file is named by the images that were checked, so it must hold theirs.
+    refuse_changed(inputs.folder, inputs.names, inputs.digests)
     if isinstance(embeddings, OwnedEmbeddings):
         _write_owned(cached, embeddings)
         folder.ledger.enter(piece, parts, [cached])

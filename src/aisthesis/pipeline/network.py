@@ -15,11 +15,12 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig, slug
 from aisthesis.engine import StudyFolder, digest_of
 from aisthesis.engine.jobs import Chunk
-from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.errors import RequestError
 from aisthesis.heads import load_head
 from aisthesis.images import ImageFolder, batches
 from aisthesis.pipeline.catalogue import asked_transform, build, weights_identity
 from aisthesis.pipeline.devices import choose_device
+from aisthesis.pipeline.unchanged import refuse_changed
 
 __all__ = ["NetworkSpec", "fitted_backbone", "fitted_heads", "pixels_of"]
 
@@ -140,12 +141,7 @@ def pixels_of(
         If an image is not the one that the study has checked.
     """
     folder = ImageFolder(spec.images)
-    for name, digest in zip(chunk.names, chunk.digests, strict=True):
-        if folder.digest(name) != digest:
-            raise AisthesisError(
-                f"{name} was changed while the study was running; run it again and what depends "
-                "on it is computed anew"
-            )
+    refuse_changed(folder, chunk.names, dict(zip(chunk.names, chunk.digests, strict=True)))
     device, done = choose_device(spec.device), 0
     for batch in batches(folder, chunk.names, transform, spec.batch_size):
         ratings = np.array(chunk.ratings[done : done + len(batch.names)], dtype=np.float64)

@@ -26,6 +26,7 @@ from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, fitted_backbone
 from aisthesis.pipeline.retain_batches import RetainedChannels, retain_heads
+from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.retained import RetainedPredictor
 
 __all__ = ["retain_backbones", "retain_files", "retain_parts"]
@@ -151,6 +152,7 @@ def _backbone(
             backbone, [h.head for h in heads], inputs.folder, names, ratings,
             [h.training for h in heads], batch_size=config.batch_size, advance=advance,
         )  # fmt: skip
+    refuse_changed(inputs.folder, names, inputs.digests)
     return heads, found
 
 
