@@ -25,6 +25,9 @@ from aisthesis.pipeline.explainers import image_seeds, maps_by, subject_of
 
 __all__ = ["backbone", "explain", "fit", "rating_of"]
 
+#: SDs of ratings of which maps fit into float32, from the smallest scores to sums over channels.
+_SDS = (1e-30, 1e32)
+
 
 def backbone(
     name: str,
@@ -210,8 +213,8 @@ def explain(
     Raises
     ------
     RequestError
-        If the method is unknown or its library is missing, AIS has no ratings, or the backbone
-        has no layer.
+        If the method is unknown or its library is missing, AIS has no ratings, the backbone has
+        no layer, or the head's ratings are on a scale that maps cannot be held on.
     """
     checked_names([method])
     rated_only = method in ("ais", "ais_place")
@@ -220,6 +223,7 @@ def explain(
         raise RequestError(f"AIS needs human ratings; give them, or ask for method={other!r}")
     if backbone.trunk_layer is None:
         raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")
+    _require_scale(head)
     if method not in BASE:
         return _explain_otherwise(
             backbone, head, Path(images), method, batch_size, seed, options or {}, advance
@@ -233,7 +237,9 @@ def explain(
     maps: list[np.ndarray] = []
     done: list[str] = []
     for batch in batches(folder, names, backbone.transform, batch_size):
-        rating = torch.tensor([rated.get(name, np.nan) for name in batch.names])
+        rating = torch.tensor(
+            [rated.get(name, np.nan) for name in batch.names], dtype=torch.float64
+        )
         maps.append(explained(batch.pixels.to(backbone.device), rating)[method][0])
         done += batch.names
         advance(len(batch.names))
@@ -244,6 +250,17 @@ def explain(
         name=method,
         attrs={"method": method, "backbone": backbone.name, "layer": backbone.layer},
     )
+
+
+def _require_scale(head: MLPHead) -> None:
+    """Refuse a head of ratings whose maps, in their units, float32 cannot hold."""
+    sd = float(getattr(head, "rating_sd", 1.0))
+    if not _SDS[0] <= sd <= _SDS[1]:
+        raise RequestError(
+            f"expected ratings with an SD from {_SDS[0]:g} to {_SDS[1]:g}, as maps are in rating "
+            f"units and in float32; the head was fitted to an SD of {sd:.2g}; fit it again with "
+            "ratings divided by that"
+        )
 
 
 def _explained_by(

@@ -1,4 +1,4 @@
-"""A photograph changed while `retain` or `align` works: one sentence, and nothing is vouched for."""
+"""A photograph changed while `retain` or `align` works: one sentence, nothing is vouched for."""
 
 from __future__ import annotations
 

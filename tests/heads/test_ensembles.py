@@ -64,6 +64,19 @@ def test_unconstrained_stacking_equals_scikit_learns_ridge_at_its_penalty() -> N
     np.testing.assert_allclose(ensemble(predictions), sd * ridge.predict(predictions / sd))
 
 
+@pytest.mark.parametrize(
+    ("factor", "offset"), [(1e30, 0), (1e160, 0), (1e300, 0), (1e-20, 0), (1e-300, 0), (1, 1e7)]
+)
+def test_weights_of_stacking_are_those_of_any_rating_scale(factor, offset) -> None:
+    rating, predictions = noisy_members()
+    plain = stacking(predictions, rating, ["a", "b", "c"])
+    other = stacking(predictions * factor + offset, rating * factor + offset, ["a", "b", "c"])
+    np.testing.assert_allclose(other.weights, plain.weights, rtol=1e-6)
+    assert other.penalty == plain.penalty
+    own = (other(predictions[:5] * factor + offset) - offset) / factor
+    np.testing.assert_allclose(own, plain(predictions[:5]), rtol=1e-6)
+
+
 def test_stacking_trusts_members_by_their_worth() -> None:
     rating, predictions = noisy_members()
     ensemble = stacking(predictions[:60], rating[:60], ["good", "fair", "idle"])

@@ -147,7 +147,7 @@ def stacking(
         )
     _check_folds(len(y), n_folds)
     # In units of the ratings' SD one range of penalties serves every rating scale.
-    sd = float(y.std()) or 1.0
+    sd = _sd(y) or 1.0
     search = GridSearchCV(
         Ridge(positive=non_negative),
         {"alpha": _PENALTIES},
@@ -309,6 +309,13 @@ def _held_back(ratings: Array, images: Index, share: float, seed: int) -> tuple[
     in_order = images[np.argsort(ratings[images], kind="stable")]
     stop = np.array([rng.choice(run) for run in np.array_split(in_order, n_stop)])
     return np.setdiff1d(images, stop), np.sort(stop)
+
+
+def _sd(values: Array) -> float:
+    """SD of values on any scale: squares neither overflow nor vanish."""
+    centred = values - values.mean()
+    largest = float(np.abs(centred).max())
+    return largest * float((centred / largest).std()) if largest > 0 else 0.0
 
 
 def _names(members: Sequence[str]) -> tuple[str, ...]:
