@@ -1,9 +1,11 @@
-"""Time exact channel ablation against brute force and pytorch-grad-cam's AblationCAM.
+"""Time exact ablation, of channels and of places, against brute force and AblationCAM.
 
 All three remove channels of the same layer of the same network (full size, seeded random weights,
 a small rating head) for the same images, in the same run. Brute force zeroes weight and bias of
 the channel and runs the whole network; it and AblationCAM are timed on a sample of channels and
-scaled to all of them. Times are medians of several repeats, and differences of times are not used.
+scaled to all of them. Places are removed from the same layer for the same images, in the windows
+that aisthesis chooses; brute force sets them to zero by a hook. Times are medians of several
+repeats, and differences of times are not used.
 
     python benchmarks/ablation.py                       # the whole table
     python benchmarks/ablation.py --only vgg16 --repeat 5
@@ -29,9 +31,10 @@ from pytorch_grad_cam import AblationCAM
 from pytorch_grad_cam.ablation_layer import AblationLayer
 from torch import nn
 
-from aisthesis.importance import AblationPlan, ablation_plan
+from aisthesis.importance import PlacePlan, ablation_plan, place_plan
 
 RESULTS = Path(__file__).parent / "results"
+REMOVED = ("channels", "places")
 HEAD_WIDTH = 64
 IMAGES = 8
 
@@ -47,6 +50,7 @@ class Case:
     embedding: int
     most_passes: float
     least_ratio: float
+    most_place_passes: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class Row:
     """What was measured, in seconds for the whole batch unless said otherwise."""
 
     case: str
-    channels: int
+    removed: str  # what: "channels" or "places"
+    parts: int
     plan_s: float
     forward_s: float
     ours_s: float
@@ -69,18 +74,19 @@ class Row:
 
 
 CASES = {
-    "resnet152": Case("resnet152", "layer4.2.conv3", "layer4.2.conv3", 224, 2048, 1.1, 1000),
-    "barlow_twins": Case("resnet50", "layer4.2.conv3", "layer4.2.conv3", 224, 2048, 1.1, 1000),
-    "efficientnet_b3": Case("efficientnet_b3", "features.8.0", "features.8.0", 256, 1536, 1.1, 700),
+    "resnet152": Case("resnet152", "layer4.2.conv3", "layer4.2.conv3", 224, 2048, 1.1, 1000, 1.1),
+    "barlow_twins": Case("resnet50", "layer4.2.conv3", "layer4.2.conv3", 224, 2048, 1.1, 1000, 1.1),
+    "efficientnet_b3": Case("efficientnet_b3", "features.8.0", "features.8.0", 256, 1536,
+                            1.1, 700, 1.1),
     "densenet161": Case(
         "densenet161",
         "features.denseblock4.denselayer24.conv2",
         "features.denseblock4.denselayer24.conv2",
-        224, 2208, 1.1, 30,
+        224, 2208, 1.1, 30, 1.1,
     ),
-    "vgg16 features.28": Case("vgg16", "features.28", "features.28", 224, 4096, 2, 200),
-    "vgg19 features.34": Case("vgg19", "features.34", "features.34", 224, 4096, 2, 200),
-    "vgg19 features.28": Case("vgg19", "features.28", "features.28", 224, 4096, 40, 10),
+    "vgg16 features.28": Case("vgg16", "features.28", "features.28", 224, 4096, 2, 200, 1.6),
+    "vgg19 features.34": Case("vgg19", "features.34", "features.34", 224, 4096, 2, 200, 1.6),
+    "vgg19 features.28": Case("vgg19", "features.28", "features.28", 224, 4096, 40, 10, 4),
 }  # fmt: skip
 
 
@@ -191,13 +197,31 @@ def ablation_cam_seconds(model: Rating, case: Case, x: torch.Tensor, sample: int
     return seconds / (sample + 1) * (activations.shape[1] + 1) * len(x)
 
 
-def measure(name: str, repeat: int, brute_sample: int, cam_sample: int) -> Row:
+def without_place(
+    model: Rating, case: Case, x: torch.Tensor, plan: PlacePlan, place: int
+) -> torch.Tensor:
+    """Output with a window of places set to zero by a hook, the whole network run."""
+    y, x_ = divmod(place, plan.shape[1])
+    reach = plan.window // 2
+
+    def hook(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+        output = output.clone()
+        rows = slice(max(0, y - reach), y + reach + 1)
+        output[:, :, rows, max(0, x_ - reach) : x_ + reach + 1] = 0
+        return output
+
+    with model.trunk.get_submodule(case.layer).register_forward_hook(hook):
+        return model(x)
+
+
+def measure(
+    name: str, removed: str, model: Rating, repeat: int, brute_sample: int, cam_sample: int
+) -> Row:
     case = CASES[name]
-    model = build(case)
-    x = torch.randn(IMAGES, 3, case.px, case.px)
+    x = torch.randn(IMAGES, 3, case.px, case.px, generator=torch.Generator().manual_seed(0))
     layer = f"trunk.{case.layer}"
     start = time.perf_counter()
-    plan: AblationPlan = ablation_plan(model, layer, x)
+    plan = (ablation_plan if removed == "channels" else place_plan)(model, layer, x)
     plan_s = time.perf_counter() - start
     result = plan(x)  # also the first use of this batch size
     if not bool(result.output.isfinite().all()):
@@ -208,20 +232,31 @@ def measure(name: str, repeat: int, brute_sample: int, cam_sample: int) -> Row:
         forward_times.append(timed(lambda: model(x), 3 if long else 1))
         our_times.append(timed(lambda: plan(x), 1))
     forward_s, ours_s = statistics.median(forward_times), statistics.median(our_times)
-    chosen = torch.randperm(plan.channels, generator=torch.Generator().manual_seed(1)).tolist()
+    outputs = result.removed.flatten(1)  # (N, parts)
+    parts = outputs.shape[1]
     errors, brute_times = [], []
-    for channel in chosen[:brute_sample]:
+    for part in torch.randperm(parts, generator=torch.Generator().manual_seed(1)).tolist()[
+        :brute_sample
+    ]:
         start = time.perf_counter()
-        exact = brute_force(model, case, x, channel)
+        if isinstance(plan, PlacePlan):
+            exact = without_place(model, case, x, plan, part)
+        else:
+            exact = brute_force(model, case, x, part)
         brute_times.append(time.perf_counter() - start)
-        errors.append(float((exact - result.removed[:, channel]).abs().max()))
-    brute_s = statistics.median(brute_times) * plan.channels
-    cam_s = ablation_cam_seconds(model, case, x, cam_sample)
-    ratio = brute_s / ours_s
-    passes = ours_s / forward_s
+        errors.append(float((exact - outputs[:, part]).abs().max()))
+    brute_s = statistics.median(brute_times) * parts
+    cam_s = float("nan")  # it knows channels only
+    if removed == "channels":
+        cam_s = ablation_cam_seconds(model, case, x, cam_sample)
+    ratio, passes = brute_s / ours_s, ours_s / forward_s
+    met = passes <= asked_passes(case, removed)
+    if removed == "channels":
+        met = met and min(ratio, cam_s / ours_s) >= case.least_ratio
     return Row(
         case=name,
-        channels=plan.channels,
+        removed=removed,
+        parts=parts,
         plan_s=plan_s,
         forward_s=forward_s,
         ours_s=ours_s,
@@ -232,8 +267,13 @@ def measure(name: str, repeat: int, brute_sample: int, cam_sample: int) -> Row:
         times_ablation_cam=cam_s / ours_s,
         largest_error=max(errors),
         words=plan.describe(),
-        met=passes <= case.most_passes and min(ratio, cam_s / ours_s) >= case.least_ratio,
+        met=met,
     )
+
+
+def asked_passes(case: Case, removed: str) -> float:
+    """Most forward passes that all channels, or all places, may cost."""
+    return case.most_passes if removed == "channels" else case.most_place_passes
 
 
 def gemm_gflops(size: int = 2048) -> float:
@@ -247,19 +287,21 @@ def table(rows: list[Row], machine: dict[str, object]) -> str:
     lines = [
         f"Batch of {IMAGES}, float32, {machine['threads']} threads, GEMM "
         f"{machine['gemm_gflops']:.0f} GFLOP/s, torch {machine['torch']}. Brute force and "
-        "AblationCAM on a sample of channels, scaled.",
+        "AblationCAM on a sample of channels or places, scaled.",
         "",
-        "| backbone, layer | channels | forward, s | ours, s | in forward passes | asked "
+        "| backbone, layer | removed | forward, s | ours, s | in forward passes | asked "
         "| × brute force | × AblationCAM | asked | error |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         case = CASES[row.case]
+        by_channel = row.removed == "channels"
+        cam = f"**{row.times_ablation_cam:,.0f}**" if by_channel else "–"
+        least = f"≥ {case.least_ratio:,.0f}" if by_channel else "–"
         lines.append(
-            f"| {row.case} | {row.channels} | {row.forward_s:.2f} | {row.ours_s:.2f} "
-            f"| **{row.passes:.2f}** | ≤ {case.most_passes:g} | **{row.times_brute_force:,.0f}** "
-            f"| **{row.times_ablation_cam:,.0f}** | ≥ {case.least_ratio:,.0f} "
-            f"| {row.largest_error:.0e} |"
+            f"| {row.case} | {row.parts} {row.removed} | {row.forward_s:.2f} | {row.ours_s:.2f} "
+            f"| **{row.passes:.2f}** | ≤ {asked_passes(case, row.removed):g} "
+            f"| **{row.times_brute_force:,.0f}** | {cam} | {least} | {row.largest_error:.0e} |"
         )
     return "\n".join([*lines, "", *(f"- {row.words}" for row in rows), ""])
 
@@ -267,6 +309,7 @@ def table(rows: list[Row], machine: dict[str, object]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=CASES, default=list(CASES))
+    parser.add_argument("--removed", nargs="*", choices=REMOVED, default=list(REMOVED))
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--brute-channels", type=int, default=5)
     parser.add_argument("--cam-channels", type=int, default=32)
@@ -284,11 +327,14 @@ def main() -> None:
     }
     rows = []
     for name in options.only:
-        rows.append(measure(name, options.repeat, options.brute_channels, options.cam_channels))
-        gc.collect()
-        print(table(rows[-1:], machine).splitlines()[-3], flush=True)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"peak memory so far: {memory / 1e6:.2f} GB", flush=True)
+        model = build(CASES[name])
+        for removed in options.removed:
+            sizes = options.repeat, options.brute_channels, options.cam_channels
+            rows.append(measure(name, removed, model, *sizes))
+            gc.collect()
+            print(table(rows[-1:], machine).splitlines()[-3], flush=True)
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            print(f"peak memory so far: {memory / 1e6:.2f} GB", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     machine["gemm_gflops_after"] = gemm_gflops()
     text = table(rows, machine)

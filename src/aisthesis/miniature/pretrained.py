@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from aisthesis.backbones import KNOWN, Backbone, WeightsRecord
 from aisthesis.backbones.initialise import random_network
@@ -190,12 +191,24 @@ def _record(path: Path, source: str, kind: Any) -> WeightsRecord:
     return WeightsRecord(kind=kind, source=source, file_sha256=digest)
 
 
+class _Uninitialised(TorchFunctionMode):
+    """Draws no first weights, which tensors without values would take long over."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _DRAWING:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWING = (torch.Tensor.normal_, torch.Tensor.uniform_)
+
+
 def _load(name: str, path: Path) -> nn.Module:
     try:
         state = {key: value.float() for key, value in load_file(path).items()}
     except (SafetensorError, OSError) as error:
         raise RequestError(f"{path} cannot be read as safetensors: {error}") from error
-    with torch.device("meta"):
+    with torch.device("meta"), _Uninitialised():
         network = embedding_network(name, build(name, num_classes=1))
     wanted = network.state_dict()
     unlike = [
