@@ -79,7 +79,10 @@ def encode_map(values: np.ndarray) -> tuple[bytes, list[float]]:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None or not np.isfinite(value) else round(float(value), 4)
+    if value is None or not np.isfinite(value):
+        return None
+    # Ratings may be of any size: small ones keep four digits that say something.
+    return round(float(value), 4) if abs(value) >= 0.01 else float(f"{value:.4g}")
 
 
 def _maps_of(

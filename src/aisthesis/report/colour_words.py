@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aisthesis.maps import stated_limit
+from aisthesis.report.wording import scientific
 
 __all__ = ["RELATIVE", "full_colour", "limit_text", "meaning", "unit_of"]
 
@@ -68,9 +69,7 @@ def limit_text(limit: float) -> str:
     if 1e-3 <= limit < 1e6:
         digits = f"{limit:.2g}"
         return f"{float(digits):,.10g}"
-    mantissa, exponent = f"{limit:.1e}".split("e")
-    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa} × 10{raised}"
+    return scientific(limit)
 
 
 def full_colour(values: np.ndarray | None) -> str:

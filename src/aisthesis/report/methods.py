@@ -15,7 +15,15 @@ from aisthesis.report.methods_inference import (
 from aisthesis.report.metricnames import describe
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import metric_names
-from aisthesis.report.wording import and_list, ceiling_interval, count, count_word, number, span
+from aisthesis.report.wording import (
+    and_list,
+    ceiling_interval,
+    count,
+    count_word,
+    number,
+    rating_text,
+    span,
+)
 
 __all__ = ["methods_text", "references"]
 
@@ -108,7 +116,9 @@ def _data(provenance: dict[str, Any]) -> str:
     elif some:
         text += f", {some}rated"
     if ratings.get("min") is not None and ratings.get("max") is not None:
-        text += f" (mean ratings from {number(ratings['min'])} to {number(ratings['max'])})"
+        low, high = float(ratings["min"]), float(ratings["max"])
+        ends = [rating_text(end, high - low, 2) for end in (low, high)]
+        text += f" (mean ratings from {ends[0]} to {ends[1]})"
     sizes = [
         f"{splits[name]:,} for {words}"
         for name, words in (

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from aisthesis.report.selection import averaged_predictions, evaluated_split
-from aisthesis.report.wording import estimate, number
+from aisthesis.report.wording import estimate, rating_text
 
 __all__ = ["Axis", "Panel", "Point", "rating_axis", "scatter_panels"]
 
@@ -32,7 +32,8 @@ class Axis:
     def marks(self) -> list[tuple[float, str]]:
         """Places and labels of the ticks."""
         digits = 0 if all(float(t).is_integer() for t in self.ticks) else 2
-        return [(self.place(t), number(t, digits)) for t in self.ticks]
+        step = float(np.diff(self.ticks).min()) if len(self.ticks) > 1 else 0.0
+        return [(self.place(t), rating_text(t, step, digits)) for t in self.ticks]
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,14 @@ def scatter_panels(
     rows = averaged_predictions(predictions)
     rows = rows[rows["split"] == evaluated_split(scores)].dropna(subset=["rating", "prediction"])
     axis = rating_axis(rows[["rating", "prediction"]].to_numpy(dtype=float).ravel())
+    spread = float(rows["rating"].std())
     panels = []
     for label in labels:
         own = rows[rows["backbone"] == label]
         points = [
             Point(
                 str(name), y, p, axis.place(y), round(SIDE - axis.place(p), 2),
-                f"{name}: rated {number(y, 1)}, predicted {number(p, 1)}",
+                f"{name}: rated {rating_text(y, spread)}, predicted {rating_text(p, spread)}",
             )
             for name, y, p in zip(own["image"], own["rating"], own["prediction"], strict=True)
         ]  # fmt: skip

@@ -19,7 +19,15 @@ from aisthesis.report.planted_pictures import Planted
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import prediction_lookup
 from aisthesis.report.stored_maps import CropBox
-from aisthesis.report.wording import KIND_NAMES, and_list, count, number, number_or_dash, percent
+from aisthesis.report.wording import (
+    DASH,
+    KIND_NAMES,
+    and_list,
+    count,
+    number_or_dash,
+    percent,
+    rating_text,
+)
 
 __all__ = ["ExamplePage", "example_page", "planted_page", "units_said", "versions_line"]
 
@@ -84,18 +92,19 @@ def example_page(
     """
     predictions = prediction_lookup(averaged)
     ratings = {str(image): float(rating) for image, rating in facts["rating"].items()}
+    spread = float(facts["rating"].std())
     cards, figure_rows = [], []
     for example in examples:
         name, photo = example.image, photographs.get(example.image)
         pictures = [_overlay(record, b, kind, name, photo) for b in record.maps]
         scales = [full_colour(stack.get(kind, name)) for stack in record.maps.values()]
-        rating = number(ratings[name], 1) if np.isfinite(ratings[name]) else None
+        rating = rating_text(ratings[name], spread) if np.isfinite(ratings[name]) else None
         panels = [
             {
                 "label": label,
                 "uri": None if picture is None else map_data_uri(picture),
                 "scale": scale,
-                "prediction": number_or_dash(predictions.get((name, label), float("nan")), 1),
+                "prediction": _predicted(predictions.get((name, label), np.nan), spread),
             }
             for label, picture, scale in zip(record.maps, pictures, scales, strict=True)
         ]
@@ -115,6 +124,10 @@ def example_page(
             ExampleRow(f"rated {rating}" if rating else "not rated", small, pictures, scales)
         )
     return ExamplePage(kind, KIND_NAMES[kind], meaning(kind), unit_of(kind), cards, figure_rows)
+
+
+def _predicted(value: float, spread: float) -> str:
+    return rating_text(value, spread) if np.isfinite(value) else DASH
 
 
 def planted_page(planted: Planted) -> dict[str, Any]:

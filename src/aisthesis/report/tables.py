@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from aisthesis.report.selection import headline_scores
-from aisthesis.report.wording import count, number_or_dash, percent, span
+from aisthesis.report.wording import count, number_or_dash, percent, rating_text, span
 
 __all__ = [
     "Value",
@@ -25,6 +25,7 @@ __all__ = [
 SCORE_NAMES = {
     "srcc": "SRCC", "plcc": "PLCC", "krcc": "KRCC", "rmse": "RMSE", "mae": "MAE", "r2": "R²",
 }  # fmt: skip
+_IN_RATING_UNITS = ("rmse", "mae")
 _PAIR_EXTRAS = {
     "same_side_share": "Same side",
     "same_side_mean": "Mean, same side",
@@ -169,8 +170,11 @@ def score_rows(scores: pd.DataFrame, labels: list[str]) -> list[dict[str, Any]]:
 
 
 def _score(row: dict[Any, Any], name: str) -> Value:
-    interval = span(float(row.get(f"{name}_low", np.nan)), float(row.get(f"{name}_high", np.nan)))
-    return Value(number_or_dash(float(row[name])), interval)
+    value, *ends = (float(row.get(key, np.nan)) for key in (name, f"{name}_low", f"{name}_high"))
+    if name in _IN_RATING_UNITS and np.isfinite(value):
+        interval = " to ".join(rating_text(end, value, 2) for end in ends)
+        return Value(rating_text(value, value, 2), interval if np.isfinite(ends).all() else "")
+    return Value(number_or_dash(value), span(*ends))
 
 
 def pair_rows(

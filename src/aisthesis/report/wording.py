@@ -21,7 +21,9 @@ __all__ = [
     "number_or_dash",
     "p_value",
     "percent",
+    "rating_text",
     "same_number",
+    "scientific",
     "size",
     "span",
 ]
@@ -30,6 +32,9 @@ __all__ = [
 FEW_IMAGES = 5
 #: Below it a correlation over images says next to nothing.
 FEWEST_FOR_CORRELATION = 10
+
+#: From so many digits after or before the point on, rating units are said by powers of ten.
+_MOST_DIGITS, _LONGEST = 6, 1e9
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -74,6 +79,35 @@ def number(value: float, digits: int = 2) -> str:
     text = f"{abs(value):.{digits}f}"
     negative = value < 0 and float(text) != 0
     return f"{MINUS}{text}" if negative else text
+
+
+def scientific(value: float, digits: int = 1) -> str:
+    """Say a number by its power of ten: `4.3 × 10⁻⁵`, with `digits` after the point."""
+    mantissa, exponent = f"{abs(value):.{digits}e}".split("e")
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{MINUS if value < 0 else ''}{mantissa} × 10{raised}"
+
+
+def rating_text(value: float, spread: float, digits: int = 1) -> str:
+    """Say a number in rating units, to a tenth or so of how far ratings differ.
+
+    Parameters
+    ----------
+    value : float
+    spread : float
+        SD of the ratings, or what else must be told apart; where it is unknown, or zero but for
+        rounding, `digits` are said.
+    digits : int
+        Least number of digits after the point.
+    """
+    if not (math.isfinite(value) and math.isfinite(spread) and spread > 1e-12 * abs(value)):
+        return number(value, digits)
+    finest = math.floor(math.log10(2 * spread)) - 1  # power of ten of the last digit
+    if finest >= -_MOST_DIGITS and max(abs(value), spread) < _LONGEST:
+        return number(value, max(digits, -finest))
+    if value == 0:
+        return "0"
+    return scientific(value, min(max(math.floor(math.log10(abs(value))) - finest, 1), 15))
 
 
 def same_number(a: float, b: float, digits: int = 2) -> bool:

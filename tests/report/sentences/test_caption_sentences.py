@@ -29,6 +29,7 @@ from aisthesis.report.score_chart import score_chart
 from aisthesis.report.sections import example_page
 from aisthesis.report.selection import headline_scores
 from aisthesis.report.stored_maps import BackboneMaps
+from aisthesis.report.wording import rating_text
 from aisthesis.report.write import _hero
 
 NO_PHOTOGRAPHS = SimpleNamespace(
@@ -414,3 +415,28 @@ def test_examples_and_the_first_picture():
             "that people rated highest)|(?P<some>Of the images that the examples were chosen from, the "
             "one rated highest)": who
         })  # fmt: skip
+
+
+@checks("wording.rating_text", "wording.scientific")
+def test_rating_units_are_said_so_that_ratings_differ():
+    rng = np.random.default_rng(80)
+    for scale, offset in ((1, 0), (15, 50), (0.2, 0.5), (1e-13, 0), (1e-13, -1e-12), (1e12, 0),
+                          (1.3, 1e7), (1.3, -1.7e9), (1e-4, 3), (1e30, 0), (1e-30, 0)):  # fmt: skip
+        values = rng.normal(size=20) * scale + offset
+        spread = float(values.std())
+        table_read()
+        said = [rating_text(value, spread) for value in values]
+        assert all(len(text) <= 24 for text in said)
+        for text, actual in zip(said, values, strict=True):
+
+            def rating(found, actual=actual, spread=spread):
+                power = found["power"] or "0"
+                power = int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+                told = float(f"{found['x'].replace('−', '-')}e{power}")
+                # To a tenth of the SD, and by rounding of the last digit said.
+                assert abs(told - actual) <= 0.1 * spread + 1e-15 * abs(actual)
+
+            read(text, {rf"(?P<x>{NUM})(?: × 10(?P<power>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?": rating})
+    assert rating_text(math.nan, 1.0) == "undefined"
+    assert rating_text(0.0, 1e-13) == "0"
+    assert rating_text(3.25, 0.0) == rating_text(3.25, math.nan) == "3.2"

@@ -10,7 +10,11 @@
   /** A number with a real minus sign and no negative zero. */
   const say = (value, digits = 2) => {
     if (value === null) return "–";
-    const text = Math.abs(value).toFixed(digits);
+    const size = Math.abs(value);
+    // What has one digit is in rating units, which may be of any size.
+    const odd = digits === 1 && size !== 0 && (size < 1e-6 || size >= 1e9);
+    if (odd) return `${value < 0 ? "\u2212" : ""}${aisthesis.limitText(size)}`;
+    const text = size.toFixed(digits);
     return value < 0 && Number(text) !== 0 ? `\u2212${text}` : text;
   };
 
