@@ -170,11 +170,12 @@ def score_rows(scores: pd.DataFrame, labels: list[str]) -> list[dict[str, Any]]:
 
 
 def _score(row: dict[Any, Any], name: str) -> Value:
-    value, *ends = (float(row.get(key, np.nan)) for key in (name, f"{name}_low", f"{name}_high"))
+    value, low, high = (float(row.get(f"{name}{end}", np.nan)) for end in ("", "_low", "_high"))
     if name in _IN_RATING_UNITS and np.isfinite(value):
-        interval = " to ".join(rating_text(end, value, 2) for end in ends)
-        return Value(rating_text(value, value, 2), interval if np.isfinite(ends).all() else "")
-    return Value(number_or_dash(value), span(*ends))
+        known = np.isfinite([low, high]).all()
+        ends = (rating_text(end, value, 2) for end in (low, high))
+        return Value(rating_text(value, value, 2), " to ".join(ends) if known else "")
+    return Value(number_or_dash(value), span(low, high))
 
 
 def pair_rows(
