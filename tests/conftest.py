@@ -23,6 +23,15 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def coarse_figures():
+    """Draw figures at a fifth of their resolution, which is most of what a report takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aisthesis.report.figures.DPI", 60)
+        patch.setattr("aisthesis.report.alignment.figures._DPI", 40)
+        yield
+
+
 @pytest.fixture(scope="module")
 def own() -> ais.Backbone:
     """A small convolutional network of the user's, global average pooled."""

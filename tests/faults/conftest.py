@@ -38,7 +38,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def broken_planted(tmp_path_factory):
-    return render_study(tmp_path_factory.mktemp("faults") / "p", 70, seed=5)
+    return render_study(tmp_path_factory.mktemp("faults") / "p", 40, seed=5)
 
 
 @pytest.fixture(scope="session")
