@@ -19,6 +19,7 @@ from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import told_plainly
 from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.permitted import folder_of
 from aisthesis.engine.store_index import index_store
 from aisthesis.engine.tables import read_csv
 from aisthesis.engine.versions import library_versions, without_nan
@@ -27,11 +28,14 @@ from aisthesis.importance.similarity import fold_numbers
 from aisthesis.judgments import similarity_ceiling
 from aisthesis.judgments.rsa import is_rdms
 from aisthesis.memory import told_of_memory
+from aisthesis.pipeline.absent import absent_inputs, status_without_inputs
 from aisthesis.pipeline.align import Aligned, align_backbone, align_parts, require_layers
 from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inputs
 from aisthesis.pipeline.align_maps import write_alignment_maps
+from aisthesis.pipeline.align_status import alignment_status, maps_piece, record_state
 from aisthesis.pipeline.align_tables import write_alignment_tables
 from aisthesis.pipeline.catalogue import check_request
+from aisthesis.pipeline.status import STATUS_COLUMNS
 from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.whole import whole_file
 
@@ -80,9 +84,21 @@ class Alignment:
         self._inputs: AlignmentInputs | None = None
 
     @classmethod
-    def from_toml(cls, path: str | Path, *, narrator: Narrator | None = None) -> Alignment:
-        """Read a study file; its relative paths are relative to its own folder."""
-        return cls(read_alignment_file(Path(path)), narrator=narrator)
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        narrator: Narrator | None = None,
+        follow_links: bool = False,
+    ) -> Alignment:
+        """Read a study file; its relative paths are relative to its own folder.
+
+        One that `run` has written into a study's folder is of that folder, wherever it is now.
+        """
+        own = folder_of(Path(path))
+        if own is not None:
+            return cls.open(own, narrator=narrator, follow_links=follow_links)
+        return cls(read_alignment_file(Path(path)), narrator=narrator, follow_links=follow_links)
 
     @classmethod
     def open(
@@ -130,6 +146,29 @@ class Alignment:
                 self.report()
         return self
 
+    def status(self) -> pd.DataFrame:
+        """Say what is done, stale, damaged or to do, and why; nothing is computed or written.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``stage, of, state, done, total, why``: as `Study.status`.
+        """
+        self.folder.inspect()
+        check_request(self.config)
+        why = self.absent
+        if why:
+            rows = status_without_inputs(self.folder, why)
+        else:
+            rows = alignment_status(self.folder, self.config, self.inputs)
+        return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
+
+    @property
+    def absent(self) -> str:
+        """What of the images and judgments is not there any more; empty where all is there."""
+        files = () if self._given is not None else self.config.judgments
+        return absent_inputs(self.config.images, files, self.folder.images_table)
+
     @property
     def inputs(self) -> AlignmentInputs:
         """Images and judgments, read and checked once."""
@@ -169,8 +208,11 @@ class Alignment:
 
     def _align(self, inputs: AlignmentInputs) -> None:
         parts, ledger = align_parts(self.config, inputs), self.folder.ledger
-        pieces = ["align", *(_maps_piece(asked.label) for asked in self.config.backbones)]
-        if all(ledger.state(piece, parts).done for piece in pieces):
+        labels = [asked.label for asked in self.config.backbones]
+        pieces = ["align", *(maps_piece(label) for label in labels)]
+        if all(ledger.state(piece, parts).done for piece in pieces) and all(
+            record_state(self.folder, label).done for label in labels
+        ):
             index_store(self.folder.root, self.folder.maps.name)
             self._narrator.say("align: already done")
             return
@@ -197,16 +239,20 @@ class Alignment:
         )
         self._refuse_changed(inputs, parts)
         label, own_key = asked.label, digest_of(parts, asked.label)
-        ledger, piece = self.folder.ledger, _maps_piece(label)
-        if not ledger.state(piece, parts).done:
+        ledger, piece = self.folder.ledger, maps_piece(label)
+        held = self.folder.backbone_record(label)
+        # Where the record is lost, the ledger still has what it said of the maps.
+        kept = {**held, **ledger.notes(piece)}
+        if ledger.state(piece, parts).done and "places" in kept:
+            held = kept
+        else:
             maps = write_alignment_maps(
                 self.folder, self.config, inputs, backbone, plan, result, own_key, self._narrator
             )
             self._refuse_changed(inputs, parts)
             result.record.update(maps)
             group = self.folder.maps / slug(label)
-            ledger.enter(piece, parts, [one for one in group.rglob("*") if one.is_file()])
-        held = self.folder.provenance().get("backbones", {}).get(label, {})
+            ledger.enter(piece, parts, [one for one in group.rglob("*") if one.is_file()], **maps)
         self.folder.record(backbones={label: {**held, **result.record}})
         return result
 
@@ -261,11 +307,6 @@ class Alignment:
         if not path.is_file():
             raise RequestError(f"{path} is not there yet; run `aisthesis align` first")
         return read_csv(path)
-
-
-def _maps_piece(label: str) -> str:
-    """What the ledger calls a backbone's maps."""
-    return f"maps.zarr/{slug(label)}"
 
 
 def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:

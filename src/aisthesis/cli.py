@@ -10,19 +10,17 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from aisthesis import __version__
 from aisthesis.cli_engine import add_engine_options, add_links, add_plan, add_status, engine_options
+from aisthesis.cli_open import open_study, report_of
 from aisthesis.cli_pair import add_pair
 from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.memory import told_of_memory
 
-if TYPE_CHECKING:
-    from aisthesis.study import Study
-
-__all__ = ["keys_given", "main", "names_in", "open_study", "print_table"]
+__all__ = ["keys_given", "main", "names_in", "print_table"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -268,8 +266,15 @@ def keys_given(
     values: dict[str, Any] = {}
     base = Path.cwd()
     if options.study is not None:
-        values = read_toml(options.study)
+        from aisthesis.engine.folder import StudyFolder
+        from aisthesis.engine.permitted import folder_of
+
+        own = folder_of(options.study)
         base = options.study.absolute().parent
+        if own is None:
+            values = read_toml(options.study)
+        else:
+            values = StudyFolder(own, follow_links=options.follow_links).study_keys()
     given = vars(options)
     values |= {key: str(given[key].absolute()) for key in paths if given[key] is not None}
     values |= {key: given[key] for key in plain if given[key] is not None}
@@ -326,22 +331,11 @@ def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> N
     ]
 
 
-def open_study(path: Path, *, follow_links: bool = False) -> Study:
-    """Open a study by its folder or its file."""
-    from aisthesis.engine import Terminal
-    from aisthesis.study import Study
-
-    if path.is_file():
-        return Study.from_toml(path, narrator=Terminal(), follow_links=follow_links)
-    return Study.open(path, narrator=Terminal(), follow_links=follow_links)
-
-
 def _run_stage(options: argparse.Namespace) -> None:
-    study = open_study(options.study, follow_links=options.follow_links)
     if options.stage == "report":
-        study.run(until="agree", here=True)
-        print(study.report(photographs=options.photographs))
+        print(report_of(options.study, options.follow_links, options.photographs))
         return
+    study = open_study(options.study, follow_links=options.follow_links)
     study.run(until=options.stage)
     print(study.folder.root)
 

@@ -73,9 +73,10 @@ def add_plan(commands: Any) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from aisthesis.cli import open_study, print_table
+    from aisthesis.cli import print_table
+    from aisthesis.cli_open import open_any
 
-    study = open_study(options.study, follow_links=options.follow_links)
+    study = open_any(options.study, follow_links=options.follow_links)
     table = study.status()
     _show(table, options.csv, print_table)
     return 0 if (table["state"] == "done").all() else 3

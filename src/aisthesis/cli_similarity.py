@@ -71,7 +71,7 @@ def add_retain(commands: Any) -> None:
 
 
 def _retain(options: argparse.Namespace) -> None:
-    from aisthesis.cli import open_study
+    from aisthesis.cli_open import open_study
     from aisthesis.pipeline.retain import retain_files
 
     study = open_study(options.study, follow_links=options.follow_links)

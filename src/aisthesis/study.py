@@ -24,6 +24,7 @@ from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.memory import told_of_memory
+from aisthesis.pipeline.absent import absent_inputs, status_without_inputs
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.explain import explain_backbones, explained_images
@@ -36,7 +37,7 @@ from aisthesis.pipeline.predict import predict_images
 from aisthesis.pipeline.record import record_inputs, warnings_of
 from aisthesis.pipeline.retain import retain_backbones, retain_files, retain_parts
 from aisthesis.pipeline.stages import do_stage, table_stages
-from aisthesis.pipeline.status import study_status
+from aisthesis.pipeline.status import STATUS_COLUMNS, study_status
 from aisthesis.report import write_report
 
 __all__ = ["Maps", "Study"]
@@ -91,7 +92,13 @@ class Study:
         narrator: Narrator | None = None,
         follow_links: bool = False,
     ) -> Study:
-        """Read a study file; its relative paths are relative to its own folder."""
+        """Read a study file; its relative paths are relative to its own folder.
+
+        One that `run` has written into a study's folder is of that folder, wherever it is now.
+        """
+        own = folder_of(Path(path))
+        if own is not None:
+            return cls.open(own, narrator=narrator, follow_links=follow_links)
         study = cls(read_study_file(Path(path)), narrator=narrator, follow_links=follow_links)
         study.settings_from(Path(path))
         return study
@@ -158,7 +165,16 @@ class Study:
         """
         self.folder.inspect()
         check_request(self.config)
+        why = self.absent
+        if why:
+            rows = status_without_inputs(self.folder, why)
+            return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
         return study_status(self.folder, self.config, self.inputs, self._narrator)
+
+    @property
+    def absent(self) -> str:
+        """What of the images and ratings is not there any more; empty where all is there."""
+        return absent_inputs(self.config.images, (self.config.ratings,), self.folder.predictions)
 
     @contextmanager
     def _at_work(self, *, here: bool = False) -> Iterator[tuple[Inputs, Executor]]:

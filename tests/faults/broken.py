@@ -24,6 +24,7 @@ class Broken(NamedTuple):
 _SAME = "the next run goes on; same result"
 _KILLS, _CLUSTER = "test_interruptions", "test_cluster"
 _DAMAGE, _FOREIGN, _TORN = "test_damage", "test_foreign_folder", "test_torn_files"
+_MOVING, _TORN_TOO = "test_moving", "test_torn_alignment"
 
 BROKEN = [
     Broken("`kill -9` at ten random moments", _SAME, _KILLS,
@@ -79,6 +80,26 @@ BROKEN = [
            ("test_the_same_command_makes_torn_files_again",)),
     Broken("the description of a group of `maps.zarr` gone", "made again; same result", _TORN,
            ("test_a_lost_description_of_a_group_is_made_again",)),
+    Broken("each kind of file of a study of similarity judgments torn likewise", "`status` says "
+           "damaged, stale or to do; no traceback", _TORN_TOO,
+           ("test_status_tells_every_kind_of_torn_file_of_an_alignment",)),
+    Broken("its `provenance.json` `null`, its matrices, cache and the root of `maps.zarr` torn; a "
+           "group lost", "made again; same result", _TORN_TOO,
+           ("test_torn_files_of_an_alignment_are_made_again",
+            "test_a_lost_group_of_an_alignment_is_told_and_made_again")),
+    Broken("a project moved or renamed; a study's folder moved alone", "`status` says done, "
+           "nothing is computed again", _MOVING,
+           ("test_a_moved_project_stays_usable",
+            "test_a_study_moved_without_its_images_finds_them")),
+    Broken("the study file in a copied folder, of this version or 0.1.0", "works in the copy; the "
+           "original is not touched", _MOVING,
+           ("test_a_copys_study_file_never_works_on_the_original",)),
+    Broken("images removed, some or all", "`status` says so in one line and whether the rest is "
+           "whole; the report is made from what is stored", _MOVING,
+           ("test_status_and_report_work_without_the_images",
+            "test_damage_is_told_without_the_images")),
+    Broken("`out` that holds one's own study file", "refused in one sentence; the file stays",
+           _MOVING, ("test_a_users_own_study_file_is_not_overwritten",)),
     Broken("garbage in half of the ledger", "not believed, done again; same result", _DAMAGE,
            ("test_garbage_in_the_ledger_is_not_believed",)),
     Broken("no space left, six times, each time a little later", "one sentence that says so; same "
@@ -105,7 +126,9 @@ _ROOT = Path(__file__).parent
 
 
 def studies_of(row: Broken) -> str:
-    """Which kinds of studies a row's tests try: `folder` is a finished study of each kind.
+    """Which kinds of studies a row's tests try, by the names of their fixtures.
+
+    `folder` is a finished study of each kind, `aligned` one of similarities.
 
     Raises
     ------
@@ -120,4 +143,7 @@ def studies_of(row: Broken) -> str:
     }
     if any(name not in arguments for name in row.tests):
         raise LookupError(f"{row.file}.py has not all of {', '.join(row.tests)}")
-    return "both" if all("folder" in arguments[name] for name in row.tests) else "ratings"
+    if all("folder" in arguments[name] for name in row.tests):
+        return "both"
+    aligned = all("aligned" in arguments[name] for name in row.tests)
+    return "similarities" if aligned else "ratings"

@@ -122,3 +122,34 @@ def finished(tmp_path_factory) -> Path:
 def copy(finished, tmp_path) -> Path:
     """A copy to be damaged, with its own images, ratings and study file."""
     return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def finished_alignment(finished, tmp_path_factory) -> Path:
+    """A folder with a finished `study` of similarity judgments."""
+    root = tmp_path_factory.mktemp("aligned")
+    images = sorted(path.name for path in (finished / "p/images").iterdir())
+    shutil.copytree(finished / "p", root / "p")
+    points = np.random.default_rng(0).normal(size=(len(images), 3))
+    apart = np.linalg.norm(points[:, None] - points, axis=-1)
+    np.savez(root / "judged.npz", dissimilarity=apart[None], images=np.array(images))
+    keys = {
+        "images": "p/images", "judgments": "judged.npz", "out": "study", "device": "cpu",
+        "kind": "dissimilarity", "folds": 2, "repeats": 1,
+        "backbones": [{"name": "miniature:vgg16"}],
+    }  # fmt: skip
+    (root / "study.toml").write_text(tomli_w.dumps(keys), encoding="utf-8")
+    assert main(["align", str(root / "study.toml")]) == 0
+    return root
+
+
+@pytest.fixture(params=["ratings", "similarities"])
+def folder(request, tmp_path) -> Path:
+    """A copy of a finished study's folder of each kind; what else there is lies beside it."""
+    name = "finished" if request.param == "ratings" else "finished_alignment"
+    root = shutil.copytree(request.getfixturevalue(name), tmp_path / "root")
+    beside = root / "beside"
+    (beside / "folder").mkdir(parents=True)
+    for place in (beside / "photograph.png", beside / "folder/00000.jpg", beside / "folder/c"):
+        place.write_bytes(b"mine")
+    return root / "study"

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tomli_w
 
@@ -35,38 +34,6 @@ PASSING = (
 )  # fmt: skip
 LINKS = ("to a file", "to a folder", "to nowhere", "to a device")
 ODD = ("a pipe", "a socket", "endless")
-KINDS = ("ratings", "similarities")
-
-
-@pytest.fixture(scope="session")
-def finished_alignment(finished, tmp_path_factory) -> Path:
-    """A folder with a finished `study` of similarity judgments."""
-    root = tmp_path_factory.mktemp("aligned")
-    images = sorted(path.name for path in (finished / "p/images").iterdir())
-    shutil.copytree(finished / "p", root / "p")
-    points = np.random.default_rng(0).normal(size=(len(images), 3))
-    apart = np.linalg.norm(points[:, None] - points, axis=-1)
-    np.savez(root / "judged.npz", dissimilarity=apart[None], images=np.array(images))
-    keys = {
-        "images": "p/images", "judgments": "judged.npz", "out": "study", "device": "cpu",
-        "kind": "dissimilarity", "folds": 2, "repeats": 1,
-        "backbones": [{"name": "miniature:vgg16"}],
-    }  # fmt: skip
-    (root / "study.toml").write_text(tomli_w.dumps(keys), encoding="utf-8")
-    assert main(["align", str(root / "study.toml")]) == 0
-    return root
-
-
-@pytest.fixture(params=KINDS)
-def folder(request, tmp_path) -> Path:
-    """A copy of a finished study's folder of each kind; what else there is lies beside it."""
-    name = "finished" if request.param == "ratings" else "finished_alignment"
-    root = shutil.copytree(request.getfixturevalue(name), tmp_path / "root")
-    beside = root / "beside"
-    (beside / "folder").mkdir(parents=True)
-    for place in (beside / "photograph.png", beside / "folder/00000.jpg", beside / "folder/c"):
-        place.write_bytes(b"mine")
-    return root / "study"
 
 
 def commands(folder: Path) -> list[list[str]]:

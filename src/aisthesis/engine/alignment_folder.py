@@ -42,20 +42,18 @@ class AlignmentFolder(StudyFolder):
             self.dissimilarities,
         ]
 
-    def config(self) -> AlignmentConfig:  # type: ignore[override]
-        """Read the configuration that the folder holds.
+    def config(self, *, where_last: bool = True) -> AlignmentConfig:  # type: ignore[override]
+        """Read the configuration that the folder holds; `where_last` as for `study_keys`.
 
         Raises
         ------
         RequestError
             If the folder holds no alignment study.
         """
-        values = self.study_keys()
+        values = self.study_keys(where_last=where_last)
         if "ratings" in values:
             raise RequestError(
                 f"{self.root} holds a study of ratings; run it with `aisthesis run`, or choose "
                 "another folder for the study of similarity judgments"
             )
-        config = alignment_config(values, self.root.absolute(), str(self.study_file))
-        # A study folder may be moved: it is where it is, not where it was made.
-        return config.model_copy(update={"out": self.root.absolute()})
+        return alignment_config(values, self.root.absolute(), str(self.study_file))

@@ -11,12 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import BaseModel
 
-from aisthesis.config import StudyConfig, slug, study_config, write_study_file
+from aisthesis.config import StudyConfig, slug, study_config
 from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import read_json, told_plainly, write_json, write_text
 from aisthesis.engine.ledger import Ledger
+from aisthesis.engine.project import (
+    HEADER,
+    absolute_by_name,
+    is_the_folders_own,
+    same_place,
+    seen_from,
+    settled,
+    weights_aside,
+)
 from aisthesis.errors import AisthesisError, RequestError
 
 __all__ = ["StudyFolder", "digest_of"]
@@ -99,6 +109,11 @@ class StudyFolder:
                 raise RequestError(f"expected a folder for the study, but {self.root} is a file")
             self.inspect()
             if self.study_file.is_file():
+                if not is_the_folders_own(self.study_file):
+                    raise RequestError(
+                        f"{self.study_file} was not written by a run, so the study does not go "
+                        "beside it: it would be overwritten; choose another `out`"
+                    )
                 self._refuse_another(config)
             elif self.root.is_dir() and any(
                 not file.name.startswith(".lock") for file in self.root.iterdir()
@@ -134,13 +149,17 @@ class StudyFolder:
         """
         self.check(config)
         self.make()
-        write_text(self.study_file, write_study_file(config))
+        values = config.model_dump(mode="json", exclude_none=True)
+        write_text(self.study_file, HEADER + tomli_w.dumps(seen_from(values, self.root.absolute())))
+        self.record(places=absolute_by_name(values))
 
     def _refuse_another(self, config: BaseModel) -> None:
-        held = self.config().model_dump(mode="json")
+        held = self.config(where_last=False).model_dump(mode="json")
         asked = config.model_dump(mode="json")
         differing = [
-            key for key in asked if key not in _NOT_THE_STUDY and asked[key] != held.get(key)
+            key
+            for key in asked
+            if key not in _NOT_THE_STUDY and not _alike(key, held.get(key), asked[key])
         ]
         if differing:
             raise RequestError(
@@ -149,25 +168,26 @@ class StudyFolder:
                 "choose another `out`, or delete that folder"
             )
 
-    def config(self) -> StudyConfig:
-        """Read the configuration that the folder holds.
+    def config(self, *, where_last: bool = True) -> StudyConfig:
+        """Read the configuration that the folder holds; `where_last` as for `study_keys`.
 
         Raises
         ------
         RequestError
             If the folder holds no study.
         """
-        values = self.study_keys()
+        values = self.study_keys(where_last=where_last)
         if "judgments" in values:
             raise RequestError(
                 f"{self.root} holds a study of similarity judgments; run it with `aisthesis align`"
             )
-        config = study_config(values, self.root.absolute(), str(self.study_file))
-        # A study folder may be moved: it is where it is, not where it was made.
-        return config.model_copy(update={"out": self.root.absolute()})
+        return study_config(values, self.root.absolute(), str(self.study_file))
 
-    def study_keys(self) -> dict[str, Any]:
-        """Read the keys of the study that the folder holds, unchecked.
+    def study_keys(self, *, where_last: bool = True) -> dict[str, Any]:
+        """Read the keys of the study that the folder holds, unchecked but for their paths.
+
+        A study may be moved: it is where it is, not where it was made. `where_last` says whether
+        files that are not where it names them are looked for where they last were.
 
         Raises
         ------
@@ -181,9 +201,10 @@ class StudyFolder:
                 "make one with `aisthesis run`"
             )
         try:
-            return tomllib.loads(self.study_file.read_text(encoding="utf-8"))
+            values = tomllib.loads(self.study_file.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
             raise RequestError(f"{self.study_file} cannot be read: {error}") from None
+        return settled(values, self.root, self.provenance().get("places") if where_last else None)
 
     @property
     def ledger(self) -> Ledger:
@@ -226,6 +247,16 @@ class StudyFolder:
         """Add a finished stage: what it was done for, and its seconds since `perf_counter`."""
         seconds = round(time.perf_counter() - started, 2)
         self.record(stages={stage: {"key": key, "seconds": seconds}})
+
+
+def _alike(key: str, held: Any, asked: Any) -> bool:
+    """Whether a key of two studies says the same, wherever their files have been moved to."""
+    if key in ("images", "ratings", "judgments", "image_list"):
+        return same_place(held, asked)
+    if key == "backbones":
+        (what, files), (asked_for, given) = weights_aside(held), weights_aside(asked)
+        return bool(what == asked_for) and same_place(files, given)
+    return bool(held == asked)
 
 
 def _refuse_nested(config: BaseModel, root: Path) -> None:

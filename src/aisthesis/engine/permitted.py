@@ -45,5 +45,5 @@ def require_permitted(dask: DaskConfig, folder: Path) -> None:
         raise RequestError(
             f"{folder} asks Dask for {', '.join(asked)}, which may run code and so is not taken "
             "from a study's folder; if the study is yours, run its own study file (`aisthesis run "
-            "STUDY.toml`), or a copy of the folder's outside it"
+            "STUDY.toml`)"
         )

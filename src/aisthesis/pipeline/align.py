@@ -106,6 +106,10 @@ def align_parts(config: AlignmentConfig, inputs: AlignmentInputs) -> dict[str, s
     }  # fmt: skip
     transforms = [asked_transform(asked).fingerprint for asked in config.backbones]
     values = config.model_dump(mode="json", include=keys)
+    for asked in values["backbones"]:
+        # A file of weights counts by its digest, not by its place.
+        if asked["weights"] not in ("default", "random"):
+            asked["weights"] = "a file"
     weights = {
         f"weights of {asked.label}": weights_identity(
             asked, weights_dir=config.weights_dir, seed=config.seed

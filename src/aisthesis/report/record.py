@@ -96,11 +96,10 @@ class StudyRecord:
     @property
     def images_dir(self) -> Path | None:
         """Folder of the photographs, or None where it is not known or not there any more."""
-        named = self.provenance.get("images", {}).get("folder") or self.config.get("images")
-        if not named:
-            return None
-        folder = self.path / Path(named)
-        return folder if folder.is_dir() else None
+        # Where the study file says, which moves with its project; else where they were last.
+        named = [self.config.get("images"), self.provenance.get("images", {}).get("folder")]
+        folders = [self.path / Path(one) for one in named if one]
+        return next((folder for folder in folders if folder.is_dir()), None)
 
     @property
     def n_explained(self) -> int:

@@ -61,8 +61,10 @@ class AlignmentRecord:
     @property
     def images_dir(self) -> Path | None:
         """Folder of the photographs, or None where it is not there any more."""
-        folder = self.path / Path(self.config["images"])
-        return folder if folder.is_dir() else None
+        held = self.provenance.get("images")
+        last = held.get("folder") if isinstance(held, dict) else None
+        folders = [self.path / Path(one) for one in (self.config["images"], last) if one]
+        return next((folder for folder in folders if folder.is_dir()), None)
 
     def of(self, table: str, label: str) -> pd.DataFrame:
         """Rows of a table that belong to a backbone."""

@@ -137,7 +137,12 @@ def cautions(record: AlignmentRecord, unreadable: dict[str, str]) -> list[dict[s
         names = and_list([f"{s['image']} ({s['reason']})" for s in skipped])
         found.append({"serious": True, "text": f"Left out: {names}."})
     if unreadable:
-        found.append({"serious": False, "text": f"Not shown: {and_list(list(unreadable))}."})
+        found.append(
+            {
+                "serious": False,
+                "text": f"Photographs that cannot be shown: {and_list(list(unreadable))}.",
+            }
+        )
     return found
 
 

@@ -1,0 +1,58 @@
+"""Open a study of either kind by its folder or its file, for the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from aisthesis.alignment import Alignment
+    from aisthesis.study import Study
+
+__all__ = ["open_any", "open_study", "report_of"]
+
+
+def open_study(path: Path, *, follow_links: bool = False) -> Study:
+    """Open a study of ratings by its folder or its file."""
+    from aisthesis.engine import Terminal
+    from aisthesis.study import Study
+
+    if path.is_file():
+        return Study.from_toml(path, narrator=Terminal(), follow_links=follow_links)
+    return Study.open(path, narrator=Terminal(), follow_links=follow_links)
+
+
+def open_any(path: Path, *, follow_links: bool = False) -> Study | Alignment:
+    """Open a study of ratings or of similarity judgments by its folder or its file."""
+    from aisthesis.config import read_toml
+    from aisthesis.engine import StudyFolder, Terminal
+
+    if path.is_file():
+        keys = read_toml(path)
+    else:
+        keys = StudyFolder(path, follow_links=follow_links).study_keys()
+    if "judgments" not in keys:
+        return open_study(path, follow_links=follow_links)
+    from aisthesis.alignment import Alignment
+
+    if path.is_file():
+        return Alignment.from_toml(path, narrator=Terminal(), follow_links=follow_links)
+    return Alignment.open(path, narrator=Terminal(), follow_links=follow_links)
+
+
+def report_of(
+    path: Path, follow_links: bool, photographs: Literal["auto", "inline", "folder"]
+) -> Path:
+    """Do what a study's report lacks and write it; from what is stored where images are absent."""
+    from aisthesis.engine import Terminal
+    from aisthesis.study import Study
+
+    study = open_any(path, follow_links=follow_links)
+    why = study.absent
+    if why:
+        Terminal().warn(f"{why}; the report is made from what the study's folder holds")
+    if not isinstance(study, Study):
+        return study.report() if why else study.run().folder.report
+    if not why:
+        study.run(until="agree", here=True)
+    return study.report(photographs=photographs)
