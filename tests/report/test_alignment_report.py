@@ -91,7 +91,7 @@ def test_a_report_without_maps_or_photographs(study_dir, tmp_path) -> None:
     images = re.search(r'^images = "(.*)"$', text, re.MULTILINE).group(1)
     (copy / "study.toml").write_text(text.replace(images, str(tmp_path / "gone")))
     page = write_alignment_report(copy).read_text()
-    assert "Not shown:" in page
+    assert "Photographs that cannot be shown:" in page
     assert "no channel helps" in page
     assert page.count("There are no maps of it.") == len(LABELS)
 
