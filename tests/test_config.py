@@ -10,7 +10,6 @@ from aisthesis.config import (
     read_study_file,
     slug,
     study_config,
-    write_study_file,
 )
 from aisthesis.errors import RequestError
 
@@ -26,15 +25,6 @@ def test_defaults_are_the_six_ais_backbones_and_paths_follow_the_file() -> None:
     assert tuple(b.name for b in made.backbones) == AIS_BACKBONES
     assert made.images == Path("/base/photos")
     assert (made.explain, made.seeds, made.on_error) == ("test", 1, "stop")
-
-
-def test_a_written_study_reads_back_the_same(tmp_path) -> None:
-    made = config(
-        backbones=["vgg16", {"name": "vgg19", "layer": "features.34", "weights": "w.safetensors"}],
-        columns={"rating": "mos"},
-    )
-    (tmp_path / "study.toml").write_text(write_study_file(made), encoding="utf-8")
-    assert read_study_file(tmp_path / "study.toml") == made
 
 
 def test_local_weights_are_relative_to_the_file_and_words_are_not_paths() -> None:

@@ -6,7 +6,6 @@ Nothing heavy is imported before the arguments are parsed, so that `--help` is i
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from aisthesis.cli_pair import add_pair
 from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.memory import told_of_memory
+from aisthesis.streams import ReaderGoneError, careful_streams
 
 __all__ = ["keys_given", "main", "names_in", "print_table"]
 
@@ -38,36 +38,51 @@ class _OneLineParser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly asked."""
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly asked.
+
+    Words for standard error that it does not take are dropped; a result that standard output does
+    not take is a failure.
+    """
+    with careful_streams():
+        try:
+            _show_any_name()
+            return _done(arguments)
+        except AisthesisError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on from here", file=sys.stderr)
+            return 130
+        except ReaderGoneError:
+            return 0
+        except UnicodeError as error:
+            print(f"error: a path or name is not UTF-8 ({one_line(str(error))})", file=sys.stderr)
+            return 1
+        except OSError as error:
+            # Paths that no file system takes, and what else a system refuses unforeseen.
+            print(f"error: {one_line(str(error))}; check the path", file=sys.stderr)
+            return 1
+
+
+def _done(arguments: Sequence[str] | None) -> int:
+    """Do the command; its result is printed when this returns, or exits after `--help`."""
     try:
-        _show_any_name()
         options = _parser().parse_args(arguments)
-        with told_of_memory("this command"):
-            return options.command(options) or 0
-    except AisthesisError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has enough of it (`| head`).
-        sys.stderr.close()
-        return 0
-    except UnicodeError as error:
-        print(f"error: a path or name is not UTF-8 ({one_line(str(error))})", file=sys.stderr)
-        return 1
-    except OSError as error:
-        # Paths that no file system takes, and what else a system refuses unforeseen.
-        print(f"error: {one_line(str(error))}; check the path", file=sys.stderr)
-        return 1
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    with told_of_memory("this command"):
+        code = options.command(options) or 0
+    sys.stdout.flush()
+    return code
 
 
 def _show_any_name() -> None:
     """Let names that the terminal's encoding lacks be shown as escapes."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:

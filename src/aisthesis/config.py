@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-import tomli_w
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -39,7 +38,6 @@ __all__ = [
     "read_toml",
     "slug",
     "study_config",
-    "write_study_file",
 ]
 
 AIS_BACKBONES = ("vgg16", "vgg19", "resnet152", "densenet161", "efficientnet_b3", "barlow_twins")
@@ -356,8 +354,3 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RequestError(f"the study file {path} is not valid TOML: {error}") from None
-
-
-def write_study_file(config: BaseModel) -> str:
-    """Give the study as TOML text with every default filled in and absolute paths."""
-    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))

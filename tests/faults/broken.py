@@ -25,6 +25,7 @@ _SAME = "the next run goes on; same result"
 _KILLS, _CLUSTER = "test_interruptions", "test_cluster"
 _DAMAGE, _FOREIGN, _TORN = "test_damage", "test_foreign_folder", "test_torn_files"
 _MOVING, _TORN_TOO = "test_moving", "test_torn_alignment"
+_STREAMS = "test_streams"
 
 BROKEN = [
     Broken("`kill -9` at ten random moments", _SAME, _KILLS,
@@ -120,6 +121,14 @@ BROKEN = [
            ("test_a_folders_settings_run_nothing",)),
     Broken("a ledger that names files outside the folder", "not believed", _FOREIGN,
            ("test_a_ledger_names_no_file_outside_and_no_endless_one",)),
+    Broken("standard error full or closed", "its words are dropped; the work is done, the exit "
+           "code true", _STREAMS,
+           ("test_status_answers_though_standard_error_is_bad",
+            "test_work_is_done_though_its_progress_cannot_be_said")),
+    Broken("standard output full or closed", "the work is done; one sentence, exit code 1",
+           _STREAMS,
+           ("test_status_that_cannot_be_printed_is_a_failure",
+            "test_predictions_are_kept_though_nothing_can_be_said")),
 ]  # fmt: skip
 
 _ROOT = Path(__file__).parent
