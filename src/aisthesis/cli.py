@@ -186,7 +186,7 @@ def _add_predict(commands: Any) -> None:
     command.add_argument("--on-error", choices=["stop", "skip"], default="stop")
     command.add_argument("--device", default="auto")
     command.add_argument(
-        "--force", action="store_true", help="overwrite OUT even if `predict` did not write it"
+        "--force", action="store_true", help="overwrite OUT even if `predict` did not write it so"
     )
     command.add_argument(
         "--retained", action="store_true", help="with the channels that `retain` has kept"
@@ -357,11 +357,11 @@ def _run_stage(options: argparse.Namespace) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     study = open_study(options.study, follow_links=options.follow_links)
-    if not options.force:
-        from aisthesis.engine.files import refuse_overwriting
-        from aisthesis.pipeline.predict import COLUMNS
+    from aisthesis.engine import write_csv
+    from aisthesis.pipeline.predict import note_written, refuse_edited
 
-        refuse_overwriting(options.out, COLUMNS)
+    if not options.force:
+        refuse_edited(study.folder, options.out)
         if options.out.resolve() == study.config.ratings.resolve():
             raise RequestError(
                 f"{options.out} holds the study's ratings; give another name, or --force"
@@ -372,9 +372,8 @@ def _predict(options: argparse.Namespace) -> None:
         device=options.device,
         retained=options.retained,
     )
-    from aisthesis.engine import write_csv
-
     write_csv(options.out, table)
+    note_written(study.folder, options.out)
     print(options.out)
 
 

@@ -25,7 +25,7 @@ _SAME = "the next run goes on; same result"
 _KILLS, _CLUSTER = "test_interruptions", "test_cluster"
 _DAMAGE, _FOREIGN, _TORN = "test_damage", "test_foreign_folder", "test_torn_files"
 _MOVING, _TORN_TOO = "test_moving", "test_torn_alignment"
-_STREAMS = "test_streams"
+_STREAMS, _OURS = "test_streams", "test_what_is_ours"
 
 BROKEN = [
     Broken("`kill -9` at ten random moments", _SAME, _KILLS,
@@ -129,6 +129,14 @@ BROKEN = [
            _STREAMS,
            ("test_status_that_cannot_be_printed_is_a_failure",
             "test_predictions_are_kept_though_nothing_can_be_said")),
+    Broken("half-written files left by a killed run", "swept by the next one, by their names; "
+           "nothing else is", _OURS, ("test_what_a_killed_run_was_writing_is_swept",)),
+    Broken("a folder, file or link of one's own where the demo renders its images", "refused in "
+           "one sentence, nothing is deleted; what an interrupted demo left is mended", _OURS,
+           ("test_a_demo_deletes_nothing_that_it_did_not_make",
+            "test_an_interrupted_demo_is_mended")),
+    Broken("a table that `predict` wrote, edited by hand", "not overwritten without `--force`",
+           _OURS, ("test_predictions_that_were_edited_are_not_overwritten",)),
 ]  # fmt: skip
 
 _ROOT = Path(__file__).parent

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from aisthesis.engine.files import told_plainly, write_text
 from aisthesis.errors import AisthesisError
+from aisthesis.whole import sweep_partial
 
 __all__ = ["held_alone"]
 
@@ -21,6 +22,8 @@ __all__ = ["held_alone"]
 @contextmanager
 def held_alone(root: Path) -> Iterator[None]:
     """Keep other runs out of a study's folder; the system lifts this when the process ends.
+
+    Files that a killed run was writing are gone afterwards.
 
     Raises
     ------
@@ -38,6 +41,8 @@ def held_alone(root: Path) -> Iterator[None]:
                 "give the same command again"
             ) from None
     try:
+        with told_plainly(root):
+            sweep_partial(root)
         write_text(holder, json.dumps(_us()))
         yield
     finally:

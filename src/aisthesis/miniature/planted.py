@@ -140,7 +140,7 @@ def render_study(
     Parameters
     ----------
     out_dir : path
-        Folder to write; it must be absent or empty.
+        Folder to write; it must be absent or hold hidden files alone.
     n : int
         Number of images, at least 1.
     seed : int
@@ -197,7 +197,8 @@ def _check_request(root: Path, n: int, seed: int, size_px: int) -> None:
         raise RequestError(f"The seed of a planted study must not be negative, got {seed}.")
     if not 32 <= size_px <= 4096:
         raise RequestError(f"Planted images can be 32 to 4096 px wide, got size_px = {size_px}.")
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    held = [path.name for path in root.iterdir()] if root.is_dir() else []
+    if (root.exists() and not root.is_dir()) or any(not name.startswith(".") for name in held):
         raise RequestError(f"{root} already exists and is not an empty folder: name another one.")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from aisthesis.config import AIS_BACKBONES, study_config
 from aisthesis.engine import Narrator
-from aisthesis.engine.files import remove_tree
+from aisthesis.engine.files import remove_tree, told_plainly
 from aisthesis.engine.processes import cores
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE
@@ -17,6 +18,8 @@ from aisthesis.study import Study
 __all__ = ["demo_study"]
 
 _SEEDS = 3
+#: In a folder of images that a demo has begun.
+_MARK = ".aisthesis-demo"
 #: Coarser than a study's defaults, so that all explainers are done in minutes.
 _OPTIONS = {
     "test": 0.14,
@@ -48,8 +51,7 @@ def demo_study(
         raise RequestError(f"expected at least 20 images for the demo, got {n}")
     planted = out.absolute() / f"planted-{n}-{seed}"
     if not (planted / "ratings.csv").is_file():
-        # What an interrupted demo left behind; the folder's name says that it is ours.
-        remove_tree(planted, inside=out)
+        _make_way(planted, out)
         narrator.say(f"rendering {n} images into {planted}")
         render_study(planted, n, seed=seed)
     config = study_config(
@@ -77,3 +79,25 @@ def demo_study(
         "the demo",
     )
     return Study(config, narrator=narrator)
+
+
+def _make_way(planted: Path, out: Path) -> None:
+    """Delete what an interrupted demo left behind, and mark the folder as a demo's.
+
+    Raises
+    ------
+    RequestError
+        If there is something that no demo has made.
+    """
+    if os.path.lexists(planted):
+        mark = planted / _MARK
+        ours = mark.is_file() and not mark.is_symlink()
+        if not ours and (not planted.is_dir() or any(planted.iterdir())):
+            raise RequestError(
+                f"{planted} is already there and was not made by a demo, so it is not deleted; "
+                "move it, or choose another --out"
+            )
+        remove_tree(planted, inside=out)
+    with told_plainly(planted):
+        planted.mkdir(parents=True)
+        (planted / _MARK).touch()

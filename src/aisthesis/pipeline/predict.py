@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -12,16 +14,20 @@ import torch
 from aisthesis.backbones import Backbone
 from aisthesis.config import StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of
-from aisthesis.errors import RequestError
+from aisthesis.engine.files import read_json, refuse_overwriting, told_plainly, write_json
+from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads import MLPHead, embed_images, load_head
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.network import fitted_backbone
 from aisthesis.retained import RetainedPredictor
 
-__all__ = ["COLUMNS", "predict_images"]
+__all__ = ["COLUMNS", "note_written", "predict_images", "refuse_edited"]
 
 COLUMNS = ("image", "backbone", "seed", "prediction")
+#: So many tables of predictions are known again.
+_MOST_KNOWN = 1000
+_WRITTEN = "predicted.json"
 
 
 def predict_images(
@@ -99,6 +105,46 @@ def predict_images(
                 )
             )
     return pd.concat(tables, ignore_index=True)
+
+
+def refuse_edited(folder: StudyFolder, out: Path) -> None:
+    """Refuse to overwrite a file that is not, to the byte, one that this study has predicted.
+
+    Raises
+    ------
+    RequestError
+        If there is another file, or one that was edited since.
+    """
+    refuse_overwriting(out, COLUMNS)
+    if out.exists() and _digest(out) not in _written(folder):
+        raise RequestError(
+            f"{out} is already there and is no table that this study has predicted, or it was "
+            "edited since; give another name, or --force to overwrite it"
+        )
+
+
+def note_written(folder: StudyFolder, out: Path) -> None:
+    """Keep the digest of a table of predictions, by which `refuse_edited` knows it again.
+
+    Where the study's folder may not be written to, it will not.
+    """
+    known = [one for one in _written(folder) if one != _digest(out)]
+    with suppress(AisthesisError, OSError):
+        folder.cache.mkdir(exist_ok=True)
+        write_json(folder.cache / _WRITTEN, [*known, _digest(out)][-_MOST_KNOWN:])
+
+
+def _written(folder: StudyFolder) -> list[str]:
+    try:
+        held = read_json(folder.cache / _WRITTEN)
+    except (AisthesisError, OSError):
+        return []
+    return held if isinstance(held, list) else []
+
+
+def _digest(path: Path) -> str:
+    with told_plainly(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _predictor(
