@@ -62,7 +62,9 @@ def _pair(options: argparse.Namespace) -> None:
         Terminal().warn(f"{options.backbone}: {network.weights.warning}")
     window: Any = int(options.window) if options.window.isdecimal() else options.window
     found = explain_pair(network, *options.images, window=window, replace=options.replace)
-    _write(found, [load_image(path) for path in options.images], *files)
+    missing = _write(found, [load_image(path) for path in options.images], *files)
+    if missing:
+        Terminal().warn(missing)
     print(options.out)
 
 
@@ -95,10 +97,12 @@ def _is_ours(path: Path) -> bool:
 
 def _write(
     found: xr.DataArray, photographs: list[Image.Image], figure_file: Path, maps_file: Path
-) -> None:
+) -> str:
+    """Write both files; say which letters no font has, or nothing."""
     import numpy as np
 
     from aisthesis.engine.files import told_plainly
+    from aisthesis.report.letters import fitted_letters, on_missing_letters
     from aisthesis.report.pair_figure import draw_pair
     from aisthesis.whole import whole_file
 
@@ -106,7 +110,12 @@ def _write(
     with told_plainly(maps_file), whole_file(maps_file) as partial:
         arrays: dict[str, Any] = {_ARRAY: found.to_numpy(), "images": found["image"].astype(str)}
         np.savez(partial, **(arrays | found.attrs))
-    with told_plainly(figure_file), whole_file(figure_file) as partial:
+    with (
+        told_plainly(figure_file),
+        whole_file(figure_file) as partial,
+        fitted_letters(figure) as lines,
+    ):
         figure.savefig(
             partial, format="png", dpi=200, facecolor="white", metadata={"Software": _MARK}
         )
+    return on_missing_letters(lines)

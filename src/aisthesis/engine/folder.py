@@ -103,6 +103,7 @@ class StudyFolder:
         RequestError
             If the folder holds another study, or files that are no study.
         """
+        _refuse_no_unicode(config)
         _refuse_nested(config, self.root)
         with told_plainly(self.root):
             if self.root.exists() and not self.root.is_dir():
@@ -257,6 +258,19 @@ def _alike(key: str, held: Any, asked: Any) -> bool:
         (what, files), (asked_for, given) = weights_aside(held), weights_aside(asked)
         return bool(what == asked_for) and same_place(files, given)
     return bool(held == asked)
+
+
+def _refuse_no_unicode(config: BaseModel) -> None:
+    """Refuse paths whose bytes are no UTF-8: the files of a study are, and could not name them."""
+    for key, value in config.model_dump(mode="json").items():
+        text = json.dumps(value, ensure_ascii=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise RequestError(
+                f"`{key}`: expected a path in UTF-8, got {text}; rename that folder or file, or "
+                "work in another folder"
+            ) from None
 
 
 def _refuse_nested(config: BaseModel, root: Path) -> None:

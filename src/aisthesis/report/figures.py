@@ -16,6 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from aisthesis.engine.files import told_plainly, write_csv
+from aisthesis.report.letters import fitted_letters
 from aisthesis.report.png import png_bytes
 from aisthesis.whole import whole_file
 
@@ -30,12 +31,14 @@ _STYLE: Any = {
 }  # fmt: skip
 
 
-def draw_figure(draw: Callable[[], Figure], table: Callable[[], pd.DataFrame], path: Path) -> None:
+def draw_figure(
+    draw: Callable[[], Figure], table: Callable[[], pd.DataFrame], path: Path
+) -> list[str]:
     """Make a figure and its table and save them; see `save_figure`."""
-    save_figure(draw(), table(), path)
+    return save_figure(draw(), table(), path)
 
 
-def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> None:
+def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> list[str]:
     """Write a figure as PNG and SVG, and the data behind it as CSV, each whole or not at all.
 
     Parameters
@@ -46,13 +49,19 @@ def save_figure(figure: Figure, data: pd.DataFrame, path: Path) -> None:
         Every number that it shows.
     path : Path
         Where, without an ending.
+
+    Returns
+    -------
+    list of str
+        Lines with letters that no installed font has; see `fitted_letters`.
     """
     with told_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), fitted_letters(figure) as lines:
         _write(path.with_name(f"{path.name}.png"), _png(figure))
         _write(path.with_name(f"{path.name}.svg"), _svg(figure))
     write_csv(path.with_name(f"{path.name}.csv"), data)
+    return lines
 
 
 def _png(figure: Figure) -> bytes:

@@ -28,6 +28,7 @@ from aisthesis.report.figure_statistics import (
     variance_table,
 )
 from aisthesis.report.figures import draw_figure
+from aisthesis.report.letters import on_missing_letters
 from aisthesis.report.scatter import Axis, Panel
 from aisthesis.report.sections import ExamplePage
 from aisthesis.report.stored_maps import BackboneMaps
@@ -71,18 +72,22 @@ def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Nar
     drawn : FigureList
         The rest.
     narrator : Narrator
-        Told how far the work is.
+        Told how far the work is, and which letters no installed font has.
     """
     figures = _of_images(drawn) | _of_agreement(part)  # what takes longest comes first
     jobs = [(draw, table, folder / name) for name, (draw, table) in figures.items()]
     n_processes = allowed_cores() if len(jobs) >= _WORTH_PROCESSES else 1
     with narrator.steps("report: figures", len(jobs)) as advance:
         if n_processes > 1:
-            in_processes(draw_figure, jobs, n_processes, advance=advance)
+            lines = in_processes(draw_figure, jobs, n_processes, advance=advance)
         else:
+            lines = []
             for job in jobs:
-                draw_figure(*job)
+                lines.append(draw_figure(*job))
                 advance(1)
+    missing = on_missing_letters(line for own in lines for line in own)
+    if missing:
+        narrator.warn(missing)
     for path in folder.glob("*"):
         ours = path.suffix in ENDINGS and path.stem.partition("_")[0] in NAMES
         if ours and path.stem not in figures:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aisthesis.engine.files import told_plainly
 from aisthesis.report.alignment.pictures import MATRIX_COLOURS, percentiles
 from aisthesis.report.figures import INK, POINT, QUIET, quiet_frame
+from aisthesis.report.letters import fitted_letters
 from aisthesis.report.photographs import Photographs
 from aisthesis.whole import whole_file
 
@@ -27,12 +28,13 @@ _TRAIN = "#b2622f"
 _DPI = 200
 
 
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+def save_png(figure: Figure, path: Path) -> list[str]:
+    """Write a figure as PNG, whole or not at all; give lines as `fitted_letters` does."""
     with told_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with whole_file(path) as partial, fitted_letters(figure) as lines:
             figure.savefig(partial, format="png", dpi=_DPI, facecolor="white", bbox_inches="tight")
+    return lines
 
 
 def draw_agreement(table: pd.DataFrame) -> Figure:

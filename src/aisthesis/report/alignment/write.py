@@ -32,6 +32,7 @@ from aisthesis.report.alignment.words import (
     references,
 )
 from aisthesis.report.colour_words import meaning, unit_of
+from aisthesis.report.letters import on_missing_letters
 from aisthesis.report.overlays import colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs
@@ -85,11 +86,14 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
     with narrator.steps("report", 1 + len(record.labels)) as advance:
         thumbnails = Thumbnails(photographs, record.images)
         advance(1)
-        backbones = []
+        backbones, boxes = [], list[str]()
         for label in record.labels:
-            backbones.append(_backbone(record, label, order, photographs, thumbnails))
+            backbones.append(_backbone(record, label, order, photographs, thumbnails, boxes))
             advance(1)
-    figures.save_png(figures.draw_agreement(table), _figure_path(record, "agreement"))
+    boxes += figures.save_png(figures.draw_agreement(table), _figure_path(record, "agreement"))
+    missing = on_missing_letters(boxes)
+    if missing:
+        narrator.warn(missing)
     content = {
         "study_name": record.config.get("title") or record.path.resolve().name,
         "provenance": record.provenance,
@@ -135,6 +139,7 @@ def _backbone(
     order: np.ndarray,
     photographs: Photographs,
     thumbnails: Thumbnails,
+    boxes: list[str],
 ) -> dict[str, Any]:
     row = record.of("alignment", label).iloc[0]
     curve = record.of("retention_curve", label)
@@ -147,7 +152,7 @@ def _backbone(
         ("matrices", figures.draw_matrices(pairs, order)),
         ("planes", figures.draw_planes(panels, photographs)),
     ):
-        figures.save_png(figure, _figure_path(record, f"{kind}_{name}"))
+        boxes += figures.save_png(figure, _figure_path(record, f"{kind}_{name}"))
     cards = heatmap_cards(record, label, photographs, thumbnails)
     return {
         "label": label,
