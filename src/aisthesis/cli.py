@@ -125,7 +125,7 @@ def _add_demo(commands: Any) -> None:
     command.add_argument(
         "--out", type=Path, default=Path("aisthesis-demo"), help="folder (default: %(default)s)"
     )
-    command.add_argument("--n", type=int, help="images (default: 160, with --explainers 90)")
+    command.add_argument("--n", type=int, help="images (default: 120, with --explainers 90)")
     command.add_argument("--seed", type=int, default=7, help="of everything random (default: 7)")
     command.add_argument(
         "--explainers", default="", help="comma-separated explainers beside AIS, or all"
@@ -225,15 +225,18 @@ def _demo(options: argparse.Namespace) -> None:
     from aisthesis.engine import Terminal
     from aisthesis.pipeline.demo import demo_study
 
-    # Threads that wait for one another cost networks this small more than they bring.
-    torch.set_num_threads(1)
     study = demo_study(
         options.out,
-        n=options.n or (90 if options.explainers else 160),
+        n=options.n or (90 if options.explainers else 120),
         seed=options.seed,
         narrator=Terminal(),
         explainers=names_in(options.explainers),
     )
+    # Threads that wait for one another cost networks this small more than they bring.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    study.run(until="explain")
+    torch.set_num_threads(threads)
     study.run()
     print(study.folder.report)
 

@@ -67,7 +67,7 @@ def demo_study(
             **(_OPTIONS if explainers else {}),
             "engine": "processes" if explainers and cores() > 1 else "serial",
             "seed": seed,
-            "randomised": 2,
+            "randomised": 1,
             # Few images make few steps an epoch: the default rate would take its time.
             "fit": {"learning_rate": 1e-3},
             "backbones": [

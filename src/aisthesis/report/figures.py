@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from PIL import Image
 
 from aisthesis.engine.files import told_plainly, write_csv
 from aisthesis.report.letters import fitted_letters
-from aisthesis.report.png import png_bytes
 from aisthesis.whole import whole_file
 
 __all__ = ["GRID", "INK", "POINT", "QUIET", "draw_figure", "grid_of", "quiet_frame", "save_figure"]
@@ -73,7 +73,10 @@ def _png(figure: Figure) -> bytes:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     canvas.draw()
-    return png_bytes(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]), DPI)
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    buffer = io.BytesIO()
+    pixels.save(buffer, "PNG", dpi=(DPI, DPI), compress_level=3)
+    return buffer.getvalue()
 
 
 def _svg(figure: Figure) -> bytes:
