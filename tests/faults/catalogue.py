@@ -8,8 +8,8 @@ KINDS = [*images_in.KINDS, *tables_in.KINDS, *names_in.KINDS, *weights_in.KINDS]
 
 #: Files of a finished study folder, and how often `test_study_folder` harms each.
 HARMED = {
-    "study.toml": 24,
-    "provenance.json": 12,
+    "study.toml": 16,
+    "provenance.json": 8,
     "predictions.csv": 8,
     "heads/miniature_vgg16-seed0.safetensors": 8,
     "cache/fitted-miniature_vgg16-seed0.npz": 4,
@@ -18,7 +18,7 @@ HARMED = {
     "maps.zarr/miniature_vgg16/ais/zarr.json": 6,
     "maps.zarr/miniature_vgg16/ais/c/0/0/0/0": 6,
     "maps.zarr/miniature_vgg16/image/c/0": 4,
-    "ledger": 10,
+    "ledger": 8,
 }
 #: Files of a study folder that is reported on alone, four times each.
 REPORTED = ("scores.csv", "predictions.csv", "provenance.json", "maps.zarr")

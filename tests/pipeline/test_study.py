@@ -166,6 +166,7 @@ def test_a_second_run_redoes_nothing(study, monkeypatch) -> None:
     before = hashlib.sha256(study.folder.predictions.read_bytes()).digest()
     monkeypatch.setattr("aisthesis.pipeline.network.build", refuse)
     monkeypatch.setattr("aisthesis.pipeline.stages.agree_backbones", refuse)
+    monkeypatch.setattr("aisthesis.report.write.draw_all", lambda *_: None)
     Study.open(study.folder.root).run()
     assert hashlib.sha256(study.folder.predictions.read_bytes()).digest() == before
 
@@ -195,7 +196,7 @@ def test_images_without_a_rating_get_evidence_and_no_ais(make_study, planted, tm
         make_study(tmp_path / "a", ratings=tmp_path / "r.csv").run()
     study = make_study(
         tmp_path / "b", ratings=tmp_path / "r.csv", unrated="explain", explain="all", seeds=1
-    ).run()
+    ).run(until="agree")
     with open_maps(study.folder.maps, VGG) as stored:
         one = stored.sel(image="0000.png")
         assert np.isnan(one["ais"]).all()
