@@ -27,6 +27,12 @@ def _run(keys) -> None:
 
 
 @pytest.fixture(scope="module")
+def small_keys(study_keys):
+    """Of a study of one seed: it is run some thirty times here."""
+    return lambda out: study_keys(out) | {"seeds": 1}
+
+
+@pytest.fixture(scope="module")
 def children():
     """Processes that start at once: a clean server has imported everything for them."""
     context = multiprocessing.get_context("forkserver")
@@ -44,20 +50,20 @@ def _start(children, keys):
 
 
 def test_kill_9_at_ten_random_moments_loses_nothing(
-    children, study_keys, tmp_path, same_study
+    children, small_keys, tmp_path, same_study
 ) -> None:
-    whole = study_keys(tmp_path / "whole")
+    whole = small_keys(tmp_path / "whole")
     child = _start(children, whole)
     child.join()
     started = time.perf_counter()
-    child = _start(children, study_keys(tmp_path / "again"))
+    child = _start(children, small_keys(tmp_path / "again"))
     child.join()
     seconds = time.perf_counter() - started
     assert child.exitcode == 0
     moments = np.random.default_rng(0).uniform(0.02, 0.98, MOMENTS) * seconds
     killed = 0
     for number, moment in enumerate(moments):
-        keys = study_keys(tmp_path / f"killed{number}")
+        keys = small_keys(tmp_path / f"killed{number}")
         child = _start(children, keys)
         child.join(float(moment))
         with suppress(ProcessLookupError):  # done before its moment, on a machine that got free
@@ -72,11 +78,11 @@ def test_kill_9_at_ten_random_moments_loses_nothing(
 
 
 def test_kills_one_after_another_on_the_same_study(
-    children, study_keys, tmp_path, same_study
+    children, small_keys, tmp_path, same_study
 ) -> None:
     """Every run goes on from where the last one was killed; what is done is not done again."""
-    _run(study_keys(tmp_path / "whole"))
-    keys = study_keys(tmp_path / "often")
+    _run(small_keys(tmp_path / "whole"))
+    keys = small_keys(tmp_path / "often")
     store = tmp_path / "often" / "ledger"
     done: set[str] = set()
 

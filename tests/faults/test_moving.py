@@ -105,7 +105,7 @@ def test_status_and_report_work_without_the_images(folder, capsys) -> None:
         assert len(told) == 1
         assert told[0].startswith("images,inputs,absent,0,1,")
         assert str(images) in told[0]
-    (folder / "report.html").unlink()
+    (folder / "report.html").unlink(missing_ok=True)
     assert main(["report", str(folder)]) == 0
     assert "made from what the study's folder holds" in capsys.readouterr().err
     page = (folder / "report.html").read_text(encoding="utf-8")

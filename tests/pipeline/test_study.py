@@ -166,7 +166,6 @@ def test_a_second_run_redoes_nothing(study, monkeypatch) -> None:
     before = hashlib.sha256(study.folder.predictions.read_bytes()).digest()
     monkeypatch.setattr("aisthesis.pipeline.network.build", refuse)
     monkeypatch.setattr("aisthesis.pipeline.stages.agree_backbones", refuse)
-    monkeypatch.setattr("aisthesis.report.write.draw_all", lambda *_: None)
     Study.open(study.folder.root).run()
     assert hashlib.sha256(study.folder.predictions.read_bytes()).digest() == before
 

@@ -66,7 +66,7 @@ def settled(values: Mapping[str, Any], root: Path, last: Any) -> dict[str, Any]:
     root = root.absolute()
 
     def absolute(name: str, path: str) -> str:
-        if path.startswith("~"):
+        if path.startswith("~") or Path(path).is_absolute():
             return path
         here = os.path.normpath(root / path)
         held = last.get(name) if isinstance(last, Mapping) else None
