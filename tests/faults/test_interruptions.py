@@ -29,7 +29,7 @@ def _run(keys) -> None:
 @pytest.fixture(scope="module")
 def small_keys(study_keys):
     """Of a study of one seed: it is run some thirty times here."""
-    return lambda out: study_keys(out) | {"seeds": 1}
+    return lambda out: study_keys(out) | {"seeds": 1, "explain": "test"}
 
 
 @pytest.fixture(scope="module")

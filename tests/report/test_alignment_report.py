@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -90,6 +91,9 @@ def test_a_report_without_maps_or_photographs(study_dir, tmp_path) -> None:
     text = (copy / "study.toml").read_text()
     images = re.search(r'^images = "(.*)"$', text, re.MULTILINE).group(1)
     (copy / "study.toml").write_text(text.replace(images, str(tmp_path / "gone")))
+    record = json.loads((copy / "provenance.json").read_text())
+    record["images"]["folder"] = str(tmp_path / "gone")  # where they were at the last run
+    (copy / "provenance.json").write_text(json.dumps(record))
     page = write_alignment_report(copy).read_text()
     assert "Photographs that cannot be shown:" in page
     assert "no channel helps" in page
