@@ -18,6 +18,7 @@ from aisthesis.report.alignment.charts import agreement_chart
 from aisthesis.report.alignment.pair import pair_cards
 from aisthesis.report.alignment.write import _validation_rows
 from aisthesis.report.examples import HIGHEST_RATED, Example
+from aisthesis.report.letters import on_missing_letters
 from aisthesis.report.method_ranks import Contrast
 from aisthesis.report.methods_inference import inference_text
 from aisthesis.report.pair_figure import _scale, _title
@@ -440,3 +441,25 @@ def test_rating_units_are_said_so_that_ratings_differ():
     assert rating_text(math.nan, 1.0) == "undefined"
     assert rating_text(0.0, 1e-13) == "0"
     assert rating_text(3.25, 0.0) == rating_text(3.25, math.nan) == "3.2"
+
+
+@checks("letters.on_missing_letters")
+def test_missing_letters():
+    rng = np.random.default_rng(0)
+    for n in (0, 1, 2, 3, 4, 9):
+        lines = [f"月{k}" for k in rng.integers(0, 5, n)]
+        table_read()
+        text = on_missing_letters(lines)
+        different = set(lines)
+
+        def verify(found, different=different):
+            named = found["named"].split(", ")
+            assert len(set(named)) == len(named)
+            assert set(named) <= different
+            assert len(named) + int(found["more"] or 0) == len(different)
+
+        if different:
+            read(text, {r"no installed font has all letters of (?P<named>.*?)"
+                        r"(?: and (?P<more>\d+) more)?: boxes stand for them .*": verify})  # fmt: skip
+        else:
+            assert text == ""
