@@ -12,6 +12,9 @@ import tomli_w
 
 from aisthesis import Alignment
 from aisthesis.cli import main
+from aisthesis.report.photographs import Photographs
+from aisthesis.report.planted_pictures import planted_pictures
+from aisthesis.report.record import read_study_record
 
 from .harness import listing
 
@@ -151,3 +154,17 @@ def test_a_users_own_study_file_is_not_overwritten(folder, capsys) -> None:
     assert "was not written by a run" in capsys.readouterr().err
     assert [path.name for path in mine.iterdir()] == ["study.toml"]
     assert (mine / "study.toml").read_text(encoding="utf-8") == text
+
+
+def test_a_report_finds_the_masks_that_a_folder_names_relatively(copy, tmp_path, monkeypatch):
+    """Whatever the working folder is."""
+    monkeypatch.chdir(tmp_path)
+    study = copy / "study"
+    file = study / "study.toml"
+    keys = tomllib.loads(file.read_text(encoding="utf-8")) | {"masks": "../p/masks"}
+    file.write_text(tomli_w.dumps(keys), encoding="utf-8")
+    record = read_study_record(study)
+    assert record.config["masks"] == str(copy / "p/masks")
+    found = planted_pictures(record, Photographs(record.images_dir))
+    assert found is not None
+    assert found.n_raising > 0

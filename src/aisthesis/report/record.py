@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from aisthesis.engine.project import settled
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import AisthesisError, RequestError, quoted
 from aisthesis.report.asked import Asked
@@ -233,7 +234,8 @@ def read_study_record(path: Path) -> StudyRecord:
         )
     keys = ("map", "metric", "backbone_a", "backbone_b")
     provenance = _parsed(path / "provenance.json", json.loads)
-    config = _parsed(path / "study.toml", tomllib.loads)
+    held = _parsed(path / "study.toml", tomllib.loads)
+    config = settled(held, path, provenance.get("places"))
     asked = Asked.by(config)
     between = asked.rows(_table(path / "agreement.csv", (*keys, "mean", "n"), optional=True))
     per_image = asked.rows(
