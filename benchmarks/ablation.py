@@ -31,7 +31,7 @@ from pytorch_grad_cam import AblationCAM
 from pytorch_grad_cam.ablation_layer import AblationLayer
 from torch import nn
 
-from aisthesis.importance import PlacePlan, ablation_plan, place_plan
+from aisthesis.importance import AblationPlan, PlacePlan, ablation_plan, place_plan
 
 RESULTS = Path(__file__).parent / "results"
 REMOVED = ("channels", "places")
@@ -60,6 +60,7 @@ class Row:
     case: str
     removed: str  # what: "channels" or "places"
     parts: int
+    window: int  # side of the places removed together; 1 for channels
     plan_s: float
     forward_s: float
     ours_s: float
@@ -221,7 +222,11 @@ def measure(
     x = torch.randn(IMAGES, 3, case.px, case.px, generator=torch.Generator().manual_seed(0))
     layer = f"trunk.{case.layer}"
     start = time.perf_counter()
-    plan = (ablation_plan if removed == "channels" else place_plan)(model, layer, x)
+    plan: AblationPlan | PlacePlan
+    if removed == "channels":
+        plan = ablation_plan(model, layer, x)
+    else:
+        plan = place_plan(model, layer, x, window="auto")
     plan_s = time.perf_counter() - start
     result = plan(x)  # also the first use of this batch size
     if not bool(result.output.isfinite().all()):
@@ -257,6 +262,7 @@ def measure(
         case=name,
         removed=removed,
         parts=parts,
+        window=plan.window if isinstance(plan, PlacePlan) else 1,
         plan_s=plan_s,
         forward_s=forward_s,
         ours_s=ours_s,
@@ -269,6 +275,10 @@ def measure(
         words=plan.describe(),
         met=met,
     )
+
+
+def windows(row: Row) -> str:
+    return f", windows of {row.window} × {row.window}" if row.window > 1 else ""
 
 
 def asked_passes(case: Case, removed: str) -> float:
@@ -299,7 +309,8 @@ def table(rows: list[Row], machine: dict[str, object]) -> str:
         cam = f"**{row.times_ablation_cam:,.0f}**" if by_channel else "–"
         least = f"≥ {case.least_ratio:,.0f}" if by_channel else "–"
         lines.append(
-            f"| {row.case} | {row.parts} {row.removed} | {row.forward_s:.2f} | {row.ours_s:.2f} "
+            f"| {row.case} | {row.parts} {row.removed}{windows(row)} "
+            f"| {row.forward_s:.2f} | {row.ours_s:.2f} "
             f"| **{row.passes:.2f}** | ≤ {asked_passes(case, row.removed):g} "
             f"| **{row.times_brute_force:,.0f}** | {cam} | {least} | {row.largest_error:.0e} |"
         )
