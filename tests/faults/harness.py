@@ -14,11 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import pandas as pd
+
 import aisthesis.study  # noqa: F401 - loaded before any clock runs
 from aisthesis.errors import AisthesisError
+from aisthesis.images import ImageFolder
 
 SECONDS = 10
 LONGEST_MESSAGE = 4000
+
+
+def write_judgments(images: Path, table: Path, n: int = 8) -> Path:
+    """Write how unlike some images are, at random, as a matrix with names."""
+    names = list(ImageFolder(images).names)[:n]
+    judged = np.random.default_rng(0).random((n, n))
+    judged += judged.T
+    np.fill_diagonal(judged, 0)
+    pd.DataFrame(judged, index=names, columns=names).to_csv(table)
+    return table
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
 from aisthesis import Alignment, Study
 from aisthesis.cli import main
-from aisthesis.images import ImageFolder
+
+from .harness import write_judgments
 
 #: Parts of names in which files of one kind differ.
 ALIKE = re.compile(r"[0-9a-f]{16,}|\d+|(?<=miniature_vgg16/)\w+(?=/)")
@@ -78,12 +78,8 @@ def test_a_study_of_ratings(retained, tmp_path, first, skip, same_study) -> None
 @pytest.fixture(scope="module")
 def aligned(finished, tmp_path_factory) -> dict[str, object]:
     root = tmp_path_factory.mktemp("aligned")
-    names = list(ImageFolder(finished / "p/images").names)[:8]
-    judged = np.random.default_rng(0).random((8, 8))
-    judged += judged.T
-    np.fill_diagonal(judged, 0)
-    pd.DataFrame(judged, index=names, columns=names).to_csv(root / "judged.csv")
-    keys = {"images": finished / "p/images", "judgments": root / "judged.csv", "folds": 2,
+    judged = write_judgments(finished / "p/images", root / "judged.csv")
+    keys = {"images": finished / "p/images", "judgments": judged, "folds": 2,
             "repeats": 1, "backbones": ["miniature:vgg16"], "device": "cpu",
             "out": root / "study"}  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from aisthesis import Alignment, Study
 from aisthesis.engine import Narrator
 from aisthesis.errors import AisthesisError
-from aisthesis.images import ImageFolder
+
+from .harness import write_judgments
 
 CHANGED = "was changed while the study was running; run it again"
 
@@ -55,12 +54,8 @@ def test_align(finished, tmp_path, monkeypatch) -> None:
     shutil.copytree(finished / "p/images", tmp_path / "images")
     image = tmp_path / "images/0002.png"
     original = image.read_bytes()
-    names = list(ImageFolder(tmp_path / "images").names)[:8]
-    judged = np.random.default_rng(0).random((8, 8))
-    judged += judged.T
-    np.fill_diagonal(judged, 0)
-    pd.DataFrame(judged, index=names, columns=names).to_csv(tmp_path / "judged.csv")
-    keys = {"images": tmp_path / "images", "judgments": tmp_path / "judged.csv", "folds": 2,
+    judged = write_judgments(tmp_path / "images", tmp_path / "judged.csv")
+    keys = {"images": tmp_path / "images", "judgments": judged, "folds": 2,
             "repeats": 1, "backbones": ["miniature:resnet152"], "device": "cpu"}  # fmt: skip
     with pytest.raises(AisthesisError, match=rf"0002\.png {CHANGED}"):
         Alignment(**keys, out=tmp_path / "one", narrator=Meddler(image, "embeddings")).run()

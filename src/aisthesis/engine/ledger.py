@@ -128,6 +128,12 @@ class Ledger:
         if folder.is_dir():
             yield from (f"{group}/{path.stem}" for path in sorted(folder.glob("*.json")))
 
+    def all_pieces(self) -> Iterator[str]:
+        """Names of all entries, in order; those that are still being written are none."""
+        for file in sorted(self._entries.rglob("*.json")):
+            if not file.name.startswith("."):
+                yield file.relative_to(self._entries).as_posix().removesuffix(".json")
+
     def _path(self, piece: str) -> Path:
         return self._entries / f"{piece}.json"
 

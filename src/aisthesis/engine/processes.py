@@ -15,7 +15,15 @@ from typing import Any
 from aisthesis.engine.jobs import Serial, Task, run_task
 from aisthesis.errors import AisthesisError
 
-__all__ = ["Processes", "allowed_cores", "as_finished", "cores", "in_processes", "serve"]
+__all__ = [
+    "Processes",
+    "allowed_cores",
+    "as_finished",
+    "cores",
+    "in_processes",
+    "in_turn_or_processes",
+    "serve",
+]
 
 # Not multiprocessing: its fresh processes would run the user's own script once more.
 _HELPER = "from aisthesis.engine.processes import serve; serve()"
@@ -70,6 +78,25 @@ def in_processes(
     results: list[Any] = [None] * len(jobs)
     for number, result in as_finished(work, jobs, n_processes, threads=threads):
         results[number] = result
+        advance(1)
+    return results
+
+
+def in_turn_or_processes(
+    work: Callable[..., Any],
+    jobs: Sequence[tuple[Any, ...]],
+    n_processes: int,
+    advance: Callable[[int], None],
+) -> list[Any]:
+    """Do jobs as `in_processes`, or one after another in this process where that is as good.
+
+    So it is for one job, or with one process.
+    """
+    if n_processes > 1 and len(jobs) > 1:
+        return in_processes(work, jobs, n_processes, advance=advance)
+    results = []
+    for job in jobs:
+        results.append(work(*job))
         advance(1)
     return results
 

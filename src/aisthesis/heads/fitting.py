@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from aisthesis.errors import AisthesisError, RequestError
@@ -237,12 +238,10 @@ def fit_ridge(
     """
     mean, sd = _embedding_scale(embeddings[train])
     standardised = (embeddings - mean) / sd
-    centre, level = standardised[train].mean(0), ratings[train].mean()
-    left, sizes, axes = np.linalg.svd(standardised[train] - centre, full_matrices=False)
-    along = left.T @ (ratings[train] - level)
-    # One decomposition serves every penalty: (axes, penalties), then (N, penalties).
-    weights = (sizes * along)[:, None] / (sizes[:, None] ** 2 + _RIDGE_PENALTIES)
-    predictions = (standardised - centre) @ axes.T @ weights + level
+    # A target for each penalty: one decomposition serves them all.
+    targets = np.repeat(ratings[train, None], len(_RIDGE_PENALTIES), axis=1)
+    model = Ridge(alpha=_RIDGE_PENALTIES, solver="svd").fit(standardised[train], targets)
+    predictions = model.predict(standardised)
     errors = predictions[validation] - ratings[validation, None]
     best = int(np.argmin(np.mean(errors**2, axis=0)))
     return predictions[:, best], float(_RIDGE_PENALTIES[best])

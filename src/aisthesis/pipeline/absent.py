@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from aisthesis.engine import StudyFolder
@@ -51,9 +51,8 @@ def _named(table: Path) -> list[str]:
 def status_without_inputs(folder: StudyFolder, why: str) -> list[Row]:
     """Rows of a status: that inputs are absent, and whether what is done is still whole."""
     rows = [("images", "inputs", "absent", 0, 1, why)]
-    entries = folder.root / "ledger"
     states: dict[tuple[str, str], list[State]] = {}
-    for piece in _pieces(entries):
+    for piece in folder.ledger.all_pieces():
         stage, _, of = piece.partition("/")
         state = folder.ledger.state(piece, folder.ledger.parts(piece))
         states.setdefault((stage, of.split("/")[0] or "all"), []).append(state)
@@ -62,9 +61,3 @@ def status_without_inputs(folder: StudyFolder, why: str) -> list[Row]:
         done = sum(state.done for state in found)
         rows.append((stage, of, worst.kind, done, len(found), worst.why))
     return rows
-
-
-def _pieces(entries: Path) -> Iterator[str]:
-    for file in sorted(entries.rglob("*.json")):
-        if not file.name.startswith("."):
-            yield file.relative_to(entries).as_posix().removesuffix(".json")

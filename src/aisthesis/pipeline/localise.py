@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.ledger import file_digest
-from aisthesis.engine.processes import allowed_cores, in_processes
+from aisthesis.engine.processes import allowed_cores, in_turn_or_processes
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
 from aisthesis.pipeline.agree import mapped_labels
@@ -58,13 +58,7 @@ def localise_backbones(
     jobs = [(folder, config, inputs, config.masks, label) for label in labels]
     n_processes = allowed_cores() if _worth_processes(config) else 1
     with narrator.steps("maps against masks", len(jobs)) as advance:
-        if n_processes > 1 and len(jobs) > 1:
-            tables = in_processes(_localised, jobs, n_processes, advance=advance)
-        else:
-            tables = []
-            for job in jobs:
-                tables.append(_localised(*job))
-                advance(1)
+        tables = in_turn_or_processes(_localised, jobs, n_processes, advance)
     if tables:
         write_csv(folder.localisation, pd.concat(tables, ignore_index=True))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -14,7 +13,8 @@ import torch
 from aisthesis.backbones import Backbone
 from aisthesis.config import StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of
-from aisthesis.engine.files import read_json, refuse_overwriting, told_plainly, write_json
+from aisthesis.engine.files import read_json, refuse_overwriting, write_json
+from aisthesis.engine.ledger import file_digest
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads import MLPHead, embed_images, load_head
 from aisthesis.images import ImageFolder, check_images
@@ -116,7 +116,7 @@ def refuse_edited(folder: StudyFolder, out: Path) -> None:
         If there is another file, or one that was edited since.
     """
     refuse_overwriting(out, COLUMNS)
-    if out.exists() and _digest(out) not in _written(folder):
+    if out.exists() and file_digest(out) not in _written(folder):
         raise RequestError(
             f"{out} is already there and is no table that this study has predicted, or it was "
             "edited since; give another name, or --force to overwrite it"
@@ -128,10 +128,11 @@ def note_written(folder: StudyFolder, out: Path) -> None:
 
     Where the study's folder may not be written to, it will not.
     """
-    known = [one for one in _written(folder) if one != _digest(out)]
+    digest = file_digest(out)
+    known = [one for one in _written(folder) if one != digest]
     with suppress(AisthesisError, OSError):
         folder.cache.mkdir(exist_ok=True)
-        write_json(folder.cache / _WRITTEN, [*known, _digest(out)][-_MOST_KNOWN:])
+        write_json(folder.cache / _WRITTEN, [*known, digest][-_MOST_KNOWN:])
 
 
 def _written(folder: StudyFolder) -> list[str]:
@@ -140,11 +141,6 @@ def _written(folder: StudyFolder) -> list[str]:
     except (AisthesisError, OSError):
         return []
     return held if isinstance(held, list) else []
-
-
-def _digest(path: Path) -> str:
-    with told_plainly(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _predictor(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from aisthesis.engine.processes import allowed_cores, in_processes
+from aisthesis.engine.processes import allowed_cores, in_turn_or_processes
 from aisthesis.engine.progress import Narrator
 from aisthesis.maps import stated_limit
 from aisthesis.report.agreement_part import AgreementPart
@@ -78,13 +78,7 @@ def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Nar
     jobs = [(draw, table, folder / name) for name, (draw, table) in figures.items()]
     n_processes = allowed_cores() if len(jobs) >= _WORTH_PROCESSES else 1
     with narrator.steps("report: figures", len(jobs)) as advance:
-        if n_processes > 1:
-            lines = in_processes(draw_figure, jobs, n_processes, advance=advance)
-        else:
-            lines = []
-            for job in jobs:
-                lines.append(draw_figure(*job))
-                advance(1)
+        lines = in_turn_or_processes(draw_figure, jobs, n_processes, advance)
     missing = on_missing_letters(line for own in lines for line in own)
     if missing:
         narrator.warn(missing)
