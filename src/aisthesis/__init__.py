@@ -30,7 +30,9 @@ _HOME = {
     "backbone": "aisthesis.functions",
     "explain": "aisthesis.functions",
     "explain_pair": "aisthesis.pairs",
+    "faithful": "aisthesis.measuring",
     "fit": "aisthesis.functions",
+    "localise": "aisthesis.measuring",
     "place_plan": "aisthesis.importance",
     "retain": "aisthesis.retained",
     "retained_output": "aisthesis.importance",
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
         place_plan,
         retained_output,
     )
+    from aisthesis.measuring import faithful, localise
     from aisthesis.pairs import explain_pair
     from aisthesis.retained import RetainedPredictor, retain
     from aisthesis.study import Study
@@ -79,7 +82,9 @@ __all__ = [
     "backbone",
     "explain",
     "explain_pair",
+    "faithful",
     "fit",
+    "localise",
     "place_plan",
     "retain",
     "retained_output",

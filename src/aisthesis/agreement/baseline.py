@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare
+from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 
 __all__ = ["activation_baseline", "baseline_table"]
@@ -51,19 +52,28 @@ def activation_baseline(
     both = {("map", name): one for name, one in maps.items()}
     both |= {("activation", name): activations[name] for name in maps}
     pairs = [(("map", name), ("activation", name)) for name in maps]
-    return baseline_table(compare(both, pairs, names, size_px), names, list(maps))
+    same = aligned(both)
+    values = compare(same.arrays, pairs, names, size_px)
+    return baseline_table(values, names, list(maps), same.images)
 
 
 def baseline_table(
-    values: NDArray[np.float64], metrics: Sequence[str], backbones: Sequence[str]
+    values: NDArray[np.float64],
+    metrics: Sequence[str],
+    backbones: Sequence[str],
+    images: Any = None,
 ) -> pd.DataFrame:
-    """Put (N, metrics, backbones) values into the long table of `activation_baseline`."""
+    """Put (N, metrics, backbones) values into the long table of `activation_baseline`.
+
+    `images` are the names for the column of that name; 0 to N - 1 without.
+    """
+    called = np.arange(len(values)) if images is None else np.asarray(images)
     backbone, image, metric = (
         axis.ravel() for axis in np.indices(values.transpose(2, 0, 1).shape, dtype=np.int32)
     )
     return pd.DataFrame(
         {
-            "image": image.astype(np.int64),
+            "image": called[image],
             "metric": np.array(metrics, dtype=object)[metric],
             "backbone": np.array(backbones, dtype=object)[backbone],
             "value": values.transpose(2, 0, 1).ravel(),

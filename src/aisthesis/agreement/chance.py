@@ -17,6 +17,7 @@ from aisthesis.agreement.linear import cross_cosine
 from aisthesis.agreement.metrics import Metric, metric, metrics_named
 from aisthesis.agreement.parallel import in_threads, one_thread_an_operation
 from aisthesis.agreement.stack import MapStack
+from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 
 __all__ = ["chance_level", "cross_values", "sampled"]
@@ -103,7 +104,7 @@ def chance_level(
             f"n_permutations={n_permutations}"
         )
     wanted = metrics_named(metrics)
-    stacks = _chosen_stacks(maps, size_px, max_images, seed)
+    stacks = _chosen_stacks(aligned(maps).arrays, size_px, max_images, seed)
     rows: list[dict[str, Any]] = [
         {"metric": one.name, "backbone_a": a, "backbone_b": b}
         for one in wanted

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aisthesis.agreement.metrics import ORIGINAL_METRICS, Metric, metrics_named
 from aisthesis.agreement.parallel import in_threads
 from aisthesis.agreement.stack import MapStack
+from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 
 __all__ = ["agree", "compare", "pair_table", "pair_values"]
@@ -45,7 +46,8 @@ def pair_values(
     ----------
     maps
         (N, h, w) maps of the same N images by backbone: tensors, NumPy arrays or anything that
-        has a shape and can be sliced; h and w may differ between backbones. At least two.
+        has a shape and can be sliced; h and w may differ between backbones. At least two. Labelled
+        maps (`xarray.DataArray`) are put in one order by their `image` coordinate.
     metrics
         Names out of `METRICS`; by default the four of the original description.
     size_px
@@ -58,20 +60,22 @@ def pair_values(
     Returns
     -------
     DataFrame
-        Columns ``image`` (0 to N - 1), ``metric``, ``backbone_a``, ``backbone_b``, ``value``, in
-        this order of rows, metrics and backbones as they were given; NaN where undefined.
+        Columns ``image`` (names where maps have them, else 0 to N - 1), ``metric``,
+        ``backbone_a``, ``backbone_b``, ``value``, in this order of rows, metrics and backbones as
+        they were given; NaN where undefined.
 
     Raises
     ------
     RequestError
-        If a metric is unknown, fewer than two backbones are given, or their maps do not hold the
-        same number of images.
+        If a metric is unknown, fewer than two backbones are given, or their maps are not of the
+        same images.
     """
     wanted = metrics_named(metrics)
     _require_two(maps)
-    pairs = list(combinations(maps, 2))
-    values = compare(maps, pairs, metrics, size_px, progress, device)
-    return pair_table(values, [one.name for one in wanted], pairs)
+    same = aligned(maps)
+    pairs = list(combinations(same.arrays, 2))
+    values = compare(same.arrays, pairs, metrics, size_px, progress, device)
+    return pair_table(values, [one.name for one in wanted], pairs, same.images)
 
 
 def compare(
@@ -87,7 +91,8 @@ def compare(
     Parameters
     ----------
     maps
-        (N, h, w) maps of the same N images by any key: kind of map and backbone, say.
+        (N, h, w) maps of the same N images by any key: kind of map and backbone, say. Labelled
+        ones are put in the order of the first of them.
     pairs
         The keys of the two stacks of each comparison.
     metrics, size_px, progress, device
@@ -101,9 +106,10 @@ def compare(
     Raises
     ------
     RequestError
-        If a metric is unknown or the stacks do not hold the same number of images.
+        If a metric is unknown or the stacks are not of the same images.
     """
     wanted = metrics_named(metrics)
+    maps = aligned(maps).arrays
     n_images = _common_length(maps)
     values = np.empty((n_images, len(wanted), len(pairs)))
     if not pairs:
@@ -135,7 +141,9 @@ def agree(
     Parameters
     ----------
     maps_a, maps_b
-        (N, h, w) maps, tensors or arrays; h and w may differ between the two.
+        (N, h, w) maps, tensors or arrays; h and w may differ between the two. Two
+        `xarray.DataArray` are compared image by image by their `image` coordinates, in whatever
+        order these and the dimensions come.
     metrics
         Names out of `METRICS`.
     size_px
@@ -144,7 +152,13 @@ def agree(
     Returns
     -------
     DataFrame
-        One row per image, in the images' order; ``image`` (0 to N - 1) and a column per metric.
+        One row per image, in the order of `maps_a`; ``image`` (its name, or 0 to N - 1 where no
+        map has one) and a column per metric.
+
+    Raises
+    ------
+    RequestError
+        If the maps are not of the same images, or one names an image twice.
     """
     table = pair_values({"a": maps_a, "b": maps_b}, metrics, size_px)
     names = [one.name for one in metrics_named(metrics)]
@@ -192,9 +206,16 @@ def _values_of_chunk(
 
 
 def pair_table(
-    values: NDArray[np.float64], metrics: Sequence[str], pairs: Sequence[tuple[str, str]]
+    values: NDArray[np.float64],
+    metrics: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    images: Any = None,
 ) -> pd.DataFrame:
-    """Put (N, metrics, pairs) values into the long table of `pair_values`."""
+    """Put (N, metrics, pairs) values into the long table of `pair_values`.
+
+    `images` are the names for the column of that name; 0 to N - 1 without.
+    """
+    called = np.arange(len(values)) if images is None else np.asarray(images)
     image, one, pair = (axis.ravel() for axis in np.indices(values.shape, dtype=np.int32))
     first, second = ([names[side] for names in pairs] for side in (0, 1))
     backbones = list(dict.fromkeys([*first, *second]))
@@ -204,7 +225,7 @@ def pair_table(
     )
     return pd.DataFrame(
         {
-            "image": image.astype(np.int64),
+            "image": called[image],
             "metric": np.array(metrics, dtype=object)[one],
             "backbone_a": np.array(backbones, dtype=object)[codes_a[pair]],
             "backbone_b": np.array(backbones, dtype=object)[codes_b[pair]],

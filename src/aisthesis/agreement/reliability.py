@@ -14,6 +14,7 @@ from aisthesis.agreement.bootstrap import mean_intervals, percentile_intervals, 
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare
 from aisthesis.agreement.seeds import SeedCosines, require_seeds, single_seed_cosines
+from aisthesis.aligned import SEED_MAPS, aligned
 
 __all__ = ["disattenuated", "reliability", "spearman_brown"]
 
@@ -61,6 +62,7 @@ def reliability(
     271-295. Brown (1910), "Some experimental results in the correlation of mental abilities",
     British Journal of Psychology 3(3), 296-322.
     """
+    maps = aligned(maps, SEED_MAPS).arrays
     require_seeds(maps)
     wanted = metrics_named(metrics)
     values = _between_seeds(maps, [one.name for one in wanted if one.of_cosine is None], size_px)
@@ -128,6 +130,7 @@ def disattenuated(
     Spearman (1904), "The proof and measurement of association between two things", American
     Journal of Psychology 15(1), 72-101.
     """
+    maps = aligned(maps, SEED_MAPS).arrays
     require_seeds(maps)
     cosines = single_seed_cosines(maps, size_px) if cosines is None else cosines
     place = {name: column for column, name in enumerate(cosines.backbones)}

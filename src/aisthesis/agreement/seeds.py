@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aisthesis.agreement.linear import gram
 from aisthesis.agreement.parallel import one_thread_an_operation
 from aisthesis.agreement.stack import MapStack
+from aisthesis.aligned import SEED_MAPS, aligned
 from aisthesis.errors import RequestError
 
 __all__ = [
@@ -84,6 +85,7 @@ def single_seed_cosines(maps: Mapping[str, Any], size_px: int = 224) -> SeedCosi
     RequestError
         If the maps have no seed axis or are of different images.
     """
+    maps = aligned(maps, SEED_MAPS).arrays
     require_seeds(maps)
     pairs = list(combinations(maps, 2))
     n, n_seeds = _n_images(maps), {name: int(one.shape[0]) for name, one in maps.items()}
@@ -152,8 +154,9 @@ def seed_cosines(maps_a: Any, maps_b: Any, size_px: int = 224) -> Matrix:
     ndarray
         (N, S, T) float64; NaN where a map is flat or not finite.
     """
-    parts = [np.empty((0, int(maps_a.shape[0]), int(maps_b.shape[0])))]
-    for _, chunk in seed_chunks({"a": maps_a, "b": maps_b}, size_px):
+    both = aligned({"a": maps_a, "b": maps_b}, SEED_MAPS).arrays
+    parts = [np.empty((0, *(int(one.shape[0]) for one in both.values())))]
+    for _, chunk in seed_chunks(both, size_px):
         a, b = chunk["a"], chunk["b"]
         cosines = product(a[:, :, None], b[:, None], size_px)
         parts.append(cosines.clamp(-1, 1).cpu().numpy())

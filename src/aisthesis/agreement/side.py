@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from aisthesis.aligned import VALUES, aligned
 from aisthesis.errors import RequestError
 
 __all__ = ["same_side"]
@@ -25,16 +26,18 @@ def same_side(residuals: Mapping[str, ArrayLike]) -> pd.DataFrame:
     residuals
         (N,) prediction minus human rating of the same N images, by backbone, for the seed-averaged
         prediction where maps are averaged over seeds. A residual of exactly 0 has a sign of its
-        own. NaN: unknown.
+        own. NaN: unknown. Series by image name are put in the order of the first.
 
     Returns
     -------
     DataFrame
-        ``image`` (0 to N - 1), ``backbone_a``, ``backbone_b``, ``same_side`` (nullable boolean,
-        missing where either residual is unknown); rows by image, then pair.
+        ``image`` (name, or 0 to N - 1), ``backbone_a``, ``backbone_b``, ``same_side`` (nullable
+        boolean, missing where either residual is unknown); rows by image, then pair.
     """
+    same = aligned(residuals, VALUES)
     signs = {
-        name: np.sign(np.asarray(one, dtype=np.float64).ravel()) for name, one in residuals.items()
+        name: np.sign(np.asarray(one, dtype=np.float64).ravel())
+        for name, one in same.arrays.items()
     }
     lengths = {name: len(one) for name, one in signs.items()}
     if len(signs) < 2 or len(set(lengths.values())) != 1:
@@ -42,13 +45,15 @@ def same_side(residuals: Mapping[str, ArrayLike]) -> pd.DataFrame:
             "expected residuals of the same images for at least two backbones, got "
             f"{lengths}; predict the same images with each"
         )
+    images = np.arange(next(iter(lengths.values()))) if same.names is None else same.names
     tables = []
     for a, b in combinations(signs, 2):
-        same = pd.array(signs[a] == signs[b], dtype="boolean")
-        same[np.isnan(signs[a]) | np.isnan(signs[b])] = pd.NA
+        equal = pd.array(signs[a] == signs[b], dtype="boolean")
+        equal[np.isnan(signs[a]) | np.isnan(signs[b])] = pd.NA
         tables.append(
             pd.DataFrame(
-                {"image": np.arange(len(same)), "backbone_a": a, "backbone_b": b, "same_side": same}
-            )
+                {"image": images, "backbone_a": a, "backbone_b": b, "same_side": equal}
+            ).assign(position=np.arange(len(equal)))
         )
-    return pd.concat(tables).sort_values("image", kind="stable", ignore_index=True)
+    table = pd.concat(tables).sort_values("position", kind="stable", ignore_index=True)
+    return table.drop(columns="position")

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from aisthesis.aligned import laid_out
 from aisthesis.errors import RequestError
 from aisthesis.maps import FLAT_TOLERANCE, interpolation_matrix, upsample
 
@@ -52,7 +53,8 @@ class MapStack:
         Parameters
         ----------
         maps
-            (N, h, w) finite or not; a tensor stays on its device unless `device` says otherwise.
+            (N, h, w) finite or not; a tensor stays on its device unless `device` says otherwise,
+            and a `DataArray` may have its dimensions in any order.
         size_px
             Side of the square pixel grid on which maps are compared.
         device
@@ -119,7 +121,7 @@ def _as_double(maps: ArrayLike | Tensor, device: torch.device | str | None) -> T
     if isinstance(maps, Tensor):
         tensor = maps.detach()
     else:
-        array = np.asarray(maps)
+        array = np.asarray(laid_out(maps))
         if array.dtype.kind not in "fiub":
             raise RequestError(f"expected numeric maps, got {array.dtype}; convert them to floats")
         tensor = torch.from_numpy(np.array(array, dtype=np.float64))

@@ -20,6 +20,7 @@ from aisthesis.agreement.seeds import (
     seed_chunks,
     single_seed_cosines,
 )
+from aisthesis.aligned import SEED_MAPS, aligned
 
 __all__ = ["COMPONENTS", "UNRESOLVED", "variance_components"]
 
@@ -93,6 +94,7 @@ def variance_components(
     "Average values of mean squares in factorials", Annals of Mathematical Statistics 27(4),
     907-949.
     """
+    maps = aligned(maps, SEED_MAPS).arrays
     require_seeds(maps)
     cosines = single_seed_cosines(maps, size_px) if cosines is None else cosines
     complete = np.flatnonzero(cosines.defined.all(axis=1))

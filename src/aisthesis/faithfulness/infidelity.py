@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness.baselines import fill_of
 from aisthesis.faithfulness.cells import CellGrid, cell_values
@@ -50,7 +51,8 @@ def infidelity(
     images : Tensor
         Shape (N, 3, H, W).
     maps : mapping
-        Maps (N, h, w) of any resolution by the name of their method.
+        Maps (N, h, w) of any resolution by the name of their method; labelled ones as in
+        `perturbation_curves`.
     baseline : {"blur", "mean", "noisy_linear"}
         What takes the place of removed pixels.
     cell_px : int
@@ -81,7 +83,7 @@ def infidelity(
     grid = CellGrid(images.shape[2], images.shape[3], cell_px)
     sums = {
         name: cell_values(each, grid, f"maps {name!r}") * grid.areas()
-        for name, each in maps.items()
+        for name, each in aligned(maps).arrays.items()
     }
     results = {name: np.full(len(images), np.nan) for name in sums}
     for name, each in sums.items():

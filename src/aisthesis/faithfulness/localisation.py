@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BESIDE
 from aisthesis.maps import upsample
@@ -52,13 +53,17 @@ LOCALISATION_COLUMNS = (
 )
 
 
-def _require_pairs(maps: Maps, masks: Masks) -> None:
+def _paired(maps: Any, masks: Any) -> tuple[Maps, Masks]:
+    """Maps and masks in the order of the maps' images, as arrays."""
+    same = aligned({"maps": maps, "masks": masks}).arrays
+    maps, masks = (np.asarray(same[name]) for name in ("maps", "masks"))
     if maps.ndim != 3 or masks.shape != maps.shape or masks.dtype != np.bool_:
         raise RequestError(
             f"Localisation needs maps (N, H, W) and boolean masks of the same shape, got maps "
             f"{maps.shape} and masks {masks.shape} of {masks.dtype}; upsample the maps to the "
             "masks' grid."
         )
+    return maps, masks
 
 
 def pointing_game(maps: Maps, masks: Masks) -> NDArray[np.float64]:
@@ -82,7 +87,7 @@ def pointing_game(maps: Maps, masks: Masks) -> NDArray[np.float64]:
     ----------
     Zhang et al., Top-down neural attention by excitation backprop, IJCV 2018.
     """
-    _require_pairs(maps, masks)
+    maps, masks = _paired(maps, masks)
     scores = np.full(len(maps), np.nan)
     for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
         if mask.any() and np.isfinite(one).all():
@@ -105,7 +110,7 @@ def mass_inside(maps: Maps, masks: Masks) -> NDArray[np.float64]:
     ndarray
         Shape (N,); NaN where the mask is empty, the map not finite or nowhere positive.
     """
-    _require_pairs(maps, masks)
+    maps, masks = _paired(maps, masks)
     positive = np.maximum(maps, 0).astype(np.float64)
     inside, total = (positive * masks).sum((1, 2)), positive.sum((1, 2))
     defined = masks.any((1, 2)) & np.isfinite(total) & (total > 0)
@@ -130,7 +135,7 @@ def pixel_auc(maps: Maps, masks: Masks) -> NDArray[np.float64]:
     ndarray
         Shape (N,), 0 to 1; NaN where the mask is empty or full or the map not finite.
     """
-    _require_pairs(maps, masks)
+    maps, masks = _paired(maps, masks)
     scores = np.full(len(maps), np.nan)
     for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
         if mask.any() and not mask.all() and np.isfinite(one).all():
@@ -215,7 +220,8 @@ def localisation_table(
         Maps (N, h, w) of any resolution by name: ``ais``, ``evidence`` and, as a control,
         ``activation`` where there is one. ``centre`` and ``uniform`` are added.
     raising, lowering : ndarray
-        Masks on the grid of the crop that the network saw, shape (N, H, W), bool.
+        Masks on the grid of the crop that the network saw, shape (N, H, W), bool. Maps and masks
+        that are labelled are put in one order by their `image` coordinate.
     randomised : mapping, optional
         By the name of a kind of map, the same kind from K networks with random weights, shape
         (K, N, h, w): its control ``random_weights``. An image's score is the mean over the
@@ -238,6 +244,11 @@ def localisation_table(
     RequestError
         If the maps' and masks' numbers of images or shapes do not fit.
     """
+    stacks: dict[tuple[str, str], Any] = {("maps", name): one for name, one in maps.items()}
+    stacks |= {("masks", "raising"): raising, ("masks", "lowering"): lowering}
+    same = {key: np.asarray(one) for key, one in aligned(stacks).arrays.items()}
+    maps = {name: same["maps", name] for name in maps}
+    raising, lowering = same["masks", "raising"], same["masks", "lowering"]
     if raising.shape != lowering.shape:
         raise RequestError(
             f"Raising and lowering masks must have one shape, got {raising.shape} and "

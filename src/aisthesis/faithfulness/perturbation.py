@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness.baselines import fill_of, require_baseline
 from aisthesis.faithfulness.cells import ORDERS, CellGrid, cell_values, removal_orders
@@ -58,7 +59,8 @@ def perturbation_curves(
     images : Tensor
         Shape (N, 3, H, W), as the network reads them, on its device.
     maps : mapping
-        Maps (N, h, w) of any resolution by the name of their method.
+        Maps (N, h, w) of any resolution by the name of their method. Labelled maps are put in
+        the order of the first of them, which has to be that of `images`.
     baseline : {"blur", "mean", "noisy_linear"}
         What takes the place of removed pixels, see `baselines.fill_of`.
     n_steps : int
@@ -102,7 +104,8 @@ def perturbation_curves(
         raise RequestError(f"expected orders from {', '.join(ORDERS)}, got {sorted(orders)}")
     grid = CellGrid(images.shape[2], images.shape[3], cell_px)
     counts = _counts(n_steps, len(grid))
-    values = {name: cell_values(each, grid, f"maps {name!r}") for name, each in maps.items()}
+    same = aligned(maps)
+    values = {name: cell_values(each, grid, f"maps {name!r}") for name, each in same.arrays.items()}
     for name, each in values.items():
         if len(each) != len(images):
             raise RequestError(f"expected {len(images)} maps {name!r}, one an image: {len(each)}")
@@ -125,6 +128,7 @@ def perturbation_curves(
             "map": list(values),
             "order": kept,
             "share": ("step", np.array(counts) / len(grid)),
+            **({} if same.names is None else {"image": same.names}),
         },
         name="prediction",
         attrs={"baseline": baseline, "cell_px": cell_px, "seed": seed},

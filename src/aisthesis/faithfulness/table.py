@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from aisthesis.agreement import mean_intervals
+from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BESIDE
 from aisthesis.faithfulness.baselines import BASELINES, require_baseline
@@ -146,7 +147,8 @@ def faithfulness_table(
     images : Tensor
         Shape (N, 3, H, W), as the network reads them, on its device.
     maps : mapping
-        Maps (N, h, w) of any resolution by method. ``random`` and ``centre`` are added as
+        Maps (N, h, w) of any resolution by method, labelled ones as in `perturbation_curves`.
+        ``random`` and ``centre`` are added as
         controls unless they are among them.
     unit : float or "full_change"
         What changes of the prediction are divided by, see `curve_measures`: give the SD of the
@@ -186,7 +188,7 @@ def faithfulness_table(
         raise RequestError(f"expected at least 1 random map, got n_random = {n_random}")
     for baseline in baselines:
         require_baseline(baseline)
-    every, random_names = _with_controls(images, maps, cell_px, n_random, seed)
+    every, random_names = _with_controls(images, aligned(maps).arrays, cell_px, n_random, seed)
     signed = dict.fromkeys(unsigned, False)
     tables = []
     for baseline in baselines:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
+from aisthesis.aligned import VALUES, aligned
+
 __all__ = ["PREDICTION_METRICS", "evaluate"]
 
 Array = NDArray[np.float64]
@@ -89,7 +91,7 @@ def evaluate(
     Parameters
     ----------
     ratings, predictions : array, shape (N,)
-        In rating units.
+        In rating units. Two Series are compared by the names in their index.
     n_boot : int
         Resamples of the images for the 95% percentile intervals; 0 leaves the intervals NaN.
     seed : int
@@ -103,8 +105,9 @@ def evaluate(
         of each. NaN where undefined: fewer than two images (three
         for a correlation), or no variation.
     """
-    y: Array = np.asarray(ratings, dtype=np.float64)
-    f: Array = np.asarray(predictions, dtype=np.float64)
+    same = aligned({"ratings": ratings, "predictions": predictions}, VALUES).arrays
+    y: Array = np.asarray(same["ratings"], dtype=np.float64)
+    f: Array = np.asarray(same["predictions"], dtype=np.float64)
     if y.shape != f.shape or y.ndim != 1:
         raise ValueError(
             f"expected ratings and predictions of one shape (N,), got {y.shape} and {f.shape}"
