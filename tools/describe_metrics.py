@@ -24,7 +24,9 @@ def as_markdown() -> str:
         chance = (
             "every explained image (at most 500 for the chance level), from the cosine"
             if one.of_cosine
-            else "at most `inference_images` images"
+            else "every explained image (at most `inference_images`)"
+            if one.cross
+            else "at most 32 images"
         )
         parts.append(
             f"## `{one.name}`: {one.label}\n\n"

@@ -175,7 +175,7 @@ class StudyConfig(Section):
     masks: Path | None = None
     randomised: int = Field(3, ge=0, le=1000)
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
-    inference_images: int = Field(16, ge=2, le=100_000)
+    inference_images: int = Field(500, ge=2, le=100_000)
     fit: FitConfig = FitConfig()
     places: PlacesConfig = PlacesConfig()
     explaining: ExplainingConfig = ExplainingConfig()

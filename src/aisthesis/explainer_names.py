@@ -6,12 +6,22 @@ from collections.abc import Iterable
 
 from aisthesis.errors import RequestError, nearest, or_list
 
-__all__ = ["BASE", "BESIDE", "BY_CHANNEL", "BY_PLACE", "EXPLAINERS", "checked_names"]
+__all__ = [
+    "BASE",
+    "BESIDE",
+    "BY_CHANNEL",
+    "BY_PLACE",
+    "EXPLAINERS",
+    "SIGNED_BY_ERROR",
+    "checked_names",
+]
 
 #: Scores of channels, spread over where the channels are active.
 BY_CHANNEL = ("ais", "evidence")
 #: Scores of the places themselves, all channels removed at once.
 BY_PLACE = ("ais_place", "evidence_place")
+#: Maps whose sign is that of the head's error: minus it times the evidence, nearly always.
+SIGNED_BY_ERROR = ("ais", "ais_place")
 #: Always computed: exact ablation gives them at about the price of a forward pass or two.
 BASE = (*BY_CHANNEL, *BY_PLACE)
 #: What maps by place are compared with on the same images.

@@ -9,8 +9,8 @@ from scipy.cluster.hierarchy import cophenet, linkage
 from scipy.spatial.distance import squareform
 
 from aisthesis.agreement import cluster_backbones, pair_values
-from aisthesis.agreement.bootstrap import resampled_means
 from aisthesis.errors import RequestError
+from aisthesis.stats.bootstrap import resampled_means
 
 
 def families(n=40, common=1.0, seed=0):

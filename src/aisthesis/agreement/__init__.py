@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aisthesis.agreement.baseline import activation_baseline
-from aisthesis.agreement.bootstrap import mean_intervals
 from aisthesis.agreement.chance import chance_level, cross_values
 from aisthesis.agreement.clusters import cluster_backbones
 from aisthesis.agreement.images import consensus, same_rating_other_evidence
@@ -16,6 +15,7 @@ from aisthesis.agreement.stack import MapStack
 from aisthesis.agreement.summary import summarise
 from aisthesis.agreement.transport import spatial_emd
 from aisthesis.agreement.variance import variance_components
+from aisthesis.stats.bootstrap import mean_intervals
 
 __all__ = [
     "METRICS",

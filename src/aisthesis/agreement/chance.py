@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations, permutations
-from math import factorial
-from threading import Lock
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
+from numpy.typing import ArrayLike, NDArray
 
 from aisthesis.agreement.linear import cross_cosine
 from aisthesis.agreement.metrics import Metric, metric, metrics_named
@@ -19,13 +16,19 @@ from aisthesis.agreement.parallel import in_threads, one_thread_an_operation
 from aisthesis.agreement.stack import MapStack
 from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
+from aisthesis.stats.permutation import Pairings, corrected, p_of_pairings, paired_means
 
-__all__ = ["chance_level", "cross_values", "sampled"]
+__all__ = ["CHANCE_COLUMNS", "chance_level", "cross_values", "sampled"]
 
+#: What is inferred of a pair, in the order of the table.
+CHANCE_COLUMNS = (
+    "chance", "chance_std", "chance_low", "chance_high", "p", "chance_n", "chance_observed",
+    "chance_strata",
+)  # fmt: skip
 #: Maps compared together: few enough for the processor's cache.
 MAPS_AT_ONCE = 4
-#: Permutations looked at together.
-PERMUTATIONS_AT_ONCE = 1000
+#: How a head errs, by the sign of prediction minus rating.
+_SIDES = {-1: "below", 0: "on", 1: "above"}
 
 
 def sampled(n: int, most: int, seed: int) -> NDArray[np.intp]:
@@ -36,9 +39,23 @@ def sampled(n: int, most: int, seed: int) -> NDArray[np.intp]:
 
 
 def cross_values(a: MapStack, b: MapStack, metric: Metric) -> NDArray[np.float64]:
-    """Compare every map of `a` with every map of `b`: (N, N), NaN where undefined."""
+    """Compare every map of `a` with every map of `b`: (N, N), NaN where undefined.
+
+    Exact for a few maps; of many, SSIM takes evenly spread windows and EMD the means of evenly
+    spread parts of the sorted pixels (`Metric.cross`).
+    """
     if metric.of_cosine is not None:
         return metric.of_cosine(cross_cosine(a, b).cpu().numpy())
+    if metric.cross is not None:
+        undefined = a.undefined[:, None] | b.undefined[None, :]
+        values: NDArray[np.float64] = (
+            metric.cross(a, b).double().masked_fill(undefined, float("nan")).cpu().numpy()
+        )
+        return values
+    return _cross_one_by_one(a, b, metric)
+
+
+def _cross_one_by_one(a: MapStack, b: MapStack, metric: Metric) -> NDArray[np.float64]:
     n = len(a)
     values = np.full((n, n), np.nan)
     metric(a, b)  # what the metric needs of one map is then derived, and only taken below
@@ -58,39 +75,50 @@ def chance_level(
     n_permutations: int = 9999,
     max_images: int = 500,
     seed: int = 0,
+    sides: Mapping[str, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """Compare each backbone's map of one image with the other's map of another image.
 
     The images of one backbone are paired anew with those of the other, `n_permutations` times (all
-    N! ways where there are no more). Under the hypothesis that the other backbone's map of *this*
+    ways where there are no more). Under the hypothesis that the other backbone's map of *this*
     image is no better a match than its map of any image, the observed pairing is one of them: p is
     the share of pairings, the observed one included, whose mean agreement over images is at least
     as good (one-sided, towards agreement). `p_corrected` is corrected over the pairs of each
     metric after Benjamini and Hochberg.
+
+    Of AIS maps give `sides`. The sign of such a map is that of the head's error, and two heads
+    mostly err on the same side of one image: with any bias that all images share, maps of
+    different images, of any sides, would be a level that every pair exceeds. Images are then
+    paired only with images on which both heads err on the same sides as on their own.
 
     Parameters
     ----------
     maps
         (N, h, w) maps of the same images by backbone, as in `pair_values`.
     metrics
-        Names out of `METRICS`. Cosine, Pearson and MSE cost next to nothing; any other metric is
-        computed for every two images, N^2 times per pair of backbones.
+        Names out of `METRICS`; each is computed for every two images.
     size_px
         Side of the pixel grid.
     n_permutations
-        Random pairings; the same for every pair of backbones.
+        Random pairings; the same for every pair of backbones with the same strata.
     max_images
         Take this many images at random where there are more; all maps of them are held at once.
     seed
         Seed of the choice of images and of the pairings.
+    sides
+        (N,) by backbone: above 0 where its head predicts more than the human rating, below 0 for
+        less, 0 for neither, NaN where unknown. Images alone in their stratum are left out.
 
     Returns
     -------
     DataFrame
-        ``metric, backbone_a, backbone_b, chance`` (mean over i and j != i), ``chance_std`` (SD
-        over them), ``chance_low, chance_high`` (between them lie 95 % of the pairings' means),
-        ``p``, ``chance_n`` (images compared, those with an undefined map left out),
-        ``p_corrected``. NaN where fewer than two images are left.
+        ``metric, backbone_a, backbone_b, chance`` (mean over images i and j != i of one stratum,
+        every image counted once), ``chance_std`` (SD over such pairs), ``chance_low, chance_high``
+        (between them lie 95 % of the pairings' means), ``p``, ``chance_n`` (images compared, those
+        with an undefined map or alone in their stratum left out), ``chance_observed`` (agreement
+        on the same image, over just these images and as they were compared), ``chance_strata``
+        (images in each stratum, "below/above 12" where the first head errs below and the second
+        above; empty without `sides`), ``p_corrected``. NaN where fewer than two images are left.
 
     References
     ----------
@@ -104,109 +132,111 @@ def chance_level(
             f"n_permutations={n_permutations}"
         )
     wanted = metrics_named(metrics)
-    stacks = _chosen_stacks(aligned(maps).arrays, size_px, max_images, seed)
+    same = aligned(maps)
+    maps = same.arrays
+    if sides is not None and same.names is not None:
+        sides = {
+            k: v.reindex(same.names) if isinstance(v, pd.Series) else v for k, v in sides.items()
+        }
+    chosen = sampled(_n_images(maps), max_images, seed)
+    errors = None if sides is None else _signs(maps, sides, chosen)
+    stacks = _stacks(maps, chosen, size_px)
     rows: list[dict[str, Any]] = [
         {"metric": one.name, "backbone_a": a, "backbone_b": b}
         for one in wanted
         for a, b in combinations(stacks, 2)
     ]
-    pairings = _Pairings(n_permutations, seed)
+    pairings = Pairings(n_permutations, seed)
 
     def work(row: dict[str, Any]) -> None:
-        one = metric(row["metric"])
-        cross = cross_values(stacks[row["backbone_a"]], stacks[row["backbone_b"]], one)
-        row |= _chance_of_pair(cross, one, pairings)
+        one, a, b = metric(row["metric"]), row["backbone_a"], row["backbone_b"]
+        cross = cross_values(stacks[a], stacks[b], one)
+        both = None if errors is None else (errors[a], errors[b])
+        row |= _chance_of_pair(cross, one, pairings, both)
 
     compared: list[dict[str, Any]] = list(in_threads(work, rows))
     table = pd.DataFrame(compared).assign(p_corrected=np.nan)
-    for _, group in table[table["p"].notna()].groupby("metric", sort=False):
-        table.loc[group.index, "p_corrected"] = false_discovery_control(group["p"], method="bh")
+    for _, group in table.groupby("metric", sort=False):
+        table.loc[group.index, "p_corrected"] = corrected(group["p"])
     return table
 
 
-@one_thread_an_operation()
-def _chosen_stacks(
-    maps: Mapping[str, Any], size_px: int, max_images: int, seed: int
-) -> dict[str, MapStack]:
+def _n_images(maps: Mapping[str, Any]) -> int:
     lengths = {int(one.shape[0]) for one in maps.values()}
     if len(maps) < 2 or len(lengths) != 1:
         raise RequestError(
             "expected maps of the same images for at least two backbones, got "
             f"{ {name: int(one.shape[0]) for name, one in maps.items()} } images"
         )
-    chosen = sampled(lengths.pop(), max_images, seed)
+    return lengths.pop()
+
+
+@one_thread_an_operation()
+def _stacks(maps: Mapping[str, Any], chosen: NDArray[np.intp], size_px: int) -> dict[str, MapStack]:
     return {name: MapStack.of(one[chosen], size_px) for name, one in maps.items()}
 
 
-class _Pairings:
-    """Random pairings of n images with n images, made once for each n and shared by the pairs."""
-
-    def __init__(self, n_permutations: int, seed: int) -> None:
-        self._n_permutations = n_permutations
-        self._seed = seed
-        self._made: dict[int, tuple[NDArray[np.int32], bool]] = {}
-        self._making = Lock()
-
-    def of(self, n: int) -> tuple[NDArray[np.int32], bool]:
-        """Give (pairings, n) partners of the images, and whether these are all that there are."""
-        with self._making:
-            if n not in self._made:
-                self._made[n] = self._make(n)
-            return self._made[n]
-
-    def _make(self, n: int) -> tuple[NDArray[np.int32], bool]:
-        if n < 13 and factorial(n) <= self._n_permutations:
-            return np.array(list(permutations(range(n))), dtype=np.int32), True
-        ordered = np.tile(np.arange(n, dtype=np.int32), (self._n_permutations, 1))
-        return np.random.default_rng(self._seed).permuted(ordered, axis=1, out=ordered), False
+def _signs(
+    maps: Mapping[str, Any], sides: Mapping[str, ArrayLike], chosen: NDArray[np.intp]
+) -> dict[str, NDArray[np.float64]]:
+    """Sign of each backbone's error on the chosen images: -1, 0, 1 or NaN."""
+    n = _n_images(maps)
+    known = {name: np.asarray(sides[name], dtype=float) for name in maps if name in sides}
+    wrong = [name for name in maps if name not in known or known[name].shape != (n,)]
+    if wrong:
+        raise RequestError(
+            f"expected the side of the error on each of the {n} images for every backbone, "
+            f"that of {', '.join(wrong)} is missing or of other images"
+        )
+    return {name: np.sign(one[chosen]) for name, one in known.items()}
 
 
 def _chance_of_pair(
-    cross: NDArray[np.float64], metric: Metric, pairings: _Pairings
-) -> dict[str, float]:
+    cross: NDArray[np.float64],
+    metric: Metric,
+    pairings: Pairings,
+    sides: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+) -> dict[str, Any]:
     # A map that agrees with none is undefined itself; a pairing must not depend on such images.
     kept = ~(np.isnan(cross).all(axis=1) | np.isnan(cross).all(axis=0))
-    cross = cross[np.ix_(kept, kept)]
+    stratum, said = np.zeros(len(cross), dtype=int), ""
+    if sides is not None:
+        kept &= np.isfinite(sides[0]) & np.isfinite(sides[1])
+        stratum = np.where(kept, 3 * np.nan_to_num(sides[0]) + np.nan_to_num(sides[1]), 0)
+        stratum, said = stratum.astype(int), _said(stratum[kept])
+        kept[kept] = _in_company(stratum[kept])
+    cross, stratum = cross[np.ix_(kept, kept)], stratum[kept]
     n = len(cross)
     if n < 2 or np.isnan(cross).any():
-        unknown = dict.fromkeys(("chance", "chance_std", "chance_low", "chance_high", "p"), np.nan)
-        return unknown | {"chance_n": n}
-    others = cross[~np.eye(n, dtype=bool)]
-    partners, all_of_them = pairings.of(n)
-    means = _means_of_pairings(cross, partners)
+        return dict.fromkeys(CHANCE_COLUMNS, np.nan) | {"chance_n": n, "chance_strata": said}
+    others = (stratum[:, None] == stratum) & ~np.eye(n, dtype=bool)
+    partners, all_of_them = pairings.of(stratum)
+    means = paired_means(cross, partners)
     low, high = np.quantile(means, [0.025, 0.975])
+    observed = float(np.diagonal(cross).mean())
     return {
-        "chance": float(others.mean()),
-        "chance_std": float(others.std(ddof=1)),
+        "chance": float((np.where(others, cross, 0).sum(axis=1) / others.sum(axis=1)).mean()),
+        "chance_std": float(cross[others].std(ddof=1)),
         "chance_low": float(low),
         "chance_high": float(high),
-        "p": _p_value(float(np.diagonal(cross).mean()), means, metric, all_of_them),
+        "p": p_of_pairings(observed, means, metric.direction, all_of_them),
         "chance_n": n,
+        "chance_observed": observed,
+        "chance_strata": said,
     }
 
 
-def _means_of_pairings(
-    cross: NDArray[np.float64], partners: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """Mean of ``cross[i, partner of i]`` over images i, for every pairing."""
-    n = len(cross)
-    flat, row = cross.ravel(), n * np.arange(n)
-    parts = [
-        flat.take(row + partners[start : start + PERMUTATIONS_AT_ONCE]).mean(axis=1)
-        for start in range(0, len(partners), PERMUTATIONS_AT_ONCE)
+def _in_company(stratum: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Which images are not alone in their stratum."""
+    _, place, counts = np.unique(stratum, return_inverse=True, return_counts=True)
+    return np.asarray(counts[place] > 1)
+
+
+def _said(stratum: NDArray[np.int_]) -> str:
+    """Say how many images each stratum of both errors' sides has."""
+    counted = [
+        (f"{_SIDES[a]}/{_SIDES[b]}", int((stratum == 3 * a + b).sum()))
+        for a in _SIDES
+        for b in _SIDES
     ]
-    return np.concatenate(parts)
-
-
-def _p_value(
-    observed: float, means: NDArray[np.float64], metric: Metric, all_of_them: bool
-) -> float:
-    """Share of pairings at least as good as the observed one, as `permutation_test` counts it."""
-    rounding = abs(1e-14 * observed)  # sums of the same values in another order tie
-    if metric.direction == "higher":
-        as_good = np.count_nonzero(means >= observed - rounding)
-    else:
-        as_good = np.count_nonzero(means <= observed + rounding)
-    if all_of_them:
-        return as_good / len(means)
-    return (as_good + 1) / (len(means) + 1)
+    return "; ".join(f"{name} {n}" for name, n in counted if n)

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 
-from aisthesis.agreement.bootstrap import resampled_means
 from aisthesis.agreement.metrics import metric
 from aisthesis.agreement.summary import by_image
 from aisthesis.errors import RequestError
+from aisthesis.stats.bootstrap import resampled_means
 
 __all__ = ["cluster_backbones"]
 

@@ -12,6 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aisthesis.agreement.cross import (
+    cross_emd,
+    cross_spearman,
+    cross_ssim,
+    cross_ssim_gaussian,
+    cross_top10_iou,
+)
 from aisthesis.agreement.linear import cosine, mse, pearson
 from aisthesis.agreement.ranks import emd, spearman, top10_iou
 from aisthesis.agreement.stack import MapStack
@@ -51,6 +58,10 @@ class Metric:
     of_cosine
         The value as a function of the cosine of the two maps, where it is one: chance levels and
         reliabilities then need no pixel either.
+    cross
+        From two stacks to the value of every map of one with every map of the other, (N_a, N_b),
+        far faster than one by one; the caller masks undefined maps. None where there is no such
+        way: chance levels are then from few images.
     disattenuates
         The correction for attenuation holds for it.
     """
@@ -67,6 +78,7 @@ class Metric:
     original: bool = False
     needs_pixels: bool = True
     of_cosine: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+    cross: Callable[[MapStack, MapStack], Tensor] | None = None
     disattenuates: bool = False
 
     def __call__(self, a: MapStack, b: MapStack) -> Tensor:
@@ -110,6 +122,7 @@ _ALL = (
         blind_to="agreement at a distance: evidence moved by more than a window counts as lost",
         undefined_when=_NO_Z_SCORES,
         compute=ssim,
+        cross=cross_ssim,
         original=True,
     ),
     Metric(
@@ -122,6 +135,7 @@ _ALL = (
         blind_to="place: two maps with the same histogram get 0 wherever their evidence lies",
         undefined_when=_NO_Z_SCORES,
         compute=emd,
+        cross=cross_emd,
         original=True,
     ),
     Metric(
@@ -162,6 +176,7 @@ _ALL = (
         blind_to="how strong the evidence is: only the order of the pixels counts",
         undefined_when=_NO_Z_SCORES,
         compute=spearman,
+        cross=cross_spearman,
     ),
     Metric(
         name="top10_iou",
@@ -173,6 +188,7 @@ _ALL = (
         blind_to="everything below the top tenth, negative evidence above all",
         undefined_when=_NO_Z_SCORES,
         compute=top10_iou,
+        cross=cross_top10_iou,
     ),
     Metric(
         name="ssim_gaussian",
@@ -187,6 +203,7 @@ _ALL = (
         blind_to="agreement at a distance: evidence moved by more than a window counts as lost",
         undefined_when=_NO_Z_SCORES,
         compute=ssim_gaussian,
+        cross=cross_ssim_gaussian,
     ),
     Metric(
         name="spatial_emd",

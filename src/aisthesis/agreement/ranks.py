@@ -8,7 +8,15 @@ from torch import Tensor
 
 from aisthesis.agreement.stack import MapStack
 
-__all__ = ["TOP_SHARE", "emd", "spearman", "top10_iou"]
+__all__ = [
+    "TOP_SHARE",
+    "emd",
+    "sorted_pixels",
+    "spearman",
+    "standard_ranks",
+    "top10_iou",
+    "top_pixels",
+]
 
 #: Share of an image's pixels that count as its strongest evidence.
 TOP_SHARE = 0.1
@@ -25,12 +33,12 @@ def emd(a: MapStack, b: MapStack) -> Tensor:
     Ramdas, Garcia & Cuturi (2017), "On Wasserstein two-sample testing and related families of
     nonparametric tests", Entropy 19(2), 47.
     """
-    return (a.once(_sorted_pixels) - b.once(_sorted_pixels)).abs_().mean(dim=1).double()
+    return (a.once(sorted_pixels) - b.once(sorted_pixels)).abs_().mean(dim=1).double()
 
 
 def spearman(a: MapStack, b: MapStack) -> Tensor:
     """Spearman's rho over pixels, ties given their average rank: (N,), -1 to 1."""
-    return (a.once(_standard_ranks) * b.once(_standard_ranks)).mean(dim=1).double().clamp(-1, 1)
+    return (a.once(standard_ranks) * b.once(standard_ranks)).mean(dim=1).double().clamp(-1, 1)
 
 
 def top10_iou(a: MapStack, b: MapStack) -> Tensor:
@@ -38,11 +46,12 @@ def top10_iou(a: MapStack, b: MapStack) -> Tensor:
 
     Pixels that tie with the last of the top tenth belong to it.
     """
-    top_a, top_b = a.once(_top_pixels), b.once(_top_pixels)
+    top_a, top_b = a.once(top_pixels), b.once(top_pixels)
     return (top_a & top_b).sum(dim=1).double() / (top_a | top_b).sum(dim=1)
 
 
-def _sorted_pixels(stack: MapStack) -> Tensor:
+def sorted_pixels(stack: MapStack) -> Tensor:
+    """Pixels of each map in order: (N, pixels), float32."""
     values = stack.pixels().flatten(1)
     if values.device.type != "cpu":
         return values.sort(dim=1).values
@@ -50,8 +59,8 @@ def _sorted_pixels(stack: MapStack) -> Tensor:
     return torch.from_numpy(np.sort(values.numpy(), axis=1))
 
 
-def _standard_ranks(stack: MapStack) -> Tensor:
-    """Average ranks over an image's pixels, centred and scaled to SD 1: (N, pixels), float32."""
+def standard_ranks(stack: MapStack) -> Tensor:
+    """Give average ranks over an image's pixels, scaled to mean 0 and SD 1: (N, pixels)."""
     values, order = stack.pixels().flatten(1).sort(dim=1)
     n = values.shape[1]
     position = torch.arange(n, device=values.device).expand_as(values)
@@ -66,8 +75,9 @@ def _standard_ranks(stack: MapStack) -> Tensor:
     return (ranks / ranks.square().mean(dim=1, keepdim=True).sqrt()).float()
 
 
-def _top_pixels(stack: MapStack) -> Tensor:
-    in_order = stack.once(_sorted_pixels)
+def top_pixels(stack: MapStack) -> Tensor:
+    """Which pixels belong to the top tenth: (N, pixels) bool."""
+    in_order = stack.once(sorted_pixels)
     n = in_order.shape[1]
     threshold = in_order[:, n - max(1, round(TOP_SHARE * n))]
     return stack.pixels().flatten(1) >= threshold[:, None]

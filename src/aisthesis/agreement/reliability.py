@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aisthesis.agreement.bootstrap import mean_intervals, percentile_intervals, resampled_means
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare
 from aisthesis.agreement.seeds import SeedCosines, require_seeds, single_seed_cosines
 from aisthesis.aligned import SEED_MAPS, aligned
+from aisthesis.stats.bootstrap import mean_intervals, percentile_intervals, resampled_means
 
 __all__ = ["disattenuated", "reliability", "spearman_brown"]
 
@@ -52,7 +52,7 @@ def reliability(
     -------
     DataFrame
         ``metric, backbone, mean`` (over images, of the mean over pairs of seeds), ``low, high``
-        (95 % BCa bootstrap over images), ``n`` (images on which it is defined), ``n_seeds``,
+        (95 % studentised bootstrap over images), ``n`` (images where it is defined), ``n_seeds``,
         ``stepped_up``: for cosine and Pearson, what the reliability of maps averaged over the S
         seeds would be, S r / (1 + (S - 1) r). NaN with a single seed.
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aisthesis.agreement.bootstrap import mean_intervals
+from aisthesis.agreement.metrics import METRICS
 from aisthesis.errors import RequestError
+from aisthesis.stats.bootstrap import mean_intervals
 
 __all__ = ["by_image", "summarise"]
 
@@ -37,8 +38,8 @@ def summarise(
     -------
     DataFrame
         The group columns, then ``mean, std`` (sample SD), ``median, min, max, n, n_undefined,
-        low, high`` (95 % BCa bootstrap interval of the mean), over the `n` images on which the
-        value is defined; with `sides` also ``same_side_share, same_side_n, same_side_mean,
+        low, high`` (95 % studentised bootstrap interval of the mean), over the `n` images on which
+        the value is defined; with `sides` also ``same_side_share, same_side_n, same_side_mean,
         same_side_low, same_side_high``, where ``same_side_n`` counts the same-side images on
         which the value is defined. Rows in order of first appearance. NaN where there is
         nothing to compute from; intervals need two images.
@@ -46,7 +47,8 @@ def summarise(
     groups, matrix, present = by_image(values)
     defined = np.isfinite(matrix)
     n = defined.sum(axis=0)
-    intervals = mean_intervals(matrix, seed, n_boot)
+    bounds = _bounds(groups)
+    intervals = mean_intervals(matrix, seed, n_boot, bounds=bounds)
     columns = {
         "mean": _of_columns(np.mean, matrix),
         "std": _of_columns(lambda x: x.std(ddof=1) if x.size > 1 else np.nan, matrix),
@@ -125,7 +127,7 @@ def _same_side_columns(
         if side.notna().any():
             share[column] = side.dropna().astype(float).mean()
     selected = np.where(same, matrix, np.nan)
-    intervals = mean_intervals(selected, seed, n_boot)
+    intervals = mean_intervals(selected, seed, n_boot, bounds=_bounds(groups))
     return {
         "same_side_share": share,
         "same_side_n": np.isfinite(selected).sum(axis=0),
@@ -133,6 +135,15 @@ def _same_side_columns(
         "same_side_low": intervals.low,
         "same_side_high": intervals.high,
     }
+
+
+def _bounds(groups: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Least and greatest value that each group's mean can have; infinite where not known."""
+    names = groups["metric"] if "metric" in groups else [""] * len(groups)
+    known = [METRICS.get(str(name)) for name in names]
+    low = [-np.inf if one is None else one.low for one in known]
+    high = [np.inf if one is None else one.high for one in known]
+    return np.array(low), np.array(high)
 
 
 def _of_columns(

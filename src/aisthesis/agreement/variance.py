@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from aisthesis.agreement.bootstrap import percentile_intervals, resample_counts
 from aisthesis.agreement.parallel import one_thread_an_operation
 from aisthesis.agreement.seeds import (
     SeedCosines,
@@ -21,6 +20,7 @@ from aisthesis.agreement.seeds import (
     single_seed_cosines,
 )
 from aisthesis.aligned import SEED_MAPS, aligned
+from aisthesis.stats.bootstrap import percentile_intervals, resample_counts
 
 __all__ = ["COMPONENTS", "UNRESOLVED", "variance_components"]
 

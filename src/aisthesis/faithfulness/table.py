@@ -82,7 +82,7 @@ def tidy_measure(
         by place one for each of `BESIDE` too.
         ``mean`` is over the `n` images where the measure is defined, ``n_undefined`` are left
         out; ``difference`` is the mean of the method's value less the control's, over the images
-        where both are defined. ``low`` and ``high`` are 95% bootstrap limits (BCa).
+        where both are defined. ``low`` and ``high`` are 95% limits of the studentised bootstrap.
     """
     there = [control for control in controls if control in values]
     pairs = [

@@ -40,7 +40,7 @@ from aisthesis.pipeline.stored import StoredMaps
 __all__ = ["AgreeJob", "agree_backbones", "agree_parts", "mapped_labels"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 5
+_CODE = 6
 
 Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 
@@ -118,9 +118,9 @@ def agree_backbones(
         compared = _compare(folder, config, labels, kinds, executor, narrator)
         seconds = round(time.perf_counter() - started, 3)
         folder.record(stages={"compare": {"seconds": seconds}})
-        with _opened(folder, labels, kinds) as datasets:
-            inferred = infer(datasets, config, narrator, kinds[len(BASE) :])
         predicted = _Predicted.of(folder, labels, compared.names)
+        with _opened(folder, labels, kinds) as datasets:
+            inferred = infer(datasets, config, narrator, kinds[len(BASE) :], predicted.errors)
         tables = _tables(compared, predicted, config)
         tables |= inferred.others
         if len(labels) > 1:
@@ -219,6 +219,7 @@ class _Predicted:
     names: list[str]
     rating: pd.Series  # by image
     prediction: pd.DataFrame  # image x backbone
+    errors: dict[str, NDArray[np.float64]]  # by backbone: mean over seeds of the residual's sign
 
     @classmethod
     def of(cls, folder: StudyFolder, labels: list[str], names: list[str]) -> _Predicted:
@@ -227,7 +228,12 @@ class _Predicted:
         rating = table.groupby("image", sort=False)["rating"].first().reindex(names)
         by_backbone = table.groupby(["image", "backbone"], sort=False)["prediction"].mean()
         prediction = by_backbone.unstack("backbone").reindex(index=names, columns=labels)
-        return cls(names, rating, prediction)
+        signed = table.assign(side=np.sign((table["prediction"] - table["rating"]).to_numpy()))
+        sides = signed.groupby(["image", "backbone"], sort=False)["side"].mean()
+        errors = sides.unstack("backbone").reindex(index=names, columns=labels)
+        return cls(
+            names, rating, prediction, {label: errors[label].to_numpy(float) for label in labels}
+        )
 
     def sides(self) -> pd.DataFrame:
         """On which images each pair's heads err on the same side of the human rating."""

@@ -23,7 +23,6 @@ _MARK = ".aisthesis-demo"
 #: Coarser than a study's defaults, so that all explainers are done in minutes.
 _OPTIONS = {
     "test": 0.14,
-    "inference_images": 8,
     "explaining": {"cells": 28, "integration_steps": 6, "lime_samples": 30,
                    "lime_superpixels": 16, "multiscale_px": (17, 65), "stride_px": 45},
     "faithfulness": {"images": 3, "steps": 4, "cell_px": 28, "squares": 12, "cascade_images": 2,

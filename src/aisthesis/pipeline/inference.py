@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from aisthesis.agreement import (
     chance_level,
@@ -20,7 +22,7 @@ from aisthesis.agreement.chance import sampled
 from aisthesis.agreement.metrics import METRICS, metrics_named
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator
-from aisthesis.explainer_names import BASE
+from aisthesis.explainer_names import BASE, SIGNED_BY_ERROR
 from aisthesis.pipeline.stored import StoredMaps
 
 __all__ = ["MOST_IMAGES", "N_PERMUTATIONS", "Inferred", "infer"]
@@ -29,6 +31,8 @@ __all__ = ["MOST_IMAGES", "N_PERMUTATIONS", "Inferred", "infer"]
 N_PERMUTATIONS = 9999
 #: Images, at random where there are more, whose every two maps are compared by the cosine.
 MOST_IMAGES = 500
+#: And by a metric that compares maps one by one.
+MOST_ONE_BY_ONE = 32
 
 _PAIR = ["backbone_a", "backbone_b"]
 _DISATTENUATED = ("disattenuated", "disattenuated_low", "disattenuated_high")
@@ -50,6 +54,7 @@ def infer(
     config: StudyConfig,
     narrator: Narrator,
     averaged: Sequence[str] = (),
+    sides: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> Inferred:
     """Infer from the stored maps what the agreement of the backbones is worth.
 
@@ -64,6 +69,9 @@ def infer(
     averaged
         Further kinds of maps, stored averaged over seeds: they have a chance level, but no
         reliability.
+    sides
+        By backbone, on which side of the human rating its heads err on each image: chance levels
+        of AIS maps, whose sign that is, are from images of the same sides.
     """
     pairs, reliabilities, variances = [], [], []
     for kind in BASE:
@@ -78,7 +86,7 @@ def infer(
             advance(1)
             if len(datasets) > 1:
                 corrected = disattenuated(single, cosines=cosines, **draws)
-                both = _with_reliability(_chance(datasets, kind, config), stable, corrected)
+                both = _with_reliability(_chance(datasets, kind, config, sides), stable, corrected)
                 pairs.append(both.assign(map=kind))
             advance(1)
         reliabilities.append(stable.assign(map=kind))
@@ -86,7 +94,7 @@ def infer(
     if averaged and len(datasets) > 1:
         with narrator.steps("chance level of other explainers", len(averaged)) as advance:
             for kind in averaged:
-                pairs.append(_chance(datasets, kind, config).assign(map=kind))
+                pairs.append(_chance(datasets, kind, config, sides).assign(map=kind))
                 advance(1)
     return Inferred(
         pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(),
@@ -97,36 +105,52 @@ def infer(
     )
 
 
-def _by_cost(config: StudyConfig) -> tuple[list[str], list[str]]:
-    """Names of the study's metrics: those that the cosine gives, and those of pixels."""
-    wanted = metrics_named(config.metrics)
-    cheap = [one.name for one in wanted if one.of_cosine is not None]
-    return cheap, [one.name for one in wanted if one.of_cosine is None]
+def _by_cost(config: StudyConfig) -> list[tuple[list[str], int]]:
+    """Names of the study's metrics by cost, and how many images are compared with each other.
+
+    First those that the cosine gives, then those compared by products of matrices, then others.
+    """
+    most = (MOST_IMAGES, config.inference_images, min(config.inference_images, MOST_ONE_BY_ONE))
+    groups: list[list[str]] = [[], [], []]
+    for one in metrics_named(config.metrics):
+        cost = 0 if one.of_cosine is not None else 1 if one.cross is not None else 2
+        groups[cost].append(one.name)
+    return list(zip(groups, most, strict=True))
 
 
-def _chance(datasets: Opened, kind: str, config: StudyConfig) -> pd.DataFrame:
+def _chance(
+    datasets: Opened,
+    kind: str,
+    config: StudyConfig,
+    sides: Mapping[str, NDArray[np.float64]] | None,
+) -> pd.DataFrame:
     maps = {label: StoredMaps(one[kind]) for label, one in datasets.items()}
+    options: dict[str, Any] = {"n_permutations": N_PERMUTATIONS, "seed": config.seed}
+    if kind in SIGNED_BY_ERROR:
+        options["sides"] = sides
     tables = [
-        chance_level(maps, names, n_permutations=N_PERMUTATIONS, max_images=most, seed=config.seed)
-        for names, most in zip(
-            _by_cost(config), (MOST_IMAGES, config.inference_images), strict=True
-        )
+        chance_level(maps, names, max_images=most, **options)
+        for names, most in _by_cost(config)
         if names
     ]
-    return pd.concat(tables, ignore_index=True)
+    order = {one.name: place for place, one in enumerate(metrics_named(config.metrics))}
+    return pd.concat(tables).sort_values(
+        "metric", key=lambda x: x.map(order), kind="stable", ignore_index=True
+    )
 
 
 def _reliability(
     single: Mapping[str, xr.DataArray], config: StudyConfig, **options: Any
 ) -> pd.DataFrame:
-    cheap, on_pixels = _by_cost(config)
+    (cheap, _), *on_pixels = _by_cost(config)
     tables = [reliability(single, cheap, **options)] if cheap else []
-    if on_pixels:
-        n = next(iter(single.values())).sizes["image"]
-        chosen = sampled(n, config.inference_images, config.seed)
-        few = {label: one[:, chosen].values for label, one in single.items()}
-        options.pop("cosines")
-        tables.append(reliability(few, on_pixels, **options))
+    options.pop("cosines")
+    for names, most in on_pixels:
+        if names:
+            n = next(iter(single.values())).sizes["image"]
+            chosen = sampled(n, most, config.seed)
+            few = {label: one[:, chosen].values for label, one in single.items()}
+            tables.append(reliability(few, names, **options))
     order = {one.name: place for place, one in enumerate(metrics_named(config.metrics))}
     table = pd.concat(tables)
     return table.sort_values("metric", key=lambda x: x.map(order), kind="stable", ignore_index=True)

@@ -33,8 +33,7 @@ _ALWAYS = (
     "arXiv:2409.16292.",
     "Paszke, A., Gross, S., Massa, F., et al. (2019). PyTorch: An imperative style, "
     "high-performance deep learning library. NeurIPS 32.",
-    "Efron, B. (1987). Better bootstrap confidence intervals. Journal of the American Statistical "
-    "Association, 82(397), 171–185.",
+    "Efron, B., & Tibshirani, R. J. (1993). An introduction to the bootstrap. Chapman & Hall.",
 )
 _SSIM = (
     "Wang, Z., Bovik, A. C., Sheikh, H. R., & Simoncelli, E. P. (2004). Image quality assessment: "
@@ -222,7 +221,7 @@ def _agreement(metrics: list[str]) -> str:
     text = (
         "The maps of every pair of networks were compared image by image "
         f"by {'; '.join(_metric(name) for name in metrics)}. Values are summarised over images "
-        "with 95% bootstrap intervals (BCa) of the mean."
+        "with 95% intervals of the mean (studentised bootstrap)."
     )
     return text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from aisthesis.agreement.bootstrap import percentile_intervals, resampled_means
 from aisthesis.report.metricnames import describe
 from aisthesis.report.pair_words import SIGNIFICANT, Row, of
 from aisthesis.report.selection import leading_kind, map_kinds, metric_names
@@ -19,6 +18,7 @@ from aisthesis.report.wording import (
     same_number,
     span,
 )
+from aisthesis.stats.bootstrap import percentile_intervals, resampled_means
 
 __all__ = ["main_metric", "observe_chance", "observe_level", "observe_noise"]
 

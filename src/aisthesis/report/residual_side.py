@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from aisthesis.agreement.bootstrap import mean_intervals, percentile_intervals
 from aisthesis.report.wording import (
     FEW_IMAGES,
     KIND_NAMES,
@@ -15,6 +14,7 @@ from aisthesis.report.wording import (
     size,
     span,
 )
+from aisthesis.stats.bootstrap import mean_intervals, percentile_intervals
 
 __all__ = ["observe_residual_side", "with_sides"]
 

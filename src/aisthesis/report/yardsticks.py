@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from aisthesis.agreement.bootstrap import mean_intervals
 from aisthesis.report.dots import DotChart, Mark, dot_chart
 from aisthesis.report.matrices import own_value
 from aisthesis.report.metricnames import describe
 from aisthesis.report.pair_words import of
 from aisthesis.report.wording import KIND_NAMES, and_list, capitalised
+from aisthesis.stats.bootstrap import mean_intervals
 
 __all__ = ["SERIES", "Yardsticks", "what_they_are", "yardsticks"]
 

@@ -1,0 +1,161 @@
+"""Metrics of pixels between every two maps of two stacks, by products of matrices.
+
+Of n maps there are n^2 comparisons. Ranks and tops are compared exactly, as products over the
+pixels; EMD on the means of equal parts of the sorted pixels; SSIM in windows evenly spread over
+the grid, all of them where the maps are few. Each window is exact; only their number differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.spatial.distance import cdist
+from torch import Tensor
+
+from aisthesis.agreement.ranks import sorted_pixels, standard_ranks, top_pixels
+from aisthesis.agreement.stack import MapStack
+from aisthesis.agreement.structure import GAUSSIAN, K1, K2, UNIFORM, Window
+from aisthesis.maps import interpolation_matrix
+
+__all__ = ["cross_emd", "cross_spearman", "cross_ssim", "cross_ssim_gaussian", "cross_top10_iou"]
+
+#: Parts of the sorted pixels; a part holds 49 of 224 x 224.
+EMD_PARTS = 1024
+#: Windows times comparisons up to which every window is taken.
+SSIM_EXACT = 12_000_000
+#: And how many there are to be of more comparisons, within the least and most along an axis.
+SSIM_AT_MOST = 20_000_000
+SSIM_FEWEST, SSIM_MOST = 20, 56
+#: Maps whose pixels are held at a time.
+MAPS_AT_ONCE = 16
+
+
+def cross_spearman(a: MapStack, b: MapStack) -> Tensor:
+    """Spearman's rho over pixels of every two maps: (N_a, N_b), -1 to 1."""
+    ranks_a, ranks_b = a.once(_ranks), b.once(_ranks)
+    return (ranks_a @ ranks_b.mT / ranks_a.shape[1]).double().clamp(-1, 1)
+
+
+def cross_top10_iou(a: MapStack, b: MapStack) -> Tensor:
+    """Overlap of the top tenths of every two maps: (N_a, N_b), 0 to 1."""
+    top_a, top_b = a.once(_tops), b.once(_tops)
+    both = (top_a @ top_b.mT).double()
+    return both / (top_a.sum(dim=1).double()[:, None] + top_b.sum(dim=1).double() - both)
+
+
+def cross_emd(a: MapStack, b: MapStack) -> Tensor:
+    """1-D Wasserstein distance between the pixel values of every two maps: (N_a, N_b)."""
+    (parts_a, weight), (parts_b, _) = a.once(_sorted_parts), b.once(_sorted_parts)
+    device, weight = a.small.device, weight[0] if len(weight) else weight
+    if device.type != "cpu":
+        return torch.cdist(parts_a * weight, parts_b * weight, p=1).double()
+    return torch.from_numpy(
+        cdist((parts_a * weight).numpy(), (parts_b * weight).numpy(), "cityblock")
+    )
+
+
+def cross_ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
+    """Mean structural similarity of every two maps: (N_a, N_b), -1 to 1."""
+    least_a, most_a = a.once(_extremes)
+    least_b, most_b = b.once(_extremes)
+    joint = torch.maximum(most_a[:, None], most_b) - torch.minimum(least_a[:, None], least_b)
+    c1, c2 = (K1 * joint).square(), (K2 * joint).square()
+    windows = a.size_px - len(window.weights) + 1
+    window.matrix(a.size_px)  # refuses a grid that is smaller than the window
+    along = _along(windows, len(a) * len(b))
+    starts = ((np.arange(along) + 0.5) * windows / along).astype(int)
+    total = torch.zeros(len(a), len(b), dtype=torch.float64, device=a.small.device)
+    for row in starts:
+        of_a, of_b = (_windows(one, window, int(row), starts) for one in (a, b))
+        total += _similarity(of_a, of_b, c1, c2).sum(dim=0)
+    return total / along**2
+
+
+def _along(windows: int, comparisons: int) -> int:
+    """How many of the windows along an axis are taken."""
+    if comparisons * windows**2 <= SSIM_EXACT:
+        return windows
+    wanted = round((SSIM_AT_MOST / comparisons) ** 0.5)
+    return min(windows, max(SSIM_FEWEST, min(wanted, SSIM_MOST)))
+
+
+def cross_ssim_gaussian(a: MapStack, b: MapStack) -> Tensor:
+    """Structural similarity with the Gaussian window of every two maps: (N_a, N_b)."""
+    return cross_ssim(a, b, GAUSSIAN)
+
+
+def _windows(
+    stack: MapStack, window: Window, row: int, starts: np.ndarray
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Means, variances (windows, N) and deviations (windows, N, pixels) in one row of windows."""
+    side = len(window.weights)
+    height, width = stack.native_size
+    along_y = interpolation_matrix(height, stack.size_px)[row : row + side].to(stack.small)
+    along_x = interpolation_matrix(width, stack.size_px).to(stack.small)
+    strip = (along_y @ stack.small @ along_x.mT).float()  # (N, side, size_px)
+    patches = strip.unfold(2, side, 1)[:, :, torch.as_tensor(starts)]  # (N, side, windows, side)
+    patches = patches.permute(2, 0, 1, 3).flatten(2)
+    weights = torch.tensor(window.weights, dtype=torch.float64)
+    weights = torch.outer(weights, weights).flatten().to(patches)
+    mean = patches @ weights
+    deviations = (patches - mean[..., None]) * (weights * window.covariance_factor).sqrt()
+    return mean, deviations.square().sum(dim=2), deviations
+
+
+def _similarity(
+    a: tuple[Tensor, Tensor, Tensor], b: tuple[Tensor, Tensor, Tensor], c1: Tensor, c2: Tensor
+) -> Tensor:
+    """SSIM of every two maps in each window: (windows, N_a, N_b)."""
+    (mean_a, variance_a, of_a), (mean_b, variance_b, of_b) = a, b
+    c1, c2 = c1.to(mean_a), c2.to(mean_a)
+    similarity = torch.bmm(of_a, of_b.mT).mul_(2).add_(c2)
+    mean_a, mean_b = mean_a[:, :, None], mean_b[:, None, :]
+    luminance = torch.addcmul(c1, mean_a, mean_b, value=2)
+    similarity.mul_(luminance)
+    difference = mean_a - mean_b
+    luminance.addcmul_(difference, difference)
+    contrast = (variance_a[:, :, None] + variance_b[:, None, :]).add_(c2)
+    return similarity.div_(luminance.mul_(contrast))
+
+
+def _in_pieces(stack: MapStack, build: Callable[[MapStack], Tensor]) -> Tensor:
+    """Build of a few maps at a time, so that their pixels are not all held."""
+    pieces = range(0, max(1, len(stack)), MAPS_AT_ONCE)
+    alone = [
+        MapStack(stack.small[part], stack.undefined[part], stack.size_px)
+        for part in (slice(start, start + MAPS_AT_ONCE) for start in pieces)
+    ]
+    return torch.cat([build(one) for one in alone])
+
+
+def _ranks(stack: MapStack) -> Tensor:
+    return _in_pieces(stack, standard_ranks)
+
+
+def _tops(stack: MapStack) -> Tensor:
+    return _in_pieces(stack, top_pixels).float()
+
+
+def _sorted_parts(stack: MapStack) -> tuple[Tensor, Tensor]:
+    """Mean of each part of the sorted pixels, and the share of the pixels in it: (N, parts)."""
+    pixels = stack.size_px**2
+    edges = np.linspace(0, pixels, min(EMD_PARTS, pixels) + 1).astype(int)
+    lengths = np.diff(edges)
+
+    def means(few: MapStack) -> Tensor:
+        sums = np.add.reduceat(sorted_pixels(few).double().cpu().numpy(), edges[:-1], axis=1)
+        return torch.from_numpy(sums / lengths).to(stack.small.device)
+
+    weight = torch.from_numpy(lengths / pixels).to(stack.small.device)
+    return _in_pieces(stack, means), weight.expand(len(stack), -1)
+
+
+def _extremes(stack: MapStack) -> tuple[Tensor, Tensor]:
+    """Least and largest pixel of each map, (N,) each."""
+    ends = _in_pieces(
+        stack,
+        lambda few: torch.stack([f(few.pixels(), (1, 2)) for f in (torch.amin, torch.amax)], 1),
+    )
+    return ends[:, 0], ends[:, 1]
