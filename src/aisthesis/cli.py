@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from aisthesis import __version__
+from aisthesis.cli_check import add_check
 from aisthesis.cli_engine import add_engine_options, add_links, add_plan, add_status, engine_options
 from aisthesis.cli_open import open_study, report_of
 from aisthesis.cli_pair import add_pair
@@ -20,7 +21,7 @@ from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.memory import told_of_memory
 from aisthesis.streams import ReaderGoneError, careful_streams
 
-__all__ = ["keys_given", "main", "names_in", "print_table"]
+__all__ = ["columns_given", "keys_given", "main", "names_in", "print_table"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
             )
         add_links(command)
         command.set_defaults(command=_run_stage, stage=stage)
+    add_check(commands)
     _add_predict(commands)
     _add_backbones(commands)
     _add_planted(commands)
@@ -169,8 +171,9 @@ def _add_run(commands: Any) -> None:
         "--column",
         action="append",
         default=[],
-        metavar="image|rating|rater=NAME",
-        help="name of a column in the ratings table (may be repeated)",
+        metavar="KEY=VALUE",
+        help="how the ratings table is read, as under [columns]: image, rating or rater=NAME, "
+        "layout=wide, votes=c1,c2,... (may be repeated)",
     )
     add_engine_options(command)
     add_links(command)
@@ -266,7 +269,7 @@ def _asked(options: argparse.Namespace) -> Any:
     if options.explainers:
         values["explainers"] = names_in(options.explainers)
     if options.column:
-        values["columns"] = {**values.get("columns", {}), **_pairs(options.column, "--column")}
+        values["columns"] = columns_given(values.get("columns", {}), options.column)
     engine_options(values, options)
     return study_config(values, base, str(options.study or "the command line"))
 
@@ -317,6 +320,15 @@ def names_in(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def columns_given(held: Any, items: Sequence[str]) -> dict[str, Any]:
+    """Write what `--column` says over the keys of `[columns]`; lists are comma-separated."""
+    keys: dict[str, Any] = {"names": held} if isinstance(held, list) else dict(held)
+    for key, value in _pairs(items, "--column").items():
+        several = key in ("votes", "scale", "names") or (key == "raters" and value != "anonymous")
+        keys[key] = names_in(value) if several else value
+    return keys
+
+
 def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
     pairs = {}
     for item in items:
@@ -365,7 +377,7 @@ def _predict(options: argparse.Namespace) -> None:
 
     if not options.force:
         refuse_edited(study.folder, options.out)
-        if options.out.resolve() == study.config.ratings.resolve():
+        if options.out.resolve() in [file.resolve() for file in study.config.ratings_files]:
             raise RequestError(
                 f"{options.out} holds the study's ratings; give another name, or --force"
             )

@@ -63,11 +63,24 @@ _Config = TypeVar("_Config", bound=BaseModel)
 
 
 class Columns(Section):
-    """Names of the columns in the ratings table."""
+    """How the table of ratings is read: names of its columns, and its layout where it is said."""
 
     image: str = "image"
     rating: str = "rating"
     rater: str = "rater"
+    layout: Literal["auto", "means", "ratings", "anonymous", "wide", "transposed", "votes"] = "auto"
+    raters: Literal["anonymous"] | tuple[str, ...] = ()
+    votes: tuple[str, ...] = ()
+    scale: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+    where: dict[str, str | bool | int | float | tuple[str | bool | int | float, ...]] = {}
+    retests: Literal["auto", "mean"] = "auto"
+    match: Literal["auto", "exact"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_by_position(cls, values: Any) -> Any:
+        return {"names": values} if isinstance(values, list | tuple) else values
 
 
 class FitConfig(Section):
@@ -155,11 +168,12 @@ class StudyConfig(Section):
     """
 
     images: Path
-    ratings: Path
+    ratings: Path | tuple[Path, ...]
     out: Path
     title: str = ""
     backbones: tuple[BackboneConfig, ...] = Field(default=(), validate_default=True)
     columns: Columns = Columns()
+    image_list: Path | None = None
     seeds: int = Field(1, ge=1, le=1000)
     seed: int = Field(0, ge=0, lt=2**31)
     test: float = Field(0.2, gt=0, lt=1)
@@ -185,6 +199,11 @@ class StudyConfig(Section):
     workers: int | None = Field(None, ge=1, le=100_000)
     threads: int = Field(1, ge=1, le=1024)
     dask: DaskConfig = DaskConfig()
+
+    @property
+    def ratings_files(self) -> tuple[Path, ...]:
+        """The table, or tables, of ratings."""
+        return self.ratings if isinstance(self.ratings, tuple) else (self.ratings,)
 
     @field_validator("explainers")
     @classmethod
@@ -228,7 +247,7 @@ def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyCon
         Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
     """
     config = checked(StudyConfig, values, source)
-    keys = ("images", "ratings", "out", "weights_dir", "masks")
+    keys = ("images", "ratings", "out", "weights_dir", "masks", "image_list")
     return config.model_copy(update=absolute_paths(config, keys, base, source))
 
 

@@ -81,7 +81,7 @@ def rating_of(images: ImageFolder, ratings: Any) -> dict[str, float]:
         finite number.
     """
     if isinstance(ratings, str | Path):
-        table = read_ratings(Path(ratings)).mean
+        table = read_ratings(Path(ratings), folder=images).mean
         ratings = dict(zip(table["image"], table["rating"], strict=True))
     if not isinstance(ratings, Mapping | pd.Series):
         raise RequestError(

@@ -174,7 +174,7 @@ class Study:
     @property
     def absent(self) -> str:
         """What of the images and ratings is not there any more; empty where all is there."""
-        return absent_inputs(self.config.images, (self.config.ratings,), self.folder.predictions)
+        return absent_inputs(self.config.images, self.config.ratings_files, self.folder.predictions)
 
     @contextmanager
     def _at_work(self, *, here: bool = False) -> Iterator[tuple[Inputs, Executor]]:

@@ -14,7 +14,7 @@ import numpy as np
 from aisthesis.errors import RequestError, nearest, or_list
 from aisthesis.judgments.similarity_matrix import Matrix
 
-__all__ = ["read_arrays"]
+__all__ = ["load_arrays", "read_arrays", "texts_of"]
 
 _NAMES = ("images", "image", "names", "stimuli", "conditions")
 # All that NumPy's, SciPy's and Python's readers are known to raise on bytes that lie.
@@ -59,7 +59,7 @@ def read_arrays(path: Path, names: list[str] | None, variable: str | None) -> li
     RequestError
         If the file cannot be read, or holds no such array, or the names do not fit.
     """
-    arrays = _load(path)
+    arrays = load_arrays(path)
     own = _own_names(arrays)
     key, values = _chosen(path, arrays, variable)
     cube = values[None] if values.ndim == 2 else values
@@ -80,7 +80,7 @@ def read_arrays(path: Path, names: list[str] | None, variable: str | None) -> li
     if np.isinf(cube).any():
         raise RequestError(f"{path.name}: expected finite values, or NaN for a missing pair")
     kind = _kind_of(key)
-    subjects = _texts(arrays.get("subjects"))
+    subjects = texts_of(arrays.get("subjects"))
     if subjects is None or len(subjects) != len(cube):
         subjects = [
             path.stem if len(cube) == 1 else f"{path.stem}-{k + 1:02d}" for k in range(len(cube))
@@ -98,7 +98,14 @@ def _kind_of(key: str) -> Literal["similarity", "dissimilarity"] | None:
     return "similarity" if "sim" in lower else None
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_arrays(path: Path) -> dict[str, Any]:
+    """Every array of a `.npy` (under the name ""), `.npz` or `.mat` file.
+
+    Raises
+    ------
+    RequestError
+        If it cannot be read, or holds Python objects.
+    """
     suffix = path.suffix.lower()
     try:
         if suffix == ".mat":
@@ -129,10 +136,11 @@ def _load_mat(path: Path) -> dict[str, Any]:
 
 
 def _own_names(arrays: dict[str, Any]) -> list[str] | None:
-    return next((found for name in _NAMES if (found := _texts(arrays.get(name)))), None)
+    return next((found for name in _NAMES if (found := texts_of(arrays.get(name)))), None)
 
 
-def _texts(array: Any) -> list[str] | None:
+def texts_of(array: Any) -> list[str] | None:
+    """The values of an array (N,) of text; None for any other."""
     if array is None or array.ndim != 1 or not all(isinstance(value, str) for value in array):
         return None
     return [str(value).strip() for value in array]

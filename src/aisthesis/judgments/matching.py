@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from aisthesis.errors import RequestError
+from aisthesis.judgments.folder import Folder
 from aisthesis.judgments.ratings import Ratings
 
 __all__ = ["match"]
 
 _LISTED = 10
-
-
-class Folder(Protocol):
-    """What matching needs of an image folder (`aisthesis.images.ImageFolder` is one)."""
-
-    @property
-    def root(self) -> Any:
-        """Where the folder is, for messages."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """All images in it, sorted."""
-
-    def why_not(self, name: str) -> str | None:
-        """Say why an image cannot be found (a verb phrase), or None if it can."""
-
-    def listed_name(self, name: str) -> str:
-        """Return the name under which `names` lists an image."""
 
 
 def match(

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["NoiseCeiling", "noise_ceiling"]
+__all__ = ["NoiseCeiling", "noise_ceiling", "noise_ceiling_of_votes"]
 
 Array = NDArray[np.float64]
 
 _MIN_IMAGES = 3
 _BOOTSTRAP_CHUNK = 100
+_BOOTSTRAP_VALUES = 4_000_000  # held at once
 _INTERVAL = (2.5, 97.5)
 
 
@@ -39,14 +40,16 @@ class NoiseCeiling:
     n_excluded
         Images with one rater, left out here.
     n_raters
-        Different raters.
+        Different raters; of votes, the most for one image.
     n_splits
-        Random halvings averaged over.
+        Random halvings averaged over; 0 for votes.
     n_undefined
         Halvings without a correlation (a half without variation), left out.
     method
         `raters`: everybody rated every image, and the raters are halved. `ratings`: different
-        raters rated different images, and each image's ratings are halved by themselves.
+        raters rated different images, and each image's ratings are halved by themselves. `votes`:
+        only their numbers are known, and R is what the votes' variance within images leaves of the
+        variance of the means.
     reason
         Why a value is NaN, or None.
     """
@@ -65,7 +68,7 @@ class NoiseCeiling:
     n_raters: int
     n_splits: int
     n_undefined: int
-    method: Literal["raters", "ratings"]
+    method: Literal["raters", "ratings", "votes"]
     reason: str | None = None
 
     def as_dict(self) -> dict[str, float | int | str | None]:
@@ -141,6 +144,64 @@ def noise_ceiling(
     return _told(facts, reliability, _bootstrap(halves, n_times, n_boot, rng), n_undefined)
 
 
+def noise_ceiling_of_votes(
+    mean: Array, variance: Array, n_votes: Array, *, n_boot: int = 1000, seed: int = 0
+) -> NoiseCeiling:
+    r"""Estimate the noise ceiling from each image's votes, whoever gave them.
+
+    .. math:: R = 1 - \frac{\overline{s_i^2 / n_i}}{\operatorname{var}(m_i)}
+
+    It is what halving the votes of each image converges to; how lenient single raters are is noise
+    here, since nobody knows who voted for what.
+
+    Parameters
+    ----------
+    mean, variance : (N,)
+        Of each image's votes; the variance with n - 1.
+    n_votes : (N,)
+    n_boot
+        Bootstrap resamples of the images; 0 leaves the intervals NaN.
+    seed
+        Of the resamples.
+    """
+    kept = n_votes >= 2
+    facts = _Facts(
+        n_images=int(kept.sum()),
+        n_excluded=int((~kept).sum()),
+        n_raters=int(n_votes.max(initial=0)),
+        n_splits=0,
+        method="votes",
+    )
+    if facts.n_images < _MIN_IMAGES:
+        reason = (
+            f"{facts.n_images} of {len(mean)} images have at least two votes; at least "
+            f"{_MIN_IMAGES} are needed to estimate reliability"
+        )
+        return _told(facts, math.nan, np.empty(0), reason=reason)
+    error, means = (variance / n_votes)[kept], mean[kept]
+    ones = np.ones((1, len(means)))
+    reliability = float(_from_errors(means, error, ones)[0])
+    if math.isnan(reliability):
+        return _told(facts, math.nan, np.empty(0), reason="the means do not vary between images")
+    rng, n = np.random.default_rng(seed), len(means)
+    chunk = max(1, min(_BOOTSTRAP_CHUNK, _BOOTSTRAP_VALUES // n))
+    drawn = [
+        _from_errors(means, error, rng.multinomial(n, np.full(n, 1 / n), size=some))
+        for some in (min(chunk, n_boot - start) for start in range(0, n_boot, chunk))
+    ]
+    return _told(facts, reliability, np.concatenate(drawn) if drawn else np.empty(0))
+
+
+def _from_errors(mean: Array, error: Array, weights: NDArray[Any]) -> Array:
+    """Reliability of means with squared errors, for each resample of the images (resample, N)."""
+    n = len(mean)
+    centred = mean - mean.mean()
+    variance = (weights @ centred**2 - (weights @ centred) ** 2 / n) / (n - 1)
+    floor = 1e-24 * max(float((mean**2).mean()), np.finfo(np.float64).tiny)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(variance > floor, 1 - weights @ error / n / variance, np.nan)
+
+
 def _by_image(single: pd.DataFrame) -> tuple[Array, bool]:
     """Ratings by image in the order of raters, shape (image, most ratings of one), NaN-padded.
 
@@ -164,7 +225,7 @@ class _Facts:
     n_excluded: int
     n_raters: int
     n_splits: int
-    method: Literal["raters", "ratings"]
+    method: Literal["raters", "ratings", "votes"]
 
 
 def _halvings(

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import math
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from aisthesis.errors import RequestError, quoted
-from aisthesis.judgments.noise_ceiling import NoiseCeiling, noise_ceiling
-from aisthesis.judgments.table import Row, Table, read_table
+from aisthesis.errors import RequestError
+from aisthesis.judgments.averages import means_of, retests_of, single_means
+from aisthesis.judgments.entries import Entry, note_repeated, read_entries, same_characters
+from aisthesis.judgments.faults import Faults
+from aisthesis.judgments.folder import Folder
+from aisthesis.judgments.image_list import read_image_list
+from aisthesis.judgments.layout import Asked, Kind, Layout, headless, layout_of
+from aisthesis.judgments.names import renamed
+from aisthesis.judgments.noise_ceiling import (
+    NoiseCeiling,
+    noise_ceiling,
+    noise_ceiling_of_votes,
+)
+from aisthesis.judgments.table import Table
+from aisthesis.judgments.table_files import ENDINGS, read_any_table
+from aisthesis.judgments.table_rows import Wanted, selected, words_on
+from aisthesis.judgments.votes import read_votes
 
 __all__ = ["Ratings", "read_ratings"]
 
-_LISTED = 10
-# Maps are stored in float32, which holds the squares of no larger or smaller ones.
-_LARGEST = 1e15
 _LEAST_SPREAD = 1e-15
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
-_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
-# As many digits as thousands have: `1,234` may be 1234 or 1.234.
-_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
-_INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
+_FEWEST_RETESTS = 3
 
 
 @dataclass(frozen=True)
@@ -42,186 +45,273 @@ class Ratings:
         the table's own scale; `sd`, the sample SD over raters (NaN where fewer than two raters);
         `n_raters` (missing where single raters are not known).
     single
-        Long format only: one row a rating: `image`, `rater`, `rating`.
+        Where single raters are known: one row a rating: `image`, `rater`, `rating`.
     noise_ceiling
-        Long format only: how well any prediction can agree with these ratings.
+        Where single raters or votes are known: how well any prediction can agree with these
+        ratings.
+    layout
+        How the table was read.
+    said
+        What was found out about the table, in words.
+    cautions
+        What its owner must not miss.
+    n_left_out
+        Empty answers of single raters.
+    retests
+        Where raters rated images again: `rater, n_images, n_ratings, reliability`.
     """
 
     mean: pd.DataFrame
     single: pd.DataFrame | None = None
     noise_ceiling: NoiseCeiling | None = None
+    layout: Kind = "means"
+    said: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    n_left_out: int = 0
+    retests: pd.DataFrame | None = None
 
 
 def read_ratings(
-    path: Path | str,
+    path: Path | str | Iterable[Path | str],
     *,
     image: str = "image",
     rating: str = "rating",
     rater: str = "rater",
+    layout: Literal["auto"] | Kind = "auto",
+    raters: Literal["anonymous"] | Sequence[str] = (),
+    votes: Sequence[str] = (),
+    scale: Sequence[float] = (),
+    names: Sequence[str] = (),
+    where: Mapping[str, Wanted | Sequence[Wanted]] | None = None,
+    retests: Literal["auto", "mean"] = "auto",
+    match: Literal["auto", "exact"] = "auto",
+    image_list: Path | None = None,
+    folder: Folder | None = None,
     seed: int = 0,
 ) -> Ratings:
-    """Read a CSV or TSV table of ratings.
+    """Read ratings of images, however they are laid out.
 
     With a column of raters the table is in long format, one row an image and rater, and single
-    raters, SDs and the noise ceiling are known; without it there is one row an image.
+    raters, SDs and the noise ceiling are known; with a column of ratings only, there is one row an
+    image. Other layouts are found out, and said in `Ratings.said`, or named.
 
     Parameters
     ----------
     path
-        Comma-, semicolon- or tab-separated, UTF-8 (or UTF-16 with a byte order mark). Other
-        columns are ignored.
+        Text in UTF-8 (or UTF-16 with a byte order mark), a workbook, SPSS, Parquet or MATLAB file.
+        Several, or a folder of them: one a rater, or, where they have no image in common or name
+        their raters, parts of one table.
     image, rating, rater
         Names of the columns. Image names are relative to the image folder.
+    layout
+        `means`: one row an image. `ratings`: one row an image and rater. `anonymous`: one row a
+        rating, all by different raters. `wide`: a column a rater. `transposed`: a row a rater, a
+        column an image. `votes`: a column of votes for each point of the scale.
+    raters
+        Columns of single raters, or `anonymous`.
+    votes, scale
+        Columns of numbers of votes, and what a vote in each stands for (default: the numbers that
+        end the columns' names).
+    names
+        Names of the columns by position, where the file has no header.
+    where
+        Values by column: only rows that hold them are read.
+    retests
+        `mean` averages ratings that one rater gave one image; `auto` does so from three such pairs
+        on, and takes fewer for a mistake.
+    match
+        `exact` takes image names as they are; `auto` finds the file meant where only one can be.
+    image_list
+        File with the images' names, in the order of an array's values.
+    folder
+        Where the images are, for `match`.
     seed
         Of the noise ceiling's random halves.
 
     Raises
     ------
     RequestError
-        With all faults of the table in one message, by kind and with line numbers of the file
+        With all faults of a table in one message, by kind and with line numbers of the file
         (the header is line 1): text or decimal commas instead of a number, missing and infinite
         ratings, empty names, rows of the wrong length, an image (or an image and rater) twice,
         ratings that are all the same; or what is wrong with the file as a whole.
     """
-    table = read_table(Path(path), (image, rating, rater))
-    places = [table.index(image), table.index(rating)]
-    long = rater in table.columns
-    if long:
-        places.append(table.index(rater))
-    faults = _Faults(table.name, len(table.rows))
-    entries = [_entry(table, row, places, faults) for row in table.rows]
-    _find_duplicates([entry for entry in entries if entry.image], long, faults)
-    faults.refuse_any()
-    ratings = _long_format(entries, seed) if long else _wide_format(entries)
-    _refuse_constant(table.name, ratings.mean["rating"])
+    asked = Asked(
+        image, rating, rater, layout, raters, tuple(votes), tuple(scale), tuple(names),
+        where or {}, retests, match,
+    )  # fmt: skip
+    listed = None if image_list is None else read_image_list(Path(image_list))
+    paths = _paths(path)
+    read = [_Read.of(one, asked, listed) for one in paths]
+    ratings = _together(read, asked, seed)
+    if folder is not None and match == "auto":
+        ratings = _with_names_of(folder, ratings)
+    _refuse_constant(", ".join(one.name for one in paths[:3]), ratings.mean["rating"])
     return ratings
 
 
+def _paths(path: Path | str | Iterable[Path | str]) -> list[Path]:
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    if len(paths) == 1 and paths[0].is_dir():
+        held = sorted(
+            one
+            for one in paths[0].iterdir()
+            if one.suffix.lower() in ENDINGS and not one.name.startswith(".")
+        )
+        return held or paths
+    if not paths:
+        raise RequestError("expected the file with the ratings, got no file")
+    return paths
+
+
 @dataclass(frozen=True)
-class _Entry:
-    line: int
-    image: str
-    rating: float
-    rater: str = ""
+class _Read:
+    """One file: single ratings, or a table of votes."""
+
+    path: Path
+    layout: Layout
+    said: list[str]
+    entries: list[Entry]
+    n_left_out: int = 0
+    votes: pd.DataFrame | None = None
+    n_rows: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def of(cls, path: Path, asked: Asked, images: Sequence[str] | None) -> _Read:
+        wanted = (asked.image, asked.rating, asked.rater, *asked.votes)
+        table = read_any_table(
+            path, wanted, names=asked.names, variable=asked.rating, images=images
+        )
+        table, said = _with_header(table, path, asked)
+        n_all = len(table.rows)
+        table, left_out = selected(table, asked.where)
+        layout = layout_of(table, asked)
+        faults = Faults(table.name, len(table.rows))
+        said, n_rows = [*said, *left_out, *layout.said], (len(table.rows), n_all)
+        if layout.kind == "votes":
+            return cls(
+                path, layout, said, [], votes=read_votes(table, layout, faults), n_rows=n_rows
+            )
+        entries, n_left_out = read_entries(table, layout, faults)
+        if layout.kind == "means" or not _enough_retests(entries, asked):
+            named = [entry for entry in entries if entry.image]
+            note_repeated(named, layout.kind != "means", faults)
+        faults.refuse_any()
+        if not entries:
+            raise RequestError(f"{table.name}: all {n_left_out} ratings are missing")
+        return cls(path, layout, said, entries, n_left_out, n_rows=n_rows)
 
 
-class _Faults:
-    """Faults of a table by kind, told in one message."""
-
-    def __init__(self, table: str, n_rows: int) -> None:
-        self._table, self._n_rows = table, n_rows
-        self._by_kind: dict[str, list[str]] = defaultdict(list)
-
-    def add(self, kind: str, line: int, detail: str = "") -> None:
-        self._by_kind[kind].append(f"line {line}{f' ({detail})' if detail else ''}")
-
-    def refuse_any(self) -> None:
-        if not self._by_kind:
-            return
-        parts = []
-        for kind, lines in self._by_kind.items():
-            more = f" and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
-            parts.append(f"{kind}: {', '.join(lines[:_LISTED])}{more}")
+def _with_header(table: Table, path: Path, asked: Asked) -> tuple[Table, list[str]]:
+    """A table whose first line is a row is read again, if its columns can be told."""
+    if table.headless or asked.image in table.columns or not headless(table):
+        return table, []
+    if len(table.columns) != 2:
         raise RequestError(
-            f"{self._table} cannot be used as it is ({self._n_rows} rows). {'; '.join(parts)}. "
-            "Correct or remove these lines."
+            f"{path.name}: the first line is no header, but a row of {len(table.columns)} values; "
+            'name the columns by position: columns = ["image", "rating", ...] in the study file'
         )
+    names = ["rating", "image"]
+    if headless(replace(table, columns=(table.columns[0], "0"))):
+        names = ["image", "rating"]
+    names = [{"image": asked.image, "rating": asked.rating}[name] for name in names]
+    again = read_any_table(path, (), names=names)
+    return again, [f"without a header, the columns are taken as {names[0]} and {names[1]}"]
 
 
-def _entry(table: Table, row: Row, places: list[int], faults: _Faults) -> _Entry:
-    n_cells, n_columns = len(row.cells), len(table.columns)
-    # Spreadsheets end rows with empty cells; only cells that hold something are too many.
-    if any(row.cells[n_columns:]) or n_cells <= max(places):
-        hint = "; is there a decimal comma?" if n_cells > n_columns else ""
-        faults.add(
-            "a row of the wrong length", row.line, f"{n_cells} cells, {n_columns} columns{hint}"
+def _enough_retests(entries: Sequence[Entry], asked: Asked) -> bool:
+    """Whether ratings that one rater gave one image are meant, and no mistake."""
+    if asked.retests == "mean":
+        return True
+    seen = [(same_characters(entry.image), entry.rater) for entry in entries]
+    counts = pd.Series(seen, dtype=object).value_counts()
+    return int((counts > 1).sum()) >= _FEWEST_RETESTS
+
+
+def _together(read: Sequence[_Read], asked: Asked, seed: int) -> Ratings:
+    """One table of all files."""
+    first, said = read[0], list(dict.fromkeys(line for one in read for line in one.said))
+    if asked.where:
+        kept, of = np.array([one.n_rows for one in read]).sum(0).tolist()
+        said.insert(0, words_on(asked.where, kept, of))
+    facts: dict[str, Any] = {
+        "said": tuple(said),
+        "cautions": tuple(dict.fromkeys(line for one in read for line in one.layout.cautions)),
+        "n_left_out": sum(one.n_left_out for one in read),
+    }
+    kinds = {one.layout.kind for one in read}
+    if len(kinds) > 1:
+        raise RequestError(
+            f"expected files of one layout, got {' and '.join(sorted(kinds))}; "
+            f"{first.path.name} is read as {first.layout.kind}: name one with [columns] layout"
         )
-        return _Entry(row.line, "", math.nan)
-    cells = [row.cells[place] for place in places]
-    name = PurePosixPath(cells[0]).as_posix() if cells[0] else ""
-    if not name:
-        faults.add("the image's name is missing", row.line)
-    rater = cells[2] if len(cells) > 2 else ""
-    if len(cells) > 2 and not rater:
-        faults.add("the rater is missing", row.line)
-    return _Entry(row.line, name, _number(cells[1], row.line, faults), rater)
+    if first.layout.kind == "votes":
+        mean = _votes_together(read)
+        return Ratings(mean, None, _ceiling_of(mean, seed), "votes", **facts)
+    entries, kind = _entries_together(read, asked, facts)
+    if kind == "means":
+        return Ratings(means_of(entries), layout=kind, **facts)
+    mean, single = single_means(entries)
+    again = retests_of(entries)
+    ceiling = noise_ceiling(single, seed=seed)
+    return Ratings(mean, single, ceiling, kind, retests=None if again.empty else again, **facts)
 
 
-def _number(text: str, line: int, faults: _Faults) -> float:
-    if text.lower() in _MISSING:
-        faults.add("the rating is missing", line, quoted(text) if text else "")
-    elif _NUMBER.fullmatch(text) or _INFINITE.fullmatch(text):
-        value = float(text)
-        if abs(value) <= _LARGEST:
-            return value
-        if math.isfinite(value):
-            faults.add(f"the rating is beyond {_LARGEST:g}", line, quoted(text))
-            return math.nan
-        faults.add("the rating is infinite", line, quoted(text))
-    elif _THOUSANDS.fullmatch(text):
-        whole, point = text.replace(",", ""), text.replace(",", ".")
-        ways = f"{whole} or {point}" if text.count(",") == 1 and "." not in text else whole
-        faults.add("a comma, of thousands or of decimals", line, f"{quoted(text)}, write {ways}")
-    elif _DECIMAL_COMMA.fullmatch(text):
-        faults.add("a decimal comma", line, f"{quoted(text)}, write {text.replace(',', '.')}")
-    else:
-        faults.add("text instead of a rating", line, quoted(text))
-    return math.nan
+def _votes_together(read: Sequence[_Read]) -> pd.DataFrame:
+    mean = pd.concat([one.votes for one in read], ignore_index=True)
+    twice = mean.loc[mean["image"].map(same_characters).duplicated(), "image"]
+    if len(twice):
+        raise RequestError(f"{twice.iloc[0]} has votes in several files; give each image one row")
+    return mean
 
 
-def _find_duplicates(entries: Iterable[_Entry], long: bool, faults: _Faults) -> None:
-    first: dict[tuple[str, str], int] = {}
-    kind = "an image twice by the same rater" if long else "an image twice"
-    for entry in entries:
-        # The same characters in composed and decomposed spelling name the same image.
-        key = (unicodedata.normalize("NFC", entry.image), entry.rater)
-        if key in first and (entry.rater or not long):
-            what = f"{entry.image!r} by {entry.rater!r}" if long else repr(entry.image)
-            faults.add(kind, entry.line, f"{what}, first on line {first[key]}")
-        first.setdefault(key, entry.line)
+def _ceiling_of(mean: pd.DataFrame, seed: int) -> NoiseCeiling | None:
+    if mean["n_raters"].isna().any():
+        return None
+    variance = np.nan_to_num(mean["sd"].to_numpy(dtype=np.float64)) ** 2
+    votes = mean["n_raters"].to_numpy(dtype=np.float64)
+    means = mean["rating"].to_numpy(dtype=np.float64)
+    return noise_ceiling_of_votes(means, variance, votes, seed=seed)
 
 
-def _wide_format(entries: list[_Entry]) -> Ratings:
-    mean = pd.DataFrame(
-        {
-            "image": [entry.image for entry in entries],
-            "rating": np.array([entry.rating for entry in entries], dtype=np.float64),
-        }
-    )
-    mean["sd"] = np.nan
-    mean["n_raters"] = pd.array([pd.NA] * len(mean), dtype="Int64")
-    return Ratings(mean)
+def _entries_together(
+    read: Sequence[_Read], asked: Asked, facts: dict[str, Any]
+) -> tuple[list[Entry], Kind]:
+    """Single ratings of all files; files without raters are one a rater, or parts of a table."""
+    kind = read[0].layout.kind
+    entries = [entry for one in read for entry in one.entries]
+    if len(read) == 1 or kind != "means":
+        return entries, kind
+    counts = pd.Series([same_characters(entry.image) for entry in entries]).value_counts()
+    shared = int((counts > 1).sum())
+    if shared == 0 or asked.layout == "means":
+        if shared:
+            raise RequestError(
+                f"{shared} images are in several files; give each one row, or leave "
+                '[columns] layout = "means" out to take each file for a rater'
+            )
+        facts["said"] = (*facts["said"], f"{len(read)} files, parts of one table")
+        return entries, "means"
+    if shared * 2 < len(counts):
+        raise RequestError(
+            f"{shared} of {len(counts)} images are in several of the {len(read)} files, the others "
+            "in one, so it cannot be told whether a file is a rater or a part of a table; add a "
+            f"column {asked.rater!r} to the files, or remove the repeated rows"
+        )
+    facts["said"] = (*facts["said"], f"{len(read)} files, each taken for a rater named after it")
+    return [replace(entry, rater=one.path.stem) for one in read for entry in one.entries], "ratings"
 
 
-def _long_format(entries: list[_Entry], seed: int) -> Ratings:
-    # Composed and decomposed spelling of a name are one image; the first spelling is kept.
-    spelling: dict[str, str] = {}
-    by_image: dict[str, list[float]] = {}
-    images = []
-    for entry in entries:
-        name = spelling.setdefault(unicodedata.normalize("NFC", entry.image), entry.image)
-        by_image.setdefault(name, []).append(entry.rating)
-        images.append(name)
-    single = pd.DataFrame(
-        {
-            "image": images,
-            "rater": [entry.rater for entry in entries],
-            "rating": np.array([entry.rating for entry in entries], dtype=np.float64),
-        }
-    )
-    # Exact sums: the order of the rows cannot change the last digit of a mean.
-    means = [math.fsum(values) / len(values) for values in by_image.values()]
-    mean = pd.DataFrame({"image": list(by_image), "rating": np.array(means, dtype=np.float64)})
-    mean["sd"] = [_sd(values) for values in by_image.values()]
-    mean["n_raters"] = pd.array([len(values) for values in by_image.values()], dtype="Int64")
-    return Ratings(mean, single, noise_ceiling(single, seed=seed))
-
-
-def _sd(values: list[float]) -> float:
-    if len(values) < 2:
-        return math.nan
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+def _with_names_of(folder: Folder, ratings: Ratings) -> Ratings:
+    """Ratings under the names of the files that their images' names mean."""
+    found = renamed(ratings.mean["image"], folder)
+    if not found.names:
+        return ratings
+    single = ratings.single
+    if single is not None:
+        single = single.assign(image=single["image"].map(found))
+    mean = ratings.mean.assign(image=ratings.mean["image"].map(found))
+    return replace(ratings, mean=mean, single=single, said=(*ratings.said, *found.said))
 
 
 def _refuse_constant(table: str, ratings: pd.Series[float]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments.matching import Folder
+from aisthesis.judgments.folder import Folder
 from aisthesis.judgments.similarity_files import Matrix, SimilarityColumns, read_matrices
 
 __all__ = ["Kind", "Similarities", "read_similarities", "similarities"]

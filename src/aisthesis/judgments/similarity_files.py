@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError, quoted
 from aisthesis.judgments.array_files import read_arrays
+from aisthesis.judgments.image_list import read_image_list
 from aisthesis.judgments.rsa import from_rdms, is_rdms, read_rdms
 from aisthesis.judgments.similarity_matrix import Matrix
 from aisthesis.judgments.table import Row, Table, read_table
@@ -52,7 +53,7 @@ def read_matrices(
     RequestError
         If a file is missing or cannot be read as what it is.
     """
-    names = None if image_list is None else _image_list(Path(image_list))
+    names = None if image_list is None else read_image_list(Path(image_list))
     if is_rdms(source):
         return from_rdms(source, names, variable, "the RDMs")
     if not isinstance(source, str | Path):
@@ -116,19 +117,6 @@ def _read_text(
     if columns.image_a in table.columns and columns.image_b in table.columns:
         return _long(table, columns)
     return [_square(table, path.stem)]
-
-
-def _image_list(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"the list of images {path} cannot be read: {error}") from None
-    header = [cell.strip() for cell in lines[0].split(",")] if lines else []
-    if "image" in header:
-        table = read_table(path, ("image",))
-        place = table.index("image")
-        return [_name(row.cells[place]) for row in table.rows]
-    return [_name(line.strip()) for line in lines if line.strip()]
 
 
 def _name(text: str) -> str:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from aisthesis.errors import RequestError, nearest
 __all__ = ["Row", "Table", "read_table"]
 
 _DELIMITERS = (",", ";", "\t")
+# Tried where none of the others divides the first line; runs of spaces are one.
+_RARER = ("|", "=", " ")
+_SPACES = re.compile(r"[ \t]+")
 _DECLARED_DELIMITER = re.compile(r'"?sep=([,;\t])"?\s*', re.IGNORECASE)
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -45,13 +49,27 @@ class Table:
     rows
         All rows but empty ones; a row may have more or fewer cells than there are columns.
     delimiter
-        Comma, semicolon or tab.
+        Comma, semicolon, tab, bar, equals sign or space; empty where the file is no text.
+    headless
+        Whether the names of the columns were given, or found, and are not in the file.
     """
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     delimiter: str
+    headless: bool = False
+
+    def cells(self, column: str) -> list[str]:
+        """Cells of a column; empty where a row is too short.
+
+        Raises
+        ------
+        RequestError
+            As `index`.
+        """
+        place = self.index(column)
+        return [row.cells[place] if place < len(row.cells) else "" for row in self.rows]
 
     def index(self, column: str) -> int:
         """Place of a column.
@@ -77,12 +95,13 @@ class Table:
         return self.columns.index(column)
 
 
-def read_table(path: Path, wanted: tuple[str, ...]) -> Table:
-    """Read comma-, semicolon- or tab-separated text.
+def read_table(path: Path, wanted: tuple[str, ...], names: Sequence[str] = ()) -> Table:
+    """Read text divided by commas, semicolons, tabs, bars, equals signs or spaces.
 
     UTF-8, with or without a byte order mark, and UTF-16 and UTF-32 with one. The delimiter is the
     one that makes most of the `wanted` columns, then most columns, of the header; a first line
-    `sep=;`, as Excel writes it, decides instead.
+    `sep=;`, as Excel writes it, decides instead. Bars, equals signs and spaces are tried where
+    commas, semicolons and tabs make one column only.
 
     Parameters
     ----------
@@ -90,6 +109,8 @@ def read_table(path: Path, wanted: tuple[str, ...]) -> Table:
         The file.
     wanted
         Column names that may be in the header.
+    names
+        Names of the columns by position, of text without a header.
 
     Raises
     ------
@@ -106,12 +127,27 @@ def read_table(path: Path, wanted: tuple[str, ...]) -> Table:
     if declared and first + 1 < len(lines):
         delimiter = declared.group(1)
         first += 1
+    elif names:
+        delimiter = _dividing(path, lines[first], len(names))
     else:
         delimiter = _delimiter(path, lines[first], wanted)
     rows = _rows(path, lines[first:], first, delimiter)
+    if names:
+        return Table(path.name, _by_position(path, names, rows), tuple(rows), delimiter, True)
     if len(rows) < 2:
         raise RequestError(f"{path.name} holds a header and no rows; one row an image is needed.")
     return Table(path.name, rows[0].cells, tuple(rows[1:]), delimiter)
+
+
+def _by_position(path: Path, names: Sequence[str], rows: Sequence[Row]) -> tuple[str, ...]:
+    """The names given, and numbers for columns that have none."""
+    width = max(len(row.cells) for row in rows)
+    if len(names) > width:
+        raise RequestError(
+            f"{path.name}: `columns` names {len(names)} columns by position, but its rows have "
+            f"{width} cells; name as many, or fewer"
+        )
+    return (*names, *(f"column {n + 1}" for n in range(len(names), width)))
 
 
 def _read_text(path: Path) -> str:
@@ -129,8 +165,8 @@ def _read_text(path: Path) -> str:
         raise RequestError(f"{path} cannot be read: {error.strerror or error}.") from None
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise RequestError(
-            f"{path.name} is a spreadsheet workbook, not text; save it from the spreadsheet "
-            "program as CSV (UTF-8)."
+            f"{path.name} is a spreadsheet workbook, not text; give it its ending (.xlsx), or "
+            "save it from the spreadsheet program as CSV (UTF-8)."
         )
     encoding = "utf-8"
     for mark, name in _BYTE_ORDER_MARKS:
@@ -154,11 +190,15 @@ def _read_text(path: Path) -> str:
 
 def _delimiter(path: Path, header: str, wanted: tuple[str, ...]) -> str:
     def fit(delimiter: str) -> tuple[int, int]:
-        cells = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter), [])]
+        reader = csv.reader(_spaced([header], delimiter), delimiter=delimiter)
+        cells = [cell.strip() for cell in next(reader, [])]
         return len(set(wanted) & set(cells)), len(cells)
 
     try:
-        return max(_DELIMITERS, key=fit)
+        best = max(_DELIMITERS, key=fit)
+        # A name may hold spaces; only where nothing else divides the line do they.
+        rarer = max(_RARER, key=fit)
+        return rarer if fit(best)[1] == 1 and fit(rarer)[1] > 1 else best
     except csv.Error as error:
         raise RequestError(
             f"{path.name}: the first line cannot be read as a header ({error}); the names of the "
@@ -166,8 +206,27 @@ def _delimiter(path: Path, header: str, wanted: tuple[str, ...]) -> str:
         ) from None
 
 
+def _dividing(path: Path, line: str, n_columns: int) -> str:
+    """The delimiter that makes as many cells as there are names, or the first that makes more."""
+    try:
+        counts = {
+            d: len(next(csv.reader(_spaced([line], d), delimiter=d), []))
+            for d in (*_DELIMITERS, *_RARER)
+        }
+    except csv.Error as error:
+        raise RequestError(f"{path.name}: the first line cannot be read ({error})") from None
+    return max(counts, key=lambda d: (counts[d] == n_columns, min(counts[d], n_columns)))
+
+
+def _spaced(lines: list[str], delimiter: str) -> list[str]:
+    """Lines in which runs of spaces are one, where spaces divide them."""
+    if delimiter != " ":
+        return lines
+    return [f"{_SPACES.sub(' ', line.strip())}\n" for line in lines]
+
+
 def _rows(path: Path, lines: list[str], skipped: int, delimiter: str) -> list[Row]:
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv.reader(_spaced(lines, delimiter), delimiter=delimiter, strict=True)
     rows = []
     line = skipped + 1
     try:

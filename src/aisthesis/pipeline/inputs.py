@@ -13,8 +13,9 @@ from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.jobs import Chunk
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.judgments import Ratings, Split, match, read_ratings, split
+from aisthesis.judgments.understood import lines_on
 
-__all__ = ["Inputs", "read_inputs"]
+__all__ = ["Inputs", "ratings_of", "read_inputs"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,16 @@ class Inputs:
         ]
 
 
+def ratings_of(config: StudyConfig, folder: ImageFolder) -> Ratings:
+    """Read a study's ratings, under the names that their images have in its folder."""
+    return read_ratings(
+        config.ratings_files,
+        **config.columns.model_dump(),
+        image_list=config.image_list,
+        folder=folder,
+    )
+
+
 def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:
     """Read the ratings, check every image, and split.
 
@@ -95,10 +106,11 @@ def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:
     folder = ImageFolder(config.images)
     if folder.left_out:
         narrator.warn(folder.words_on_left_out())
-    columns = config.columns
-    ratings = read_ratings(
-        config.ratings, image=columns.image, rating=columns.rating, rater=columns.rater
-    )
+    ratings = ratings_of(config, folder)
+    for line in lines_on(ratings):
+        narrator.say(f"ratings: {line}")
+    for line in ratings.cautions:
+        narrator.warn(line)
     matched = match(ratings, folder, unrated=config.unrated)
     with narrator.steps("checking images", len(matched)) as advance:
         checked = check_images(folder, matched, on_fault=config.on_error, advance=advance)

@@ -16,7 +16,8 @@ from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, Silent
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import Ratings, match, read_ratings
+from aisthesis.judgments import Ratings, match
+from aisthesis.pipeline.inputs import ratings_of
 
 __all__ = ["Plan", "plan_study"]
 
@@ -149,12 +150,10 @@ class _Run:
 
 
 def _rated(config: StudyConfig) -> tuple[Ratings, list[str]]:
-    columns = config.columns
-    ratings = read_ratings(
-        config.ratings, image=columns.image, rating=columns.rating, rater=columns.rater
-    )
+    folder = ImageFolder(config.images)
+    ratings = ratings_of(config, folder)
     held = set(ratings.mean["image"])
-    matched = match(ratings, ImageFolder(config.images), unrated="ignore")
+    matched = match(ratings, folder, unrated="ignore")
     return ratings, [name for name in matched if name in held]
 
 
@@ -168,7 +167,7 @@ def _measured(config: StudyConfig, ratings: Ratings, names: list[str]) -> _Run:
         source[source["image"].isin(names)].to_csv(table, index=False)
         changed = {
             "ratings": table, "out": Path(place) / "study", "unrated": "ignore",
-            "engine": "serial", "columns": type(config.columns)(),
+            "engine": "serial", "columns": type(config.columns)(), "image_list": None,
         }  # fmt: skip
         study = Study(config.model_copy(update=changed), narrator=Silent())
         study.run()

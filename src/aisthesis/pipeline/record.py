@@ -8,6 +8,7 @@ from aisthesis import __version__
 from aisthesis.config import StudyConfig
 from aisthesis.engine import StudyFolder
 from aisthesis.engine.versions import library_versions, without_nan
+from aisthesis.judgments.understood import lines_on
 from aisthesis.pipeline.inputs import Inputs
 
 __all__ = ["record_inputs", "warnings_of"]
@@ -23,10 +24,13 @@ def record_inputs(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> N
         "n": len(inputs.names),
         "skipped": [{"image": name, "reason": why} for name, why in inputs.skipped],
     }
+    named = single is not None and inputs.ratings.layout != "anonymous"
     ratings = {
-        "file": str(config.ratings),
+        "file": ", ".join(map(str, config.ratings_files)),
         "n_images": len(rated),
-        "n_raters": None if single is None else int(single["rater"].nunique()),
+        "n_raters": int(single["rater"].nunique()) if single is not None and named else None,
+        "layout": inputs.ratings.layout,
+        "read_as": lines_on(inputs.ratings),
         "noise_ceiling": without_nan(ceiling.as_dict()) if ceiling else None,
         "min": float(rated.min()),
         "max": float(rated.max()),
@@ -45,7 +49,7 @@ def record_inputs(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> N
 
 def warnings_of(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> list[str]:
     """What a reader must know before anything else."""
-    warnings = []
+    warnings = list(inputs.ratings.cautions)
     if inputs.skipped:
         n = len(inputs.skipped)
         warnings.append(f"{n} broken image{'s were' if n > 1 else ' was'} skipped")

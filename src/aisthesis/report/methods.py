@@ -133,9 +133,13 @@ def _data(provenance: dict[str, Any]) -> str:
         interval = span(*ceiling_interval(ceiling))
         reliability = number(ceiling["reliability"]) + (f" ({interval})" if interval else "")
         limit = number(ceiling["correlation"])
+        how = (
+            "The reliability of the mean ratings, from the variance of each image’s votes, is "
+            if ceiling.get("method") == "votes"
+            else "The split-half reliability of the mean ratings, Spearman–Brown corrected, is "
+        )
         text += (
-            "The split-half reliability of the mean ratings, Spearman–Brown corrected, is "
-            f"R = {reliability}; a correlation with the mean rating cannot be expected above "
+            f"{how}R = {reliability}; a correlation with the mean rating cannot be expected above "
             f"√R = {limit}."
         )
     return text.strip()

@@ -1,0 +1,70 @@
+"""What a cell of a table holds: a number, nothing, or the name of an image."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import PurePosixPath
+
+__all__ = ["MISSING", "image_name", "is_missing", "number_or_nan", "plain_number"]
+
+#: What people and programs write where there is no value, in lower case.
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell says that there is no value."""
+    return text.lower() in MISSING
+
+
+def plain_number(text: str) -> bool:
+    """Whether a cell is a number with, if any, a decimal point."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def number_or_nan(text: str) -> float:
+    """The number in a cell; NaN for anything else, also for numbers beyond double precision."""
+    value = float(text) if plain_number(text) else math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def image_name(text: str) -> str:
+    """The image that a cell names: itself, or the one source of an `<img>` or JSON list in it.
+
+    Experiment programs (jsPsych, Gorilla) store the stimulus as they showed it. A cell with several
+    images, or with none, is given back as it is.
+    """
+    found = _sources(text) if "<" in text else _listed(text)
+    name = found[0] if len(found) == 1 else text
+    return PurePosixPath(name).as_posix() if name and "://" not in name else name
+
+
+class _Images(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        source = dict(attrs).get("src") if tag == "img" else None
+        if source:
+            self.sources.append(source)
+
+
+def _sources(text: str) -> list[str]:
+    parser = _Images()
+    parser.feed(text)
+    return parser.sources
+
+
+def _listed(text: str) -> list[str]:
+    if not (text.startswith('["') and text.endswith('"]')):
+        return []
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [one for one in held if isinstance(one, str)]
