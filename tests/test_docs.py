@@ -37,6 +37,8 @@ FENCE = re.compile(
     r"(?:^<!-- not run: (?P<why>.+?) -->\n+)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+#: A block that is a file of the reader's own begins with its name.
+FILE = re.compile(r"# (my_\w+\.py)\n")
 INLINE = re.compile(r"`(aisthesis [a-z]+(?: [^`]*)?)`")
 #: What stands in a block, and what stands in for it where there is neither network nor time.
 STAND_INS = {
@@ -132,7 +134,9 @@ class Reader:
 
     def do(self, block: Block) -> None:
         text = stood_in(block.text)
-        if block.kind == "python":
+        if block.kind == "python" and (file := FILE.match(text)):
+            (self.folder / file[1]).write_text(text, encoding="utf-8")
+        elif block.kind == "python":
             exec(compile(text, block.name, "exec"), self.names)
         elif block.kind == "toml":
             self.keep(text)
@@ -188,6 +192,7 @@ def _networks() -> dict[str, Any]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_says_can_be_done(page: Path, world: Path, done, monkeypatch) -> None:
     monkeypatch.chdir(world)
+    monkeypatch.syspath_prepend(world)
     monkeypatch.setattr(aisthesis.report.write, "draw_all", lambda *_: [])
     monkeypatch.setattr(aisthesis.study, "write_report", _report_of_the_first)
     todo = [block for block in blocks(page) if not block.why_not]
@@ -213,6 +218,7 @@ def _said_before(page: Path) -> list[Block]:
         "cluster.md": 'images = "photos"',
         "explainers.md": "ais.Backbone(",
         "alignment.md": "ais.Backbone(",
+        "howto-explainer.md": "ais.Backbone(",
     }
     mark = marks.get(page.name)
     return [block for block in blocks(ROOT / "README.md") if mark and mark in block.text]

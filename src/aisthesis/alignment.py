@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from aisthesis.pipeline.align_maps import write_alignment_maps
 from aisthesis.pipeline.align_status import alignment_status, maps_piece, record_state
 from aisthesis.pipeline.align_tables import write_alignment_tables
 from aisthesis.pipeline.catalogue import check_request
+from aisthesis.pipeline.own_parts import parts_at_hand, plain_keys, record_parts
 from aisthesis.pipeline.status import STATUS_COLUMNS
 from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.whole import whole_file
@@ -75,13 +77,15 @@ class Alignment:
             if is_rdms(keys.get("judgments")):
                 self._given = keys["judgments"]
                 keys["judgments"] = str(Path(keys.get("out", ".")) / "judgments.npz")
-            config = alignment_config(_plain(keys), Path.cwd(), "Alignment(...)")
+            config = alignment_config(plain_keys(_plain(keys)), Path.cwd(), "Alignment(...)")
         elif keys:
             raise TypeError("give a configuration or its keys by name, not both")
         self.config = config
         self.folder = AlignmentFolder(config.out, follow_links=follow_links)
         self._narrator = narrator or Silent()
         self._inputs: AlignmentInputs | None = None
+        self._settings_of: Path | None = None  # the study's folder, where they come from there
+        self._beside: Path | None = None  # where the study file lies
 
     @classmethod
     def from_toml(
@@ -98,7 +102,9 @@ class Alignment:
         own = folder_of(Path(path))
         if own is not None:
             return cls.open(own, narrator=narrator, follow_links=follow_links)
-        return cls(read_alignment_file(Path(path)), narrator=narrator, follow_links=follow_links)
+        study = cls(read_alignment_file(Path(path)), narrator=narrator, follow_links=follow_links)
+        study.settings_from(Path(path))
+        return study
 
     @classmethod
     def open(
@@ -116,7 +122,17 @@ class Alignment:
             If the folder holds no study of similarity judgments.
         """
         held = AlignmentFolder(Path(folder), follow_links=follow_links).config()
-        return cls(held, narrator=narrator, follow_links=follow_links)
+        study = cls(held, narrator=narrator, follow_links=follow_links)
+        study._settings_of = Path(folder)
+        return study
+
+    def settings_from(self, file: Path) -> None:
+        """Say which study file the settings come from; one in a study's folder is not trusted."""
+        self._settings_of, self._beside = folder_of(file), file.absolute().parent
+
+    def _parts(self) -> AbstractContextManager[None]:
+        """Have the user's own parts at hand; none where the settings come from a folder."""
+        return parts_at_hand(self.config, self.folder, self._settings_of, self._beside)
 
     def run(self) -> Alignment:
         """Do what is not done yet: score, retain, validate, map, report.
@@ -129,6 +145,11 @@ class Alignment:
             If the work fails; what is finished stays, and the next run goes on from there.
         """
         self.folder.inspect()
+        with self._parts():
+            self._run()
+        return self
+
+    def _run(self) -> None:
         check_request(self.config)
         require_layers(self.config)
         inputs = self.inputs
@@ -141,10 +162,10 @@ class Alignment:
             if self._given is not None:
                 self._keep_judgments(inputs)
             self._record_inputs(inputs)
+            record_parts(self.folder, self.config)
             with told_of_memory("align"):
                 self._align(inputs)
                 self.report()
-        return self
 
     def status(self) -> pd.DataFrame:
         """Say what is done, stale, damaged or to do, and why; nothing is computed or written.
@@ -155,12 +176,13 @@ class Alignment:
             Columns ``stage, of, state, done, total, why``: as `Study.status`.
         """
         self.folder.inspect()
-        check_request(self.config)
-        why = self.absent
-        if why:
-            rows = status_without_inputs(self.folder, why)
-        else:
-            rows = alignment_status(self.folder, self.config, self.inputs)
+        with self._parts():
+            check_request(self.config)
+            why = self.absent
+            if why:
+                rows = status_without_inputs(self.folder, why)
+            else:
+                rows = alignment_status(self.folder, self.config, self.inputs)
         return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
 
     @property

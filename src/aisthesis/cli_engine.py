@@ -85,16 +85,22 @@ def _status(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> None:
     from aisthesis.cli import print_table
     from aisthesis.config import read_study_file
-    from aisthesis.engine import Terminal
+    from aisthesis.engine import StudyFolder, Terminal
+    from aisthesis.engine.permitted import folder_of
+    from aisthesis.pipeline.own_parts import parts_at_hand
     from aisthesis.pipeline.plan import plan_study
 
-    plan = plan_study(
-        read_study_file(options.study),
-        n_images=options.images,
-        n_workers=options.workers,
-        n_measured=options.measure,
-        narrator=Terminal(),
-    )
+    config = read_study_file(options.study)
+    with parts_at_hand(
+        config, StudyFolder(config.out), folder_of(options.study), options.study.absolute().parent
+    ):
+        plan = plan_study(
+            config,
+            n_images=options.images,
+            n_workers=options.workers,
+            n_measured=options.measure,
+            narrator=Terminal(),
+        )
     _show(plan.stages if options.csv else plan.shown(), options.csv, print_table)
     if not options.csv:
         print(plan.in_words())

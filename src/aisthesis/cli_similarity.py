@@ -90,6 +90,8 @@ def _align(options: argparse.Namespace) -> None:
         )
     else:
         study = Alignment(_asked(options), narrator=Terminal(), follow_links=options.follow_links)
+        if options.study is not None:
+            study.settings_from(options.study)
     study.run()
     print(study.folder.report)
 

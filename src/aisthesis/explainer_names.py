@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.parts import entry_names, is_own, own_name
 
 __all__ = [
     "BASE",
@@ -13,6 +14,7 @@ __all__ = [
     "BY_PLACE",
     "EXPLAINERS",
     "SIGNED_BY_ERROR",
+    "called_in_tables",
     "checked_names",
 ]
 
@@ -38,21 +40,45 @@ EXPLAINERS = (
     "centre_prior",
 )
 
+#: What explainers are called, and other stacks of maps that tables name beside them.
+RESERVED = (*EXPLAINERS, "activation", "centre", "uniform", "random_weights")
+
 
 def checked_names(names: Iterable[str]) -> tuple[str, ...]:
     """Put asked names in the order of `EXPLAINERS`; `all` stands for every one of them.
 
+    Names of the user's own (`package.module:attribute`, or what a package declares under
+    `aisthesis.explainers`) follow as they are; nothing of them is loaded.
+
     Raises
     ------
     RequestError
-        For a name that is none of them; the nearest right one is said.
+        For a name that is none of them; the nearest right one is said. Where two would be called
+        alike in tables.
     """
-    asked = list(names)
+    asked = list(dict.fromkeys(names))
+    own = [name for name in asked if name not in (*EXPLAINERS, "all") and is_own("explainer", name)]
     for name in asked:
-        if name not in (*EXPLAINERS, "all"):
-            close = nearest(name, EXPLAINERS, n=1)
+        if name not in (*EXPLAINERS, "all", *own):
+            close = nearest(name, [*EXPLAINERS, *entry_names("explainer")], n=1)
             hint = f"did you mean {close[0]}?" if close else f"there are {or_list(EXPLAINERS)}"
-            raise RequestError(f"expected an explainer, got {name!r}; {hint}")
-    if "all" in asked:
-        return EXPLAINERS
-    return tuple(name for name in EXPLAINERS if name in asked or name in BASE)
+            raise RequestError(
+                f"expected an explainer, got {name!r}; {hint} (or name one of your own as "
+                "`package.module:attribute`)"
+            )
+    called = [*RESERVED, *map(own_name, own)]
+    twice = [name for name in own if called.count(own_name(name)) > 1]
+    if twice:
+        raise RequestError(
+            f"the explainer {twice[0]} would be called {own_name(twice[0])!r} in tables, as "
+            "another is; give its attribute another name"
+        )
+    known = EXPLAINERS if "all" in asked else tuple(
+        name for name in EXPLAINERS if name in asked or name in BASE
+    )  # fmt: skip
+    return (*known, *own)
+
+
+def called_in_tables(names: Iterable[str]) -> tuple[str, ...]:
+    """What asked explainers are called in tables and in the store of maps."""
+    return tuple(own_name(name) for name in names)

@@ -18,7 +18,8 @@ from aisthesis.explainer_names import BASE, BY_PLACE, checked_names
 from aisthesis.heads import FitOptions, MLPHead, RatingEnsemble, embed_images, fit_mlp
 from aisthesis.images import ImageFolder, View, batches, check_images
 from aisthesis.judgments import read_ratings, split
-from aisthesis.maps.explainers import explainers_named
+from aisthesis.maps.explainers import Explainer, explainers_named
+from aisthesis.parts import given_name
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
 from aisthesis.pipeline.explainers import image_seeds, maps_by, subject_of
@@ -174,7 +175,7 @@ def explain(
     images: str | Path,
     ratings: Any = None,
     *,
-    method: str = "ais",
+    method: str | Explainer = "ais",
     batch_size: int = 8,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
@@ -192,11 +193,12 @@ def explain(
         Folder of images.
     ratings : path, mapping or pandas.Series, optional
         Needed for `ais` and `ais_place`; images without one are left out there.
-    method : str
+    method : str or Explainer
         `ais` or `evidence`: channels weighted by their Alignment-Importance Score or by their
         evidence; `ais_place` or `evidence_place`: the same scores of the layer's places
         themselves, each removed in all channels; or another out of
-        `aisthesis.maps.explainers.EXPLAINERS`.
+        `aisthesis.maps.explainers.EXPLAINERS`; or one of your own, as the object itself or as
+        `package.module:attribute`.
     seed : int
         Of what an explainer draws at random.
     options : mapping, optional
@@ -216,6 +218,8 @@ def explain(
         If the method is unknown or its library is missing, AIS has no ratings, the backbone has
         no layer, or the head's ratings are on a scale that maps cannot be held on.
     """
+    if not isinstance(method, str):
+        method = given_name("explainer", method)
     checked_names([method])
     rated_only = method in ("ais", "ais_place")
     if rated_only and ratings is None:
@@ -310,9 +314,9 @@ def _explain_otherwise(
         np.concatenate(maps),
         dims=("image", "y", "x"),
         coords={"image": pd.Index(done, name="image")},
-        name=method,
+        name=explainer.name,
         attrs={
-            "method": method,
+            "method": explainer.name,
             "words": explainer.words,
             "signed": explainer.signed,
             "backbone": backbone.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.memory import told_of_memory
+from aisthesis.parts import denied, is_own
 from aisthesis.pipeline.absent import absent_inputs, status_without_inputs
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
@@ -33,6 +34,7 @@ from aisthesis.pipeline.fit import Fit
 from aisthesis.pipeline.inputs import Inputs, read_inputs
 from aisthesis.pipeline.methods import open_methods, stored_methods
 from aisthesis.pipeline.network import NetworkSpec
+from aisthesis.pipeline.own_parts import parts_at_hand, plain_keys, record_parts
 from aisthesis.pipeline.predict import predict_images
 from aisthesis.pipeline.record import record_inputs, warnings_of
 from aisthesis.pipeline.retain import retain_backbones, retain_files, retain_parts
@@ -73,7 +75,7 @@ class Study:
         **keys: Any,
     ) -> None:
         if config is None:
-            config = study_config(_plain(keys), Path.cwd(), "Study(...)")
+            config = study_config(plain_keys(keys), Path.cwd(), "Study(...)")
         elif keys:
             raise TypeError("give a configuration or its keys by name, not both")
         self.config = config
@@ -83,6 +85,7 @@ class Study:
         self._checked_in = 0.0
         self._specs: dict[str, NetworkSpec] = {}
         self._settings_of: Path | None = None  # the study's folder, where they come from there
+        self._beside: Path | None = None  # where the study file lies
 
     @classmethod
     def from_toml(
@@ -128,7 +131,7 @@ class Study:
 
     def settings_from(self, file: Path) -> None:
         """Say which study file the settings come from; one in a study's folder is not trusted."""
-        self._settings_of = folder_of(file)
+        self._settings_of, self._beside = folder_of(file), file.absolute().parent
 
     def run(self, *, until: str = "report", here: bool = False) -> Study:
         """Do what is not done yet, up to and including a stage.
@@ -164,12 +167,17 @@ class Study:
             goes backbone by backbone for each backbone.
         """
         self.folder.inspect()
-        check_request(self.config)
-        why = self.absent
-        if why:
-            rows = status_without_inputs(self.folder, why)
-            return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
-        return study_status(self.folder, self.config, self.inputs, self._narrator)
+        with self._parts():
+            check_request(self.config)
+            why = self.absent
+            if why:
+                rows = status_without_inputs(self.folder, why)
+                return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
+            return study_status(self.folder, self.config, self.inputs, self._narrator)
+
+    def _parts(self) -> AbstractContextManager[None]:
+        """Have the user's own parts at hand; none where the settings come from a folder."""
+        return parts_at_hand(self.config, self.folder, self._settings_of, self._beside)
 
     @property
     def absent(self) -> str:
@@ -179,8 +187,14 @@ class Study:
     @contextmanager
     def _at_work(self, *, here: bool = False) -> Iterator[tuple[Inputs, Executor]]:
         """Check the request, keep other runs out, and give the inputs and who does the work."""
-        metrics_named(self.config.metrics)
         self.folder.inspect()
+        with self._parts(), self._checked(here=here) as work:
+            yield work
+
+    @contextmanager
+    def _checked(self, *, here: bool) -> Iterator[tuple[Inputs, Executor]]:
+        """As `_at_work`, with the user's own parts at hand."""
+        metrics_named(n for n in self.config.metrics if not (denied() and is_own("metric", n)))
         check_request(self.config)
         require_libraries(self.config.explainers)
         self.folder.check(self.config)
@@ -194,6 +208,7 @@ class Study:
             # Named once a run: a file that is swapped while it lasts is another one, and said so.
             self._specs = {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
             record_inputs(self.folder, self.config, inputs)
+            record_parts(self.folder, self.config)
             self.folder.record(stages={"check": {"seconds": round(self._checked_in, 3)}})
             try:
                 with _executor(config, self._narrator) as executor:
@@ -295,15 +310,16 @@ class Study:
             prediction; in rating units.
         """
         self.folder.inspect()
-        return predict_images(
-            self.folder,
-            self.config,
-            Path(images),
-            on_error=on_error,
-            device=device,
-            narrator=self._narrator,
-            retained=retained,
-        )
+        with self._parts():
+            return predict_images(
+                self.folder,
+                self.config,
+                Path(images),
+                on_error=on_error,
+                device=device,
+                narrator=self._narrator,
+                retained=retained,
+            )
 
     def report(self, photographs: Literal["auto", "inline", "folder"] = "auto") -> Path:
         """Write the report from what the folder holds and give its path.
@@ -447,7 +463,3 @@ class Maps(Mapping[str, xr.DataArray]):
     def dataset(self, label: str) -> xr.Dataset:
         """Open everything stored of one backbone: both kinds of maps, scores, activation."""
         return open_maps(self._folder.maps, label)
-
-
-def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: str(v) if isinstance(v, Path) else v for k, v in keys.items() if v is not None}

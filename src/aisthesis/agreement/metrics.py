@@ -25,8 +25,18 @@ from aisthesis.agreement.stack import MapStack
 from aisthesis.agreement.structure import ssim, ssim_gaussian
 from aisthesis.agreement.transport import spatial_emd
 from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.parts import entry_names, given_name, is_own, own_name, part
 
-__all__ = ["METRICS", "ORIGINAL_METRICS", "Metric", "metric", "metric_table", "metrics_named"]
+__all__ = [
+    "METRICS",
+    "ORIGINAL_METRICS",
+    "Metric",
+    "metric",
+    "metric_facts",
+    "metric_name",
+    "metric_table",
+    "metrics_named",
+]
 
 _NO_Z_SCORES = "either map is flat or holds a value that is not finite, so it has no z-scores"
 
@@ -226,23 +236,61 @@ _ALL = (
 #: Every metric by its name; those of the original description come first.
 METRICS: Mapping[str, Metric] = MappingProxyType({one.name: one for one in _ALL})
 
+#: Metrics of the user's own that this process has been given, by their names in tables.
+_used: dict[str, Metric] = {}
+
 #: Names of the metrics of the original description.
 ORIGINAL_METRICS: tuple[str, ...] = tuple(one.name for one in _ALL if one.original)
 
 
-def metric(name: str) -> Metric:
-    """Give the metric of this name.
+def metric(name: str | Metric) -> Metric:
+    """Give the metric of this name: one of `METRICS`, or one of the user's own.
+
+    Parameters
+    ----------
+    name : str or Metric
+        Out of `METRICS`; `package.module:attribute`, whose attribute is a `Metric` of that name;
+        or what an installed package declares under `aisthesis.metrics`.
 
     Raises
     ------
     RequestError
-        If there is none; the message has the nearest names.
+        If there is none; the message has the nearest names. If what is there is no metric.
     """
+    if isinstance(name, Metric):
+        return name if name.name in METRICS else _use(name)
     if name in METRICS:
         return METRICS[name]
-    likely = nearest(name, METRICS)
+    if is_own("metric", name):
+        return _use(_own(name))
+    if name in _used:
+        return _used[name]
+    likely = nearest(name, [*METRICS, *entry_names("metric")])
     remedy = f"did you mean {or_list(likely)}?" if likely else f"take {or_list(METRICS)}"
-    raise RequestError(f"there is no agreement metric {name!r}; {remedy}")
+    raise RequestError(
+        f"there is no agreement metric {name!r}; {remedy} (or name one of your own as "
+        "`package.module:attribute`)"
+    )
+
+
+def _use(own: Metric) -> Metric:
+    """Know a metric of the user's own by its name too, which is what tables hold."""
+    _used[own.name] = own
+    return own
+
+
+def _own(name: str) -> Metric:
+    found = part("metric", name)
+    if not isinstance(found, Metric):
+        raise RequestError(
+            f"expected {name} as an aisthesis.agreement.Metric, got {type(found).__name__}"
+        )
+    if found.name != own_name(name) or found.name in METRICS:
+        raise RequestError(
+            f"the metric {name} is called {found.name!r}: give it the name of its attribute, and "
+            f"none of {or_list(METRICS)}"
+        )
+    return found
 
 
 def metric_table() -> pd.DataFrame:
@@ -256,13 +304,29 @@ def metric_table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def metrics_named(names: Iterable[str]) -> list[Metric]:
+def metrics_named(names: Iterable[str | Metric]) -> list[Metric]:
     """Give the metrics of these names, each once, in this order; at least one is expected."""
-    if isinstance(names, str):
+    if isinstance(names, str | Metric):
         names = [names]
-    wanted = [metric(name) for name in dict.fromkeys(names)]
+    wanted = {one.name: one for one in map(metric, names)}
     if not wanted:
         raise RequestError(
             f"expected at least one agreement metric, got none; take {or_list(METRICS)}"
         )
-    return wanted
+    return list(wanted.values())
+
+
+def metric_facts(names: Iterable[str]) -> dict[str, dict[str, object]]:
+    """What a report has to know of metrics that are the user's own, by their names in tables."""
+    told = ("label", "direction", "low", "high", "formula", "blind_to", "undefined_when")
+    own = (metric(name) for name in names if name not in METRICS)
+    facts = {one.name: {key: getattr(one, key) for key in told} for one in own}
+    for about in facts.values():  # JSON has no infinity
+        ends = {key: about[key] for key in ("low", "high")}
+        about |= {key: end if np.isfinite(end) else None for key, end in ends.items()}
+    return facts
+
+
+def metric_name(given: str | Metric) -> str:
+    """Name a metric as a study file does: an object of a program by where it can be found."""
+    return given if isinstance(given, str) else given_name("metric", given)

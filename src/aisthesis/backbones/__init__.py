@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from aisthesis.backbones.backbone import Backbone
+from aisthesis.backbones.family import Family
 from aisthesis.backbones.known import KNOWN, KnownBackbone
 from aisthesis.backbones.layers import Layer, Scan, modern_path, scan_network
 from aisthesis.backbones.layouts import MapLayout
 from aisthesis.backbones.official import find_official, hub_folder
+from aisthesis.backbones.recipe import Network, Recipe, scaled_px
 from aisthesis.backbones.registry import (
     backbone,
     check_backbone,
@@ -22,10 +24,13 @@ __all__ = [
     "KNOWN",
     "Backbone",
     "BackboneRow",
+    "Family",
     "FrozenTrunk",
     "KnownBackbone",
     "Layer",
     "MapLayout",
+    "Network",
+    "Recipe",
     "Scan",
     "WeightsFile",
     "WeightsRecord",
@@ -37,6 +42,7 @@ __all__ = [
     "hub_folder",
     "list_layers",
     "modern_path",
+    "scaled_px",
     "scan_network",
     "tensors_digest",
     "transform_of",

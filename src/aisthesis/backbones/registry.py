@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from aisthesis.backbones.backbone import Backbone
+from aisthesis.backbones.family import Family, own_recipe
 from aisthesis.backbones.initialise import random_network
 from aisthesis.backbones.known import KNOWN, KnownBackbone
 from aisthesis.backbones.layers import Layer, Scan, scan_network
@@ -25,9 +26,15 @@ from aisthesis.backbones.torchvision_networks import (
 from aisthesis.backbones.weights import WeightsFile, WeightsRecord
 from aisthesis.errors import AisthesisError, RequestError, nearest, or_list
 from aisthesis.images import Transform, View
+from aisthesis.parts import is_own
 
 __all__ = ["backbone", "check_backbone", "list_layers", "transform_of", "weights_file"]
 
+#: Networks of other libraries, by what stands before their names.
+FAMILIES = {
+    TORCHVISION: Family(torchvision_recipe, "torchvision's networks of classification"),
+    TIMM: Family(timm_recipe, "timm's networks"),
+}
 NO_LAYER = "none"
 DEFAULT, RANDOM = "default", "random"
 
@@ -171,10 +178,11 @@ def list_layers(name: str, *, input_px: int | None = None) -> list[Layer]:
 def _recipe(name: str, input_px: int | None) -> Recipe:
     if name in KNOWN:
         return known_recipe(KNOWN[name], input_px)
-    if name.startswith(TORCHVISION):
-        return torchvision_recipe(name, input_px)
-    if name.startswith(TIMM):
-        return timm_recipe(name, input_px)
+    prefix = f"{name.partition(':')[0]}:"
+    if prefix in FAMILIES:
+        return FAMILIES[prefix].recipe_of(name, input_px)
+    if is_own("backbone", name):
+        return own_recipe(name, input_px)
     near = nearest(name, KNOWN) or list(KNOWN)
     if is_torchvision_network(name):
         near.insert(0, f"{TORCHVISION}{name}")

@@ -32,9 +32,10 @@ from aisthesis.engine.jobs import Chunk, Executor, Task
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK, group_key
 from aisthesis.engine.tables import read_csv
 from aisthesis.explainer_names import BASE
+from aisthesis.parts import part_keys
 from aisthesis.pipeline.columns import TABLES, in_columns
 from aisthesis.pipeline.inference import infer
-from aisthesis.pipeline.methods import CONTROLS, maps_parts, open_methods, stored_methods
+from aisthesis.pipeline.methods import is_control, maps_parts, open_methods, stored_methods
 from aisthesis.pipeline.stored import StoredMaps
 
 __all__ = ["AgreeJob", "agree_backbones", "agree_parts", "mapped_labels"]
@@ -53,7 +54,12 @@ def mapped_labels(folder: StudyFolder, config: StudyConfig) -> list[str]:
 def agree_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What the stage's tables depend on, by name."""
     parts = maps_parts(folder, config)
-    options = (config.metrics, config.bootstrap, config.inference_images, config.seed)
+    options = (
+        part_keys("metric", config.metrics),
+        config.bootstrap,
+        config.inference_images,
+        config.seed,
+    )
     return parts | {"options of the agreement": digest_of(options), "code": str(_CODE)}
 
 
@@ -137,7 +143,7 @@ def compared_kinds(folder: StudyFolder, config: StudyConfig, labels: Sequence[st
     return [
         name
         for name in first
-        if name not in CONTROLS and all(name in methods for methods in others)
+        if all(name in methods for methods in others) and not is_control(folder, labels[0], name)
     ]
 
 
@@ -167,7 +173,10 @@ def _compare(
     """Compare all kinds of maps and the activations, chunk by chunk."""
     with open_methods(folder, labels[0], kinds) as arrays:
         names = [str(name) for name in arrays["image"].values]
-    parts = maps_parts(folder, config) | {"metrics": digest_of(config.metrics), "code": str(_CODE)}
+    parts = maps_parts(folder, config) | {
+        "metrics": digest_of(part_keys("metric", config.metrics)),
+        "code": str(_CODE),
+    }
     parts["kinds of map"] = digest_of(list(kinds))
     store = ChunkStore(folder.root, "cache/agreement.zarr", parts, IMAGES_A_CHUNK)
     job = AgreeJob(folder.root, tuple(labels), tuple(kinds), tuple(config.metrics), store)

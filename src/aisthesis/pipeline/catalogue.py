@@ -27,6 +27,14 @@ from aisthesis.miniature import (
     miniature_transform,
     miniature_weights,
 )
+from aisthesis.parts import is_own
+from aisthesis.pipeline.own_backbones import (
+    check_own,
+    own_backbone,
+    own_identity,
+    own_layers,
+    own_transform,
+)
 
 __all__ = ["asked_transform", "build", "check_request", "layers_of", "weights_identity"]
 
@@ -36,6 +44,8 @@ def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: i
 
     No network is made. A file that is changed or replaced has another identity.
     """
+    if is_own("backbone", asked.name):
+        return own_identity(asked, weights_dir=weights_dir, seed=seed)
     if asked.weights == "random":
         return f"random, seed {seed}"
     if asked.name.startswith(MINIATURE_PREFIX):
@@ -47,6 +57,8 @@ def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: i
 
 def asked_transform(asked: BackboneConfig) -> Transform:
     """Give the transform of the backbone that a study asks for, without making it."""
+    if is_own("backbone", asked.name):
+        return own_transform(asked)
     if asked.name.startswith(MINIATURE_PREFIX):
         return miniature_transform(asked.name, asked.view)
     return transform_of(asked.name, input_px=asked.input_px, view=asked.view)
@@ -72,7 +84,9 @@ def build(
     AisthesisError
         If the file of weights is not the one that the study began with.
     """
-    if asked.name.startswith(MINIATURE_PREFIX):
+    if is_own("backbone", asked.name):
+        made = own_backbone(asked, weights_dir=weights_dir, seed=seed)
+    elif asked.name.startswith(MINIATURE_PREFIX):
         made = miniature_backbone(
             asked.name, layer=asked.layer, weights=asked.weights, seed=seed, view=asked.view
         )
@@ -105,6 +119,9 @@ def check_request(config: StudyConfig | AlignmentConfig) -> None:
         The first wrong name, layer or file, with the nearest right ones.
     """
     for asked in config.backbones:
+        if is_own("backbone", asked.name):
+            check_own(asked, weights_dir=config.weights_dir, seed=config.seed)
+            continue
         if asked.name.startswith(MINIATURE_PREFIX):
             miniature_backbone(asked.name, layer=asked.layer, weights=asked.weights)
             continue
@@ -119,7 +136,10 @@ def check_request(config: StudyConfig | AlignmentConfig) -> None:
 
 def layers_of(name: str) -> pd.DataFrame:
     """List the layers of a backbone that can be explained, with their output shapes."""
-    if name.startswith(MINIATURE_PREFIX):
+    if is_own("backbone", name):
+        made = own_backbone(BackboneConfig.model_validate(name), weights_dir=None, seed=0)
+        layers = own_layers(made)
+    elif name.startswith(MINIATURE_PREFIX):
         made = miniature_backbone(name, weights="random", layer="none")
         images = torch.zeros(2, 3, *made.input_size_px)
         layers = list(scan_network(made.module, images).layers.values())

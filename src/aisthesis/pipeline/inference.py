@@ -19,7 +19,7 @@ from aisthesis.agreement import (
     variance_components,
 )
 from aisthesis.agreement.chance import sampled
-from aisthesis.agreement.metrics import METRICS, metrics_named
+from aisthesis.agreement.metrics import metric, metrics_named
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator
 from aisthesis.explainer_names import BASE, SIGNED_BY_ERROR
@@ -165,7 +165,7 @@ def _with_reliability(
         names = {"backbone": f"backbone_{side}", "mean": f"reliability_{side}"}
         own = stable.rename(columns=names)[["metric", *names.values()]]
         table = table.merge(own, on=["metric", f"backbone_{side}"], how="left")
-    correlation = table["metric"].map(lambda name: METRICS[name].disattenuates).astype(bool)
+    correlation = table["metric"].map(lambda name: metric(name).disattenuates).astype(bool)
     found = table[_PAIR].merge(corrected, on=_PAIR, how="left")
     for name in ("single_seed", *_DISATTENUATED):
         table[name] = found[name].where(correlation)

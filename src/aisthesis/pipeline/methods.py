@@ -16,8 +16,9 @@ from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.maps_store import group_key, open_maps
-from aisthesis.explainer_names import BASE, EXPLAINERS
+from aisthesis.explainer_names import BASE, EXPLAINERS, called_in_tables
 from aisthesis.maps.explainers import TITLES
+from aisthesis.parts import part_keys
 from aisthesis.pipeline.columns import in_columns
 from aisthesis.pipeline.explainers import methods_root
 from aisthesis.pipeline.stored import StoredMaps
@@ -25,6 +26,7 @@ from aisthesis.pipeline.stored import StoredMaps
 __all__ = [
     "CONTROLS",
     "compare_methods",
+    "is_control",
     "maps_parts",
     "method_keys",
     "methods_parts",
@@ -39,9 +41,9 @@ _CODE = 1
 
 
 def stored_methods(folder: StudyFolder, config: StudyConfig, label: str) -> list[str]:
-    """Methods that a backbone has maps of and the study asks for, in the order of `EXPLAINERS`."""
+    """Methods that a backbone has maps of and the study asks for, in the study's order."""
     root = methods_root(folder, label)
-    others = [name for name in EXPLAINERS if name in config.explainers and name not in BASE]
+    others = [name for name in called_in_tables(config.explainers) if name not in BASE]
     return [*BASE, *(name for name in others if group_key(root, name) is not None)]
 
 
@@ -57,6 +59,14 @@ def method_keys(folder: StudyFolder, config: StudyConfig) -> dict[str, dict[str,
         keys = {name: group_key(root, name) for name in names}
         found[backbone.label] = {"": own, **keys}
     return found
+
+
+def is_control(folder: StudyFolder, label: str, method: str) -> bool:
+    """Whether stored maps know nothing of the network, by what is stored of them."""
+    if method in EXPLAINERS:
+        return method in CONTROLS
+    with open_maps(methods_root(folder, label), method) as dataset:
+        return bool(dataset.attrs.get("control"))
 
 
 @contextmanager
@@ -92,7 +102,7 @@ def maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
 
 def methods_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What `methods.csv` depends on, by name."""
-    options = digest_of(config.metrics, config.bootstrap, config.seed)
+    options = digest_of(part_keys("metric", config.metrics), config.bootstrap, config.seed)
     return maps_parts(folder, config) | {"options": options, "code": str(_CODE)}
 
 

@@ -155,7 +155,7 @@ class _Tested:
                 self.maps,
                 unit=self.unit,
                 baselines=options.baselines,
-                unsigned=_UNSIGNED,
+                unsigned=[*_UNSIGNED, *self._unsigned()],
                 n_steps=options.steps,
                 cell_px=options.cell_px,
                 n_squares=options.squares,
@@ -169,6 +169,10 @@ class _Tested:
             )
         of_channels = channel_table(curves, self.unit, rating=self.rating, **draws)
         return pd.concat([on_pixels, of_channels], ignore_index=True)
+
+    def _unsigned(self) -> list[str]:
+        """Explainers that say of themselves that their maps have no sign."""
+        return [one.name for one in asked_explainers(self.config) if not one.signed]
 
     def cascade(self, narrator: Narrator) -> list[pd.DataFrame]:
         """Compare maps with those of the network made ever more random."""

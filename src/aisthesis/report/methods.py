@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from aisthesis.agreement.metrics import METRICS
 from aisthesis.report.methods_inference import (
     SPEARMAN_BROWN,
     inference_references,
@@ -232,8 +231,8 @@ def _agreement(metrics: list[str]) -> str:
 
 def _metric(name: str) -> str:
     """Name a metric with its formula."""
-    formula = METRICS[name].formula if name in METRICS else ""
-    title = describe(name).title
+    about = describe(name)
+    title, formula = about.title, about.formula
     if not title.startswith(("Pearson", "Spearman")):
         title = title[:1].lower() + title[1:]
     return title + (f" ({formula})" if formula else "")

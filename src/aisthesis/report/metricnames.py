@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 from aisthesis.agreement.metrics import METRICS
 from aisthesis.report.wording import number
 
-__all__ = ["MetricWords", "describe"]
+__all__ = ["MetricWords", "describe", "learn"]
+
+#: What the record of the study that is reported says of the user's own metrics, by name.
+_learnt: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,8 @@ class MetricWords:
         Whether zero is the middle of the range: no agreement either way.
     note : str
         Range and formula.
-    blind_to : str
-        What two maps may differ in without the value telling; may be empty.
+    blind_to, formula : str
+        What two maps may differ in without the value telling, and the formula; may be empty.
     """
 
     title: str
@@ -33,6 +38,7 @@ class MetricWords:
     signed: bool
     note: str = ""
     blind_to: str = ""
+    formula: str = ""
 
     @property
     def direction(self) -> str:
@@ -42,7 +48,7 @@ class MetricWords:
 
 def describe(metric: str) -> MetricWords:
     """Describe a metric by its name in `agreement.csv`; an unknown one keeps its name."""
-    known = METRICS.get(metric)
+    known: Any = METRICS.get(metric) or _learnt.get(metric)
     if known is None:
         return MetricWords(metric.replace("_", " "), higher_is_alike=True, signed=True)
     return MetricWords(
@@ -51,9 +57,34 @@ def describe(metric: str) -> MetricWords:
         signed=known.low < 0 < known.high,
         note=f"From {_bound(known.low)} to {_bound(known.high)}: {known.formula}.",
         blind_to=known.blind_to,
+        formula=known.formula,
     )
+
+
+def learn(facts: Any) -> None:
+    """Know the user's own metrics by what a study's record says of them; no code is brought.
+
+    Parameters
+    ----------
+    facts : mapping
+        Attributes of `Metric` by the metric's name; what is none of these is passed over.
+    """
+    _learnt.clear()
+    for name, about in facts.items() if isinstance(facts, dict) else ():
+        try:
+            _learnt[name] = SimpleNamespace(
+                **{key: str(about[key]) for key in ("label", "direction", "formula", "blind_to")},
+                **{
+                    key: float(end if about[key] is None else about[key])
+                    for key, end in (("low", "-inf"), ("high", "inf"))
+                },
+            )
+        except (KeyError, TypeError, ValueError):
+            continue
 
 
 def _bound(value: float) -> str:
     """Say an end of a metric's range, whole where it is whole."""
+    if value in (float("inf"), float("-inf")):
+        return "minus infinity" if value < 0 else "infinity"
     return number(value, 0 if float(value).is_integer() else 2)

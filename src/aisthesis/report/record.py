@@ -16,6 +16,7 @@ from aisthesis.engine.project import settled
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import AisthesisError, RequestError, quoted
 from aisthesis.report.asked import Asked
+from aisthesis.report.metricnames import learn
 from aisthesis.report.stored_maps import KINDS, BackboneMaps, read_backbone_maps
 
 __all__ = ["StudyRecord", "read_study_record", "told_as_damage"]
@@ -234,6 +235,7 @@ def read_study_record(path: Path) -> StudyRecord:
         )
     keys = ("map", "metric", "backbone_a", "backbone_b")
     provenance = _parsed(path / "provenance.json", json.loads)
+    learn((provenance.get("parts") or {}).get("metrics"))
     held = _parsed(path / "study.toml", tomllib.loads)
     config = settled(held, path, provenance.get("places"))
     asked = Asked.by(config)

@@ -188,7 +188,8 @@ def _other_kinds(
     found = {}
     names = {name for name, _ in zarr.open_group(group, mode="r", use_consolidated=False).groups()}
     names -= set(left_out)
-    for method in (name for name in EXPLAINERS if name in names and name not in KINDS):
+    known = [name for name in EXPLAINERS if name in names and name not in KINDS]
+    for method in (*known, *sorted(names.difference(EXPLAINERS))):
         with xr.open_zarr(group, group=method, consolidated=False, chunks=None) as dataset:
             dataset = _sampled(dataset)
             if tuple(str(name) for name in dataset["image"].values) == images:
@@ -211,8 +212,9 @@ def _at_most(maps: np.ndarray, longest: int) -> np.ndarray:
 
 def kinds_of(maps: dict[str, BackboneMaps]) -> list[str]:
     """Kinds of maps that some backbone has: by place, by channel, then as in `EXPLAINERS`."""
-    found = (kind for kind in EXPLAINERS if any(kind in one.kinds for one in maps.values()))
-    return in_order(found)
+    held = dict.fromkeys(kind for one in maps.values() for kind in one.kinds)
+    known = [kind for kind in EXPLAINERS if kind in held]
+    return in_order([*known, *(kind for kind in held if kind not in EXPLAINERS)])
 
 
 def read_backbone_maps(

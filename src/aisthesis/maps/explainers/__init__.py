@@ -9,6 +9,7 @@ from aisthesis.maps.explainers.grad_cam import GradCam
 from aisthesis.maps.explainers.gradients import GradientTimesInput, IntegratedGradients
 from aisthesis.maps.explainers.lime import Lime
 from aisthesis.maps.explainers.masking import Masking, multiscale, occlusion
+from aisthesis.maps.explainers.own import OwnExplainer, own_explainer
 from aisthesis.maps.explainers.table import TITLES, explainers_named, require_libraries
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "IntegratedGradients",
     "Lime",
     "Masking",
+    "OwnExplainer",
     "RandomMap",
     "Subject",
     "checked_names",
@@ -29,5 +31,6 @@ __all__ = [
     "multiscale",
     "occlusion",
     "on_cells",
+    "own_explainer",
     "require_libraries",
 ]

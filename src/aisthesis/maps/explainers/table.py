@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE, checked_names
 from aisthesis.maps.explainers.controls import CentrePrior, RandomMap
 from aisthesis.maps.explainers.face import Explainer, optional
@@ -12,6 +11,7 @@ from aisthesis.maps.explainers.grad_cam import GradCam
 from aisthesis.maps.explainers.gradients import GradientTimesInput, IntegratedGradients
 from aisthesis.maps.explainers.lime import Lime
 from aisthesis.maps.explainers.masking import multiscale, occlusion
+from aisthesis.maps.explainers.own import own_explainer
 
 __all__ = ["TITLES", "explainers_named", "require_libraries"]
 
@@ -53,7 +53,8 @@ def explainers_named(
     Parameters
     ----------
     names
-        Out of `EXPLAINERS`; those of `BASE` are left out, as exact ablation makes them.
+        Out of `EXPLAINERS`, or of the user's own; those of `BASE` are left out, as exact ablation
+        makes them.
     cells
         Rows and columns that the maps of pixel methods are averaged over.
     integration_steps, lime_samples, lime_superpixels, occlusion_px, multiscale_px, stride_px
@@ -80,10 +81,7 @@ def explainers_named(
         )
     }
     wanted = [name for name in checked_names(names) if name not in BASE]
-    missing = [name for name in wanted if name not in every]
-    if missing:
-        raise RequestError(f"expected an explainer, got {missing[0]!r}")
-    return [every[name] for name in wanted]
+    return [every[name] if name in every else own_explainer(name) for name in wanted]
 
 
 def require_libraries(names: Sequence[str]) -> None:
