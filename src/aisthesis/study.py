@@ -194,7 +194,9 @@ class Study:
     @contextmanager
     def _checked(self, *, here: bool) -> Iterator[tuple[Inputs, Executor]]:
         """As `_at_work`, with the user's own parts at hand."""
-        metrics_named(n for n in self.config.metrics if not (denied() and is_own("metric", n)))
+        known = [n for n in self.config.metrics if not (denied() and is_own("metric", n))]
+        if known or not self.config.metrics:
+            metrics_named(known)
         check_request(self.config)
         require_libraries(self.config.explainers)
         self.folder.check(self.config)

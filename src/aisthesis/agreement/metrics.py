@@ -31,6 +31,7 @@ __all__ = [
     "METRICS",
     "ORIGINAL_METRICS",
     "Metric",
+    "known_metric",
     "metric",
     "metric_facts",
     "metric_name",
@@ -271,6 +272,11 @@ def metric(name: str | Metric) -> Metric:
         f"there is no agreement metric {name!r}; {remedy} (or name one of your own as "
         "`package.module:attribute`)"
     )
+
+
+def known_metric(name: str) -> Metric | None:
+    """Give a metric by its name in tables, unless it is none that this process knows."""
+    return METRICS.get(name) or _used.get(name)
 
 
 def _use(own: Metric) -> Metric:

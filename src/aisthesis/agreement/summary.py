@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aisthesis.agreement.metrics import METRICS
+from aisthesis.agreement.metrics import known_metric
 from aisthesis.errors import RequestError
 from aisthesis.stats.bootstrap import mean_intervals
 
@@ -140,7 +140,7 @@ def _same_side_columns(
 def _bounds(groups: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Least and greatest value that each group's mean can have; infinite where not known."""
     names = groups["metric"] if "metric" in groups else [""] * len(groups)
-    known = [METRICS.get(str(name)) for name in names]
+    known = [known_metric(str(name)) for name in names]
     low = [-np.inf if one is None else one.low for one in known]
     high = [np.inf if one is None else one.high for one in known]
     return np.array(low), np.array(high)
