@@ -43,6 +43,10 @@ aisthesis[tables]`; of a workbook the first sheet is read.
   single raters give .985 and .964: votes cannot tell a lenient rater from a good image.
 - **Votes** beside a column of ratings are used where that column is their mean, but for rounding; else
   they are left aside, and that is said.
+- **Choices** between two images are scaled by Bradley-Terry (choix): ratings are log odds, with
+  standard errors; ties count half; the ceiling compares halves of the raters, or of the choices
+  where raters are not known, each scaled by itself. Columns: `winner`, `loser`; or `image_a`,
+  `image_b` and `choice`; or these with `votes_a` and `votes_b`; each may be named under `[columns]`.
 - **Names** are matched with files in other folders, URLs' last part, without extension, in other
   letter case or Unicode form, where one file only can be meant and no other name means it; all
   others are an error that names them.

@@ -188,6 +188,26 @@ def _retests() -> str:
     return _long("image,rater,rating") + again
 
 
+#: Of each pair of images, who won how often out of four.
+WON = {"ab": 1, "ac": 1, "ad": 1, "bc": 3, "bd": 1, "cd": 2}
+#: Bradley-Terry scale of these, by an independent fit (logistic regression).
+SCALED = {"a.jpg": -0.8331, "b.jpg": 0.2752, "c.jpg": 0.0080, "d.jpg": 0.5499}
+
+
+def _choices(columns: str, row: str) -> str:
+    rows = [columns]
+    for (one, other), n in WON.items():
+        for number, who in enumerate(RATERS):
+            won, lost = (one, other) if number < n else (other, one)
+            rows.append(row.format(won=f"{won}.jpg", lost=f"{lost}.jpg", who=who))
+    return "\n".join(rows) + "\n"
+
+
+def _choice_votes() -> str:
+    rows = [f"{one}.jpg,{other}.jpg,{n},{4 - n}" for (one, other), n in WON.items()]
+    return "\n".join(["image_a,image_b,votes_a,votes_b", *rows]) + "\n"
+
+
 POSITIONS = ["n", "image", "1", "2", "3", "4", "5", "tag"]
 CASES = (
     Case("one rating an image", {"ratings.csv": _means("image,rating")}),
@@ -286,6 +306,34 @@ CASES = (
         "text without a header, the rating first (TID2013)",
         {"mos_with_names.txt": "".join(f"{v} {i}\n" for i, v in MEANS.items())},
         says="taken as rating and image",
+    ),
+    Case(
+        "choices: winner and loser, by rater",
+        {"choices.csv": _choices("winner,loser,rater", "{won},{lost},{who}")},
+        layout="choices",
+        rating=SCALED,
+        ceiling=True,
+        says="24 choices between 6 of the 6 pairs of 4 images",
+    ),
+    Case(
+        "choices: two images and the chosen one, ties, other names of columns",
+        {
+            "trials.csv": _choices("left,right,response,subject", "{lost},{won},right,{who}")
+            + "a.jpg,c.jpg,tie,eve\nc.jpg,a.jpg,tie,eve\n"
+        },
+        {"image_a": "left", "image_b": "right", "choice": "response"},
+        layout="choices",
+        rating={"a.jpg": -0.7329, "b.jpg": 0.2695, "c.jpg": -0.0790, "d.jpg": 0.5424},
+        ceiling=True,
+        says="2 ties, half a win each",
+    ),
+    Case(
+        "choices: numbers of votes for each of two",
+        {"pairs.csv": _choice_votes()},
+        layout="choices",
+        rating=SCALED,
+        ceiling=True,
+        says="24 choices",
     ),
     Case("divided by equals signs", {"labels.txt": _means("", "=")}),
     Case(
@@ -419,6 +467,16 @@ REFUSED = (
         "files of several layouts",
         {"x.csv": _means("image,rating"), "y.csv": _long("image,rater,rating")},
         says="expected files of one layout, got means and ratings",
+    ),
+    Case(
+        "choices between images that were never compared",
+        {"r.csv": "winner,loser\na.jpg,b.jpg\nb.jpg,a.jpg\nc.jpg,d.jpg\nd.jpg,c.jpg\n"},
+        says="into 2 groups that were never compared with each other; one is a.jpg, b.jpg",
+    ),
+    Case(
+        "choices by numbers that may mean either",
+        {"r.csv": "image_a,image_b,choice\na.jpg,b.jpg,0\nb.jpg,a.jpg,1\n"},
+        says="a choice is the name of one of the two images, a or b, left or right, 1 or 2, or tie",
     ),
     Case(
         "a broken workbook",

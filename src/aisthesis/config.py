@@ -68,7 +68,9 @@ class Columns(Section):
     image: str = "image"
     rating: str = "rating"
     rater: str = "rater"
-    layout: Literal["auto", "means", "ratings", "anonymous", "wide", "transposed", "votes"] = "auto"
+    layout: Literal[
+        "auto", "means", "ratings", "anonymous", "wide", "transposed", "votes", "choices"
+    ] = "auto"
     raters: Literal["anonymous"] | tuple[str, ...] = ()
     votes: tuple[str, ...] = ()
     scale: tuple[float, ...] = ()
@@ -76,6 +78,13 @@ class Columns(Section):
     where: dict[str, str | bool | int | float | tuple[str | bool | int | float, ...]] = {}
     retests: Literal["auto", "mean"] = "auto"
     match: Literal["auto", "exact"] = "auto"
+    winner: str = "winner"
+    loser: str = "loser"
+    image_a: str = "image_a"
+    image_b: str = "image_b"
+    choice: str = "choice"
+    votes_a: str = "votes_a"
+    votes_b: str = "votes_b"
 
     @model_validator(mode="before")
     @classmethod

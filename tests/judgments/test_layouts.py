@@ -24,13 +24,13 @@ def _title(case) -> str:
 def test_layouts_are_read(tmp_path, case) -> None:
     read = case.read(tmp_path)
     found = dict(zip(read.mean["image"], read.mean["rating"], strict=True))
-    assert found == pytest.approx(case.rating)
+    assert found == pytest.approx(case.rating, abs=1e-3)
     assert read.layout == case.layout
     assert (read.noise_ceiling is not None) == case.ceiling
     said = "\n".join(lines_on(read))
     assert case.says in said
     assert "\n\n" not in said
-    if case.ceiling:
+    if case.ceiling and case.layout != "choices":
         assert read.mean["n_raters"].tolist() == [4, 4, 4, 4]
         assert read.mean["sd"].tolist() == pytest.approx([3**-0.5, 3**-0.5, (2 / 3) ** 0.5, 0.5])
 

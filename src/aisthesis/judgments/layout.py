@@ -22,7 +22,7 @@ from aisthesis.judgments.table_rows import Wanted
 
 __all__ = ["KINDS", "Asked", "Kind", "Layout", "headless", "layout_of", "looks_like_image"]
 
-Kind = Literal["means", "ratings", "anonymous", "wide", "transposed", "votes"]
+Kind = Literal["means", "ratings", "anonymous", "wide", "transposed", "votes", "choices"]
 #: What each layout is, for messages.
 KINDS: Mapping[Kind, str] = {
     "means": "one rating an image",
@@ -31,6 +31,7 @@ KINDS: Mapping[Kind, str] = {
     "wide": "one row an image, one column a rater",
     "transposed": "one row a rater, one column an image",
     "votes": "one row an image, one column of votes for each point of the scale",
+    "choices": "one row a choice between two images, scaled to ratings",
 }
 _IMAGES = ("image", "image_name", "image_id", "imagename", "filename", "file", "img", "picture")
 _RATERS = "rater subject participant observer user worker annotator"
@@ -60,6 +61,13 @@ class Asked:
     where: Mapping[str, Wanted | Sequence[Wanted]] = field(default_factory=dict)
     retests: Literal["auto", "mean"] = "auto"
     match: Literal["auto", "exact"] = "auto"
+    winner: str = "winner"
+    loser: str = "loser"
+    image_a: str = "image_a"
+    image_b: str = "image_b"
+    choice: str = "choice"
+    votes_a: str = "votes_a"
+    votes_b: str = "votes_b"
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,8 @@ class Layout:
     image
         Column of the images; empty where they are columns themselves.
     rating
-        Column of the ratings, where there is one.
+        Column of the ratings, where there is one; for choices how they are said: by the `winner`,
+        the `choice`, or numbers of `votes`.
     rater
         Column of the raters, where there is one.
     values
@@ -108,6 +117,9 @@ def layout_of(table: Table, asked: Asked) -> Layout:
         If a column that is named is not there, or the layout cannot be told: with the key that says
         it.
     """
+    choices = _choices(table, asked)
+    if choices is not None:
+        return choices
     if asked.votes or asked.layout == "votes":
         return _votes(table, asked)
     if asked.raters == "anonymous" or asked.layout == "anonymous":
@@ -158,6 +170,35 @@ def _told(table: Table, asked: Asked) -> Layout:
         return _wide(table, asked, columns, said)
     table.index(asked.rating)
     raise AssertionError  # the column is missing, and said so
+
+
+def _choices(table: Table, asked: Asked) -> Layout | None:
+    """A table of choices between images, if it is one or is said to be."""
+    ways = {
+        "winner": (asked.winner, asked.loser),
+        "choice": (asked.image_a, asked.image_b, asked.choice),
+        "votes": (asked.image_a, asked.image_b, asked.votes_a, asked.votes_b),
+    }
+    there = {way: names for way, names in ways.items() if set(names) <= set(table.columns)}
+    if asked.layout not in ("auto", "choices") or not (there or asked.layout == "choices"):
+        return None
+    if asked.rating in table.columns and asked.layout == "auto":
+        return None
+    if not there:
+        raise RequestError(
+            f"{table.name}: expected the columns {asked.winner!r} and {asked.loser!r}, or "
+            f"{asked.image_a!r}, {asked.image_b!r} and {asked.choice!r} (or {asked.votes_a!r} and "
+            f"{asked.votes_b!r}), got {', '.join(map(repr, table.columns))}; name them under "
+            "[columns]"
+        )
+    way, names = next(iter(there.items()))
+    for name in names:
+        table.index(name)
+    by = [c for c in table.columns if c == asked.rater] or [
+        column for column in table.columns if column.lower() in _OF_RATERS
+    ]
+    said = (f"the raters are in the column {by[0]!r}",) if by and by[0] != asked.rater else ()
+    return Layout("choices", "", way, by[0] if by else "", values=names, said=said)
 
 
 def _with_ratings(table: Table, asked: Asked, image: str, said: tuple[str, ...]) -> Layout:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["NoiseCeiling", "noise_ceiling", "noise_ceiling_of_votes"]
+__all__ = ["NoiseCeiling", "ceiling_of_halves", "noise_ceiling", "noise_ceiling_of_votes"]
 
 Array = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class NoiseCeiling:
         `raters`: everybody rated every image, and the raters are halved. `ratings`: different
         raters rated different images, and each image's ratings are halved by themselves. `votes`:
         only their numbers are known, and R is what the votes' variance within images leaves of the
-        variance of the means.
+        variance of the means. `choices`: halves of choices between images, each scaled by itself.
     reason
         Why a value is NaN, or None.
     """
@@ -68,7 +68,7 @@ class NoiseCeiling:
     n_raters: int
     n_splits: int
     n_undefined: int
-    method: Literal["raters", "ratings", "votes"]
+    method: Literal["raters", "ratings", "votes", "choices"]
     reason: str | None = None
 
     def as_dict(self) -> dict[str, float | int | str | None]:
@@ -202,6 +202,35 @@ def _from_errors(mean: Array, error: Array, weights: NDArray[Any]) -> Array:
         return np.where(variance > floor, 1 - weights @ error / n / variance, np.nan)
 
 
+def ceiling_of_halves(
+    halves: Array, *, n_raters: int, n_boot: int = 1000, seed: int = 0
+) -> NoiseCeiling:
+    """Estimate the noise ceiling from values of two random halves of all judgments.
+
+    Parameters
+    ----------
+    halves : (split, 2, N)
+        NaN throughout where a half allows no values.
+    n_raters
+        Different raters.
+    """
+    defined = np.isfinite(halves).all((1, 2))
+    n_splits, n_images = len(halves), halves.shape[2]
+    facts = _Facts(n_images, 0, n_raters, n_splits, "choices")
+    if not defined.any() or n_images < _MIN_IMAGES:
+        reason = "halves of the choices do not connect all images"
+        return _told(facts, math.nan, np.empty(0), n_splits, reason)
+    kept = halves[defined]
+    r = _correlations(kept[:, 0], kept[:, 1], np.ones((1, n_images)))[0]
+    reliability = float(_spearman_brown(_mean_or_nan(r), 2.0))
+    n_undefined = n_splits - int(np.isfinite(r).sum())
+    if math.isnan(reliability):
+        reason = "the two halves of the choices contradict each other"
+        return _told(facts, math.nan, np.empty(0), n_undefined, reason)
+    drawn = _bootstrap(kept, 2.0, n_boot, np.random.default_rng(seed))
+    return _told(facts, reliability, drawn, n_undefined)
+
+
 def _by_image(single: pd.DataFrame) -> tuple[Array, bool]:
     """Ratings by image in the order of raters, shape (image, most ratings of one), NaN-padded.
 
@@ -225,7 +254,7 @@ class _Facts:
     n_excluded: int
     n_raters: int
     n_splits: int
-    method: Literal["raters", "ratings", "votes"]
+    method: Literal["raters", "ratings", "votes", "choices"]
 
 
 def _halvings(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from aisthesis.errors import RequestError
 from aisthesis.judgments.averages import means_of, retests_of, single_means
+from aisthesis.judgments.choices import read_choices
 from aisthesis.judgments.entries import Entry, note_repeated, read_entries, same_characters
 from aisthesis.judgments.faults import Faults
 from aisthesis.judgments.folder import Folder
@@ -23,6 +24,7 @@ from aisthesis.judgments.noise_ceiling import (
     noise_ceiling,
     noise_ceiling_of_votes,
 )
+from aisthesis.judgments.pairwise import Choice, scaled
 from aisthesis.judgments.table import Table
 from aisthesis.judgments.table_files import ENDINGS, read_any_table
 from aisthesis.judgments.table_rows import Wanted, selected, words_on
@@ -43,7 +45,8 @@ class Ratings:
     mean
         One row an image, in the order of the table: `image`; `rating`, the mean over raters, on
         the table's own scale; `sd`, the sample SD over raters (NaN where fewer than two raters);
-        `n_raters` (missing where single raters are not known).
+        `n_raters` (missing where single raters are not known). For choices between images also
+        `se`, the standard error, and `n_choices`.
     single
         Where single raters are known: one row a rating: `image`, `rater`, `rating`.
     noise_ceiling
@@ -85,6 +88,13 @@ def read_ratings(
     where: Mapping[str, Wanted | Sequence[Wanted]] | None = None,
     retests: Literal["auto", "mean"] = "auto",
     match: Literal["auto", "exact"] = "auto",
+    winner: str = "winner",
+    loser: str = "loser",
+    image_a: str = "image_a",
+    image_b: str = "image_b",
+    choice: str = "choice",
+    votes_a: str = "votes_a",
+    votes_b: str = "votes_b",
     image_list: Path | None = None,
     folder: Folder | None = None,
     seed: int = 0,
@@ -106,7 +116,8 @@ def read_ratings(
     layout
         `means`: one row an image. `ratings`: one row an image and rater. `anonymous`: one row a
         rating, all by different raters. `wide`: a column a rater. `transposed`: a row a rater, a
-        column an image. `votes`: a column of votes for each point of the scale.
+        column an image. `votes`: a column of votes for each point of the scale. `choices`: a row a
+        choice between two images.
     raters
         Columns of single raters, or `anonymous`.
     votes, scale
@@ -121,6 +132,9 @@ def read_ratings(
         on, and takes fewer for a mistake.
     match
         `exact` takes image names as they are; `auto` finds the file meant where only one can be.
+    winner, loser, image_a, image_b, choice, votes_a, votes_b
+        Names of the columns of choices between two images: the winner and the loser; or the two
+        images and the chosen one, or its numbers of votes. They are scaled by Bradley-Terry.
     image_list
         File with the images' names, in the order of an array's values.
     folder
@@ -138,7 +152,7 @@ def read_ratings(
     """
     asked = Asked(
         image, rating, rater, layout, raters, tuple(votes), tuple(scale), tuple(names),
-        where or {}, retests, match,
+        where or {}, retests, match, winner, loser, image_a, image_b, choice, votes_a, votes_b,
     )  # fmt: skip
     listed = None if image_list is None else read_image_list(Path(image_list))
     paths = _paths(path)
@@ -174,11 +188,12 @@ class _Read:
     entries: list[Entry]
     n_left_out: int = 0
     votes: pd.DataFrame | None = None
+    choices: Sequence[Choice] = ()
     n_rows: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, path: Path, asked: Asked, images: Sequence[str] | None) -> _Read:
-        wanted = (asked.image, asked.rating, asked.rater, *asked.votes)
+        wanted = (asked.image, asked.rating, asked.rater, *asked.votes, asked.winner, asked.image_a)
         table = read_any_table(
             path, wanted, names=asked.names, variable=asked.rating, images=images
         )
@@ -192,6 +207,10 @@ class _Read:
             return cls(
                 path, layout, said, [], votes=read_votes(table, layout, faults), n_rows=n_rows
             )
+        if layout.kind == "choices":
+            choices, n_left_out = read_choices(table, layout, faults)
+            faults.refuse_any()
+            return cls(path, layout, said, [], n_left_out, choices=choices, n_rows=n_rows)
         entries, n_left_out = read_entries(table, layout, faults)
         if layout.kind == "means" or not _enough_retests(entries, asked):
             named = [entry for entry in entries if entry.image]
@@ -248,6 +267,8 @@ def _together(read: Sequence[_Read], asked: Asked, seed: int) -> Ratings:
     if first.layout.kind == "votes":
         mean = _votes_together(read)
         return Ratings(mean, None, _ceiling_of(mean, seed), "votes", **facts)
+    if first.layout.kind == "choices":
+        return _choices_together(read, facts, seed)
     entries, kind = _entries_together(read, asked, facts)
     if kind == "means":
         return Ratings(means_of(entries), layout=kind, **facts)
@@ -263,6 +284,21 @@ def _votes_together(read: Sequence[_Read]) -> pd.DataFrame:
     if len(twice):
         raise RequestError(f"{twice.iloc[0]} has votes in several files; give each image one row")
     return mean
+
+
+def _choices_together(read: Sequence[_Read], facts: dict[str, Any], seed: int) -> Ratings:
+    """Choices of all files; files that name no raters are one each, named after it."""
+    named = len(read) == 1 or any(one.layout.rater for one in read)
+    choices = [
+        choice if named else replace(choice, rater=one.path.stem)
+        for one in read
+        for choice in one.choices
+    ]
+    if not choices:
+        raise RequestError(f"{read[0].path.name}: all choices are missing")
+    found = scaled(choices, read[0].path.name, seed=seed)
+    facts["said"] = (*facts["said"], *found.said)
+    return Ratings(found.mean, None, found.noise_ceiling, "choices", **facts)
 
 
 def _ceiling_of(mean: pd.DataFrame, seed: int) -> NoiseCeiling | None:

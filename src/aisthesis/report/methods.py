@@ -135,6 +135,9 @@ def _data(provenance: dict[str, Any]) -> str:
         how = (
             "The reliability of the mean ratings, from the variance of each image’s votes, is "
             if ceiling.get("method") == "votes"
+            else "The ratings are a Bradley–Terry scale of choices between images; its split-half "
+            "reliability, Spearman–Brown corrected, is "
+            if ceiling.get("method") == "choices"
             else "The split-half reliability of the mean ratings, Spearman–Brown corrected, is "
         )
         text += (
