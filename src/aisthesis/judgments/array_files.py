@@ -36,6 +36,8 @@ _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
 )
+#: Upper triangles, as vectors.
+_MEADOWS = "rdmutv"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -60,6 +62,8 @@ def read_arrays(path: Path, names: list[str] | None, variable: str | None) -> li
         If the file cannot be read, or holds no such array, or the names do not fit.
     """
     arrays = load_arrays(path)
+    if any(key.startswith(_MEADOWS) for key in arrays):
+        return _read_meadows(path, arrays, names)
     own = _own_names(arrays)
     key, values = _chosen(path, arrays, variable)
     cube = values[None] if values.ndim == 2 else values
@@ -89,6 +93,37 @@ def read_arrays(path: Path, names: list[str] | None, variable: str | None) -> li
         Matrix(tuple(names), matrix.astype(np.float64), subject, path.name, kind)
         for matrix, subject in zip(cube, subjects, strict=True)
     ]
+
+
+def _read_meadows(path: Path, arrays: dict[str, Any], names: list[str] | None) -> list[Matrix]:
+    """Dissimilarities as Meadows exports them: the upper triangle of each participant, row by row.
+
+    `rdmutv` with `stimuli` for one participant; `rdmutv_NAME`, with `stimuli` or `stimuli_NAME`,
+    for several.
+    """
+    found = []
+    for key, values in arrays.items():
+        if not key.startswith(_MEADOWS):
+            continue
+        who = key.removeprefix(_MEADOWS).lstrip("_")
+        listed = names or texts_of(arrays.get(f"stimuli_{who}", arrays.get("stimuli")))
+        if listed is None:
+            raise RequestError(
+                f"{path.name} holds no names of stimuli; give `image_list`, a file with one name a "
+                "line in the order of the rows"
+            )
+        flat = np.asarray(values, dtype=np.float64).ravel()
+        n = len(listed)
+        if len(flat) != n * (n - 1) // 2:
+            raise RequestError(
+                f"{path.name}: expected {n * (n - 1) // 2} values in {key} for the pairs of "
+                f"{n} stimuli, got {len(flat)}"
+            )
+        matrix = np.zeros((n, n))
+        matrix[np.triu_indices(n, 1)] = flat
+        subject = who or path.stem
+        found.append(Matrix(tuple(listed), matrix + matrix.T, subject, path.name, "dissimilarity"))
+    return found
 
 
 def _kind_of(key: str) -> Literal["similarity", "dissimilarity"] | None:

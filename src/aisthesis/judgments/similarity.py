@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
 from aisthesis.judgments.folder import Folder
+from aisthesis.judgments.names import renamed
 from aisthesis.judgments.similarity_files import Matrix, SimilarityColumns, read_matrices
 
 __all__ = ["Kind", "Similarities", "read_similarities", "similarities"]
@@ -45,6 +46,10 @@ class Similarities:
         How that was found out, in words; empty where it was said.
     n_missing : int
         Pairs not judged, counted over subjects.
+    said : tuple of str
+        What else was found out, in words.
+    weights : (K, N, N), optional
+        Judgments that each value rests on, where they differ: the mean over subjects counts them.
     """
 
     names: tuple[str, ...]
@@ -53,13 +58,23 @@ class Similarities:
     given: Given
     inferred: str = ""
     n_missing: int = 0
+    said: tuple[str, ...] = ()
+    weights: Array | None = None
 
     @property
     def mean(self) -> Array:
         """Mean over the subjects who judged a pair, (N, N); NaN where nobody did."""
-        counts = np.isfinite(self.dissimilarity).sum(0)
-        total = np.nansum(self.dissimilarity, axis=0)
-        return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+        judged = np.isfinite(self.dissimilarity)
+        if self.weights is None:
+            counts = judged.sum(0)
+            total = np.nansum(self.dissimilarity, axis=0)
+            return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+        weights = np.where(judged, self.weights, 0.0)
+        total = (weights * np.where(judged, self.dissimilarity, 0.0)).sum(0)
+        summed = weights.sum(0)
+        mean = np.where(summed > 0, total / np.maximum(summed, 1e-300), np.nan)
+        np.fill_diagonal(mean, 0.0)
+        return mean
 
     @property
     def n_unjudged(self) -> int:
@@ -71,8 +86,13 @@ class Similarities:
         place = {name: i for i, name in enumerate(self.names)}
         index = np.array([place[name] for name in names], dtype=np.intp)
         chosen = self.dissimilarity[:, index[:, None], index]
-        return Similarities(
-            tuple(names), self.subjects, chosen, self.given, self.inferred, _missing(chosen)
+        weights = None if self.weights is None else self.weights[:, index[:, None], index]
+        return replace(
+            self,
+            names=tuple(names),
+            dissimilarity=chosen,
+            n_missing=_missing(chosen),
+            weights=weights,
         )
 
 
@@ -118,7 +138,15 @@ def read_similarities(
     matrices = read_matrices(
         source, image_list=image_list, variable=variable, columns=columns or SimilarityColumns()
     )
+    if columns is not None and columns.repeated == "mean":
+        matrices = [_both_halves(matrix) for matrix in matrices]
+    said: tuple[str, ...] = ()
+    if folder is not None:
+        found = renamed([name for matrix in matrices for name in matrix.names], folder)
+        said = found.said
+        matrices = [replace(m, names=tuple(map(found, m.names))) for m in matrices]
     result = similarities(matrices, kind=kind)
+    result = replace(result, said=(*result.said, *said))
     if folder is not None:
         _require_known(result.names, folder)
     return result
@@ -145,7 +173,7 @@ def similarities(matrices: Sequence[Matrix], *, kind: Kind | None = None) -> Sim
         )
     values = np.stack([_arranged(matrix, names) for matrix in matrices])
     where = ", ".join(dict.fromkeys(m.source for m in matrices[:3]))
-    kinds, reason = _kinds(values, [kind or m.kind for m in matrices], where)
+    kinds, reason = _kinds(values, [kind or m.kind for m in matrices], [m.source for m in matrices])
     _refuse_constant(values, where)
     dissimilarity = values.copy()
     for one in dict.fromkeys(kinds):
@@ -159,8 +187,38 @@ def similarities(matrices: Sequence[Matrix], *, kind: Kind | None = None) -> Sim
     # A scale of differences may begin at 1: an image is no distance from itself.
     diagonal = np.arange(len(names))
     dissimilarity[:, diagonal, diagonal] = 0.0
-    subjects = _subjects(matrices)
-    return Similarities(names, subjects, dissimilarity, found, inferred, _missing(dissimilarity))
+    return Similarities(
+        names,
+        _subjects(matrices),
+        dissimilarity,
+        found,
+        inferred,
+        _missing(dissimilarity),
+        tuple(dict.fromkeys(line for matrix in matrices for line in matrix.said)),
+        _weights(matrices, names),
+    )
+
+
+def _weights(matrices: Sequence[Matrix], names: tuple[str, ...]) -> Array | None:
+    if all(matrix.weights is None for matrix in matrices):
+        return None
+    counts = [
+        np.ones_like(matrix.values) if matrix.weights is None else matrix.weights
+        for matrix in matrices
+    ]
+    given = [replace(m, values=n) for m, n in zip(matrices, counts, strict=True)]
+    return np.nan_to_num(np.stack([_arranged(matrix, names) for matrix in given]))
+
+
+def _both_halves(matrix: Matrix) -> Matrix:
+    """A matrix whose two halves are averaged where both are there."""
+    values = matrix.values
+    other = values.T
+    both = np.isfinite(values) & np.isfinite(other)
+    n = int(np.triu(both & (values != other), 1).sum())
+    said = f"{n:,} pairs of {matrix.source} were judged in both orders, and averaged"
+    mean = np.where(both, (values + other) / 2, np.where(np.isnan(values), other, values))
+    return replace(matrix, values=mean, said=(*matrix.said, *([said] if n else [])))
 
 
 def _subjects(matrices: Sequence[Matrix]) -> tuple[str, ...]:
@@ -187,7 +245,7 @@ def _symmetric(matrix: Matrix) -> Array:
             f"{matrix.source} is not symmetric: {matrix.names[i]} with {matrix.names[j]} is "
             f"{both[i, j]:g}, {matrix.names[j]} with {matrix.names[i]} is {both[j, i]:g} "
             f"({n} such pair{'s' if n > 1 else ''}); give each pair one value, for instance the "
-            "mean of the two"
+            'mean of the two, or say [columns] repeated = "mean"'
         )
     return (both + both.T) / 2
 
@@ -201,16 +259,37 @@ def _arranged(matrix: Matrix, names: tuple[str, ...]) -> Array:
     return result
 
 
-def _kinds(values: Array, said: Sequence[Kind | None], where: str) -> tuple[list[Kind], str]:
-    """What each subject's values are, and how that is known; those not said are told together."""
-    unsaid = np.array([kind is None for kind in said])
-    told, reason = None, ""
-    if unsaid.any():
-        told, reason = _kind(values[unsaid], None, where)
-    kinds = [kind or told for kind in said]
-    found = [kind for kind in kinds if kind is not None]
-    reasons = [f"the column is called {kind}" for kind in dict.fromkeys(said) if kind is not None]
-    return found, " or ".join([*reasons, reason] if reason else reasons)
+def _kinds(
+    values: Array, said: Sequence[Kind | None], sources: Sequence[str]
+) -> tuple[list[Kind], str]:
+    """What each subject's values are, and how that is known; each by itself where that can be.
+
+    A matrix that has no diagonal, or no two values, is taken for what all others are.
+    """
+    kinds = list(said)
+    reasons = [f"the column is called {kind}" for kind in said if kind is not None]
+    tellable = [
+        number for number, one in enumerate(values) if kinds[number] is None and _tells(one)
+    ]
+    for number in tellable:
+        kinds[number], reason = _kind(values[number : number + 1], None, sources[number])
+        reasons.append(reason)
+    untold = [number for number, kind in enumerate(kinds) if kind is None]
+    if untold:
+        others = {kinds[number] for number in tellable}
+        if len(others) == 1:
+            common = others.pop()
+        else:
+            common, reason = _kind(values[untold], None, ", ".join(sources[n] for n in untold[:3]))
+            reasons.append(reason)
+        kinds = [kind or common for kind in kinds]
+    return [kind for kind in kinds if kind], " or ".join(dict.fromkeys(reasons))
+
+
+def _tells(matrix: Array) -> bool:
+    """Whether a subject's matrix has a diagonal, and values that differ, to tell its kind by."""
+    others = _off_diagonal(matrix[None])
+    return bool(np.isfinite(np.diagonal(matrix)).any() and len(others) and np.ptp(others) > 0)
 
 
 def _kind(values: Array, said: Kind | None, where: str) -> tuple[Kind, str]:

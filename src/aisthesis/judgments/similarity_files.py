@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,30 +13,46 @@ from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError, quoted
 from aisthesis.judgments.array_files import read_arrays
+from aisthesis.judgments.cells import MISSING, image_name
 from aisthesis.judgments.image_list import read_image_list
 from aisthesis.judgments.rsa import from_rdms, is_rdms, read_rdms
 from aisthesis.judgments.similarity_matrix import Matrix
 from aisthesis.judgments.table import Row, Table, read_table
+from aisthesis.judgments.triplets import is_triplets, read_triplets
 
 __all__ = ["Matrix", "SimilarityColumns", "read_matrices"]
 
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 _TEXT = (".csv", ".tsv", ".txt")
 _ARRAYS = (".npy", ".npz", ".mat")
 _RDMS = (".h5", ".hdf5")
 _PICKLES = (".pkl", ".pickle")
 _LISTED = 5
+#: So many repeated pairs are meant; fewer that contradict each other are taken for a mistake.
+_FEWEST_REPEATED = 3
 
 
 @dataclass(frozen=True)
 class SimilarityColumns:
-    """Names of the columns of a long table."""
+    """Names of the columns of a long table, and whether a pair's several values are averaged.
+
+    `repeated` is "mean" to average them always, also the two halves of a matrix; "auto" does so in
+    long tables from three repeated pairs on.
+    """
 
     image_a: str = "image_a"
     image_b: str = "image_b"
     subject: str = "subject"
     similarity: str = "similarity"
     dissimilarity: str = "dissimilarity"
+    repeated: Literal["auto", "mean"] = "auto"
+    reference: str = "reference"
+    image_c: str = "image_c"
+    choice: str = "choice"
+    odd: str = "odd"
+    votes_a: str = "votes_a"
+    votes_b: str = "votes_b"
+    votes_c: str = "votes_c"
+    names: Sequence[str] = ()
 
 
 def read_matrices(
@@ -113,14 +129,13 @@ def _read_rdms(
 def _read_text(
     path: Path, names: list[str] | None, _variable: str | None, columns: SimilarityColumns
 ) -> list[Matrix]:
-    table = read_table(path, (columns.image_a, columns.image_b))
+    wanted = (columns.image_a, columns.image_b, columns.reference)
+    table = read_table(path, wanted, columns.names)
+    if is_triplets(table, columns):
+        return read_triplets(table, columns)
     if columns.image_a in table.columns and columns.image_b in table.columns:
         return _long(table, columns)
     return [_square(table, path.stem)]
-
-
-def _name(text: str) -> str:
-    return PurePosixPath(text).as_posix() if text else ""
 
 
 def _square(table: Table, subject: str) -> Matrix:
@@ -128,8 +143,8 @@ def _square(table: Table, subject: str) -> Matrix:
     width = {len(row.cells) for row in table.rows}
     # Some programs leave out the corner.
     header = table.columns if width == {len(table.columns) + 1} else table.columns[1:]
-    across = [_name(name) for name in header]
-    down = [_name(row.cells[0]) for row in table.rows]
+    across = [image_name(name) for name in header]
+    down = [image_name(row.cells[0]) for row in table.rows]
     _require_names(table.name, across, "first row")
     _require_names(table.name, down, "first column")
     if set(across) != set(down):
@@ -171,7 +186,7 @@ def _numbers(source: str, row: Row, across: Sequence[str]) -> list[float]:
 
 
 def _number(text: str, where: str) -> float:
-    if text.lower() in _MISSING:
+    if text.lower() in MISSING:
         return math.nan
     try:
         value = float(text)
@@ -186,7 +201,7 @@ def _number(text: str, where: str) -> float:
 
 
 def _long(table: Table, columns: SimilarityColumns) -> list[Matrix]:
-    """One row a pair and subject; a pair may come in either order, or in both if they agree."""
+    """One row a pair and subject; a pair may come in either order, or several times."""
     kind: Literal["similarity", "dissimilarity"]
     if columns.dissimilarity in table.columns and columns.similarity in table.columns:
         raise RequestError(
@@ -197,30 +212,82 @@ def _long(table: Table, columns: SimilarityColumns) -> list[Matrix]:
     value = table.index(columns.dissimilarity if kind == "dissimilarity" else columns.similarity)
     a, b = table.index(columns.image_a), table.index(columns.image_b)
     who = table.index(columns.subject) if columns.subject in table.columns else None
-    pairs: dict[str, dict[tuple[str, str], float]] = {}
+    judged: dict[str, _Pairs] = {}
     for row in table.rows:
         if len(row.cells) <= max(a, b, value, who or 0):
             raise RequestError(
                 f"{table.name}, line {row.line}: expected {len(table.columns)} cells, got "
                 f"{len(row.cells)}"
             )
-        first, second = _name(row.cells[a]), _name(row.cells[b])
+        first, second = image_name(row.cells[a]), image_name(row.cells[b])
         if not first or not second:
             raise RequestError(f"{table.name}, line {row.line}: the name of an image is missing")
         number = _number(row.cells[value], f"{table.name}, line {row.line}")
-        own = pairs.setdefault(row.cells[who] if who is not None else "", {})
-        for pair in ((first, second), (second, first)):
-            if pair in own and not math.isnan(number) and own[pair] != number:
-                raise RequestError(
-                    f"{table.name}, line {row.line}: {first} with {second} is {number:g}, but it "
-                    f"was {own[pair]:g} before; give each pair one value a subject, for instance "
-                    "the mean"
-                )
+        own = judged.setdefault(row.cells[who] if who is not None else "", _Pairs())
+        own.add(first, second, number, row.line)
+    repeated = sum(own.n_repeated for own in judged.values())
+    said: tuple[str, ...] = ()
+    if columns.repeated != "mean" and repeated < _FEWEST_REPEATED:
+        for own in judged.values():
+            own.refuse_contradictions(table.name)
+    elif repeated:
+        n = sum(len(values) for own in judged.values() for values in own.several())
+        said = (
+            f"{repeated:,} pairs were judged more than once by a subject, in either order "
+            f"({n:,} judgments), and averaged",
+        )
+    return [
+        replace(_from_pairs(table.name, subject, own.means(), kind), said=said)
+        for subject, own in judged.items()
+    ]
+
+
+class _Pairs:
+    """Judgments of one subject by pair, whichever image came first."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], list[tuple[float, int]]] = {}
+
+    def add(self, first: str, second: str, number: float, line: int) -> None:
+        """Keep a judgment; NaN for a pair that was shown, but not judged."""
+        turned = (second, first)
+        held = self._values.setdefault(turned if turned in self._values else (first, second), [])
         if not math.isnan(number):
-            own[first, second] = own[second, first] = number
-        own.setdefault((first, first), math.nan)
-        own.setdefault((second, second), math.nan)
-    return [_from_pairs(table.name, subject, own, kind) for subject, own in pairs.items()]
+            held.append((number, line))
+
+    @property
+    def n_repeated(self) -> int:
+        """Pairs of different images with several judgments."""
+        return len(self.several())
+
+    def several(self) -> list[list[tuple[float, int]]]:
+        """The judgments of each such pair, with their lines."""
+        return [
+            held for (one, other), held in self._values.items() if len(held) > 1 and one != other
+        ]
+
+    def refuse_contradictions(self, source: str) -> None:
+        """Refuse a pair with two different values."""
+        for (one, other), held in self._values.items():
+            for number, line in held[1:]:
+                if number != held[0][0]:
+                    raise RequestError(
+                        f"{source}, line {line}: {one} with {other} is {number:g}, but it was "
+                        f"{held[0][0]:g} before; give each pair one value a subject, for instance "
+                        'the mean, or say [columns] repeated = "mean"'
+                    )
+
+    def means(self) -> dict[tuple[str, str], float]:
+        """Mean judgment of every pair, in both orders; NaN where there is none."""
+        found: dict[tuple[str, str], float] = {}
+        for (one, other), held in self._values.items():
+            numbers = [number for number, _ in held]
+            mean = math.fsum(numbers) / len(numbers) if numbers else math.nan
+            value = numbers[0] if len(set(numbers)) == 1 else mean
+            found[one, other] = found[other, one] = value
+            found.setdefault((one, one), math.nan)
+            found.setdefault((other, other), math.nan)
+        return found
 
 
 def _from_pairs(

@@ -26,6 +26,10 @@ class Matrix:
         Where they come from, for messages.
     kind : {"similarity", "dissimilarity"}, optional
         What the source says that they are.
+    weights : (N, N), optional
+        How many judgments each value rests on, where they differ: those of triplets.
+    said : tuple of str
+        What was found out or averaged, in words.
     """
 
     names: tuple[str, ...]
@@ -33,3 +37,5 @@ class Matrix:
     subject: str
     source: str
     kind: Literal["similarity", "dissimilarity"] | None = None
+    weights: NDArray[np.float64] | None = None
+    said: tuple[str, ...] = ()

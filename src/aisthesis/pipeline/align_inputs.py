@@ -56,10 +56,13 @@ class AlignmentInputs:
     def digest(self) -> str:
         """Digest of images and judgments: changes when either does."""
         judged = np.ascontiguousarray(self.similarities.dissimilarity)
+        weights = self.similarities.weights
+        counts = [] if weights is None else [hashlib.sha256(weights.tobytes()).hexdigest()]
         return digest_of(
             [(name, self.digests[name]) for name in self.names],
             self.similarities.subjects,
             hashlib.sha256(np.nan_to_num(judged, nan=-1.0).tobytes()).hexdigest(),
+            *counts,
         )
 
     @property
@@ -136,5 +139,7 @@ def _tell(narrator: Narrator, similarities: Similarities, others: int) -> None:
         f"{k} matri{'ces' if k > 1 else 'x'} of {n} images, {n * (n - 1) // 2} pairs each"
         f"{missing}; the values are taken as {taken}{how}"
     )
+    for line in similarities.said:
+        narrator.say(f"judgments: {line}")
     if others:
         narrator.say(f"{others} images of the folder were not judged and are left out")
