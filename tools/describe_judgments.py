@@ -10,11 +10,18 @@ from typing import Any
 
 from aisthesis.errors import RequestError
 from aisthesis.judgments.layout import KINDS
+from aisthesis.judgments.understood import lines_on_similarities
 
 TOOLS = Path(__file__).resolve().parent
 PAGE = TOOLS.parent / "docs" / "judgments.md"
-_CASES = runpy.run_path(str(TOOLS / "judgment_cases.py"), run_name="judgment_cases")
-CASES, REFUSED = _CASES["CASES"], _CASES["REFUSED"]
+
+
+def _cases(file: str) -> dict[str, Any]:
+    return runpy.run_path(str(TOOLS / file), run_name="cases")
+
+
+CASES, REFUSED = (_cases("judgment_cases.py")[name] for name in ("CASES", "REFUSED"))
+PAIR_CASES = _cases("pair_cases.py")["PAIR_CASES"]
 
 INTRODUCTION = """\
 # Judgments that can be read
@@ -59,6 +66,13 @@ This page is written by `tools/describe_judgments.py`, which reads a tiny table 
 |---|---|---|---|---|
 """
 
+PAIRS = """
+Judgments of pairs and triplets, for `aisthesis align` ([alignment.md](alignment.md) has the keys):
+
+| layout | files | keys | read as |
+|---|---|---|---|
+"""
+
 REFUSALS = """
 What cannot be told is refused, in one sentence:
 
@@ -79,6 +93,13 @@ def as_markdown() -> str:
         )
         keys = _keys(case)
         rows.append(f"| {case.title} | {files} | {keys} | {KINDS[read.layout]} | {ceiling} |")
+    pairs = []
+    for case in PAIR_CASES:
+        with tempfile.TemporaryDirectory() as place:
+            judged = case.read(Path(place))
+            files = _listed(Path(place) / "tables")
+        said = lines_on_similarities(judged)[0]
+        pairs.append(f"| {case.title} | {files} | {_keys(case)} | {said} |")
     refused = []
     for case in REFUSED:
         with tempfile.TemporaryDirectory() as place:
@@ -86,7 +107,17 @@ def as_markdown() -> str:
         refused.append(f"| {case.title} | {sentence} |")
     layouts = "; ".join(f'`"{kind}"`: {what}' for kind, what in KINDS.items())
     page = INTRODUCTION.replace("LAYOUTS", layouts)
-    return page + "\n".join(rows) + "\n" + REFUSALS + "\n".join(refused) + "\n"
+    return (
+        page
+        + "\n".join(rows)
+        + "\n"
+        + PAIRS
+        + "\n".join(pairs)
+        + "\n"
+        + REFUSALS
+        + "\n".join(refused)
+        + "\n"
+    )
 
 
 def _listed(folder: Path) -> str:

@@ -57,15 +57,7 @@ class Case:
     def read(self, folder: Path) -> Ratings:
         """Write the files into a folder, and read them."""
         images, tables = folder / "images", folder / "tables"
-        images.mkdir(parents=True)
-        tables.mkdir()
-        for name in IMAGES:
-            (images / name).touch()
-        if callable(self.files):
-            self.files(tables)
-        else:
-            for name, text in self.files.items():
-                (tables / name).write_text(text, encoding="utf-8")
+        write_files(images, tables, self.files)
         keys = dict(self.keys)
         listed = keys.pop("image_list", None)
         only = list(tables.iterdir())
@@ -78,6 +70,18 @@ class Case:
             image_list=tables / listed if listed else None,
             folder=ImageFolder(images),
         )
+
+
+def write_files(images: Path, tables: Path, files: Mapping[str, str] | Write) -> None:
+    images.mkdir(parents=True)
+    tables.mkdir()
+    for name in IMAGES:
+        (images / name).touch()
+    if callable(files):
+        files(tables)
+    else:
+        for name, text in files.items():
+            (tables / name).write_text(text, encoding="utf-8")
 
 
 def _means(columns: str, between: str = ",", name: Callable[[str], str] = str) -> str:

@@ -17,7 +17,7 @@ __all__ = ["add_check"]
 
 def add_check(commands: Any) -> None:
     """Add the command `check`."""
-    what = "say what is understood of a table of ratings: layout, raters, range, missing, ceiling"
+    what = "say what is understood of judgments: layout, raters, range, missing, ceiling"
     command = commands.add_parser("check", help=what, description=what)
     command.add_argument(
         "table", nargs="+", type=Path, help="the table, or tables, or a folder of them"
@@ -32,6 +32,12 @@ def add_check(commands: Any) -> None:
         help="how the table is read, as under [columns] of a study file: image, rating or "
         "rater=NAME, layout=wide, votes=c1,c2,... (may be repeated)",
     )
+    add(
+        "--similarity",
+        action="store_true",
+        help="the judgments are of pairs or triplets, for `align`; found out for text that has the "
+        "columns of these",
+    )
     add("--image-list", type=Path, help="names of the images, for arrays without names")
     command.set_defaults(command=_check)
 
@@ -43,8 +49,12 @@ def _check(options: argparse.Namespace) -> None:
     from aisthesis.judgments import read_ratings
     from aisthesis.judgments.understood import lines_on
 
-    columns = checked(Columns, columns_given({}, options.column), "--column")
+    given = columns_given({}, options.column)
     folder = ImageFolder(options.images) if options.images else None
+    if options.similarity or _of_pairs(options.table, given):
+        _check_similarities(options, given, folder)
+        return
+    columns = checked(Columns, given, "--column")
     ratings = read_ratings(
         options.table, **columns.model_dump(), image_list=options.image_list, folder=folder
     )
@@ -56,15 +66,53 @@ def _check(options: argparse.Namespace) -> None:
         print(_on_images(ratings.mean["image"].tolist(), folder))
 
 
-def _on_images(names: list[str], folder: ImageFolder) -> str:
+def _of_pairs(tables: list[Path], given: dict[str, Any]) -> bool:
+    """Whether a text has the columns of judged pairs or triplets."""
+    from aisthesis.judgments.similarity_files import SimilarityColumns, holds_pairs
+
+    first = next(iter(sorted(tables[0].iterdir())), None) if tables[0].is_dir() else tables[0]
+    known = {key: value for key, value in given.items() if hasattr(SimilarityColumns, key)}
+    return first is not None and holds_pairs(first, SimilarityColumns(**known))
+
+
+def _check_similarities(
+    options: argparse.Namespace, given: dict[str, Any], folder: ImageFolder | None
+) -> None:
+    from aisthesis.alignment_config import PairColumns
+    from aisthesis.config import checked
+    from aisthesis.judgments import SimilarityColumns, read_similarities, similarity_ceiling
+    from aisthesis.judgments.understood import lines_on_similarities
+
+    columns = checked(PairColumns, given, "--column")
+    judged = read_similarities(
+        options.table[0] if len(options.table) == 1 else options.table,
+        folder=folder,
+        image_list=options.image_list,
+        columns=SimilarityColumns(**columns.model_dump()),
+    )
+    for line in lines_on_similarities(judged):
+        print(line)
+    if len(judged.subjects) > 1:
+        ceiling = similarity_ceiling(judged.dissimilarity)
+        print(
+            "noise ceiling: an agreement with single subjects from "
+            f"{ceiling.lower:.3f} to {ceiling.upper:.3f} at most"
+        )
+    else:
+        print("no noise ceiling: it needs the judgments of several subjects")
+    if folder is not None:
+        print(_on_images(list(judged.names), folder, "judged"))
+
+
+def _on_images(names: list[str], folder: ImageFolder, what: str = "rated") -> str:
     """Say which rated images the folder holds, and which of its images are not rated."""
     missing = [f"{name} {why}" for name in names if (why := folder.why_not(name)) is not None]
     listed = {folder.listed_name(name) for name in names}
     others = [name for name in folder.names if name not in listed]
-    said = f"{len(names) - len(missing):,} of {len(names):,} rated images are in {folder.root}"
+    said = f"{len(names) - len(missing):,} of {len(names):,} {what} images are in {folder.root}"
     if missing:
         said += f"; {missing[0]}"
     if others:
-        said += f"; {len(others):,} of its images are not rated ({others[0]}"
+        said += f"; {len(others):,} of its images are not {what} ({others[0]}"
         said += ", ...)" if len(others) > 1 else ")"
     return said

@@ -90,6 +90,27 @@ def test_check_says_what_is_understood(tmp_path, capsys) -> None:
     assert "no column 'x'" in capsys.readouterr().err
 
 
+def test_check_says_what_is_understood_of_pairs(tmp_path, capsys) -> None:
+    rows = [
+        f"{a}.jpg,{b}.jpg,{who},{n}"
+        for who in "pq"
+        for n, (a, b) in enumerate(["ab", "ac", "ad", "bc", "bd", "cd"])
+    ]
+    table = tmp_path / "pairs.csv"
+    table.write_text("\n".join(["image_a,image_b,subject,similarity", *rows]))
+    folder_of(tmp_path / "im", "a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
+    assert main(["check", str(table), "--images", str(tmp_path / "im")]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("2 matrices of 4 images, 6 pairs each; the values are taken as simil")
+    assert out[1] == "noise ceiling: an agreement with single subjects from 1.000 to 1.000 at most"
+    assert out[2].endswith("1 of its images are not judged (e.jpg)")
+    table.write_text("\n".join(["one,two,subject,near", *rows]))
+    keys = ["image_a=one", "image_b=two", "similarity=near"]
+    asked = [word for key in keys for word in ("--column", key)]
+    assert main(["check", str(table), *asked]) == 0
+    assert capsys.readouterr().out.startswith("2 matrices of 4 images")
+
+
 class Told(Narrator):
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments.understood import lines_on
+from aisthesis.judgments.understood import lines_on, lines_on_similarities
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(
@@ -33,6 +33,15 @@ def test_layouts_are_read(tmp_path, case) -> None:
     if case.ceiling and case.layout != "choices":
         assert read.mean["n_raters"].tolist() == [4, 4, 4, 4]
         assert read.mean["sd"].tolist() == pytest.approx([3**-0.5, 3**-0.5, (2 / 3) ** 0.5, 0.5])
+
+
+@pytest.mark.parametrize("case", SCRIPT["PAIR_CASES"], ids=_title)
+def test_pairs_and_triplets_are_read(tmp_path, case) -> None:
+    judged = case.read(tmp_path).of(["a.jpg", "b.jpg", "c.jpg", "d.jpg"])
+    for (a, b), value in case.dissimilarity.items():
+        assert judged.mean["abcd".index(a), "abcd".index(b)] == pytest.approx(value)
+    assert judged.n_unjudged == 6 - len(case.dissimilarity)
+    assert case.says in "\n".join(lines_on_similarities(judged))
 
 
 @pytest.mark.parametrize("case", SCRIPT["REFUSED"], ids=_title)

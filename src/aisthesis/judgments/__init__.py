@@ -14,6 +14,7 @@ from aisthesis.judgments.similarity_ceiling import (
 )
 from aisthesis.judgments.similarity_files import SimilarityColumns
 from aisthesis.judgments.splits import Split, split
+from aisthesis.judgments.triplets import Triplet, triplet_agreement
 
 __all__ = [
     "NoiseCeiling",
@@ -22,6 +23,7 @@ __all__ = [
     "SimilarityCeiling",
     "SimilarityColumns",
     "Split",
+    "Triplet",
     "agreement_with_subjects",
     "match",
     "most_alike",
@@ -31,4 +33,5 @@ __all__ = [
     "read_similarities",
     "similarity_ceiling",
     "split",
+    "triplet_agreement",
 ]

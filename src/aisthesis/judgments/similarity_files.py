@@ -20,7 +20,7 @@ from aisthesis.judgments.similarity_matrix import Matrix
 from aisthesis.judgments.table import Row, Table, read_table
 from aisthesis.judgments.triplets import is_triplets, read_triplets
 
-__all__ = ["Matrix", "SimilarityColumns", "read_matrices"]
+__all__ = ["Matrix", "SimilarityColumns", "holds_pairs", "read_matrices"]
 
 _TEXT = (".csv", ".tsv", ".txt")
 _ARRAYS = (".npy", ".npz", ".mat")
@@ -53,6 +53,19 @@ class SimilarityColumns:
     votes_b: str = "votes_b"
     votes_c: str = "votes_c"
     names: Sequence[str] = ()
+
+
+def holds_pairs(path: Path, columns: SimilarityColumns) -> bool:
+    """Whether a file is text with the columns of judged pairs or triplets; False if unreadable."""
+    if path.suffix.lower() not in _TEXT:
+        return path.suffix.lower() in _RDMS
+    try:
+        table = read_table(path, (columns.image_a, columns.image_b), columns.names)
+    except RequestError:
+        return False
+    pairs = {columns.image_a, columns.image_b} <= set(table.columns)
+    valued = {columns.similarity, columns.dissimilarity} & set(table.columns)
+    return is_triplets(table, columns) or (pairs and bool(valued))
 
 
 def read_matrices(

@@ -9,8 +9,9 @@ from aisthesis.judgments.layout import KINDS
 
 if TYPE_CHECKING:
     from aisthesis.judgments.ratings import Ratings
+    from aisthesis.judgments.similarity import Similarities
 
-__all__ = ["lines_on"]
+__all__ = ["lines_on", "lines_on_similarities"]
 
 
 def lines_on(ratings: Ratings) -> list[str]:
@@ -36,6 +37,21 @@ def lines_on(ratings: Ratings) -> list[str]:
     lines += _on_retests(ratings)
     lines.append(_on_ceiling(ratings))
     return lines
+
+
+def lines_on_similarities(similarities: Similarities) -> list[str]:
+    """Subjects, images, missing pairs, what the values are taken for, and what was found out."""
+    n, k = len(similarities.names), len(similarities.subjects)
+    how = f" ({similarities.inferred})" if similarities.inferred else ""
+    missing = f", {similarities.n_missing} of them missing" if similarities.n_missing else ""
+    taken = {"similarity": "similarities", "dissimilarity": "dissimilarities"}.get(
+        similarities.given, "similarities of some subjects and dissimilarities of the others"
+    )
+    first = (
+        f"{k} matri{'ces' if k > 1 else 'x'} of {n} images, {n * (n - 1) // 2} pairs each"
+        f"{missing}; the values are taken as {taken}{how}"
+    )
+    return [first, *(f"judgments: {line}" for line in similarities.said)]
 
 
 def _on_retests(ratings: Ratings) -> list[str]:

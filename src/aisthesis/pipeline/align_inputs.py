@@ -14,6 +14,7 @@ from aisthesis.engine import Narrator, digest_of
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.judgments import Similarities, SimilarityColumns, read_similarities
+from aisthesis.judgments.understood import lines_on_similarities
 
 __all__ = ["AlignmentInputs", "read_alignment_inputs"]
 
@@ -129,17 +130,7 @@ def _require_pairs(similarities: Similarities) -> None:
 
 
 def _tell(narrator: Narrator, similarities: Similarities, others: int) -> None:
-    n, k = len(similarities.names), len(similarities.subjects)
-    how = f" ({similarities.inferred})" if similarities.inferred else ""
-    missing = f", {similarities.n_missing} of them missing" if similarities.n_missing else ""
-    taken = {"similarity": "similarities", "dissimilarity": "dissimilarities"}.get(
-        similarities.given, "similarities of some subjects and dissimilarities of the others"
-    )
-    narrator.say(
-        f"{k} matri{'ces' if k > 1 else 'x'} of {n} images, {n * (n - 1) // 2} pairs each"
-        f"{missing}; the values are taken as {taken}{how}"
-    )
-    for line in similarities.said:
-        narrator.say(f"judgments: {line}")
+    for line in lines_on_similarities(similarities):
+        narrator.say(line)
     if others:
         narrator.say(f"{others} images of the folder were not judged and are left out")
