@@ -28,7 +28,6 @@ def coarse_figures():
     """Draw figures at a fifth of their resolution, which is most of what a report takes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("aisthesis.report.figures.DPI", 60)
-        patch.setattr("aisthesis.report.alignment.figures._DPI", 40)
         yield
 
 

@@ -102,20 +102,16 @@ def _write(
     import numpy as np
 
     from aisthesis.engine.files import told_plainly
-    from aisthesis.report.letters import fitted_letters, on_missing_letters
+    from aisthesis.report.drawing import sheet
+    from aisthesis.report.figures import drawn_png
+    from aisthesis.report.letters import on_missing_letters
     from aisthesis.report.pair_figure import draw_pair
     from aisthesis.whole import whole_file
 
-    figure = draw_pair(found, photographs)
+    drawing = sheet([draw_pair(found, photographs)])
     with told_plainly(maps_file), whole_file(maps_file) as partial:
         arrays: dict[str, Any] = {_ARRAY: found.to_numpy(), "images": found["image"].astype(str)}
         np.savez(partial, **(arrays | found.attrs))
-    with (
-        told_plainly(figure_file),
-        whole_file(figure_file) as partial,
-        fitted_letters(figure) as lines,
-    ):
-        figure.savefig(
-            partial, format="png", dpi=200, facecolor="white", metadata={"Software": _MARK}
-        )
-    return on_missing_letters(lines)
+    with told_plainly(figure_file), whole_file(figure_file) as partial:
+        partial.write_bytes(drawn_png(drawing, 200, _MARK))
+    return on_missing_letters(drawing.file(pictures=False)[1])

@@ -43,4 +43,4 @@ def study(make_study, tmp_path_factory):
 def no_more_figures(monkeypatch) -> None:
     """Draw figures for the studies that tests share, and not again for every other report."""
     monkeypatch.setattr("aisthesis.report.write.draw_all", lambda *_: [])
-    monkeypatch.setattr("aisthesis.report.alignment.figures.save_png", lambda *_: [])
+    monkeypatch.setattr("aisthesis.report.figures.save_figure", lambda *_: [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from markupsafe import escape
+from PIL import Image
 from scipy.spatial.distance import pdist, squareform
 
 from aisthesis import Alignment
@@ -187,10 +190,12 @@ def test_the_page_in_a_browser(page) -> None:
     assert page.locator("#planes [data-network]").nth(1).is_visible()
     tabs.nth(1).press("ArrowRight")
     assert panels.nth(0).is_visible()
-    widths = page.evaluate(
-        "[...document.querySelectorAll('.pixels')].map(image => image.naturalWidth)"
+    addresses = page.evaluate(
+        "[...document.querySelectorAll('#matrices image')].map(one => one.getAttribute('href'))"
     )
-    assert widths == [N] * 6
+    files = [io.BytesIO(base64.b64decode(one.partition(",")[2])) for one in addresses]
+    assert len(files) == 6
+    assert all(Image.open(file).width % N == 0 for file in files)
 
 
 def test_it_fits_a_phone_in_both_themes_and_prints(page) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ET
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.cluster.hierarchy import linkage
 
-from aisthesis.report.dendrogram import dendrogram
-from aisthesis.report.distribution import distribution
-from aisthesis.report.dots import Mark, dot_chart, tick_text
+from aisthesis.report.axis import axis_over, round_ticks, tick_text
+from aisthesis.report.dendrogram import dendrogram, draw_tree
+from aisthesis.report.distribution import distribution, draw_distribution
+from aisthesis.report.dots import Mark, dot_chart, draw_dots
+from aisthesis.report.drawing import Drawing, sheet
 from aisthesis.report.score_chart import score_chart
-from aisthesis.report.variance import variance_parts
+from aisthesis.report.variance import draw_variance, variance_parts
 from aisthesis.report.yardsticks import yardsticks
 
 NAN = float("nan")
@@ -43,9 +48,11 @@ def test_a_tree_joins_who_the_linkage_joins_without_crossing(seed):
         places = sorted(tree.leaves.index(name) for name in join.members)
         assert places == list(range(places[0], places[-1] + 1)), "branches cross"
         assert places[0] <= join.y <= places[-1]
-    assert tree.path.count("M") == 3 * len(tree.joins)
-    assert len(tree.supports) == len(tree.joins) - 1
-    assert max(tree.ticks) <= tree.end
+    svg = draw_tree(tree).svg()
+    branches = re.findall(r'class="branch" d="([^"]*)"', svg)
+    assert [path.count("M") for path in branches] == [3] * len(tree.joins)
+    assert svg.count(">50%</text>") == len(tree.joins) - 1
+    assert max(tree.axis.ticks) <= tree.axis.high
 
 
 def test_what_is_no_tree_is_not_drawn():
@@ -77,13 +84,16 @@ def test_every_image_is_a_dot_in_its_place_and_none_lies_on_another():
     found = distribution(summary(("a", "b", 0.1), ("a", "c", 0.5)), images, "ais", "cosine")
     assert [strip.pair for strip in found.strips] == ["a – c", "a – b"]
     strip = found.strips[1]
-    assert len(strip.values) == strip.dots.count("M") == 149
-    np.testing.assert_allclose(strip.x / 10, [found.across(v) for v in strip.values], atol=0.01)
-    assert ((strip.y > 5) & (strip.y < 95)).all()
-    assert len(set(zip(strip.x, strip.y, strict=True))) == 149
+    paths = re.findall(r'class="dots" d="([^"]*)"', draw_distribution(found).svg())
+    places = np.array(re.findall(r"M([\d.]+) ([\d.]+)h0", paths[1]), dtype=float)
+    assert len(strip.values) == len(places) == 149
+    axis = found.axis.placed(8, 464)
+    np.testing.assert_allclose(places[:, 0], [axis.at(v) for v in strip.values], atol=0.051)
+    assert ((strip.y > 0.05) & (strip.y < 0.95)).all()
+    assert len(set(zip(strip.values, strip.y, strict=True))) == 149
     expected = np.nanquantile(one, [0.25, 0.5, 0.75])
     assert strip.quartiles == pytest.approx(tuple(expected))
-    assert found.low == -found.high
+    assert found.axis.low == -found.axis.high
     assert "149 images" in strip.words
     assert "chance 0.02" in strip.words
 
@@ -92,7 +102,7 @@ def test_equal_values_stack_around_the_middle():
     images = per_image(np.full(40, 0.3), "a", "b")
     (strip,) = distribution(summary(("a", "b", 0.3)), images, "ais", "cosine").strips
     assert len(set(strip.y)) == 40
-    assert strip.y.mean() == pytest.approx(50, abs=1.5)
+    assert strip.y.mean() == pytest.approx(0.5, abs=0.015)
 
 
 def test_nothing_defined_is_no_distribution():
@@ -123,7 +133,7 @@ def test_yardsticks_hold_what_the_tables_hold():
     assert marks["a"]["activation"].text == "−0.20 (−0.30 to −0.10)"
     assert marks["a"]["chance"].mean == pytest.approx(0.02)
     assert set(marks["b"]) == {"others", "chance"}
-    assert found.chart.low < -0.3
+    assert found.chart.axis.low < -0.3
     bare = yardstick_tables() | {"agreement": summary(("a", "b", 0.1)).drop(columns="chance")}
     bare |= {name: bare[name].iloc[:0] for name in ("reliability", "baselines")}
     assert yardsticks(**bare, kind="ais", metric="cosine", labels=["a", "b"]) is None
@@ -133,8 +143,9 @@ def test_a_dot_chart_holds_its_marks_and_its_reference():
     rows = [("a", [Mark("y", 0.7, 0.6, 0.8), Mark("x", 0.9)])]
     chart = dot_chart("t", "u", {"x": "X", "y": "Y", "z": "Z"}, rows, reference=0.5)
     assert list(chart.series) == ["x", "y"]
-    assert 0 < chart.across(0.5) < chart.across(0.7) < chart.across(0.9) < 100
-    assert chart.across(5) == 100
+    axis = chart.axis.placed(0, 100)
+    assert 0 < axis.at(0.5) < axis.at(0.7) < axis.at(0.9) < 100
+    assert axis.at(5) == 100
     assert chart.words(chart.rows[0][1]) == "Y 0.70 (0.60 to 0.80); X 0.90"
     assert chart.table()["mean"].tolist() == [0.7, 0.9]
     assert [tick_text(v) for v in (0.0, -0.5, 0.25, 2.0)] == ["0", "−0.5", "0.25", "2"]
@@ -151,7 +162,7 @@ def test_scores_stand_beside_the_ceiling():
     chart = score_chart(scores, ["a", "b"], {"correlation": 0.93})
     assert [(label, [m.mean for m in marks]) for label, marks in chart.rows] == [("a", [0.6, 0.65])]
     assert chart.reference == 0.93
-    assert chart.high > 0.93
+    assert chart.axis.high > 0.93
     assert "noise ceiling 0.93" in chart.unit
     assert np.isnan(score_chart(scores, ["a"], None).reference)
     assert score_chart(scores, ["b"], None) is None
@@ -165,5 +176,65 @@ def test_variance_is_said_in_words_and_undefined_components_are_left_out():
     assert list(found) == ["ais", "evidence"]
     (image,) = found["ais"]
     assert (image.name, image.has_interval) == ("what all networks see in an image", False)
-    assert image.percent(image.share) == 0
+    svg = draw_variance("ais", found["ais"]).svg()
+    assert 'aria-label="what all networks see in an image: −1%"' in svg
     assert found["evidence"][0].words == "20% (10 to 30)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-0.31, 1.7), (0, 1e-5), (3, 4), (-9e6, 2e7), (-1, -0.2)]
+)
+def test_ticks_are_round_within_the_axis_and_told_apart(low, high):
+    ticks = round_ticks(low, high)
+    assert 3 <= len(ticks) <= 7
+    assert low <= min(ticks) <= max(ticks) <= high
+    steps = np.diff(ticks)
+    np.testing.assert_allclose(steps, steps[0])
+    assert f"{steps[0]:.1e}"[:3] in ("1.0", "2.0", "5.0")
+    assert len({tick_text(tick, steps[0]) for tick in ticks}) == len(ticks)
+
+
+def test_an_axis_of_one_value_or_none_has_room():
+    assert (axis_over([]).low, axis_over([NAN]).high) == (0.0, 1.0)
+    one = axis_over([7.0])
+    assert one.low < 7.0 < one.high
+
+
+def drawn() -> Drawing:
+    rows = [("<b>", [Mark("x", 0.7, 0.6, 0.8)]), ("c & d", [Mark("x", NAN), Mark("y", -0.1)])]
+    return draw_dots(dot_chart("t", "u", {"x": "X", "y": "Y"}, rows, band=(0.2, 0.4)))
+
+
+def test_a_drawing_is_the_same_in_the_page_and_in_its_file():
+    """Every shape of the page's drawing is in the file, which has outlines for its texts."""
+    drawing = drawn()
+    page, (file, missing) = ET.fromstring(drawing.svg()), drawing.file()
+    whole = ET.fromstring(file)
+    assert missing == []
+    assert "var(" not in file
+    assert "light-dark" not in file
+    name = "{http://www.w3.org/2000/svg}"
+
+    def shapes(root, space=""):
+        kinds = {f"{space}{tag}" for tag in ("rect", "circle", "path")}
+        return [
+            tuple(sorted(one.attrib.items())) for one in root.iter()
+            if one.tag in kinds and "class" in one.attrib
+        ]  # fmt: skip
+
+    assert shapes(page) == shapes(whole, name)
+    texts = [one.text for one in page.iter("text")]
+    assert {"<b>", "c & d", "X", "Y", "u"} <= set(texts)
+    outlined = [one for one in whole.iter(f"{name}g") if "t" in one.get("class", "").split()]
+    assert len(outlined) == len(texts)
+    assert [one.get("aria-label") for one in page.iter("g") if one.get("role")] == [
+        "<b>: X 0.70 (0.60 to 0.80)", "c & d: X undefined; Y −0.10",
+    ]  # fmt: skip
+
+
+def test_drawings_on_a_sheet_lie_beside_and_below_each_other():
+    one = drawn()
+    page = sheet([one, one, one], 2)
+    assert page.width > 2 * one.width
+    assert page.height > 2 * one.height
+    assert len(set(re.findall(r"translate\([^)]*\)", page.svg()))) == 3

@@ -369,7 +369,7 @@ def test_cells_tell_what_they_know_to_pointer_and_keys(page, full_study):
     figure = page.locator("#matrix-ais-cosine-raw")
     readout = figure.locator("[data-readout]")
     resting = readout.text_content()
-    cells = figure.locator("td[data-line]")
+    cells = figure.locator("[data-line]")
     cells.nth(1).hover()
     told = readout.text_content()
     assert told.startswith(f"{row['backbone_a']} and {row['backbone_b']}: {mean}, 95% interval")
@@ -377,7 +377,7 @@ def test_cells_tell_what_they_know_to_pointer_and_keys(page, full_study):
     assert "corrected" in told
     page.mouse.move(0, 0)
     assert readout.text_content() == resting
-    assert figure.locator("td[tabindex='0']").count() == 1
+    assert figure.locator("[data-line][tabindex='0']").count() == 1
     cells.nth(0).focus()
     assert "with itself across seeds" in readout.text_content()
     page.keyboard.press("ArrowRight")
@@ -387,7 +387,7 @@ def test_cells_tell_what_they_know_to_pointer_and_keys(page, full_study):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowUp")
     assert readout.text_content() == told, "there is nothing above the first row"
-    assert figure.locator("td[tabindex='0']").count() == 1
+    assert figure.locator("[data-line][tabindex='0']").count() == 1
 
 
 def test_switches_and_summaries_are_reached_by_keyboard_with_a_visible_focus(page):
@@ -605,10 +605,11 @@ def test_the_stronger_an_agreement_the_further_its_cell_from_the_page(page, them
                 return 0.2126 * r + 0.7152 * g + 0.0722 * b;
             };
             const ground = bright(getComputedStyle(document.body).backgroundColor);
-            return [...document.querySelectorAll("#matrix-ais-cosine-raw td:not(.self)[data-line]")]
+            return [...document.querySelectorAll("#matrix-ais-cosine-raw .cell:not(.self)")]
                 .map((one) => [
-                    Math.abs(Number(one.firstChild.textContent.replace("\u2212", "-"))),
-                    Math.abs(bright(getComputedStyle(one).backgroundColor) - ground),
+                    Math.abs(Number(one.querySelector("text").textContent
+                        .replace("°", "").replace("\u2212", "-"))),
+                    Math.abs(bright(getComputedStyle(one.querySelector("rect")).fill) - ground),
                 ]);
         }"""
     )

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pandas as pd
-import pytest
-from matplotlib.figure import Figure
 
 from aisthesis.report import letters
-from aisthesis.report.alignment.figures import save_png
+from aisthesis.report.drawing import Drawing
 from aisthesis.report.figures import save_figure
 
 CJK = "花と\u2009山"
 
 
-def _figure() -> Figure:
-    figure = Figure(figsize=(2, 1))
-    axes = figure.subplots()
-    axes.set_title(f"known – words\n{CJK}")
-    axes.set_yticks([0, 1], ["plain", "影"])
-    return figure
+def _drawing() -> Drawing:
+    drawing = Drawing(200, "words", ("known – words", CJK))
+    for k, said in enumerate(("plain", "影")):
+        drawing.text(0, 20 + 20 * k, said)
+    drawing.height = 50
+    return drawing
 
 
-@pytest.mark.parametrize("kind", ["study", "alignment"])
-def test_letters_that_no_font_has_are_told_once(kind, tmp_path, monkeypatch) -> None:
+def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(letters, "_fallbacks", lambda: ())
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        if kind == "study":
-            lines = save_figure(_figure(), pd.DataFrame({"a": [1]}), tmp_path / "f")
-        else:
-            lines = save_png(_figure(), tmp_path / "f.png")
+    lines = save_figure([_drawing()], pd.DataFrame({"a": [1]}), tmp_path / "f")
     assert set(lines) == {CJK, "影"}
     said = letters.on_missing_letters([*lines, *lines, "月", "日"])
     assert said.startswith("no installed font has all letters of ")
@@ -46,13 +36,19 @@ def test_a_font_that_has_the_letters_is_taken(monkeypatch) -> None:
     monkeypatch.setattr(letters, "_fallbacks", lambda: tuple((name, name) for name in own))
     true = letters._letters_of
     monkeypatch.setattr(letters, "_letters_of", lambda p: own[p] if p in own else true(p))
-    figure = _figure()
-    with letters.fitted_letters(figure) as lines:
-        assert lines == []
-    axes = figure.axes[0]
-    assert axes.title.get_fontfamily()[1:] == ["one", "three"]
-    assert axes.get_yticklabels()[1].get_fontfamily()[1:] == ["three"]
-    assert len(axes.get_yticklabels()[0].get_fontfamily()) == 1
+    assert [letters._font_of(sign) for sign in "花と山影"] == ["one", "one", "three", "three"]
+    assert letters._font_of("a") == letters._font_of("–") == letters._own()
+    assert letters._font_of("月") == ""
+
+
+def test_a_line_is_as_wide_as_its_letters_and_shortened_to_fit() -> None:
+    wide = letters.text_width("network", 12)
+    assert 30 < wide < 84
+    assert letters.text_width("networks", 24) > 2 * wide
+    assert letters.shortened("network", wide, 12) == "network"
+    cut = letters.shortened("network_of_a_long_name", wide, 12)
+    assert cut.endswith("…")
+    assert letters.text_width(cut, 12) <= wide
 
 
 def test_every_installed_font_can_be_asked() -> None:

@@ -79,8 +79,8 @@ def test_a_page_runs_under_its_policy_and_nothing_put_into_it_does(chromium, pag
     shown.evaluate("img => img.decode()")
     assert shown.evaluate("img => img.naturalWidth") > 0
     assert page.locator("[data-theme-toggle]").is_visible()
-    cell = page.locator("td[data-line][class^=y]").first
-    assert cell.evaluate("e => getComputedStyle(e).backgroundColor") != "rgba(0, 0, 0, 0)"
+    cell = page.locator(".cell rect[class^=mix-]").first
+    assert cell.evaluate("e => getComputedStyle(e).fill") != "rgb(0, 0, 0)"  # which is none
     assert complaints == []
     asked: list[str] = []
     page.on("requestfinished", lambda request: asked.append(request.url))

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from aisthesis.report.dendrogram import Tree, dendrograms
-from aisthesis.report.distribution import Distribution, distributions
+import pandas as pd
+
+from aisthesis.report.dendrogram import Tree, dendrograms, draw_tree
+from aisthesis.report.distribution import Distribution, distributions, draw_distribution
+from aisthesis.report.drawing import Drawing
 from aisthesis.report.matrices import Matrix, matrices
+from aisthesis.report.matrix_drawing import draw_matrix
 from aisthesis.report.metricnames import describe
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import map_kinds, metric_names
 from aisthesis.report.tables import Value, pair_rows
-from aisthesis.report.variance import Component, variance_parts
+from aisthesis.report.variance import Component, draw_variance, variance_parts
 from aisthesis.report.wording import KIND_NAMES
 from aisthesis.report.yardsticks import Yardsticks, yardsticks
 
@@ -21,11 +25,12 @@ __all__ = ["AgreementPart", "MatrixPanel", "agreement_part"]
 
 @dataclass(frozen=True)
 class MatrixPanel:
-    """One metric on one kind of map: its views, and every pair as a table."""
+    """One metric on one kind of map: its views, each drawn, and every pair as a table."""
 
     kind: str
     metric: str
     views: list[Matrix]
+    drawings: list[Drawing]
     header: list[str]
     rows: list[list[Value]]
 
@@ -39,18 +44,19 @@ class AgreementPart:
     kinds, metrics : dict of str to str
         What can be switched between, with the words for it.
     panels, trees, distributions, yardsticks
-        One for each kind of map and metric that has them.
-    variance : dict of str to list of Component
+        One for each kind of map and metric that has them, with its drawing.
+    variance, variance_drawings : dict of str to list of Component, and to Drawing
         By kind of map.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     panels: list[MatrixPanel] = field(default_factory=list)
-    trees: list[Tree] = field(default_factory=list)
-    distributions: list[Distribution] = field(default_factory=list)
+    trees: list[tuple[Tree, Drawing]] = field(default_factory=list)
+    distributions: list[tuple[Distribution, Drawing]] = field(default_factory=list)
     yardsticks: list[Yardsticks] = field(default_factory=list)
     variance: dict[str, list[Component]] = field(default_factory=dict)
+    variance_drawings: dict[str, Drawing] = field(default_factory=dict)
 
     @property
     def disattenuated(self) -> bool:
@@ -61,14 +67,16 @@ class AgreementPart:
 def agreement_part(record: StudyRecord) -> AgreementPart:
     """Lay out the agreement section of a study; empty where nothing was compared."""
     table = record.agreement
+    variance = variance_parts(record.variance)
+    bars = {kind: draw_variance(kind, components) for kind, components in variance.items()}
     if table.empty:
-        return AgreementPart(variance=variance_parts(record.variance))
+        return AgreementPart(variance=variance, variance_drawings=bars)
     compared = set(table["backbone_a"]) | set(table["backbone_b"])
     labels = [label for label in record.backbones if label in compared]
     kinds, metrics = map_kinds(table), metric_names(table)
     found = matrices(table, record.reliability, metrics, labels)
     panels = [
-        MatrixPanel(kind, metric, list(views), *pair_rows(table, kind, metric))
+        _panel(kind, metric, list(views), table)
         for (kind, metric), views in groupby(found, key=lambda m: (m.kind, m.metric))
     ]
     rulers = [
@@ -79,12 +87,22 @@ def agreement_part(record: StudyRecord) -> AgreementPart:
         for kind in kinds
         for metric in metrics
     ]  # fmt: skip
+    trees = [tree for tree in dendrograms(record.clusters) if set(tree.leaves) <= set(labels)]
     return AgreementPart(
         {kind: KIND_NAMES.get(kind, kind) for kind in kinds},
         {metric: describe(metric).title for metric in metrics},
         panels,
-        [tree for tree in dendrograms(record.clusters) if set(tree.leaves) <= set(labels)],
-        distributions(table, record.agreement_images, kinds, metrics),
+        [(tree, draw_tree(tree)) for tree in trees],
+        [
+            (one, draw_distribution(one))
+            for one in distributions(table, record.agreement_images, kinds, metrics)
+        ],
         [ruler for ruler in rulers if ruler is not None],
-        variance_parts(record.variance),
+        variance,
+        bars,
     )
+
+
+def _panel(kind: str, metric: str, views: list[Matrix], table: pd.DataFrame) -> MatrixPanel:
+    drawings = [draw_matrix(view) for view in views]
+    return MatrixPanel(kind, metric, views, drawings, *pair_rows(table, kind, metric))

@@ -1,18 +1,24 @@
-"""The backbones as a tree of who agrees with whom, laid out once for page and figure."""
+"""The backbones as a tree of who agrees with whom, laid out and drawn."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
+from aisthesis.report.axis import Axis, round_ticks
+from aisthesis.report.drawing import SMALL, TEXT, WIDTH, Drawing
+from aisthesis.report.letters import shortened, text_width
 from aisthesis.report.metricnames import describe
 from aisthesis.report.pair_words import Row, of
 from aisthesis.report.wording import KIND_NAMES, and_list, capitalised, number, percent
 
-__all__ = ["Join", "Tree", "dendrogram", "dendrograms"]
+__all__ = ["Join", "Tree", "dendrogram", "dendrograms", "draw_tree", "tree_table"]
+
+_LEAF = 30.0  # units
+_LABELS = 190.0  # units that names may take at most
 
 
 @dataclass(frozen=True)
@@ -52,43 +58,13 @@ class Tree:
     metric: str
     leaves: list[str]
     joins: list[Join]
-    ticks: list[float]
-    end: float
-
-    def across(self, distance: float) -> float:
-        """Place of a distance along the axis, in percent."""
-        return round(100 * distance / self.end, 2)
-
-    def down(self, leaf: float) -> float:
-        """Place of a leaf, in percent from the top."""
-        return round(100 * (leaf + 0.5) / len(self.leaves), 2)
+    axis: Axis
 
     @property
     def unit(self) -> str:
         """What the distance is, in words."""
         about = describe(self.metric)
         return f"1 − {about.title}" if about.higher_is_alike else about.title
-
-    @property
-    def path(self) -> str:
-        """All branches as an SVG path in a box of 100 × 100."""
-        parts = []
-        for join in self.joins:
-            x = self.across(join.at)
-            for at, y in zip(join.at_children, join.y_children, strict=True):
-                parts.append(f"M{self.across(at)} {self.down(y)}H{x}")
-            top, bottom = (self.down(y) for y in sorted(join.y_children))
-            parts.append(f"M{x} {top}V{bottom}")
-        return "".join(parts)
-
-    @property
-    def supports(self) -> list[tuple[float, float, str]]:
-        """Place and words of every known support; the whole set is in every sample anyway."""
-        return [
-            (self.across(join.at), self.down(join.y), f"{100 * join.support:.0f}")
-            for join in self.joins
-            if np.isfinite(join.support) and len(join.members) < len(self.leaves)
-        ]
 
     @property
     def words(self) -> str:
@@ -128,10 +104,7 @@ def dendrogram(clusters: pd.DataFrame, kind: str, metric: str) -> Tree | None:
     joins = _joins(merges, children, {name: k for k, name in enumerate(leaves)})
     longest = max(join.at for join in joins)
     end = longest * 1.12 if longest > 0 else 1.0
-    ticks = [
-        float(t) for t in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, end) if 0 <= t <= end
-    ]
-    return Tree(kind, metric, leaves, joins, ticks, end)
+    return Tree(kind, metric, leaves, joins, Axis(0.0, end, round_ticks(0.0, end, 5)))
 
 
 Group = frozenset[str]
@@ -180,3 +153,41 @@ def dendrograms(clusters: pd.DataFrame) -> list[Tree]:
     keys = clusters[["map", "metric"]].drop_duplicates().itertuples(index=False, name=None)
     trees = [dendrogram(clusters, kind, metric) for kind, metric in keys]
     return [tree for tree in trees if tree is not None]
+
+
+def draw_tree(tree: Tree) -> Drawing:
+    """Draw a tree with its bootstrap support; the whole set is in every sample anyway."""
+    kind = capitalised(KIND_NAMES.get(tree.kind, tree.kind))
+    title = f"{kind} maps, {describe(tree.metric).title}"
+    drawing = Drawing(WIDTH, tree.words, (title,))
+    # A quarter more than the names take: on a phone letters are larger for their drawing.
+    names = min(max(1.25 * text_width(leaf, TEXT) for leaf in tree.leaves), _LABELS)
+    axis = tree.axis.placed(names + 8, WIDTH - names - 26)
+    drawing.height = _LEAF * len(tree.leaves)
+    drawing.grid(axis, 0, drawing.height)
+    for k, leaf in enumerate(tree.leaves):
+        said = shortened(leaf, names / 1.25, TEXT)
+        drawing.text(names, _LEAF * (k + 0.5) + 4, said, "ink", anchor="end")
+    for join in tree.joins:
+        at, places = axis.at(join.at), [_LEAF * (y + 0.5) for y in join.y_children]
+        ends = zip(join.at_children, places, strict=True)
+        d = "".join(f"M{axis.at(start):.2f} {y:.2f}H{at:.2f}" for start, y in ends)
+        drawing.path("branch", f"{d}M{at:.2f} {places[0]:.2f}V{places[1]:.2f}")
+    for join in tree.joins:
+        if np.isfinite(join.support) and len(join.members) < len(tree.leaves):
+            said = f"{100 * join.support:.0f}%"
+            x, y = axis.at(join.at) + 4, _LEAF * (join.y + 0.5)
+            drawing.rect("ground", x - 1, y - 7, text_width(said, SMALL) + 2, 14)
+            drawing.text(x, y + 4, said, size=SMALL)
+    drawing.below(axis, f"distance ({tree.unit})")
+    return drawing
+
+
+def tree_table(trees: Sequence[Tree]) -> pd.DataFrame:
+    """Give every merge of the trees."""
+    return pd.DataFrame([
+        {"map": tree.kind, "metric": tree.metric, "step": k, "members": "|".join(join.members),
+         "distance": join.at, "support": join.support}
+        for tree in trees
+        for k, join in enumerate(tree.joins)
+    ])  # fmt: skip

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
+from aisthesis.report.axis import Axis, round_ticks
+from aisthesis.report.drawing import TEXT, WIDTH, Drawing
 from aisthesis.report.metricnames import MetricWords, describe
 from aisthesis.report.pair_words import Row, of
-from aisthesis.report.wording import count, number, span
+from aisthesis.report.wording import KIND_NAMES, capitalised, count, number, span
 
-__all__ = ["Distribution", "Strip", "distribution", "distributions"]
+__all__ = [
+    "Distribution", "Strip", "distribution", "distribution_table", "distributions",
+    "draw_distribution",
+]  # fmt: skip
 
 BINS = 90  # along the axis; dots of one bin are stacked
-WIDTH, HEIGHT = 1000.0, 100.0  # of a strip, in SVG units
 TALLEST = 0.84  # share of the strip's height that the tallest stack may take
-WIDEST_STEP = 11.0  # between two dots of a stack
+WIDEST_STEP = 0.11  # between two dots of a stack, in parts of the strip's height
+_LABEL, _STRIP, _SIDE = 16.0, 32.0, 8.0  # units
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,8 @@ class Strip:
         Both names.
     values : numpy.ndarray
         (images,) defined values, ascending.
-    x, y : numpy.ndarray
-        (images,) places of the dots: along the axis 0 to 1000, around the middle 0 to 100.
+    y : numpy.ndarray
+        (images,) places of the dots across the strip, 0 to 1 around the middle.
     quartiles : tuple of float
         Lower quartile, median, upper quartile.
     mean, low, high, chance : float
@@ -40,19 +44,12 @@ class Strip:
 
     pair: str
     values: np.ndarray
-    x: np.ndarray
     y: np.ndarray
     quartiles: tuple[float, float, float]
     mean: float
     low: float
     high: float
     chance: float
-
-    @property
-    def dots(self) -> str:
-        """All dots as one SVG path of points."""
-        places = zip(self.x.round(1), self.y.round(1), strict=True)
-        return "".join(f"M{x:g} {y:g}h0" for x, y in places)
 
     @property
     def words(self) -> str:
@@ -74,19 +71,13 @@ class Distribution:
     kind: str
     metric: str
     words: MetricWords
-    low: float
-    high: float
-    ticks: list[float]
+    axis: Axis
     strips: list[Strip]
 
     @property
     def has_chance(self) -> bool:
         """Whether some pair's level of chance is known."""
         return any(np.isfinite(strip.chance) for strip in self.strips)
-
-    def across(self, value: float) -> float:
-        """Place of a value along the axis, in percent."""
-        return round(100 * (value - self.low) / (self.high - self.low), 2)
 
 
 def _range(values: np.ndarray, metric: str) -> tuple[float, float]:
@@ -99,10 +90,10 @@ def _range(values: np.ndarray, metric: str) -> tuple[float, float]:
 
 
 def _stacked(shares: np.ndarray) -> np.ndarray:
-    """Stack dots that share a bin evenly around the middle: (images,) places, 0 to 100."""
+    """Stack dots that share a bin evenly around the middle: (images,) places, 0 to 1."""
     bins = np.minimum((shares * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
-    step = min(WIDEST_STEP, HEIGHT * TALLEST / max(int(counts.max()) - 1, 1))
+    step = min(WIDEST_STEP, TALLEST / max(int(counts.max()) - 1, 1))
     height = np.empty(len(shares))
     for k in np.unique(bins):
         own = np.flatnonzero(bins == k)
@@ -110,7 +101,7 @@ def _stacked(shares: np.ndarray) -> np.ndarray:
         # Inner dots first: 0, +1, -1, +2, ..., so that a lone dot lies in the middle.
         offsets = np.where(ranks % 2, (ranks + 1) // 2, -(ranks // 2))
         centre = 0.0 if len(own) % 2 else 0.5
-        height[own] = HEIGHT / 2 + step * (offsets - centre)
+        height[own] = 0.5 + step * (offsets - centre)
     return height
 
 
@@ -121,7 +112,6 @@ def _strip(row: Row, values: np.ndarray, low: float, high: float) -> Strip:
     return Strip(
         f"{row['backbone_a']} – {row['backbone_b']}",
         ordered,
-        shares * WIDTH,
         _stacked(shares),
         (float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
         float(ordered.mean()),
@@ -159,12 +149,7 @@ def distribution(
     ]
     about = describe(metric)
     strips.sort(key=lambda strip: -strip.mean if about.higher_is_alike else strip.mean)
-    ticks = [
-        float(t)
-        for t in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
-        if low <= t <= high
-    ]
-    return Distribution(kind, metric, about, low, high, ticks, strips)
+    return Distribution(kind, metric, about, Axis(low, high, round_ticks(low, high)), strips)
 
 
 def distributions(
@@ -173,3 +158,54 @@ def distributions(
     """Lay out every kind of map and metric that has values."""
     found = [distribution(agreement, per_image, kind, m) for kind in kinds for m in metrics]
     return [one for one in found if one is not None]
+
+
+def draw_distribution(found: Distribution) -> Drawing:
+    """Draw every pair's agreement over images: each image a dot, with quartiles and mean."""
+    kind = capitalised(KIND_NAMES.get(found.kind, found.kind))
+    chance = ", dashed the level of chance" if found.has_chance else ""
+    drawing = Drawing(
+        WIDTH,
+        f"{kind} maps, {found.words.title}, every pair",
+        (
+            f"{kind} maps, {found.words.title}",
+            f"A dot an image, bar the middle half, line the median, diamond the mean with its 95% "
+            f"interval{chance}.",
+        ),
+    )
+    axis = found.axis.placed(_SIDE, WIDTH - 2 * _SIDE)
+    for strip in found.strips:
+        with drawing.group(strip.words):
+            _draw_strip(drawing, axis, strip)
+        drawing.height += _LABEL + _STRIP + 4
+    drawing.below(axis, f"{found.words.title} ({found.words.direction})")
+    return drawing
+
+
+def _draw_strip(drawing: Drawing, axis: Axis, strip: Strip) -> None:
+    y = drawing.height
+    top, bottom = y + _LABEL, y + _LABEL + _STRIP
+    middle = (top + bottom) / 2
+    drawing.rect("hit", 0, y, drawing.width, bottom - y)
+    drawing.text(_SIDE, y + 13, strip.pair, "ink", size=TEXT)
+    drawing.grid(axis, top, bottom)
+    low, median, high = map(axis.at, strip.quartiles)
+    drawing.rect("band", low, top + 3, high - low, _STRIP - 6)
+    if np.isfinite(strip.chance):
+        drawing.path("dashed", f"M{axis.at(strip.chance):.2f} {top:g}V{bottom:g}")
+    places = zip(strip.values, strip.y, strict=True)
+    drawing.path("dots", "".join(f"M{axis.at(x):.1f} {top + _STRIP * y:.1f}h0" for x, y in places))
+    drawing.path("strong", f"M{median:.2f} {top + 3:g}v{_STRIP - 6:g}")
+    if np.isfinite([strip.low, strip.high]).all():
+        low, high = axis.at(strip.low), axis.at(strip.high)
+        drawing.rect("s1", low, middle - 1.2, high - low, 2.4)
+    drawing.mark(1, axis.at(strip.mean), middle)
+
+
+def distribution_table(found: Distribution) -> pd.DataFrame:
+    """Give every dot, with its pair."""
+    parts = [pd.DataFrame({"pair": strip.pair, "value": strip.values}) for strip in found.strips]
+    table = pd.concat(parts, ignore_index=True)
+    table.insert(0, "map", found.kind)
+    table.insert(1, "metric", found.metric)
+    return table

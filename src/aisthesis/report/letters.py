@@ -1,20 +1,16 @@
-"""Letters of every script in figures: fonts that have them, and a word on those that none has."""
+"""Texts as outlines, from fonts that have their letters, and a word on letters that none has."""
 
 from __future__ import annotations
 
 import unicodedata
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager, get_font
-from matplotlib.text import Text
 
-__all__ = ["fitted_letters", "on_missing_letters"]
+__all__ = ["Outlines", "on_missing_letters", "shortened", "text_width"]
 
 #: Taken first where they are installed: whole scripts in one style.
 _PREFERRED = (
@@ -23,40 +19,60 @@ _PREFERRED = (
     "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic",
     "Noto Sans", "Arial Unicode MS",
 )  # fmt: skip
-_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+_EM = 1000  # outlines are in thousandths of the size of the type
 _SHOWN = 3
 
 
-@contextmanager
-def fitted_letters(figure: Figure) -> Iterator[list[str]]:
-    """Give every text of a figure the installed fonts that have its letters, while it is saved.
+class Outlines:
+    """Letters as outlines, each once, so that a drawing looks alike wherever it is opened.
 
-    Yields
-    ------
-    list of str
-        Lines with letters that no installed font has: they are drawn as boxes. Matplotlib's own
-        warnings of them are silent within.
+    Attributes
+    ----------
+    missing : list of str
+        Texts with letters that no installed font has: boxes stand for these.
     """
-    lines = []
-    for text in figure.findobj(Text):
-        said = text.get_text() if isinstance(text, Text) else ""
-        if not isinstance(text, Text) or said.isascii():
-            continue
-        missing = {sign for sign in said if unicodedata.category(sign) not in _INVISIBLE}
-        missing -= _letters_of(_path(text.get_fontproperties()))
-        family = []
-        for name, path in _fallbacks() if missing else ():
-            if missing & _letters_of(path):
-                family.append(name)
-                missing -= _letters_of(path)
-            if not missing:
-                break
-        if family:
-            text.set_fontfamily([*text.get_fontfamily(), *family])
-        lines += [line for line in said.splitlines() if missing & set(line)]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        yield lines
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, str], int] = {}
+        self.missing: list[str] = []
+
+    def text(self, said: str) -> str:
+        """Uses of the letters of one line, its baseline at zero, `_EM` units to the size."""
+        uses, place = [], 0
+        for sign in _visible(said):
+            path = _font_of(sign)
+            if not path and said not in self.missing:
+                self.missing.append(said)
+            outline, advance = _glyph(path or _own(), sign)
+            if outline:
+                number = self._numbers.setdefault((path, sign), len(self._numbers))
+                uses.append(f'<use href="#g{number}" x="{place}"/>')
+            place += advance
+        return "".join(uses)
+
+    @property
+    def definitions(self) -> str:
+        """Every letter that was used."""
+        return "".join(
+            f'<path id="g{number}" d="{_glyph(path or _own(), sign)[0]}"/>'
+            for (path, sign), number in self._numbers.items()
+        )
+
+
+def text_width(said: str, size: float) -> float:
+    """Width of a line, in units of its size."""
+    own = _own()
+    return sum(_glyph(_font_of(s) or own, s)[1] for s in _visible(said)) * size / _EM
+
+
+def shortened(said: str, width: float, size: float) -> str:
+    """A line that fits a width: its end gives way to an ellipsis."""
+    if text_width(said, size) <= width:
+        return said
+    while said and text_width(f"{said}…", size) > width:
+        said = said[:-1]
+    return f"{said}…"
 
 
 def on_missing_letters(lines: Iterable[str]) -> str:
@@ -71,23 +87,68 @@ def on_missing_letters(lines: Iterable[str]) -> str:
     )
 
 
-def _path(font: FontProperties) -> str:
-    return str(fontManager.findfont(font))
+def _visible(said: str) -> str:
+    return "".join(sign for sign in said if unicodedata.category(sign) not in _INVISIBLE)
+
+
+@cache
+def _own() -> str:
+    """The font that comes with Matplotlib, which is there wherever this package is."""
+    return str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+
+
+def _font_of(sign: str) -> str:
+    """File of the font that a letter is taken from; empty where none has it."""
+    if sign in _letters_of(_own()) or sign.isspace():
+        return _own()
+    return next((path for _, path in _fallbacks() if sign in _letters_of(path)), "")
+
+
+@cache
+def _opened(path: str) -> Any:
+    from fontTools.ttLib import TTFont
+
+    return TTFont(path, fontNumber=0, lazy=True)
 
 
 @cache
 def _letters_of(path: str) -> frozenset[str]:
+    from fontTools.ttLib import TTLibError
+
     try:
-        return frozenset(map(chr, get_font(path).get_charmap()))
-    except (OSError, RuntimeError):  # a font that cannot be read
+        font = _opened(path)
+        if not {"glyf", "CFF ", "CFF2"} & set(font.keys()):  # made of pictures
+            return frozenset()
+        return frozenset(map(chr, font.getBestCmap() or ()))
+    except (OSError, TTLibError, AssertionError):  # a font that cannot be read
         return frozenset()
+
+
+@cache
+def _glyph(path: str, sign: str) -> tuple[str, int]:
+    """Outline of a letter and how far the next one is; a box where the font lacks it."""
+    from fontTools.pens.svgPathPen import SVGPathPen
+    from fontTools.pens.transformPen import TransformPen
+
+    font = _opened(path)
+    scale = _EM / font["head"].unitsPerEm
+    glyphs = font.getGlyphSet()
+    letter = " " if sign.isspace() else sign
+    glyph = glyphs[(font.getBestCmap() or {}).get(ord(letter), ".notdef")]
+    pen = SVGPathPen(glyphs, ntos=lambda value: str(round(value)))
+    glyph.draw(TransformPen(pen, (scale, 0, 0, -scale, 0, 0)))
+    return pen.getCommands(), round(glyph.width * scale)
 
 
 @cache
 def _fallbacks() -> tuple[tuple[str, str], ...]:
     """Names and files of installed fonts, the preferred ones first; not Matplotlib's of symbols."""
+    from matplotlib.font_manager import FontProperties, fontManager
+
     own = Path(mpl.get_data_path())
     names = {font.name for font in fontManager.ttflist if own not in Path(font.fname).parents}
     order = {name: number for number, name in enumerate(_PREFERRED)}
     ranked = sorted(names, key=lambda name: (order.get(name, len(order)), name))
-    return tuple((name, _path(FontProperties(family=[name]))) for name in ranked)
+    return tuple(
+        (name, str(fontManager.findfont(FontProperties(family=[name])))) for name in ranked
+    )

@@ -1,4 +1,4 @@
-"""Pairwise matrices as coloured cells, the same for the page and for the figures."""
+"""Pairwise matrices as coloured cells."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ __all__ = [
     "cell_colour",
     "ink_on",
     "matrices",
+    "mixed",
     "own_value",
     "scale_of",
     "views_of",
@@ -65,8 +66,9 @@ class Cell:
     ----------
     text, line
         Its number, and all that is known of the pair in one line.
-    background, ink, dark_background, dark_ink
-        CSS colours on a light and on a dark page.
+    ground, ink
+        Classes of the cell's colour and of its number's, for a light and a dark page; empty where
+        it has no colour of its own.
     doubtful
         The value is not shown to be above chance.
     own
@@ -75,22 +77,10 @@ class Cell:
 
     text: str
     line: str
-    background: str = "transparent"
-    ink: str = "inherit"
+    ground: str = ""
+    ink: str = ""
     doubtful: bool = False
     own: bool = False
-    dark_background: str = "transparent"
-    dark_ink: str = "inherit"
-
-    @property
-    def css(self) -> str:
-        """Declarations for both themes; empty where the cell has no colour of its own."""
-        if self.background == "transparent":
-            return ""
-        return (
-            f"background: light-dark({self.background}, {self.dark_background}); "
-            f"color: light-dark({self.ink}, {self.dark_ink})"
-        )
 
 
 @dataclass(frozen=True)
@@ -194,12 +184,15 @@ def _cell(row: Row | None, pair: str, view: str, scale: Scale) -> Cell:
     return Cell(
         number_or_dash(value),
         pair_line(row, view),
-        "rgb({} {} {})".format(*light),
-        ink_on(light),
+        mixed(light, dark),
+        f"mix-{ink_on(light)[1:]}-{ink_on(dark)[1:]}",
         doubtful=view == "raw" and not_above_chance(row),
-        dark_background="rgb({} {} {})".format(*dark),
-        dark_ink=ink_on(dark),
     )
+
+
+def mixed(light: Colour, dark: Colour) -> str:
+    """Class of a colour that differs between light and dark pages; see `mixed_colours`."""
+    return "mix-" + "-".join("".join(f"{channel:02x}" for channel in one) for one in (light, dark))
 
 
 def _own_cell(row: Row | None) -> Cell | None:

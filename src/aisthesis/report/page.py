@@ -9,13 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aisthesis.report.dots import tick_text
+from aisthesis.report.drawing import Drawing, mixed_colours
 from aisthesis.report.policy import PlacedStyles, content_policy
 from aisthesis.report.wording import count_word
 
 __all__ = ["render_page"]
 
-_STYLES = ("base.css", "tables.css", "charts.css", "pictures.css", "browser.css")
+_STYLES = ("base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "browser.css")
 _SCRIPTS = (
     "theme.js", "scroll.js", "switches.js", "matrix.js", "colour.js", "store.js", "order.js",
     "pictures.js", "strip.js", "browser.js",
@@ -65,6 +65,12 @@ def render_page(
     own_styles = [_static(name) for name in styles]
     own_scripts = [_static(name) for name in scripts]
 
+    def drawn(drawing: Drawing) -> Markup:
+        """A drawing, once the colours of its own are among the page's styles."""
+        svg = drawing.svg()
+        placed.mix(mixed_colours(svg))
+        return svg
+
     def head() -> dict[str, Any]:
         """What the head holds, once the body is written and its styles are known."""
         sheets = [*own_styles, placed.sheet]
@@ -72,6 +78,6 @@ def render_page(
         return {"styles": sheets, "policy": policy}
 
     environment.globals |= {
-        "tick_text": tick_text, "count_word": count_word, "styled": placed.styled, "head": head,
+        "drawn": drawn, "count_word": count_word, "styled": placed.styled, "head": head,
     }  # fmt: skip
     return environment.get_template(template).render(**content, scripts=own_scripts)

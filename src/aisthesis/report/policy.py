@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
@@ -20,6 +20,7 @@ class PlacedStyles:
 
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
+        self._mixes: set[tuple[str, str]] = set()
 
     def styled(self, declarations: str) -> str:
         """Give the class that has these CSS declarations, made of the page's own numbers only.
@@ -33,10 +34,17 @@ class PlacedStyles:
             raise ValueError(f"expected CSS declarations of one element, got {declarations!r}")
         return self._classes.setdefault(str(declarations), f"y{len(self._classes)}")
 
+    def mix(self, colours: Iterable[tuple[str, str]]) -> None:
+        """Add classes `mix-LIGHT-DARK` of drawings, given without #."""
+        self._mixes.update(colours)
+
     @property
     def sheet(self) -> Markup:
         """The style sheet of all classes that were given."""
-        rules = (f":root .{name}{{{css}}}" for css, name in self._classes.items())
+        rules = [f":root .{name}{{{css}}}" for css, name in self._classes.items()]
+        rules += [
+            f".drawing .mix-{a}-{b}{{fill:light-dark(#{a},#{b})}}" for a, b in sorted(self._mixes)
+        ]
         return Markup("\n".join(rules))
 
 

@@ -1,50 +1,30 @@
-"""Predicted against human ratings, laid out once for the page and for the figure."""
+"""Predicted against human ratings, a panel a backbone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
+from aisthesis.report.axis import Axis, axis_over
+from aisthesis.report.drawing import SMALL, Drawing
 from aisthesis.report.selection import averaged_predictions, evaluated_split
-from aisthesis.report.wording import estimate, rating_text
+from aisthesis.report.wording import count, estimate, rating_text
 
-__all__ = ["Axis", "Panel", "Point", "rating_axis", "scatter_panels"]
+__all__ = ["Panel", "Point", "draw_panel", "prediction_table", "scatter_panels"]
 
-SIDE = 220.0  # of the plotting area, in SVG units
-
-
-@dataclass(frozen=True)
-class Axis:
-    """The range and ticks that both axes of every panel share."""
-
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-
-    def place(self, value: float) -> float:
-        """Place a rating along the axis, in SVG units from its low end."""
-        return round(SIDE * (value - self.low) / (self.high - self.low), 2)
-
-    @property
-    def marks(self) -> list[tuple[float, str]]:
-        """Places and labels of the ticks."""
-        digits = 0 if all(float(t).is_integer() for t in self.ticks) else 2
-        step = float(np.diff(self.ticks).min()) if len(self.ticks) > 1 else 0.0
-        return [(self.place(t), rating_text(t, step, digits)) for t in self.ticks]
+_SIDE, _LEFT, _TOP = 250.0, 46.0, 8.0  # units
 
 
 @dataclass(frozen=True)
 class Point:
-    """One image: its ratings, their places, and what a pointer over it reads."""
+    """One image: its ratings, and what a pointer over it reads."""
 
     name: str
     human: float
     predicted: float
-    x: float
-    y: float
     title: str
 
 
@@ -55,16 +35,6 @@ class Panel:
     label: str
     points: list[Point]
     srcc: str
-
-
-def rating_axis(values: np.ndarray) -> Axis:
-    """Span one axis over all finite ratings and predictions, with round ticks."""
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    margin = 0.05 * (high - low) or max(abs(high) * 0.05, 0.5)
-    low, high = low - margin, high + margin
-    ticks = MaxNLocator(nbins=5, steps=[1, 2, 5, 10]).tick_values(low, high)
-    return Axis(low, high, tuple(float(t) for t in ticks if low <= t <= high))
 
 
 def scatter_panels(
@@ -90,14 +60,15 @@ def scatter_panels(
     """
     rows = averaged_predictions(predictions)
     rows = rows[rows["split"] == evaluated_split(scores)].dropna(subset=["rating", "prediction"])
-    axis = rating_axis(rows[["rating", "prediction"]].to_numpy(dtype=float).ravel())
+    values = rows[["rating", "prediction"]].to_numpy(dtype=float).ravel()
+    axis = axis_over(values.tolist(), margin=0.05, most=5)
     spread = float(rows["rating"].std())
     panels = []
     for label in labels:
         own = rows[rows["backbone"] == label]
         points = [
             Point(
-                str(name), y, p, axis.place(y), round(SIDE - axis.place(p), 2),
+                str(name), y, p,
                 f"{name}: rated {rating_text(y, spread)}, predicted {rating_text(p, spread)}",
             )
             for name, y, p in zip(own["image"], own["rating"], own["prediction"], strict=True)
@@ -114,3 +85,38 @@ def _srcc(headline: pd.DataFrame, label: str) -> str:
     return "SRCC " + estimate(
         row["srcc"], row.get("srcc_low", np.nan), row.get("srcc_high", np.nan)
     )
+
+
+def draw_panel(axis: Axis, panel: Panel) -> Drawing:
+    """Draw predicted against human rating; the dashed line is perfect prediction."""
+    said = f"{panel.label}: predicted against human rating of {count(len(panel.points), 'image')}"
+    words = f"{said}. {panel.srcc}"
+    drawing = Drawing(_LEFT + _SIDE + 10, words, (panel.label, panel.srcc))
+    bottom = _TOP + _SIDE
+    across, up = axis.placed(_LEFT, _SIDE), axis.placed(bottom, -_SIDE)
+    drawing.path("dashed", f"M{_LEFT:g} {bottom:g}L{_LEFT + _SIDE:g} {_TOP:g}")
+    drawing.path("frame", f"M{_LEFT:g} {_TOP:g}V{bottom:g}h{_SIDE:g}")
+    step = float(np.diff(axis.ticks).min()) if len(axis.ticks) > 1 else 0.0
+    for tick in axis.ticks:
+        text, x, y = rating_text(tick, step, 0), across.at(tick), up.at(tick)
+        drawing.text(x, bottom + 16, text, size=SMALL, anchor="middle")
+        drawing.text(_LEFT - 7, y + 4, text, size=SMALL, anchor="end")
+        drawing.path("frame", f"M{x:.2f} {bottom:g}v4M{_LEFT:g} {y:.2f}h-4")
+    middle = _TOP + _SIDE / 2
+    drawing.text(_LEFT + _SIDE / 2, bottom + 33, "human rating", size=SMALL, anchor="middle")
+    drawing.text(11, middle, "predicted", size=SMALL, anchor="middle", turned=-90.0)
+    for point in panel.points:
+        x, y = across.at(point.human), up.at(point.predicted)
+        drawing.add("circle", "points", point.title, cx=x, cy=y, r=3.2, data_open=point.name)
+    drawing.height = bottom + 40
+    return drawing
+
+
+def prediction_table(panels: Sequence[Panel]) -> pd.DataFrame:
+    """Give the dots of every panel."""
+    return pd.DataFrame([
+        {"image": point.name, "backbone": panel.label, "rating": point.human,
+         "prediction": point.predicted}
+        for panel in panels
+        for point in panel.points
+    ])  # fmt: skip

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from aisthesis.engine.processes import allowed_cores, in_turn_or_processes
+from aisthesis.engine.processes import allowed_cores
 from aisthesis.engine.progress import Narrator
 from aisthesis.maps import stated_limit
+from aisthesis.report import figures
 from aisthesis.report.agreement_part import AgreementPart
-from aisthesis.report.dots import DotChart
-from aisthesis.report.figure_matrices import draw_matrices, draw_trees, matrix_table, tree_table
-from aisthesis.report.figure_pictures import draw_examples, draw_predictions, prediction_table
-from aisthesis.report.figure_statistics import (
-    distribution_table,
-    dot_chart_table,
-    draw_distribution,
-    draw_dot_charts,
-    draw_variance,
-    variance_table,
-)
-from aisthesis.report.figures import draw_figure
+from aisthesis.report.dendrogram import tree_table
+from aisthesis.report.distribution import distribution_table
+from aisthesis.report.dots import DotChart, dot_chart_table
+from aisthesis.report.drawing import Drawing
+from aisthesis.report.figure_pictures import draw_examples
 from aisthesis.report.letters import on_missing_letters
-from aisthesis.report.scatter import Axis, Panel
+from aisthesis.report.matrix_drawing import matrix_table
+from aisthesis.report.scatter import Panel, prediction_table
 from aisthesis.report.sections import ExamplePage
 from aisthesis.report.stored_maps import BackboneMaps
+from aisthesis.report.variance import variance_table
 
 __all__ = ["FigureList", "draw_all"]
 
@@ -43,21 +37,23 @@ NAMES = (
 )  # fmt: skip
 
 
-#: With fewer figures, starting processes takes as long as drawing them.
-_WORTH_PROCESSES = 16
-
-
 @dataclass
 class FigureList:
     """What is to be drawn besides agreement, gathered while the page is put together."""
 
-    predictions: tuple[Axis, list[Panel]] | None = None
-    scores: DotChart | None = None
+    predictions: list[tuple[Panel, Drawing]] = field(default_factory=list)
+    scores: list[tuple[DotChart, Drawing]] = field(default_factory=list)
     examples: list[tuple[ExamplePage, dict[str, BackboneMaps]]] = field(default_factory=list)
-    places: list[DotChart] = field(default_factory=list)
+    places: list[tuple[DotChart, Drawing]] = field(default_factory=list)
 
 
-Drawing = tuple[Callable[[], Figure], Callable[[], pd.DataFrame]]
+@dataclass(frozen=True)
+class Figure:
+    """The drawings of one file, the numbers behind them, and how many stand beside each other."""
+
+    drawings: Sequence[Drawing]
+    table: pd.DataFrame
+    columns: int = 1
 
 
 def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Narrator) -> None:
@@ -74,68 +70,60 @@ def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Nar
     narrator : Narrator
         Told how far the work is, and which letters no installed font has.
     """
-    figures = _of_images(drawn) | _of_agreement(part)  # what takes longest comes first
-    jobs = [(draw, table, folder / name) for name, (draw, table) in figures.items()]
-    n_processes = allowed_cores() if len(jobs) >= _WORTH_PROCESSES else 1
-    with narrator.steps("report: figures", len(jobs)) as advance:
-        lines = in_turn_or_processes(draw_figure, jobs, n_processes, advance)
-    missing = on_missing_letters(line for own in lines for line in own)
+    found = _of_images(drawn) | _of_agreement(part)
+    lines: list[str] = []
+    with narrator.steps("report: figures", len(found)) as advance:
+        jobs = (
+            (one.drawings, one.table, folder / name, one.columns) for name, one in found.items()
+        )
+        with ThreadPoolExecutor(allowed_cores()) as pool:
+            for missed in pool.map(lambda job: figures.save_figure(*job), jobs):
+                lines += missed
+                advance(1)
+    missing = on_missing_letters(lines)
     if missing:
         narrator.warn(missing)
     for path in folder.glob("*"):
         ours = path.suffix in ENDINGS and path.stem.partition("_")[0] in NAMES
-        if ours and path.stem not in figures:
+        if ours and path.stem not in found:
             path.unlink()
 
 
-def _of_agreement(part: AgreementPart) -> dict[str, Drawing]:
-    found: dict[str, Drawing] = {}
+def _of_agreement(part: AgreementPart) -> dict[str, Figure]:
+    found: dict[str, Figure] = {}
     for panel in part.panels:
-        found[f"agreement_{panel.kind}_{panel.metric}"] = _drawing(
-            draw_matrices, matrix_table, panel.views
+        found[f"agreement_{panel.kind}_{panel.metric}"] = Figure(
+            panel.drawings, matrix_table(panel.views), 2
         )
-    for one in part.distributions:
-        found[f"distribution_{one.kind}_{one.metric}"] = _drawing(
-            draw_distribution, distribution_table, one
-        )
+    for one, drawing in part.distributions:
+        found[f"distribution_{one.kind}_{one.metric}"] = Figure([drawing], distribution_table(one))
     for kind in dict.fromkeys(ruler.kind for ruler in part.yardsticks):
-        charts = [ruler.chart for ruler in part.yardsticks if ruler.kind == kind]
-        found[f"yardsticks_{kind}"] = _dots(charts)
-    for kind in dict.fromkeys(tree.kind for tree in part.trees):
-        trees = [tree for tree in part.trees if tree.kind == kind]
-        found[f"dendrogram_{kind}"] = _drawing(draw_trees, tree_table, trees)
+        rulers = [ruler for ruler in part.yardsticks if ruler.kind == kind]
+        table = dot_chart_table([ruler.chart for ruler in rulers])
+        found[f"yardsticks_{kind}"] = Figure([ruler.drawing for ruler in rulers], table, 2)
+    for kind in dict.fromkeys(tree.kind for tree, _ in part.trees):
+        trees = [(tree, drawing) for tree, drawing in part.trees if tree.kind == kind]
+        table = tree_table([tree for tree, _ in trees])
+        found[f"dendrogram_{kind}"] = Figure([drawing for _, drawing in trees], table, 2)
     if part.variance:
-        found["variance"] = _drawing(draw_variance, variance_table, part.variance)
+        drawings = list(part.variance_drawings.values())
+        found["variance"] = Figure(drawings, variance_table(part.variance), 2)
     return found
 
 
-def _drawing(
-    draw: Callable[[Any], Figure], table: Callable[[Any], pd.DataFrame], content: Any
-) -> Drawing:
-    return partial(draw, content), partial(table, content)
-
-
-def _dots(charts: list[DotChart]) -> Drawing:
-    return _drawing(draw_dot_charts, dot_chart_table, charts)
-
-
-def _of_images(drawn: FigureList) -> dict[str, Drawing]:
-    found: dict[str, Drawing] = {}
-    if drawn.predictions is not None and drawn.predictions[1]:
-        axis, panels = drawn.predictions
-        found["predictions"] = (
-            partial(draw_predictions, axis, panels),
-            partial(prediction_table, panels),
-        )
-    if drawn.scores is not None:
-        found["scores"] = _dots([drawn.scores])
+def _of_images(drawn: FigureList) -> dict[str, Figure]:
+    found: dict[str, Figure] = {}
+    if drawn.predictions:
+        panels, drawings = zip(*drawn.predictions, strict=True)
+        found["predictions"] = Figure(drawings, prediction_table(panels), 3)
+    charts = {"scores": drawn.scores, "localisation": drawn.places}
+    for name, own in charts.items():
+        if own:
+            table = dot_chart_table([chart for chart, _ in own])
+            found[name] = Figure([drawing for _, drawing in own], table, 2)
     for page, maps in drawn.examples:
-        found[f"examples_{page.kind}"] = (
-            partial(draw_examples, page.rows, list(maps), page.name, page.unit, page.meaning),
-            partial(_map_table, page, maps),
-        )
-    if drawn.places:
-        found["localisation"] = _dots(drawn.places)
+        drawing = draw_examples(page.rows, list(maps), page.name, page.unit, page.meaning)
+        found[f"examples_{page.kind}"] = Figure([drawing], _map_table(page, maps))
     return found
 
 

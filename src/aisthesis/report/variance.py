@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from aisthesis.agreement.variance import UNRESOLVED
+from aisthesis.report.axis import axis_over
+from aisthesis.report.drawing import WIDTH, Drawing
 from aisthesis.report.pair_words import of
-from aisthesis.report.wording import KIND_NAMES, percent, span
+from aisthesis.report.wording import KIND_NAMES, capitalised, percent, span
 
-__all__ = ["Component", "component_name", "variance_parts"]
+__all__ = ["Component", "component_name", "draw_variance", "variance_parts", "variance_table"]
 
 _WORDS = {
     "shared": "one map for all images and networks",
@@ -36,11 +39,6 @@ class Component:
         """Whether both ends are known."""
         return self.low == self.low and self.high == self.high
 
-    @staticmethod
-    def percent(share: float) -> float:
-        """Give the length of a bar; an estimate below zero has none."""
-        return round(100 * min(max(share, 0.0), 1.0), 2)
-
     @property
     def words(self) -> str:
         """The component for whoever does not see it."""
@@ -63,3 +61,35 @@ def variance_parts(variance: pd.DataFrame) -> dict[str, list[Component]]:
         found.setdefault(str(row["map"]), []).append(component)
     known = [kind for kind in KIND_NAMES if kind in found]
     return {kind: found[kind] for kind in [*known, *(k for k in found if k not in known)]}
+
+
+def draw_variance(kind: str, components: Sequence[Component]) -> Drawing:
+    """Draw the shares of the variance of one kind of map as bars; one below zero goes left."""
+    title = f"{capitalised(KIND_NAMES.get(kind, kind))} maps"
+    drawing = Drawing(WIDTH, f"{title}: shares of the variance", (title,))
+    values = [v for c in components for v in (c.share, c.low, c.high)]
+    axis = axis_over([0.0, *(100 * v for v in values)]).placed(8, WIDTH - 16)
+    tall = 38.0
+    drawing.grid(axis, 0, tall * len(components))
+    for component in components:
+        y, zero = drawing.height, axis.at(0.0)
+        with drawing.group(f"{component.name}: {component.words}"):
+            drawing.rect("hit", 0, y, WIDTH, tall)
+            drawing.text(8, y + 13, component.name, "ink")
+            drawing.text(WIDTH - 8, y + 13, component.words, anchor="end")
+            drawing.rect("bar", zero, y + 18, axis.at(100 * component.share) - zero, 13)
+            if component.has_interval:
+                low, high = axis.at(100 * component.low), axis.at(100 * component.high)
+                drawing.path("strong", f"M{low:.2f} {y + 24.5:g}H{high:.2f}")
+        drawing.height += tall
+    drawing.below(axis, "share of the variance of the maps (%)")
+    return drawing
+
+
+def variance_table(parts: Mapping[str, Sequence[Component]]) -> pd.DataFrame:
+    """Give every share."""
+    return pd.DataFrame([
+        {"map": kind, "component": c.name, "share": c.share, "low": c.low, "high": c.high}
+        for kind, components in parts.items()
+        for c in components
+    ])  # fmt: skip

@@ -16,6 +16,7 @@ from aisthesis.report.agreement_part import AgreementPart, agreement_part
 from aisthesis.report.browser_data import browser_content
 from aisthesis.report.cautions import cautions
 from aisthesis.report.dividing import observe_dividing
+from aisthesis.report.dots import draw_dots
 from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_facts
 from aisthesis.report.faithfulness import other_methods
 from aisthesis.report.kinds_of_evidence import observe_kinds
@@ -30,7 +31,7 @@ from aisthesis.report.photographs import Photographs, PhotographStore, Placement
 from aisthesis.report.planted_pictures import planted_pictures
 from aisthesis.report.rank_pictures import contrast_cards
 from aisthesis.report.record import StudyRecord, read_study_record, told_as_damage
-from aisthesis.report.scatter import scatter_panels
+from aisthesis.report.scatter import draw_panel, scatter_panels
 from aisthesis.report.score_chart import score_chart
 from aisthesis.report.sections import (
     ExamplePage,
@@ -218,15 +219,15 @@ def _prediction(
 ) -> dict[str, Any]:
     headline = headline_scores(record.scores)
     axis, panels = scatter_panels(record.predictions, record.scores, headline, record.backbones)
-    drawn.predictions = (axis, panels)
-    drawn.scores = score_chart(record.scores, record.backbones, ceiling)
+    drawn.predictions = [(panel, draw_panel(axis, panel)) for panel in panels]
+    chart = score_chart(record.scores, record.backbones, ceiling)
+    drawn.scores = [] if chart is None else [(chart, draw_dots(chart))]
     return {
         "split": evaluated_split(record.scores),
         "score_names": [words for name, words in SCORE_NAMES.items() if name in record.scores],
         "scores": score_rows(record.scores, record.backbones),
-        "score_chart": drawn.scores,
-        "axis": axis,
-        "panels": panels,
+        "score_charts": drawn.scores,
+        "panels": drawn.predictions,
     }
 
 
@@ -317,9 +318,9 @@ def _localisation(
         return {"localisation": None}
     charts = place_charts(record.localisation)
     planted = planted_pictures(record, photographs, whole.images)
-    drawn.places = list(charts.values())
+    drawn.places = [(chart, draw_dots(chart)) for chart in charts.values()]
     return {
         "localisation": section,
-        "place_charts": charts,
+        "place_charts": drawn.places,
         "planted": None if planted is None else planted_page(planted),
     }

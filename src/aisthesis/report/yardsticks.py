@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from aisthesis.report.dots import DotChart, Mark, dot_chart
+from aisthesis.report.dots import DotChart, Mark, dot_chart, draw_dots
+from aisthesis.report.drawing import Drawing
 from aisthesis.report.matrices import own_value
 from aisthesis.report.metricnames import describe
 from aisthesis.report.pair_words import of
@@ -33,6 +35,11 @@ class Yardsticks:
     kind: str
     metric: str
     chart: DotChart
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """The chart, drawn."""
+        return draw_dots(self.chart)
 
 
 def _one(table: pd.DataFrame, kind: str, metric: str, name: str, label: str) -> list[Mark]:

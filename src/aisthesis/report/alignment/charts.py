@@ -1,132 +1,93 @@
-"""Charts of an alignment report, laid out once for the page and for the figures."""
+"""Charts of an alignment report: agreement beside the ceiling, and what retention does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from aisthesis.report.wording import number
+from aisthesis.report.axis import Axis, axis_over
+from aisthesis.report.dots import DotChart, Mark, dot_chart
+from aisthesis.report.drawing import SMALL, WIDTH, Drawing
 
-__all__ = ["AgreementChart", "CurveChart", "agreement_chart", "curve_chart", "ticks_between"]
+__all__ = ["agreement_chart", "draw_curve"]
 
-WIDTH, HEIGHT, ROW = 520.0, 230.0, 44.0
-
-
-@dataclass(frozen=True)
-class Scale:
-    """From values to places of an axis, in SVG units."""
-
-    low: float
-    high: float
-    length: float
-    ticks: tuple[float, ...]
-
-    def place(self, value: float) -> float:
-        """Place from the axis' low end."""
-        return round(self.length * (value - self.low) / (self.high - self.low), 2)
-
-    @property
-    def marks(self) -> list[tuple[float, str]]:
-        """Places and labels of the ticks."""
-        whole = all(float(tick).is_integer() for tick in self.ticks)
-        digits = 0 if whole and max(map(abs, self.ticks)) >= 3 else 2
-        fewer = all(abs(10 * tick - round(10 * tick)) < 1e-9 for tick in self.ticks)
-        digits = min(digits, 1) if fewer and digits else digits
-        return [(self.place(tick), number(tick, digits)) for tick in self.ticks]
+#: Columns of `alignment.csv` with what their marks stand for.
+SERIES = {
+    "agreement_subjects": "all channels",
+    "agreement_retained_subjects": "retained channels (chosen on these images)",
+}
+_TALL, _LEFT = 230.0, 44.0  # units
 
 
-@dataclass(frozen=True)
-class AgreementChart:
-    """Agreement with single subjects, a row a backbone, beside what the judgments allow."""
-
-    scale: Scale
-    height: float
-    ceiling: tuple[float, float] | None  # places
-    rows: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class CurveChart:
-    """Held-out and training R² by the number of retained channels."""
-
-    x: Scale
-    y: Scale
-    train: str
-    test: str
-    band: str
-    full_test: float  # place
-    chosen: float  # place of the mean number retained
-    chosen_span: tuple[float, float]
-
-
-def ticks_between(low: float, high: float, n: int = 5) -> tuple[float, ...]:
-    """Round numbers from at or below `low` to at or above `high`."""
-    return tuple(float(t) for t in MaxNLocator(n, steps=[1, 2, 5, 10]).tick_values(low, high))
-
-
-def _scale(values: Sequence[float], length: float, *, zero: bool = True) -> Scale:
-    finite = [v for v in values if np.isfinite(v)] or [0.0, 1.0]
-    low, high = min(finite), max(finite)
-    if zero:
-        low, high = min(low, 0.0), max(high, 0.0)
-    ticks = ticks_between(low, high if high > low else low + 1.0)
-    return Scale(ticks[0], ticks[-1], length, ticks)
-
-
-def agreement_chart(table: pd.DataFrame) -> AgreementChart:
+def agreement_chart(table: pd.DataFrame) -> DotChart:
     """Lay out the mean agreement with single subjects, all channels and retained ones."""
-    columns = ["agreement_subjects", "agreement_retained_subjects", "ceiling_lower"]
-    values = [float(v) for v in table[[*columns, "ceiling_upper"]].to_numpy().ravel()]
-    scale = _scale(values, WIDTH)
-    first = table.iloc[0]
-    bounds = (float(first["ceiling_lower"]), float(first["ceiling_upper"]))
-    ceiling = tuple(map(scale.place, bounds)) if np.isfinite(bounds).all() else None
-    rows = []
-    for k, (_, row) in enumerate(table.iterrows()):
-        full, kept = float(row[columns[0]]), float(row[columns[1]])
-        rows.append(
-            {
-                "label": row["backbone"],
-                "y": 26 + ROW * k,
-                "full": scale.place(full) if np.isfinite(full) else None,
-                "kept": scale.place(kept) if np.isfinite(kept) else None,
-                "title": f"all channels {number(full)}, retained {number(kept)}",
-            }
+    rows = [
+        (
+            str(row["backbone"]),
+            [Mark(name, float(row[name])) for name in SERIES if np.isfinite(row[name])],
         )
-    return AgreementChart(scale, 26 + ROW * len(rows), ceiling, rows)  # type: ignore[arg-type]
+        for row in table.to_dict("records")
+    ]
+    first = table.iloc[0]
+    bounds = float(first["ceiling_lower"]), float(first["ceiling_upper"])
+    band = bounds if np.isfinite(bounds).all() else None
+    unit = "mean agreement with single subjects"
+    return dot_chart("Agreement with people", unit, SERIES, rows, ends=(0.0,), band=band,
+                     band_name="noise ceiling")  # fmt: skip
 
 
-def curve_chart(curve: pd.DataFrame, row: pd.Series) -> CurveChart:
-    """Lay out R² on training and held-out images by the number of retained channels."""
+def draw_curve(curve: pd.DataFrame, row: pd.Series, label: str) -> Drawing:
+    """Draw R² on training and held-out images by the number of retained channels."""
     n = curve["n_retained"].to_numpy(dtype=float)
     train, test = (curve[f"r2_{part}"].to_numpy(dtype=float) for part in ("train", "test"))
     sd = np.nan_to_num(curve["r2_test_sd"].to_numpy(dtype=float))
     error = sd / np.sqrt(max(float(row["n_folds"]), 1.0))
-    x = _scale([0.0, float(n.max())], WIDTH)
-    x = Scale(0.0, float(n.max()), WIDTH, tuple(t for t in x.ticks if t <= n.max()))
-    y = _scale([*train, *(test - error), *(test + error)], HEIGHT)
-    upper, lower = _path(x, y, n, test + error), _path(x, y, n[::-1], (test - error)[::-1])
-    return CurveChart(
-        x=x,
-        y=y,
-        train=_path(x, y, n, train),
-        test=_path(x, y, n, test),
-        band=f"{upper}L{lower[1:]}Z" if upper and lower else "",
-        full_test=HEIGHT - y.place(float(row["r2_full"])),
-        chosen=x.place(float(row["n_retained_mean"])),
-        chosen_span=(x.place(float(row["n_retained_min"])), x.place(float(row["n_retained_max"]))),
+    drawing = Drawing(
+        WIDTH,
+        f"{label}: R squared on training and held-out images by the number of retained channels",
+        (f"{label}: R² by the number of retained channels",),
     )
+    _draw_key(drawing)
+    top = drawing.height
+    x = axis_over([0.0, float(n.max())]).placed(_LEFT, WIDTH - _LEFT - 12)
+    y = axis_over([0.0, *train, *(test - error), *(test + error)], margin=0.03)
+    y = y.placed(top + _TALL, -_TALL)
+    low, high = x.at(float(row["n_retained_min"])), x.at(float(row["n_retained_max"]))
+    drawing.rect("band", low, top, high - low, _TALL)
+    for tick in y.ticks:
+        drawing.path("line", f"M{_LEFT:g} {y.at(tick):.2f}H{WIDTH - 12:g}")
+        drawing.text(_LEFT - 6, y.at(tick) + 4, f"{tick:g}".replace("-", "−"), size=SMALL,
+                     anchor="end")  # fmt: skip
+    full, chosen = y.at(float(row["r2_full"])), x.at(float(row["n_retained_mean"]))
+    drawing.path("dashed", f"M{_LEFT:g} {full:.2f}H{WIDTH - 12:g}")
+    drawing.path("strong", f"M{chosen:.2f} {top:g}v{_TALL:g}")
+    upper, lower = _line(x, y, n, test + error), _line(x, y, n[::-1], (test - error)[::-1])
+    drawing.path("error", f"{upper}L{lower[1:]}Z" if upper and lower else "")
+    drawing.path("train", _line(x, y, n, train))
+    drawing.path("test", _line(x, y, n, test))
+    drawing.height = top + _TALL
+    drawing.below(x, "retained channels")
+    return drawing
 
 
-def _path(x: Scale, y: Scale, across: NDArray[np.float64], up: NDArray[np.float64]) -> str:
+def _draw_key(drawing: Drawing) -> None:
+    for kind, said in (
+        ("train", "R², training images"),
+        ("test", "R², held-out images, mean ± SE of the folds"),
+        ("dashed", "R², held-out images, all channels"),
+        ("strong", "number retained, mean and range of the folds"),
+    ):
+        y = drawing.height + 11
+        drawing.path(kind, f"M0 {y:g}h24" if kind != "strong" else f"M12 {y - 6:g}v12")
+        drawing.text(32, y + 4, said)
+        drawing.height += 19
+    drawing.height += 8
+
+
+def _line(x: Axis, y: Axis, across: NDArray[np.float64], up: NDArray[np.float64]) -> str:
     points = [
-        f"{x.place(float(a))} {round(HEIGHT - y.place(float(b)), 2)}"
+        f"{x.at(float(a)):.2f} {y.at(float(b)):.2f}"
         for a, b in zip(across, up, strict=True)
         if np.isfinite(b)
     ]

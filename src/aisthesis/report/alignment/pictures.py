@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.stats import rankdata
 
 from aisthesis.report.alignment.record import AlignmentRecord
@@ -23,10 +19,11 @@ from aisthesis.report.wording import number
 
 __all__ = [
     "MATRIX_COLOURS",
+    "PLANE",
+    "PlanePanel",
     "Thumbnails",
     "channel_rows",
     "heatmap_cards",
-    "matrix_uri",
     "percentiles",
     "plane_panels",
 ]
@@ -36,7 +33,7 @@ MOST_IN_PLANE = 150
 MOST_CARDS = 300  # over all backbones: a page that a browser opens at once
 _CHANNELS, _IMAGES_A_CHANNEL = 12, 6
 _THUMBNAIL_PX, _CARD_PX = 96, 208
-_PLANE = 400.0
+PLANE = 400.0
 #: Kinds of maps of a card, their names, and what stands where there is none.
 _CARD_MAPS = (
     ("alignment", "by channel", "undefined, or no channel helps"),
@@ -79,19 +76,9 @@ def percentiles(dissimilarity: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def matrix_uri(dissimilarity: NDArray[np.float64], order: NDArray[np.intp]) -> str:
-    """A matrix as a small picture, a pixel a pair, coloured by percentile."""
-    shown = percentiles(dissimilarity)[np.ix_(order, order)]
-    colours = (colormaps[MATRIX_COLOURS](np.nan_to_num(shown))[..., :3] * 255).astype(np.uint8)
-    colours[np.isnan(shown)] = 255
-    buffer = io.BytesIO()
-    Image.fromarray(colours).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
 @dataclass(frozen=True)
 class PlanePanel:
-    """One plane: where each thumbnail stands, and how far it is from the human plane."""
+    """One plane of `PLANE` units: where each thumbnail stands, and its side."""
 
     name: str
     points: list[dict[str, Any]]
@@ -109,7 +96,7 @@ def plane_panels(record: AlignmentRecord, label: str, thumbnails: Thumbnails) ->
     everything = np.concatenate([own, full, kept])
     low, high = everything.min(0), everything.max(0)
     scale = float((high - low).max()) or 1.0
-    side = float(np.clip(_PLANE * 0.72 / np.sqrt(len(index)), 22, 56))
+    side = float(np.clip(PLANE * 0.72 / np.sqrt(len(index)), 22, 56))
     panels = []
     named = (("people", own), ("all channels", full), ("retained channels", kept))
     for name, positions in named:
@@ -117,8 +104,8 @@ def plane_panels(record: AlignmentRecord, label: str, thumbnails: Thumbnails) ->
         points = [
             {
                 **thumbnails.item(int(i)),
-                "x": round(float(x) * (_PLANE - side) + (_PLANE - side) / 2, 1),
-                "y": round(float(-y) * (_PLANE - side) + (_PLANE - side) / 2, 1),
+                "x": round(float(x) * (PLANE - side) + (PLANE - side) / 2, 1),
+                "y": round(float(-y) * (PLANE - side) + (PLANE - side) / 2, 1),
             }
             for i, (x, y) in zip(index, centred, strict=True)
         ]

@@ -12,14 +12,20 @@ from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import write_text
 from aisthesis.engine.progress import Narrator
 from aisthesis.judgments.second_order import MEASURE_WORDS
-from aisthesis.report.alignment import figures
-from aisthesis.report.alignment.charts import agreement_chart, curve_chart
+from aisthesis.report import figures
+from aisthesis.report.alignment.charts import agreement_chart, draw_curve
+from aisthesis.report.alignment.figures import (
+    draw_dissimilarities,
+    draw_plane,
+    matrix_table,
+    plane_table,
+)
 from aisthesis.report.alignment.pair import pair_by_network, pair_by_people, pair_cards
 from aisthesis.report.alignment.pictures import (
+    PLANE,
     Thumbnails,
     channel_rows,
     heatmap_cards,
-    matrix_uri,
     plane_panels,
 )
 from aisthesis.report.alignment.record import AlignmentRecord, read_alignment_record
@@ -32,6 +38,7 @@ from aisthesis.report.alignment.words import (
     references,
 )
 from aisthesis.report.colour_words import meaning, unit_of
+from aisthesis.report.dots import dot_chart_table, draw_dots
 from aisthesis.report.letters import on_missing_letters
 from aisthesis.report.overlays import colour_bar_css
 from aisthesis.report.page import render_page
@@ -43,14 +50,16 @@ from aisthesis.report.wording import count, number_or_dash, span
 
 __all__ = ["write_alignment_report"]
 
-_STYLES = ("base.css", "tables.css", "pictures.css", "alignment.css")
+_STYLES = (
+    "base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "alignment.css",
+)  # fmt: skip
 _SCRIPTS = ("theme.js", "scroll.js", "alignment.js")
 
 
 def write_alignment_report(
     study_dir: Path, *, progress: Narrator | None = None, follow_links: bool = False
 ) -> Path:
-    """Write `figures/*.png` and `report.html` of an alignment study from its folder.
+    """Write `figures/` and `report.html` of an alignment study from its folder.
 
     Parameters
     ----------
@@ -90,7 +99,10 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
         for label in record.labels:
             backbones.append(_backbone(record, label, order, photographs, thumbnails, boxes))
             advance(1)
-    boxes += figures.save_png(figures.draw_agreement(table), _figure_path(record, "agreement"))
+    chart = agreement_chart(table)
+    drawing = draw_dots(chart)
+    folder = record.path / "figures"
+    boxes += figures.save_figure([drawing], dot_chart_table([chart]), folder / "agreement")
     missing = on_missing_letters(boxes)
     if missing:
         narrator.warn(missing)
@@ -102,11 +114,11 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
         "observations": observations(record),
         "cautions": cautions(record, photographs.unreadable),
         "thumbnails": thumbnails.defined,
-        "chart": agreement_chart(table),
+        "chart": drawing,
+        "has_ceiling": chart.band is not None,
         "agreement_rows": _agreement_rows(table),
         "validation_rows": _validation_rows(table),
         "backbones": backbones,
-        "human_uri": matrix_uri(record.human, order),
         "methods": methods(record),
         "references": references(record),
         "versions": versions_line(record.provenance),
@@ -129,10 +141,6 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
     return page
 
 
-def _figure_path(record: AlignmentRecord, name: str) -> Path:
-    return record.path / "figures" / f"{name}.png"
-
-
 def _backbone(
     record: AlignmentRecord,
     label: str,
@@ -147,23 +155,26 @@ def _backbone(
     name = label.replace(":", "_").replace("/", "_")
     pairs = {"people": record.human, "all channels": record.network[label],
              "retained channels": record.retained[label]}  # fmt: skip
-    for kind, figure in (
-        ("retention", figures.draw_curve(curve, row)),
-        ("matrices", figures.draw_matrices(pairs, order)),
-        ("planes", figures.draw_planes(panels, photographs)),
+    drawn_curve = draw_curve(curve, row, label)
+    matrices = [draw_dissimilarities(said, one, order) for said, one in pairs.items()]
+    planes = [draw_plane(panel, thumbnails.uris, PLANE) for panel in panels]
+    for kind, drawings, data in (
+        ("retention", [drawn_curve], curve),
+        ("matrices", matrices, matrix_table(pairs, record.images, order)),
+        ("planes", planes, plane_table(panels)),
     ):
-        boxes += figures.save_png(figure, _figure_path(record, f"{kind}_{name}"))
+        path = record.path / "figures" / f"{kind}_{name}"
+        boxes += figures.save_figure(drawings, data, path, 3)
     cards = heatmap_cards(record, label, photographs, thumbnails)
     return {
         "label": label,
-        "curve": curve_chart(curve, row),
+        "curve": drawn_curve,
         "n_retained": int(row["n_retained"]),
         "n_channels": int(row["n_channels"]),
         "folds": _fold_rows(record.of("validation", label)),
         "channels": channel_rows(record, label, thumbnails),
-        "network_uri": matrix_uri(record.network[label], order),
-        "retained_uri": matrix_uri(record.retained[label], order),
-        "planes": panels,
+        "matrices": list(zip(pairs, matrices, strict=True)),
+        "planes": list(zip(panels, planes, strict=True)),
         "cards": cards,
         "pair": pair_cards(record, label, photographs),
         "pair_sentence": pair_by_network(record.human, record.network[label]),

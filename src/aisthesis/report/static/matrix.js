@@ -3,9 +3,10 @@
 (() => {
   const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
 
-  document.querySelectorAll("[data-matrix]").forEach((table) => {
-    const readout = table.closest("figure").querySelector("[data-readout]");
-    const rows = [...table.tBodies[0].rows].map((row) => [...row.querySelectorAll("td")]);
+  document.querySelectorAll("[data-matrix]").forEach((figure) => {
+    const readout = figure.querySelector("[data-readout]");
+    const table = figure.querySelector(".drawing");
+    const rows = [...table.querySelectorAll("[data-row]")].map((row) => [...row.children]);
     const told = (cell) => cell && "line" in cell.dataset;
     let focused = null;
 
@@ -17,19 +18,19 @@
     cells.forEach((cell, k) => { cell.tabIndex = k === 0 ? 0 : -1; });
 
     table.addEventListener("focusin", (event) => {
-      focused = event.target.closest("td");
+      focused = event.target.closest("[data-line]");
       cells.forEach((cell) => { cell.tabIndex = cell === focused ? 0 : -1; });
       say(focused);
     });
     table.addEventListener("focusout", () => { focused = null; say(null); });
     table.addEventListener("pointerover", (event) => {
-      const cell = event.target.closest("td");
+      const cell = event.target.closest("[data-line]");
       if (told(cell)) say(cell);
     });
     table.addEventListener("pointerleave", () => say(focused));
     table.addEventListener("keydown", (event) => {
       const step = STEPS[event.key];
-      const cell = event.target.closest("td");
+      const cell = event.target.closest("[data-line]");
       if (!step || !cell) return;
       event.preventDefault();
       event.stopPropagation();
