@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.explainer_table import EXPLAINER_TABLE
 from aisthesis.parts import entry_names, is_own, own_name
 
 __all__ = [
@@ -12,36 +13,36 @@ __all__ = [
     "BESIDE",
     "BY_CHANNEL",
     "BY_PLACE",
+    "CONTROLS",
     "EXPLAINERS",
+    "FORMER",
     "SIGNED_BY_ERROR",
+    "UNSIGNED",
     "called_in_tables",
     "checked_names",
 ]
 
+_TABLE = EXPLAINER_TABLE.values()
 #: Scores of channels, spread over where the channels are active.
-BY_CHANNEL = ("ais", "evidence")
+BY_CHANNEL = tuple(one.name for one in _TABLE if one.by == "channel")
 #: Scores of the places themselves, all channels removed at once.
-BY_PLACE = ("ais_place", "evidence_place")
+BY_PLACE = tuple(one.name for one in _TABLE if one.by == "place")
 #: Maps whose sign is that of the head's error: minus it times the evidence, nearly always.
 SIGNED_BY_ERROR = ("ais", "ais_place")
 #: Always computed: exact ablation gives them at about the price of a forward pass or two.
 BASE = (*BY_CHANNEL, *BY_PLACE)
-#: What maps by place are compared with on the same images.
-BESIDE = {"ais_place": ("ais",), "evidence_place": ("evidence", "grad_cam")}
-EXPLAINERS = (
-    *BASE,
-    "grad_cam",
-    "integrated_gradients",
-    "gradient_x_input",
-    "lime",
-    "occlusion",
-    "multiscale",
-    "random",
-    "centre_prior",
-)
-
+#: What maps are compared with on the same images, beside the controls.
+BESIDE = {one.name: one.beside for one in _TABLE if one.beside}
+#: Names of all explainers.
+EXPLAINERS = tuple(EXPLAINER_TABLE)
+#: Explainers that know nothing of the network: not compared between backbones.
+CONTROLS = tuple(one.name for one in _TABLE if one.control)
+#: What has no sign of its own, among explainers and the other stacks that tables name.
+UNSIGNED = (*(one.name for one in _TABLE if not one.signed), "uniform", "activation")
+#: Names that study files and folders of before 0.2 have, and what they are called now.
+FORMER = {"centre_prior": "centre"}
 #: What explainers are called, and other stacks of maps that tables name beside them.
-RESERVED = (*EXPLAINERS, "activation", "centre", "uniform", "random_weights")
+RESERVED = (*EXPLAINERS, *FORMER, "activation", "uniform", "random_weights")
 
 
 def checked_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ def checked_names(names: Iterable[str]) -> tuple[str, ...]:
         For a name that is none of them; the nearest right one is said. Where two would be called
         alike in tables.
     """
-    asked = list(dict.fromkeys(names))
+    asked = list(dict.fromkeys(FORMER.get(name, name) for name in names))
     own = [name for name in asked if name not in (*EXPLAINERS, "all") and is_own("explainer", name)]
     for name in asked:
         if name not in (*EXPLAINERS, "all", *own):

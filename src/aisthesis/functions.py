@@ -14,7 +14,7 @@ import xarray as xr
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, checked
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import BASE, BY_PLACE, checked_names
+from aisthesis.explainer_names import BASE, BY_PLACE, FORMER, checked_names
 from aisthesis.heads import FitOptions, MLPHead, RatingEnsemble, embed_images, fit_mlp
 from aisthesis.images import ImageFolder, View, batches, check_images
 from aisthesis.judgments import read_ratings, split
@@ -220,6 +220,7 @@ def explain(
     """
     if not isinstance(method, str):
         method = given_name("explainer", method)
+    method = FORMER.get(method, method)
     checked_names([method])
     rated_only = method in ("ais", "ais_place")
     if rated_only and ratings is None:

@@ -14,6 +14,7 @@ import xarray as xr
 from aisthesis.aligned import aligned
 from aisthesis.backbones import Backbone
 from aisthesis.errors import RequestError
+from aisthesis.explainer_names import UNSIGNED
 from aisthesis.faithfulness import BASELINES, faithfulness_table, load_masks, localisation_table
 from aisthesis.heads import MLPHead
 from aisthesis.images import ImageFolder, batches
@@ -152,7 +153,7 @@ def faithful(
     return faithfulness_table(
         subject.model, torch.cat(read).to(backbone.device), same.arrays,
         unit=float(getattr(head, "rating_sd", 1.0)) or 1.0, baselines=baselines,
-        unsigned=["centre", "centre_prior", "activation", *unsigned], n_steps=n_steps,
+        unsigned=[*UNSIGNED, *unsigned], n_steps=n_steps,
         cell_px=cell_px, n_squares=n_squares, n_boot=n_boot, seed=seed, batch_size=4 * batch_size,
         advance=advance,
     )  # fmt: skip

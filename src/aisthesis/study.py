@@ -22,6 +22,7 @@ from aisthesis.engine.processes import Processes, cores
 from aisthesis.engine.store_index import index_store
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
+from aisthesis.explainer_names import FORMER
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.memory import told_of_memory
 from aisthesis.parts import denied, is_own
@@ -446,7 +447,10 @@ class Maps(Mapping[str, xr.DataArray]):
         RequestError
             If the study holds no such maps.
         """
-        methods = stored_methods(self._folder, self._config, label)
+        methods, method = (
+            stored_methods(self._folder, self._config, label),
+            FORMER.get(method, method),
+        )
         if method not in methods:
             raise RequestError(
                 f"expected maps by {', '.join(methods)} of {label}, got {method!r}; add it to "

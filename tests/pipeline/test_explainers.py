@@ -18,7 +18,7 @@ from aisthesis.pipeline import faithfulness
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explainers import methods_root
 
-OTHERS = ("grad_cam", "gradient_x_input", "occlusion", "random", "centre_prior")
+OTHERS = ("grad_cam", "gradient_x_input", "occlusion", "random", "centre")
 EXPLAINING = {"cells": 14, "occlusion_px": 24, "stride_px": 28}
 METRICS = ["cosine", "spearman"]
 #: Faithfulness has tests of its own; here it only has to follow.
@@ -184,7 +184,7 @@ def test_faithfulness_ensembles_and_the_section_of_the_report(make_study, plante
     assert (table["n"] + table["n_undefined"] == asked).all()
     cascade = pd.read_csv(study.folder.cascade)
     intact = cascade[(cascade["stage"] == 0) & (cascade["metric"] == "cosine")]
-    assert np.allclose(intact.loc[intact["method"] != "centre_prior", "mean"], 1, atol=1e-4)
+    assert np.allclose(intact.loc[intact["method"] != "centre", "mean"], 1, atol=1e-4)
     last = cascade[(cascade["stage"] == cascade["stage"].max()) & (cascade["metric"] == "cosine")]
     assert (last.loc[last["method"] == "grad_cam", "mean"] < 0.9).all()
     scores = study.scores

@@ -78,7 +78,7 @@ def test_scales_are_said_in_two_digits():
     assert {limit: limit_text(limit) for limit in said} == said
     assert full_colour(np.array([[-0.4213, 0.1]])) == "full colour ±0.43"
     assert full_colour(np.zeros((2, 2))) == full_colour(None) == ""
-    for kind in ("ais", "evidence", "ais_place", "lime", "random", "centre_prior"):
+    for kind in ("ais", "evidence", "ais_place", "lime", "random", "centre"):
         assert "mean" not in meaning(kind)
         assert unit_of(kind)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import BESIDE
+from aisthesis.explainer_names import BESIDE, UNSIGNED
 from aisthesis.maps import upsample
 
 __all__ = [
@@ -36,8 +36,6 @@ SIDES: tuple[Side, ...] = ("raising", "lowering", "either")
 #: Controls that serve every kind of map; each kind has its own control with random weights.
 CONTROLS = ("centre", "uniform", "activation")
 RANDOM_WEIGHTS = "random_weights"
-#: Maps without a sign of their own: they are not negated where lowering evidence is sought.
-UNSIGNED = frozenset({"centre", "uniform", "activation"})
 CENTRE_SD = 0.25  # of the centre prior, in sides of the image
 LOCALISATION_COLUMNS = (
     "backbone",

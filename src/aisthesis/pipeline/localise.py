@@ -94,7 +94,7 @@ def _stored_maps(
 ) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
     """Names of the explained images; every method's maps averaged over seeds; the activation."""
     # The centre prior is among the controls of every map.
-    methods = [name for name in stored_methods(folder, config, label) if name != "centre_prior"]
+    methods = [name for name in stored_methods(folder, config, label) if name != "centre"]
     with open_methods(folder, label, methods) as arrays:
         names = [str(name) for name in arrays["image"].values]
         return names, {kind: mean_maps(arrays[kind]) for kind in (*methods, "activation")}

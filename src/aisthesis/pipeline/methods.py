@@ -16,7 +16,7 @@ from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.maps_store import group_key, open_maps
-from aisthesis.explainer_names import BASE, EXPLAINERS, called_in_tables
+from aisthesis.explainer_names import BASE, CONTROLS, EXPLAINERS, called_in_tables
 from aisthesis.maps.explainers import TITLES
 from aisthesis.parts import part_keys
 from aisthesis.pipeline.columns import in_columns
@@ -24,7 +24,6 @@ from aisthesis.pipeline.explainers import methods_root
 from aisthesis.pipeline.stored import StoredMaps
 
 __all__ = [
-    "CONTROLS",
     "compare_methods",
     "is_control",
     "maps_parts",
@@ -34,8 +33,6 @@ __all__ = [
     "stored_methods",
 ]
 
-#: Explainers that know nothing of the network: not compared between backbones.
-CONTROLS = ("random", "centre_prior")
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
 _CODE = 1
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, Silent, StudyFolder
 from aisthesis.engine.maps_store import open_maps
-from aisthesis.explainer_names import BY_CHANNEL, BY_PLACE
+from aisthesis.explainer_names import BY_CHANNEL, BY_PLACE, UNSIGNED
 from aisthesis.faithfulness import (
     cascade_similarity,
     channel_curves,
@@ -45,7 +45,6 @@ _CASCADE_STAGES = 5
 #: and for images nearby; the cheapest come first.
 _MOST_PASSES = 110.0
 _NEARBY = 4  # images nearby for each image
-_UNSIGNED = ("centre", "centre_prior", "activation")
 
 #: Makes the maps of images that are, or are nearby, those of the given numbers.
 Remade = Callable[[Tensor, Sequence[int]], Tensor]
@@ -126,8 +125,6 @@ class _Tested:
             self.maps = {
                 name: StoredMaps(arrays[name])[places] for name in (*methods, "activation")
             }
-        if "centre_prior" in self.maps:
-            self.maps["centre"] = self.maps.pop("centre_prior")
         with open_maps(folder.maps, asked.label) as dataset:
             importance, delta = (
                 dataset[name].values[:, places].astype(np.float64).mean(0)
@@ -155,7 +152,7 @@ class _Tested:
                 self.maps,
                 unit=self.unit,
                 baselines=options.baselines,
-                unsigned=[*_UNSIGNED, *self._unsigned()],
+                unsigned=[*UNSIGNED, *self._unsigned()],
                 n_steps=options.steps,
                 cell_px=options.cell_px,
                 n_squares=options.squares,

@@ -8,13 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from aisthesis.explainer_names import BASE, EXPLAINERS
+from aisthesis.explainer_names import BASE, CONTROLS, EXPLAINERS, FORMER
 
 __all__ = ["Asked"]
 
 _METHODS = ("map", "method", "method_a", "method_b")
-#: Explainers that also stand beside every other one as a control, asked for or not.
-_CONTROLS = ("random", "centre_prior")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,11 @@ class Asked:
     def by(cls, config: Mapping[str, Any]) -> Asked:
         """Read it from the keys of `study.toml`, in which every default is filled in."""
         named = config.get("explainers")
-        others = None if named is None else tuple(name for name in named if name not in BASE)
+        others = (
+            None
+            if named is None
+            else tuple(FORMER.get(name, name) for name in named if name not in BASE)
+        )
         images = (config.get("faithfulness") or {}).get("images")
         tested = bool(images) if images is not None else others != ()
         labels = [each.get("label") or each.get("name") for each in config.get("backbones") or ()]
@@ -55,8 +57,15 @@ class Asked:
 
     def rows(self, table: pd.DataFrame, *, controls: bool = False) -> pd.DataFrame:
         """Rows of a table that are of asked explainers; with `controls`, of controls too."""
-        gone = [name for name in self.left_out if not (controls and name in _CONTROLS)]
+        table = _as_named_now(table)
+        gone = [name for name in self.left_out if not (controls and name in CONTROLS)]
         columns = [name for name in _METHODS if name in table.columns]
         if not gone or not columns or table.empty:
             return table
         return table[~table[columns].isin(gone).any(axis=1)].reset_index(drop=True)
+
+
+def _as_named_now(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a table of a study of before 0.2 with what its methods are called now."""
+    columns = [name for name in _METHODS if name in table.columns]
+    return table.replace(dict.fromkeys(columns, FORMER)) if columns and len(table) else table

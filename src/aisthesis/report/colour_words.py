@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from aisthesis.explainer_table import EXPLAINER_TABLE
 from aisthesis.maps import stated_limit
 from aisthesis.report.wording import scientific
 
@@ -15,30 +16,11 @@ RELATIVE = (
     "score. The scale is in SDs of each map, as maps are compared."
 )
 _UNITS = {
-    "ais": "rating units × activation",
-    "evidence": "rating units × activation",
     "alignment": "units of the layer’s activation",
     "alignment_place": "units of the agreement",
     "pair_place": "units of r",
-    "random": "no unit",
-    "centre_prior": "no unit",
 }
 _MEANINGS = {
-    "ais": (
-        "Red is where channels that bring the prediction closer to people’s rating prevail, blue "
-        "where channels that take it away do."
-    ),
-    "evidence": (
-        "Red is where channels that raise the predicted rating prevail, blue where channels that "
-        "lower it do."
-    ),
-    "ais_place": (
-        "Red is where the image brings the prediction closer to people’s rating, blue where it "
-        "takes it away."
-    ),
-    "evidence_place": (
-        "Red is where the image raises the predicted rating, blue where it lowers it."
-    ),
     "alignment": (
         "Red is where the channels that bring an image’s similarities closer to people’s are "
         "active, blue where their output is negative."
@@ -48,20 +30,24 @@ _MEANINGS = {
         "where they make it compare otherwise."
     ),
     "pair_place": "Red is where an image is like the other one, blue where it sets them apart.",
-    "random": "Red and blue are drawn at random: a control.",
-    "centre_prior": "Red is the middle of every picture: a control.",
 }
-_BY_PLACE = "By this method red raises the predicted rating and blue lowers it."
+#: Of explainers that are the user's own, of which the report knows no more than their signs.
+_OWN_UNIT = "units of the method"
+_OWN_MEANING = "Red is where the method’s values are positive, blue where they are negative."
 
 
 def unit_of(kind: str) -> str:
     """Give the unit of a kind of map."""
-    return _UNITS.get(kind, "rating units")
+    if kind in EXPLAINER_TABLE:
+        return EXPLAINER_TABLE[kind].unit
+    return _UNITS.get(kind, _OWN_UNIT)
 
 
 def meaning(kind: str) -> str:
     """Say what red and blue are where zero is white, in a sentence."""
-    return _MEANINGS.get(kind, _BY_PLACE)
+    if kind in EXPLAINER_TABLE:
+        return EXPLAINER_TABLE[kind].meaning
+    return _MEANINGS.get(kind, _OWN_MEANING)
 
 
 def limit_text(limit: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aisthesis.explainer_names import BASE
+from aisthesis.explainer_names import BASE, CONTROLS
 from aisthesis.faithfulness.measures import FAITHFULNESS_MEASURES
 from aisthesis.report.method_ranks import MethodRanks, method_ranks
 from aisthesis.report.record import StudyRecord
@@ -26,7 +26,7 @@ from aisthesis.report.wording import (
 
 __all__ = ["OtherMethods", "other_methods"]
 
-_CONTROLS = ("random", "centre", "centre_prior", "activation")
+_CONTROLS = (*CONTROLS, "activation")
 _MAIN = (
     "deletion_positive",
     "deletion_negative",
@@ -123,7 +123,7 @@ def _methods(table: pd.DataFrame, pairs: pd.Series) -> list[str]:
     names = [*pairs.index.get_level_values(0), *pairs.index.get_level_values(1)]
     if len(table):
         names += table.loc[table["baseline"] != "zero", "method"].tolist()
-    found = dict.fromkeys("centre" if name == "centre_prior" else name for name in names)
+    found = dict.fromkeys(names)
     return [n for n in found if n not in _CONTROLS] + [n for n in found if n in _CONTROLS]
 
 
@@ -197,11 +197,7 @@ def _agreement_table(
 
 def _by_pair(pairs: pd.Series) -> dict[frozenset[str], float]:
     found: dict[Any, Any] = pairs.to_dict()
-    return {frozenset((_short(a), _short(b))): float(value) for (a, b), value in found.items()}
-
-
-def _short(method: Any) -> str:
-    return "centre" if method == "centre_prior" else str(method)
+    return {frozenset((a, b)): float(value) for (a, b), value in found.items()}
 
 
 def _sentence(

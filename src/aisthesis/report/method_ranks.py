@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from aisthesis.explainer_names import CONTROLS
 from aisthesis.report.tables import Value
 from aisthesis.report.wording import KIND_NAMES, and_list, capitalised, count, number, same_number
 
@@ -17,7 +18,7 @@ _NEEDED = {"backbone", "map", "side", "score", "control", "mean"}
 _FEWEST = 4  # methods of which a rank correlation is said
 _ALIKE = 0.5  # correlation, as it is said, from which two rankings are said to agree
 _SHOWN = 3  # methods whose disagreement is shown on images
-_CONTROLS = ("random", "centre", "centre_prior", "activation")
+_CONTROLS = (*CONTROLS, "activation")
 
 
 @dataclass(frozen=True)

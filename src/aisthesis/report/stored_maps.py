@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 import zarr
 
-from aisthesis.explainer_names import BASE, EXPLAINERS
+from aisthesis.explainer_names import BASE, EXPLAINERS, FORMER
 from aisthesis.report.selection import in_order
 
 __all__ = [
@@ -187,7 +187,7 @@ def _other_kinds(
     """Maps of the same images by other explainers, which lie in groups of their own."""
     found = {}
     names = {name for name, _ in zarr.open_group(group, mode="r", use_consolidated=False).groups()}
-    names -= set(left_out)
+    names -= {*left_out, *FORMER}
     known = [name for name in EXPLAINERS if name in names and name not in KINDS]
     for method in (*known, *sorted(names.difference(EXPLAINERS))):
         with xr.open_zarr(group, group=method, consolidated=False, chunks=None) as dataset:

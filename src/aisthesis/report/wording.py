@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from aisthesis.explainer_table import EXPLAINER_TABLE
+
 __all__ = [
     "FEWEST_FOR_CORRELATION",
     "FEW_IMAGES",
@@ -39,19 +41,7 @@ _MOST_DIGITS, _LONGEST = 6, 1e9
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 KIND_NAMES = {
-    "ais": "AIS",
-    "evidence": "evidence",
-    "ais_place": "AIS by place",
-    "evidence_place": "evidence by place",
-    "grad_cam": "Grad-CAM",
-    "integrated_gradients": "Integrated Gradients",
-    "gradient_x_input": "gradient × input",
-    "lime": "LIME",
-    "occlusion": "occlusion",
-    "multiscale": "multiscale masking",
-    "random": "random",
-    "centre": "centre prior",
-    "centre_prior": "centre prior",
+    **{one.name: one.said for one in EXPLAINER_TABLE.values()},
     "activation": "mean activation",
 }
 

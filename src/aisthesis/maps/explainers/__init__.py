@@ -10,7 +10,12 @@ from aisthesis.maps.explainers.gradients import GradientTimesInput, IntegratedGr
 from aisthesis.maps.explainers.lime import Lime
 from aisthesis.maps.explainers.masking import Masking, multiscale, occlusion
 from aisthesis.maps.explainers.own import OwnExplainer, own_explainer
-from aisthesis.maps.explainers.table import TITLES, explainers_named, require_libraries
+from aisthesis.maps.explainers.table import (
+    TITLES,
+    explainer_table,
+    explainers_named,
+    require_libraries,
+)
 
 __all__ = [
     "BASE",
@@ -27,6 +32,7 @@ __all__ = [
     "RandomMap",
     "Subject",
     "checked_names",
+    "explainer_table",
     "explainers_named",
     "multiscale",
     "occlusion",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject
+from aisthesis.maps.explainers.face import Subject, Tabled
 
 __all__ = ["CentrePrior", "RandomMap"]
 
@@ -16,14 +16,10 @@ CENTRE_SD = 0.25  # in sides of the image, as the control of the localisation sc
 
 
 @dataclass(frozen=True)
-class RandomMap:
+class RandomMap(Tabled):
     """Independent normal values, other ones for every image."""
 
-    name: str = "random"
-    title: str = "Random map"
-    words: str = "independent random values: a control that knows neither image nor network"
-    signed: bool = True
-    control: bool = True
+    kind = "random"
 
     def grid(self, subject: Subject) -> tuple[int, int]:
         """The layer's, so that it is as coarse as the maps it is held against."""
@@ -51,14 +47,10 @@ class RandomMap:
 
 
 @dataclass(frozen=True)
-class CentrePrior:
+class CentrePrior(Tabled):
     """A Gaussian around the centre of the image, the same for all images."""
 
-    name: str = "centre_prior"
-    title: str = "Centre prior"
-    words: str = "high in the middle of every image: a control that knows only where things are"
-    signed: bool = False
-    control: bool = True
+    kind = "centre"
 
     def grid(self, subject: Subject) -> tuple[int, int]:
         """The layer's."""

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from aisthesis.errors import RequestError
+from aisthesis.explainer_table import EXPLAINER_TABLE
 
 __all__ = [
     "Explainer",
     "Subject",
+    "Tabled",
     "cells_of",
     "grad_enabled_copy",
     "on_cells",
@@ -106,6 +108,37 @@ class Explainer(Protocol):
         share of an image that was just done, as often as there is something to tell.
         """
         ...
+
+
+class Tabled:
+    """What the table of explainers says of one of the package's own, which `kind` names."""
+
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """In study files, tables and attributes."""
+        return self.kind
+
+    @property
+    def title(self) -> str:
+        """In the report."""
+        return EXPLAINER_TABLE[self.kind].title
+
+    @property
+    def words(self) -> str:
+        """What its values are."""
+        return EXPLAINER_TABLE[self.kind].words
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative values are evidence for a lower rating."""
+        return EXPLAINER_TABLE[self.kind].signed
+
+    @property
+    def control(self) -> bool:
+        """Whether it knows nothing of the network."""
+        return EXPLAINER_TABLE[self.kind].control
 
 
 def cells_of(cells: int, size_px: tuple[int, int]) -> tuple[int, int]:

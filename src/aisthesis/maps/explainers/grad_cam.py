@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject, grad_enabled_copy, require_predictions
+from aisthesis.maps.explainers.face import Subject, Tabled, grad_enabled_copy, require_predictions
 
 __all__ = ["GradCam"]
 
 
 @dataclass(frozen=True)
-class GradCam:
+class GradCam(Tabled):
     """Channels weighted by the mean gradient of the prediction with respect to them.
 
     ``M = sum over c of mean over positions of (df / dA_c) * A_c``
@@ -36,10 +36,7 @@ class GradCam:
     """
 
     rectified: bool = False
-    name: str = "grad_cam"
-    title: str = "Grad-CAM"
-    words: str = "channels of the layer weighted by the prediction's mean gradient, not rectified"
-    control: bool = False
+    kind = "grad_cam"
 
     @property
     def signed(self) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aisthesis.maps.explainers.face import (
     Subject,
+    Tabled,
     cells_of,
     grad_enabled_copy,
     on_cells,
@@ -22,7 +23,7 @@ Advance = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class IntegratedGradients:
+class IntegratedGradients(Tabled):
     """Gradient along the straight way from a grey image to the image, times their difference.
 
     The grey is the mean colour of the images that the network was trained on (0 in normalised
@@ -46,11 +47,7 @@ class IntegratedGradients:
     steps: int = 32
     cells: int = 56
     at_once: int = 8
-    name: str = "integrated_gradients"
-    title: str = "Integrated Gradients"
-    words: str = "the prediction's difference to that of a grey image, shared out among the pixels"
-    signed: bool = True
-    control: bool = False
+    kind = "integrated_gradients"
 
     def grid(self, subject: Subject) -> tuple[int, int]:
         """The cells that pixels are averaged over."""
@@ -84,7 +81,7 @@ class IntegratedGradients:
 
 
 @dataclass(frozen=True)
-class GradientTimesInput:
+class GradientTimesInput(Tabled):
     """Gradient of the prediction with respect to each pixel, times the pixel's normalised value.
 
     Parameters
@@ -98,11 +95,7 @@ class GradientTimesInput:
     """
 
     cells: int = 56
-    name: str = "gradient_x_input"
-    title: str = "Gradient × input"
-    words: str = "the prediction's gradient times the pixel's distance from the mean colour"
-    signed: bool = True
-    control: bool = False
+    kind = "gradient_x_input"
 
     def grid(self, subject: Subject) -> tuple[int, int]:
         """The cells that pixels are averaged over."""

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject, cells_of, on_cells, optional
+from aisthesis.maps.explainers.face import Subject, Tabled, cells_of, on_cells, optional
 
 __all__ = ["Lime"]
 
 
 @dataclass(frozen=True)
-class Lime:
+class Lime(Tabled):
     """Weights of a linear model of the prediction, fitted on images with superpixels greyed out.
 
     Each superpixel is kept or made grey at random; a ridge regression of the predictions on what
@@ -46,11 +46,7 @@ class Lime:
     penalty: float = 0.01
     cells: int = 56
     at_once: int = 16
-    name: str = "lime"
-    title: str = "LIME"
-    words: str = "what each superpixel adds to the prediction in a linear model of greyed images"
-    signed: bool = True
-    control: bool = False
+    kind = "lime"
 
     def grid(self, subject: Subject) -> tuple[int, int]:
         """The cells that superpixels are averaged over."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject
+from aisthesis.maps.explainers.face import Subject, Tabled
 from aisthesis.maps.occlusion import OcclusionPlan, occlusion_plan
 
 __all__ = ["Masking", "multiscale", "occlusion"]
 
 
 @dataclass(frozen=True)
-class Masking:
+class Masking(Tabled):
     """Grey squares centred at every position of a grid; the value is the drop of the prediction.
 
     With squares of several sizes the drops are summed over sizes. Only the part of the network's
@@ -23,6 +23,8 @@ class Masking:
 
     Parameters
     ----------
+    kind, values : str
+        Its name in the table of explainers, and what its values are.
     sizes_px : tuple of int
         Sides of the squares; those larger than the image are an error.
     stride_px : float, optional
@@ -31,14 +33,16 @@ class Masking:
         Cost in forward passes an image that the default stride keeps to where it can.
     """
 
-    name: str
-    title: str
-    words: str
+    kind: str
+    values: str
     sizes_px: tuple[int, ...]
     stride_px: float | None = None
     most_passes: float = 200.0
-    signed: bool = True
-    control: bool = False
+
+    @property
+    def words(self) -> str:
+        """What its values are."""
+        return self.values
 
     def plan(self, subject: Subject) -> OcclusionPlan:
         """Plan once for a network and keep it."""
@@ -83,7 +87,7 @@ def occlusion(size_px: int = 32, stride_px: float | None = None) -> Masking:
     Zeiler & Fergus, Visualizing and understanding convolutional networks, ECCV 2014.
     """
     words = f"how far the prediction drops under a grey square of {size_px} px"
-    return Masking("occlusion", "Occlusion", words, (size_px,), stride_px)
+    return Masking("occlusion", words, (size_px,), stride_px)
 
 
 def multiscale(sizes_px: tuple[int, ...] = (3, 17, 65), stride_px: float | None = None) -> Masking:
@@ -95,4 +99,4 @@ def multiscale(sizes_px: tuple[int, ...] = (3, 17, 65), stride_px: float | None 
     """
     sizes = ", ".join(map(str, sizes_px))
     words = f"drops of the prediction under grey squares of {sizes} px, summed over the sizes"
-    return Masking("multiscale", "Multiscale masking", words, sizes_px, stride_px)
+    return Masking("multiscale", words, sizes_px, stride_px)

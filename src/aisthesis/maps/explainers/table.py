@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import pandas as pd
 
 from aisthesis.explainer_names import BASE, checked_names
-from aisthesis.maps.explainers.controls import CentrePrior, RandomMap
+from aisthesis.explainer_table import EXPLAINER_TABLE, ExplainerKind
 from aisthesis.maps.explainers.face import Explainer, optional
-from aisthesis.maps.explainers.grad_cam import GradCam
-from aisthesis.maps.explainers.gradients import GradientTimesInput, IntegratedGradients
-from aisthesis.maps.explainers.lime import Lime
-from aisthesis.maps.explainers.masking import multiscale, occlusion
 from aisthesis.maps.explainers.own import own_explainer
 
-__all__ = ["TITLES", "explainers_named", "require_libraries"]
+__all__ = ["TITLES", "explainer_table", "explainers_named", "require_libraries"]
 
-_LIBRARIES = {
-    "integrated_gradients": ("captum.attr",),
-    "gradient_x_input": ("captum.attr",),
-    "lime": ("captum.attr", "skimage.segmentation"),
-}
-TITLES = {
-    "ais": "AIS",
-    "evidence": "Evidence",
-    "ais_place": "AIS by place",
-    "evidence_place": "Evidence by place",
-    "grad_cam": GradCam.title,
-    "integrated_gradients": IntegratedGradients.title,
-    "gradient_x_input": GradientTimesInput.title,
-    "lime": Lime.title,
-    "occlusion": "Occlusion",
-    "multiscale": "Multiscale masking",
-    "random": RandomMap.title,
-    "centre_prior": CentrePrior.title,
-}
+TITLES = {one.name: one.title for one in EXPLAINER_TABLE.values()}
 
 
 def explainers_named(
@@ -67,21 +49,43 @@ def explainers_named(
     RequestError
         For an unknown name; the nearest right one is said.
     """
-    every: dict[str, Explainer] = {
-        one.name: one
-        for one in (
-            GradCam(),
-            IntegratedGradients(steps=integration_steps, cells=cells, at_once=batch_size),
-            GradientTimesInput(cells=cells),
-            Lime(lime_superpixels, lime_samples, cells=cells, at_once=batch_size),
-            occlusion(occlusion_px, stride_px),
-            multiscale(tuple(multiscale_px), stride_px),
-            RandomMap(),
-            CentrePrior(),
-        )
+    given = {
+        "cells": cells,
+        "integration_steps": integration_steps,
+        "lime_samples": lime_samples,
+        "lime_superpixels": lime_superpixels,
+        "occlusion_px": occlusion_px,
+        "multiscale_px": tuple(multiscale_px),
+        "stride_px": stride_px,
+        "batch_size": batch_size,
     }
     wanted = [name for name in checked_names(names) if name not in BASE]
-    return [every[name] if name in every else own_explainer(name) for name in wanted]
+    return [
+        _made(EXPLAINER_TABLE[name], given) if name in EXPLAINER_TABLE else own_explainer(name)
+        for name in wanted
+    ]
+
+
+def _made(kind: ExplainerKind, given: Mapping[str, Any]) -> Explainer:
+    """Make one of the package's explainers with its options."""
+    module, _, attribute = kind.make.partition(":")
+    make = getattr(import_module(module), attribute)
+    made: Explainer = make(**{name: given[key] for name, key in kind.options.items()})
+    return made
+
+
+def explainer_table() -> pd.DataFrame:
+    """Give what is known of each explainer: one row each.
+
+    Columns ``name, title, words, grid, cost, signed, control, options, libraries``.
+    """
+    columns = ["name", "title", "words", "grid", "cost", "signed", "control", "libraries"]
+    rows = [
+        {column: getattr(one, column) for column in columns}
+        | {"options": tuple(one.options.values())}
+        for one in EXPLAINER_TABLE.values()
+    ]
+    return pd.DataFrame(rows)
 
 
 def require_libraries(names: Sequence[str]) -> None:
@@ -93,5 +97,5 @@ def require_libraries(names: Sequence[str]) -> None:
         If it is not; the message says what to install.
     """
     for name in names:
-        for module in _LIBRARIES.get(name, ()):
+        for module in EXPLAINER_TABLE[name].libraries if name in EXPLAINER_TABLE else ():
             optional(module, name)
