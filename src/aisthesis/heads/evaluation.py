@@ -1,4 +1,4 @@
-"""How well predictions agree with human ratings, with bootstrap intervals."""
+"""How well predictions agree with human ratings, with intervals over images."""
 
 from __future__ import annotations
 
@@ -7,52 +7,19 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, rankdata
 
 from aisthesis.aligned import VALUES, aligned
+from aisthesis.stats.bootstrap import mean_intervals
+from aisthesis.stats.correlation import kendall, kendall_of_draws, pearson, spearman
+from aisthesis.stats.jackknife import Scale, left_out, studentised_interval
 
 __all__ = ["PREDICTION_METRICS", "evaluate"]
 
 Array = NDArray[np.float64]
-_RESIDUE = 1e-12  # of the values; what a mean's rounding leaves of a constant is a thousandth
-
-
-def _plcc(rating: Array, prediction: Array) -> Array:
-    a = rating - rating.mean(-1, keepdims=True)
-    b = prediction - prediction.mean(-1, keepdims=True)
-    size_a, size_b = np.sqrt((a**2).sum(-1)), np.sqrt((b**2).sum(-1))
-    # Relative to the values: the residue of rounding in a constant must not pass for variance.
-    varies = size_a > _RESIDUE * np.sqrt((rating**2).sum(-1))
-    varies &= size_b > _RESIDUE * np.sqrt((prediction**2).sum(-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(varies, (a * b).sum(-1) / (size_a * size_b), np.nan)
-
-
-def _srcc(rating: Array, prediction: Array) -> Array:
-    return _plcc(rankdata(rating, axis=-1), rankdata(prediction, axis=-1))
 
 
 def _krcc(rating: Array, prediction: Array) -> Array:
-    return np.asarray(kendalltau(rating, prediction).statistic)
-
-
-def _krcc_resampled(rating: Array, prediction: Array, resamples: NDArray[np.intp]) -> Array:
-    """Tau-b of every resample, from how often each image was drawn.
-
-    With w the times each image was drawn, every sum over pairs of a resample is a quadratic form
-    w'Sw of the sample's own matrix of pair signs, so a thousand resamples are one matrix product.
-    """
-    n = len(rating)
-    drawn = np.stack([np.bincount(row, minlength=n) for row in resamples]).astype(np.float64)
-    sign_a = np.sign(rating[:, None] - rating[None, :])
-    sign_b = np.sign(prediction[:, None] - prediction[None, :])
-
-    def over_pairs(signs: Array) -> Array:
-        return ((drawn @ signs) * drawn).sum(-1)
-
-    norm = np.sqrt(over_pairs(np.abs(sign_a)) * over_pairs(np.abs(sign_b)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norm > 0, over_pairs(sign_a * sign_b) / norm, np.nan)
+    return np.asarray(kendall(rating, prediction))
 
 
 def _rmse(rating: Array, prediction: Array) -> Array:
@@ -71,7 +38,7 @@ def _r2(rating: Array, prediction: Array) -> Array:
 
 
 PREDICTION_METRICS: MappingProxyType[str, Callable[[Array, Array], Array]] = MappingProxyType(
-    {"plcc": _plcc, "srcc": _srcc, "krcc": _krcc, "rmse": _rmse, "mae": _mae, "r2": _r2}
+    {"plcc": pearson, "srcc": spearman, "krcc": _krcc, "rmse": _rmse, "mae": _mae, "r2": _r2}
 )
 
 
@@ -93,7 +60,7 @@ def evaluate(
     ratings, predictions : array, shape (N,)
         In rating units. Two Series are compared by the names in their index.
     n_boot : int
-        Resamples of the images for the 95% percentile intervals; 0 leaves the intervals NaN.
+        Draws of the images for the intervals of RMSE and MAE; 0 leaves every interval NaN.
     seed : int
         Of the resampling: the same seed resamples the same images for every predictor.
 
@@ -103,7 +70,9 @@ def evaluate(
         `n`; `plcc` (Pearson), `srcc` (Spearman), `krcc` (Kendall's tau-b), all in [-1, 1];
         `rmse` and `mae` in rating units; `r2` (1 - SSE/SST, at most 1); and `_low` and `_high`
         of each. NaN where undefined: fewer than two images (three
-        for a correlation), or no variation.
+        for a correlation, four for its interval), or no variation. Intervals of correlations and
+        R² are studentised by the jackknife (`aisthesis.stats.jackknife`), those of RMSE and MAE by
+        the bootstrap.
     """
     same = aligned({"ratings": ratings, "predictions": predictions}, VALUES).arrays
     y: Array = np.asarray(same["ratings"], dtype=np.float64)
@@ -114,18 +83,39 @@ def evaluate(
         )
     n = len(y)
     result: dict[str, float] = {"n": n}
-    resamples = (
-        np.random.default_rng(seed).integers(n, size=(n_boot, n)) if n > 1 and n_boot else None
-    )
+    intervals = _intervals(y, f, n_boot, seed)
     for name, metric in PREDICTION_METRICS.items():
-        result[name] = float(metric(y, f)) if n >= _FEWEST[name] else np.nan
-        low, high = np.nan, np.nan
-        if resamples is not None and n >= _FEWEST[name]:
-            if name == "krcc":
-                values = _krcc_resampled(y, f, resamples)
-            else:
-                values = metric(y[resamples], f[resamples])
-            if np.isfinite(values).any():
-                low, high = np.nanpercentile(values, [2.5, 97.5])
-        result[f"{name}_low"], result[f"{name}_high"] = float(low), float(high)
+        enough = n >= _FEWEST[name]
+        result[name] = float(metric(y, f)) if enough else np.nan
+        low, high = intervals(name, result[name]) if enough and n_boot else (np.nan, np.nan)
+        result[f"{name}_low"], result[f"{name}_high"] = low, high
     return result
+
+
+def _intervals(
+    y: Array, f: Array, n_boot: int, seed: int
+) -> Callable[[str, float], tuple[float, float]]:
+    """Give the function of a metric's name and value to its 95 % interval over images."""
+    error = np.abs(y - f)
+    without = left_out(len(y), seed)
+    sizes = without.sum(axis=1)
+
+    def interval(name: str, value: float) -> tuple[float, float]:
+        if name in ("rmse", "mae"):
+            each = error**2 if name == "rmse" else error
+            ends = mean_intervals(each[:, None], seed, n_boot, bounds=(0.0, np.inf))
+            low, high = float(ends.low[0]), float(ends.high[0])
+            return (low**0.5, high**0.5) if name == "rmse" else (low, high)
+        if name == "krcc":
+            jackknifed = kendall_of_draws(y, f, (~without).astype(np.float64))
+        else:
+            metric = PREDICTION_METRICS[name]
+            jackknifed = np.empty(len(without))
+            for size in np.unique(sizes):  # samples of one size together
+                kept = np.flatnonzero(sizes == size)
+                index = np.nonzero(~without[kept])[1].reshape(len(kept), -1)
+                jackknifed[kept] = metric(y[index], f[index])
+        scale: Scale = "share left" if name == "r2" else "correlation"
+        return studentised_interval(value, jackknifed, len(y), scale)
+
+    return interval
