@@ -11,6 +11,8 @@ import torch
 from scipy.stats import false_discovery_control
 from skimage.metrics import structural_similarity
 
+from aisthesis.agreement import pair_values, reliability
+from aisthesis.agreement.registration import common_part, onto_part
 from aisthesis.config import study_config
 from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.jobs import Serial
@@ -25,10 +27,20 @@ def read(folder: StudyFolder) -> dict[str, pd.DataFrame]:
     return {name: pd.read_csv(getattr(folder, name), dtype={"image": str}) for name in TABLES}
 
 
-def z_pixels(maps) -> np.ndarray:
-    """Upsample with torch and z-score: (..., pixels)."""
+def z_pixels(maps, box, part) -> np.ndarray:
+    """Interpolate over the part of the photograph with torch and z-score: (..., pixels).
+
+    Every image has the same crop and part.
+    """
     flat = torch.from_numpy(np.array(maps, dtype=np.float64)).reshape(-1, 1, *maps.shape[-2:])
-    large = torch.nn.functional.interpolate(flat, size=(224, 224), mode="bilinear")
+    middle = (torch.arange(224, dtype=torch.float64) + 0.5) / 224
+    left, top, right, bottom = box
+    x = (part[0] + middle * (part[2] - part[0]) - left) / (right - left) * 2 - 1
+    y = (part[1] + middle * (part[3] - part[1]) - top) / (bottom - top) * 2 - 1
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).expand(len(flat), -1, -1, -1)
+    large = torch.nn.functional.grid_sample(
+        flat, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
     pixels = large.reshape(*maps.shape[:-2], -1).numpy()
     centred = pixels - pixels.mean(axis=-1, keepdims=True)
     return centred / centred.std(axis=-1, keepdims=True)
@@ -38,20 +50,34 @@ def cosines(a, b) -> np.ndarray:
     return a @ np.swapaxes(b, -1, -2) / a.shape[-1]
 
 
+def crop_of(study, label) -> np.ndarray:
+    """The crop that a network takes of every image, which are of one size."""
+    with open_maps(study.folder.maps, label) as dataset:
+        names = [f"crop_{edge}" for edge in ("left", "top", "right", "bottom")]
+        crops = np.stack([dataset[name].values for name in names], axis=1)
+    assert (crops == crops[0]).all()
+    return crops[0].astype(float)
+
+
 @pytest.fixture(scope="module")
 def stored(study):
     """Give z-scored pixels by kind and backbone: of every seed, and of the seeds' mean map."""
     labels = list(study.maps)
-    single, mean, activation = {}, {}, {}
+    single, mean, activation, alone = {}, {}, {}, {}
+    boxes = {label: crop_of(study, label) for label in labels}
+    part = common_part([one[None] for one in boxes.values()])[0]
     for label in labels:
         with open_maps(study.folder.maps, label) as dataset:
             names = [str(name) for name in dataset["image"].values]
-            activation[label] = z_pixels(dataset["activation"].values)
+            box = boxes[label]
+            activation[label] = z_pixels(dataset["activation"].values, box, box)
             for kind in KINDS:
                 maps = dataset[kind].values.astype(float)
-                single[kind, label] = z_pixels(maps)
-                mean[kind, label] = z_pixels(maps.mean(0))
-    return labels, names, single, mean, activation
+                single[kind, label] = z_pixels(maps, box, part)
+                mean[kind, label] = z_pixels(maps.mean(0), box, part)
+                alone[kind, label] = z_pixels(maps.mean(0), box, box)
+                alone[kind, label, "seeds"] = z_pixels(maps, box, box)
+    return labels, names, single, mean, (activation, alone)
 
 
 @pytest.fixture(scope="module")
@@ -122,25 +148,28 @@ def test_chance_and_p_are_those_of_every_pairing(study, stored, tables, kind) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_reliability_and_what_it_corrects(stored, tables, kind) -> None:
-    (a, b), _, single, _, _ = stored
+    """Of a network over all it saw; of a pair over the part that both saw."""
+    (a, b), _, single, _, (_, alone) = stored
     rows = tables["reliability"].query("map == @kind and metric == 'cosine'")
-    own = {
-        one: (single[kind, one][0] * single[kind, one][1]).mean(axis=-1).mean() for one in (a, b)
-    }
+
+    def of(maps):
+        return (maps[0] * maps[1]).mean(axis=-1).mean()
+
+    whole = {one: of(alone[kind, one, "seeds"]) for one in (a, b)}
+    own = {one: of(single[kind, one]) for one in (a, b)}
     between = np.mean([(single[kind, a][s] * single[kind, b][1 - s]).mean(axis=-1) for s in (0, 1)])
-    assert rows.set_index("backbone")["mean"].to_dict() == pytest.approx(own)
+    assert rows.set_index("backbone")["mean"].to_dict() == pytest.approx(whole)
     assert rows["n_seeds"].tolist() == [2, 2]
     for row in rows.itertuples():
         expected = 2 * row.mean / (1 + row.mean) if row.mean > 0 else np.nan
         assert row.stepped_up == pytest.approx(expected, nan_ok=True)
     pair = tables["agreement"].query("map == @kind").set_index("metric")
-    for metric in ("cosine", "mse", "ssim", "emd"):
-        known = tables["reliability"].query("map == @kind and metric == @metric")
-        assert pair.loc[metric, "reliability_a"] == pytest.approx(known["mean"].iloc[0])
-        assert pair.loc[metric, "reliability_b"] == pytest.approx(known["mean"].iloc[1])
     cosine = pair.loc["cosine"]
-    assert cosine["single_seed"] == pytest.approx(between)
     both_positive = own[a] > 0 and own[b] > 0
+    if both_positive:
+        assert cosine["reliability_a"] == pytest.approx(own[a])
+        assert cosine["reliability_b"] == pytest.approx(own[b])
+    assert cosine["single_seed"] == pytest.approx(between)
     expected = between / np.sqrt(own[a] * own[b]) if both_positive else np.nan
     assert cosine["disattenuated"] == pytest.approx(expected, nan_ok=True)
     assert pair.loc[["mse", "ssim", "emd"], "disattenuated"].isna().all()
@@ -171,10 +200,11 @@ def test_variance_is_that_of_all_cosines(stored, tables, kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_baselines_are_agreement_with_the_activation(stored, tables, kind) -> None:
-    labels, names, _, mean, activation = stored
+    labels, names, _, _, (activation, alone) = stored
     rows = tables["baselines"].query("map == @kind and metric == 'cosine'").set_index("backbone")
     for label in labels:
-        expected = (mean[kind, label] * activation[label]).mean(axis=-1).mean()
+        own = alone[kind, label]
+        expected = (own * activation[label]).mean(axis=-1).mean()
         assert rows.loc[label, "mean"] == pytest.approx(expected, abs=1e-7)
     assert rows["n"].tolist() == [len(names)] * 2
 
@@ -211,7 +241,7 @@ def test_two_backbones_make_one_cluster(stored, tables) -> None:
         assert row.distance == pytest.approx(expected)
 
 
-def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, **keys):
+def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, boxes=None, **keys):
     """Write maps and predictions as the stages before do, and run the stage on them."""
     config = study_config(
         {
@@ -239,6 +269,10 @@ def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, **keys):
         arrays |= {f"{kind}_place": values for kind, values in arrays.items()}
         arrays["activation"] = rng.normal(size=(n, 7, 7))
         where = {"seed": list(range(seeds)), "image": names}
+        if boxes:
+            edges = zip(("left", "top", "right", "bottom"), boxes[label], strict=True)
+            where |= {f"crop_{edge}": np.full(n, float(value)) for edge, value in edges}
+            where |= {"width_px": np.full(n, 200.0), "height_px": np.full(n, 100.0)}
         with MapsWriter(folder.maps, label, where, {"key": label}) as writer:
             writer.write(0, arrays)
         values = {"prediction": rng.normal(size=n), "rating": 0.0 if rated else np.nan}
@@ -336,3 +370,39 @@ def test_no_draws_give_no_intervals(tmp_path) -> None:
     for name in ("agreement", "reliability", "baselines", "variance"):
         assert tables[name][["low", "high"]].isna().all().all()
     assert tables["agreement"]["mean"].notna().all()
+
+
+def test_networks_with_other_crops_are_compared_where_both_saw_the_photograph(tmp_path) -> None:
+    boxes = {"b": (50, 0, 150, 100), "c": (60, 10, 140, 90), "d": (50, 0, 150, 100)}
+    _, config, tables = stored_study(
+        tmp_path, backbones="bcd", seeds=2, n=12, boxes=boxes, metrics=["cosine", "emd"]
+    )
+    rows = tables["agreement"].query("map == 'evidence'")
+    rows = rows.set_index(["metric", "backbone_a", "backbone_b"])
+    assert rows.loc["cosine", "compared_share"].tolist() == [0.32, 0.5, 0.32]
+    single = {}
+    for label in "bcd":
+        with open_maps(StudyFolder(config.out).maps, label) as dataset:
+            single[label] = dataset["evidence"].values.astype(float)
+    part = np.array([boxes["c"]] * 12, dtype=float)
+    own = np.array([boxes["b"]] * 12, dtype=float)
+    framed = {"b": np.asarray(onto_part(single["b"], own, part)[:, :]), "c": single["c"]}
+    mean = {label: one.mean(0) for label, one in framed.items()}
+    expected = pair_values(mean, ["cosine", "emd"]).groupby("metric")["value"].mean()
+    plain = pair_values({x: single[x].mean(0) for x in "bd"}, ["cosine", "emd"])
+    for metric in ("cosine", "emd"):
+        row = rows.loc[(metric, "b", "c")]
+        assert row["mean"] == pytest.approx(expected[metric], abs=1e-6)
+        assert rows.loc[(metric, "b", "d"), "mean"] == pytest.approx(
+            plain.set_index("metric")["value"][metric].mean()
+        )
+        own_values = reliability({"b": framed["b"], "c": framed["c"]}, [metric])["mean"]
+        if metric == "cosine":  # emd is from some of the images
+            assert [row["reliability_a"], row["reliability_b"]] == pytest.approx(
+                own_values.tolist(), abs=1e-6
+            )
+    assert rows.loc[("emd", "b", "c"), "reliability_a"] != pytest.approx(
+        rows.loc[("emd", "b", "d"), "reliability_a"], abs=1e-6
+    )
+    shares = tables["variance"].query("map == 'evidence'").set_index("component")["share"]
+    assert shares.sum() == pytest.approx(1)

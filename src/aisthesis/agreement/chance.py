@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from aisthesis.agreement.linear import cross_cosine
 from aisthesis.agreement.metrics import Metric, metric, metrics_named
 from aisthesis.agreement.parallel import in_threads, one_thread_an_operation
+from aisthesis.agreement.registration import register
 from aisthesis.agreement.stack import MapStack
 from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
@@ -25,6 +26,8 @@ CHANCE_COLUMNS = (
     "chance", "chance_std", "chance_low", "chance_high", "p", "chance_n", "chance_observed",
     "chance_strata",
 )  # fmt: skip
+#: Images whose maps over a part of the photograph are held with every pixel.
+MOST_IN_FULL = 200
 #: Maps compared together: few enough for the processor's cache.
 MAPS_AT_ONCE = 4
 #: How a head errs, by the sign of prediction minus rating.
@@ -76,6 +79,7 @@ def chance_level(
     max_images: int = 500,
     seed: int = 0,
     sides: Mapping[str, ArrayLike] | None = None,
+    boxes: Mapping[str, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """Compare each backbone's map of one image with the other's map of another image.
 
@@ -109,6 +113,9 @@ def chance_level(
         (N,) by backbone: above 0 where its head predicts more than the human rating, below 0 for
         less, 0 for neither, NaN where unknown. Images alone in their stratum are left out.
 
+    boxes
+        As in `pair_values`.
+
     Returns
     -------
     DataFrame
@@ -140,17 +147,20 @@ def chance_level(
         }
     chosen = sampled(_n_images(maps), max_images, seed)
     errors = None if sides is None else _signs(maps, sides, chosen)
-    stacks = _stacks(maps, chosen, size_px)
+    pairs = list(combinations(maps, 2))
+    cells = size_px if len(chosen) <= MOST_IN_FULL else size_px // 2
+    registered = register(maps, pairs, boxes, cells)
+    stacks = _stacks(registered.maps, chosen, size_px)
+    compared_as = dict(zip(pairs, registered.pairs, strict=True))
     rows: list[dict[str, Any]] = [
-        {"metric": one.name, "backbone_a": a, "backbone_b": b}
-        for one in wanted
-        for a, b in combinations(stacks, 2)
+        {"metric": one.name, "backbone_a": a, "backbone_b": b} for one in wanted for a, b in pairs
     ]
     pairings = Pairings(n_permutations, seed)
 
     def work(row: dict[str, Any]) -> None:
         one, a, b = metric(row["metric"]), row["backbone_a"], row["backbone_b"]
-        cross = cross_values(stacks[a], stacks[b], one)
+        first, second = compared_as[a, b]
+        cross = cross_values(stacks[first], stacks[second], one)
         both = None if errors is None else (errors[a], errors[b])
         row |= _chance_of_pair(cross, one, pairings, both)
 
@@ -172,7 +182,7 @@ def _n_images(maps: Mapping[str, Any]) -> int:
 
 
 @one_thread_an_operation()
-def _stacks(maps: Mapping[str, Any], chosen: NDArray[np.intp], size_px: int) -> dict[str, MapStack]:
+def _stacks(maps: Mapping[Any, Any], chosen: NDArray[np.intp], size_px: int) -> dict[Any, MapStack]:
     return {name: MapStack.of(one[chosen], size_px) for name, one in maps.items()}
 
 

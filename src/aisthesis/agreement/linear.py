@@ -11,7 +11,7 @@ from torch import Tensor
 from aisthesis.agreement.stack import MapStack
 from aisthesis.maps import interpolation_matrix
 
-__all__ = ["cosine", "cross_cosine", "gram", "mse", "pearson"]
+__all__ = ["cosine", "cross_cosine", "gram", "mse", "onto_grid", "pearson"]
 
 
 def gram(n_a: int, n_b: int, size_px: int) -> Tensor:
@@ -20,12 +20,20 @@ def gram(n_a: int, n_b: int, size_px: int) -> Tensor:
     return to_a.mT @ to_b / size_px
 
 
+def onto_grid(maps: Tensor, height: int, width: int, size_px: int) -> Tensor:
+    """Maps (..., height, width), such that a plain product with maps of that size is one of pixels.
+
+    Of maps (..., h, w) and their partners, both upsampled; means over pixels, not sums.
+    """
+    if maps.shape[-2:] == (height, width) == (size_px, size_px):
+        return maps / size_px**2
+    gram_y = gram(maps.shape[-2], height, size_px).to(maps.device)
+    gram_x = gram(maps.shape[-1], width, size_px).to(maps.device)
+    return gram_y.mT @ maps @ gram_x
+
+
 def _onto_grid_of(a: MapStack, b: MapStack) -> Tensor:
-    """Maps of `a` (N, h_b, w_b), such that a plain product with `b` is one over pixels."""
-    (h_a, w_a), (h_b, w_b) = a.native_size, b.native_size
-    gram_y = gram(h_a, h_b, a.size_px).to(a.small.device)
-    gram_x = gram(w_a, w_b, a.size_px).to(a.small.device)
-    return gram_y.mT @ a.small @ gram_x
+    return onto_grid(a.small, *b.native_size, a.size_px)
 
 
 def cosine(a: MapStack, b: MapStack) -> Tensor:

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from aisthesis.agreement.metrics import ORIGINAL_METRICS, Metric, metrics_named
 from aisthesis.agreement.parallel import in_threads
+from aisthesis.agreement.registration import register
 from aisthesis.agreement.stack import MapStack
 from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
@@ -34,6 +35,7 @@ def pair_values(
     size_px: int = 224,
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | str | None = None,
+    boxes: Mapping[str, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """Compare the maps of every pair of backbones, image by image.
 
@@ -56,6 +58,10 @@ def pair_values(
         Called with (images done, N) after each step.
     device
         Where to compute; by default where the maps are.
+    boxes
+        (N, 4) by backbone: left, top, right, bottom of the part of each photograph that it saw, in
+        the photograph's pixels, in the order of the maps. Each pair is compared over the part that
+        both saw, place by place; without, all saw the same.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def pair_values(
     _require_two(maps)
     same = aligned(maps)
     pairs = list(combinations(same.arrays, 2))
-    values = compare(same.arrays, pairs, metrics, size_px, progress, device)
+    values = compare(same.arrays, pairs, metrics, size_px, progress, device, boxes)
     return pair_table(values, [one.name for one in wanted], pairs, same.images)
 
 
@@ -85,6 +91,7 @@ def compare(
     size_px: int = 224,
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | str | None = None,
+    boxes: Mapping[Key, ArrayLike] | None = None,
 ) -> NDArray[np.float64]:
     """Compare chosen pairs of stacks, image by image, deriving what a metric needs of each once.
 
@@ -95,8 +102,8 @@ def compare(
         ones are put in the order of the first of them.
     pairs
         The keys of the two stacks of each comparison.
-    metrics, size_px, progress, device
-        As in `pair_values`.
+    metrics, size_px, progress, device, boxes
+        As in `pair_values`; boxes by the keys of `maps`.
 
     Returns
     -------
@@ -114,12 +121,13 @@ def compare(
     values = np.empty((n_images, len(wanted), len(pairs)))
     if not pairs:
         return values
+    registered = register(maps, pairs, boxes, size_px)
     reading = Lock()
 
     def work(chunk: slice) -> None:
         with reading:  # not every lazy array can be read by several threads
-            stacks = _stacks(maps, chunk, size_px, device)
-        values[chunk] = _values_of_chunk(stacks, wanted, pairs)
+            stacks = _stacks(registered.maps, chunk, size_px, device)
+        values[chunk] = _values_of_chunk(stacks, wanted, registered.pairs)
 
     on_cpu = torch.device(device or _device_of(maps)).type == "cpu"
     at_once = _images_at_once(on_cpu, size_px, any(one.needs_pixels for one in wanted))

@@ -133,11 +133,9 @@ def disattenuated(
     maps = aligned(maps, SEED_MAPS).arrays
     require_seeds(maps)
     cosines = single_seed_cosines(maps, size_px) if cosines is None else cosines
-    place = {name: column for column, name in enumerate(cosines.backbones)}
     rows = []
     for column, (a, b) in enumerate(cosines.pairs):
-        both = [cosines.between[:, column], *(cosines.within[:, place[one]] for one in (a, b))]
-        terms = np.stack(both, axis=1)
+        terms = np.column_stack([cosines.between[:, column], cosines.within_both(column)])
         terms[~np.isfinite(terms).all(axis=1)] = np.nan
         drawn = _corrected(resampled_means(terms, seed, n_boot))
         interval = percentile_intervals(drawn[:, None])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from aisthesis.agreement.linear import gram
+from aisthesis.agreement.linear import onto_grid
 from aisthesis.agreement.parallel import one_thread_an_operation
+from aisthesis.agreement.registration import Framed, register
 from aisthesis.agreement.stack import MapStack
 from aisthesis.aligned import SEED_MAPS, aligned
 from aisthesis.errors import RequestError
@@ -47,12 +48,22 @@ class SeedCosines:
         order of `itertools.combinations`. NaN where any of the maps is undefined.
     defined
         (N, backbones) bool: the maps of all seeds have z-scores.
+    within_pair
+        (N, pairs, 2) as `within`, of both backbones of each pair over the part of the photograph
+        that both saw; None where all saw the same.
     """
 
     n_seeds: Mapping[str, int]
     within: Matrix
     between: Matrix
     defined: NDArray[np.bool_]
+    within_pair: NDArray[np.float64] | None = None
+
+    def within_both(self, column: int) -> Matrix:
+        """(N, 2) `within` of both backbones of a pair, over the part that both saw."""
+        if self.within_pair is not None:
+            return self.within_pair[:, column]
+        return self.within[:, [self.backbones.index(name) for name in self.pairs[column]]]
 
     @property
     def backbones(self) -> list[str]:
@@ -66,7 +77,11 @@ class SeedCosines:
 
 
 @one_thread_an_operation()
-def single_seed_cosines(maps: Mapping[str, Any], size_px: int = 224) -> SeedCosines:
+def single_seed_cosines(
+    maps: Mapping[str, Any],
+    size_px: int = 224,
+    boxes: Mapping[str, ArrayLike] | None = None,
+) -> SeedCosines:
     """Compare the maps of single seeds, within and between backbones, a few images at a time.
 
     Seed number s of two backbones may share what is not the backbones' (a study draws the same
@@ -79,6 +94,9 @@ def single_seed_cosines(maps: Mapping[str, Any], size_px: int = 224) -> SeedCosi
         (S, N, h, w) maps of the same N images by backbone; S, h and w may differ.
     size_px
         Side of the pixel grid on which maps are z-scored and compared.
+    boxes
+        As in `pair_values`: two backbones are compared over the part that both saw, one with
+        itself over all that it saw, and over that part too.
 
     Raises
     ------
@@ -89,28 +107,39 @@ def single_seed_cosines(maps: Mapping[str, Any], size_px: int = 224) -> SeedCosi
     require_seeds(maps)
     pairs = list(combinations(maps, 2))
     n, n_seeds = _n_images(maps), {name: int(one.shape[0]) for name, one in maps.items()}
-    within, between = np.empty((n, len(maps))), np.empty((n, len(pairs)))
-    defined = np.empty((n, len(maps)), dtype=bool)
-    for place, chunk in seed_chunks(maps, size_px):
+    registered = register(maps, pairs, boxes, size_px)
+    every = {**maps, **registered.maps}
+    within, between = np.empty((n, len(every))), np.empty((n, len(pairs)))
+    defined = np.empty((n, len(every)), dtype=bool)
+    for place, chunk in seed_chunks(every, size_px):
         for column, one in enumerate(chunk.values()):
             within[place, column] = over_different_seeds(one, one, size_px).cpu().numpy()
             defined[place, column] = one.isfinite().flatten(1).all(dim=1).cpu().numpy()
-        for column, (a, b) in enumerate(pairs):
+        for column, (a, b) in enumerate(registered.pairs):
             between[place, column] = over_different_seeds(chunk[a], chunk[b], size_px).cpu().numpy()
-    within[:, [seeds < 2 for seeds in n_seeds.values()]] = np.nan
-    return SeedCosines(n_seeds, within, between, defined)
+    within[:, [int(one.shape[0]) < 2 for one in every.values()]] = np.nan
+    own = slice(len(maps))
+    found = SeedCosines(n_seeds, within[:, own], between, defined[:, own])
+    if len(every) == len(maps):
+        return found
+    column_of = {key: column for column, key in enumerate(every)}
+    columns = [[column_of[key] for key in pair] for pair in registered.pairs]
+    return replace(found, within_pair=within[:, columns])
 
 
 def seed_chunks(
-    maps: Mapping[str, Any], size_px: int, index: NDArray[np.intp] | None = None
-) -> Iterator[tuple[slice, dict[str, torch.Tensor]]]:
+    maps: Mapping[Any, Any], size_px: int, index: NDArray[np.intp] | None = None
+) -> Iterator[tuple[slice, dict[Any, torch.Tensor]]]:
     """Give (images, S, h, w) standardised maps of every backbone, a few images at a time.
 
     With `index`, of those images alone; the slice then counts along `index`.
     """
     n = _n_images(maps) if index is None else len(index)
-    for start in range(0, n, IMAGES_AT_ONCE):
-        place = slice(start, min(start + IMAGES_AT_ONCE, n))
+    step = IMAGES_AT_ONCE
+    if any(isinstance(one, Framed) for one in maps.values()):  # their grid is fine
+        step = max(1, step // 16)
+    for start in range(0, n, step):
+        place = slice(start, min(start + step, n))
         images = place if index is None else index[place]
         yield place, {name: _standardised(one[:, images], size_px) for name, one in maps.items()}
 
@@ -120,9 +149,7 @@ def product(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torch.Tensor:
 
     With both standardised that is their cosine.
     """
-    gram_y = gram(a.shape[-2], b.shape[-2], size_px).to(a.device)
-    gram_x = gram(a.shape[-1], b.shape[-1], size_px).to(a.device)
-    return ((gram_y.mT @ a @ gram_x) * b).sum(dim=(-2, -1))
+    return (onto_grid(a, b.shape[-2], b.shape[-1], size_px) * b).sum(dim=(-2, -1))
 
 
 def over_different_seeds(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torch.Tensor:

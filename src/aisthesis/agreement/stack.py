@@ -71,9 +71,13 @@ class MapStack:
         magnitude = wide.abs().amax(dim=(1, 2), keepdim=True)
         # Squares of very small or very large maps would leave the range of a float.
         scaled = torch.where(magnitude > 0, wide / magnitude, wide)
-        pixel_mean, gram_y, gram_x = _grid_moments(scaled, size_px)
-        centred = scaled - pixel_mean
-        square = ((gram_y @ centred @ gram_x) * centred).sum(dim=(1, 2), keepdim=True)
+        if wide.shape[1:] == (size_px, size_px):  # the pixels themselves
+            centred = scaled - scaled.mean(dim=(1, 2), keepdim=True)
+            square = centred.square().mean(dim=(1, 2), keepdim=True)
+        else:
+            pixel_mean, gram_y, gram_x = _grid_moments(scaled, size_px)
+            centred = scaled - pixel_mean
+            square = ((gram_y @ centred @ gram_x) * centred).sum(dim=(1, 2), keepdim=True)
         sd = square.clamp(min=0).sqrt()
         flat = sd <= FLAT_TOLERANCE
         small = torch.where(flat, torch.zeros_like(centred), centred / sd)

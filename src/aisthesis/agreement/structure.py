@@ -27,6 +27,8 @@ __all__ = ["GAUSSIAN", "UNIFORM", "Window", "ssim", "ssim_gaussian"]
 K1, K2 = 0.01, 0.03
 #: Pairs of cells along one axis above which windows over the pixels cost less.
 MOST_CELL_PAIRS = 160
+#: And cells along an axis.
+MOST_CELLS = 64
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,24 @@ class Window:
 
     def moments(self, stack: MapStack) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Per map: the windows' means and variances, the least and the largest pixel."""
+        variance = _scaled_covariance(stack, stack, self, 1.0, stack.small.new_zeros(1).float())
+        pixels = stack.pixels()
+        ends = pixels.amin(dim=(1, 2)), pixels.amax(dim=(1, 2))
+        if max(stack.native_size) > MOST_CELLS:
+            return self.means(stack.small).float(), variance, *ends
         filters = self.matrix(stack.size_px)
         along_y, along_x = (
             (filters @ interpolation_matrix(side, stack.size_px)).float().to(stack.small.device)
             for side in stack.native_size
         )
         mean = along_y @ stack.small.float() @ along_x.mT
-        variance = _scaled_covariance(stack, stack, self, 1.0, mean.new_zeros(1))
-        pixels = stack.pixels()
-        return mean, variance, pixels.amin(dim=(1, 2)), pixels.amax(dim=(1, 2))
+        return mean, variance, *ends
+
+    def means(self, pixels: Tensor) -> Tensor:
+        """Weighted mean of each window that fits: (N, windows, windows)."""
+        weights = torch.tensor(self.weights).to(pixels)
+        rows = torch.nn.functional.conv2d(pixels[:, None], weights[None, None, :, None])
+        return torch.nn.functional.conv2d(rows, weights[None, None, None, :])[:, 0]
 
 
 def _gaussian_weights(sigma: float, radius: int) -> tuple[float, ...]:
@@ -125,6 +136,8 @@ def _scaled_covariance(
     """``factor * covariance + plus`` of two maps in every window: (N, windows, windows)."""
     factor *= window.covariance_factor
     (h_a, w_a), (h_b, w_b) = a.native_size, b.native_size
+    if max(h_a, w_a, h_b, w_b) > MOST_CELLS:
+        return _pixel_covariance(a, b, window).mul_(factor).add_(plus.reshape(-1, 1, 1))
     along_y = _cell_pairs(h_a, h_b, a.size_px, window)
     along_x = _cell_pairs(w_a, w_b, a.size_px, window)
     if max(along_y.i.numel(), along_x.i.numel()) > MOST_CELL_PAIRS:
@@ -169,7 +182,7 @@ def _cell_pairs(n_a: int, n_b: int, size_px: int, window: Window) -> _CellPairs:
 
 def _pixel_covariance(a: MapStack, b: MapStack, window: Window) -> Tensor:
     """Windowed population covariance over the pixels, for maps nearly as large as the grid."""
-    along = window.matrix(a.size_px).to(a.small)
+    window.matrix(a.size_px)  # refuses a grid that is smaller than the window
     pixels_a, pixels_b = upsample(a.small, a.size_px), upsample(b.small, b.size_px)
-    mean_a, mean_b = along @ pixels_a @ along.mT, along @ pixels_b @ along.mT
-    return (along @ (pixels_a * pixels_b) @ along.mT - mean_a * mean_b).float()
+    mean_a, mean_b = window.means(pixels_a), window.means(pixels_b)
+    return (window.means(pixels_a * pixels_b) - mean_a * mean_b).float()

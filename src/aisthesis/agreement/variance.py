@@ -41,6 +41,7 @@ def variance_components(
     seed: int = 0,
     n_boot: int = 1000,
     cosines: SeedCosines | None = None,
+    coarse: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     r"""Split the variance of z-scored maps into what is common and what is not.
 
@@ -78,6 +79,8 @@ def variance_components(
         twice, is not one of different images and is left out of C3 and C4.
     cosines
         As `single_seed_cosines` gives them, where they are already there.
+    coarse
+        The same maps on fewer cells, for the draws alone, where those of `maps` are very many.
 
     Returns
     -------
@@ -104,8 +107,8 @@ def variance_components(
     )
     observed = _shares(maps, complete, same_image, np.ones((1, n)), size_px)
     drawn = [
-        _shares(maps, complete, same_image, counts, size_px)
-        for counts in _batches(maps, n, seed, n_boot)
+        _shares(coarse or maps, complete, same_image, counts, size_px)
+        for counts in _batches(coarse or maps, n, seed, n_boot)
     ]
     intervals = percentile_intervals(np.concatenate([np.empty((0, observed.shape[1])), *drawn]))
     known = np.isfinite(observed[0]) & (n > 1)

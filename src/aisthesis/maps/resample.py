@@ -72,6 +72,8 @@ def upsample(maps: Tensor, size_px: int | tuple[int, int]) -> Tensor:
             f"{tuple(maps.shape)}; give the maps as a float tensor"
         )
     height, width = (size_px, size_px) if isinstance(size_px, int) else size_px
+    if maps.shape[-2:] == (height, width):
+        return maps
     along_y = interpolation_matrix(maps.shape[-2], height).to(maps)
     along_x = interpolation_matrix(maps.shape[-1], width).to(maps)
     return along_y @ maps @ along_x.mT

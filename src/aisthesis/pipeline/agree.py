@@ -25,6 +25,7 @@ from aisthesis.agreement import (
 from aisthesis.agreement.baseline import baseline_table
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
+from aisthesis.agreement.registration import compared_share
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
@@ -33,6 +34,7 @@ from aisthesis.engine.maps_store import IMAGES_A_CHUNK, group_key
 from aisthesis.engine.tables import read_csv
 from aisthesis.explainer_names import BASE
 from aisthesis.parts import part_keys
+from aisthesis.pipeline.boxes import seen_boxes
 from aisthesis.pipeline.columns import TABLES, in_columns
 from aisthesis.pipeline.inference import infer
 from aisthesis.pipeline.methods import is_control, maps_parts, open_methods, stored_methods
@@ -41,7 +43,7 @@ from aisthesis.pipeline.stored import StoredMaps
 __all__ = ["AgreeJob", "agree_backbones", "agree_parts", "mapped_labels"]
 
 # Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 6
+_CODE = 7
 
 Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 
@@ -103,7 +105,12 @@ class AgreeJob:
         start = chunk.number * self.store.chunk
         some = slice(start, start + len(chunk.names))
         maps = {key: stored[some] for key, stored in loaded.items()}
-        self.store.write(chunk.number, {"value": compare(maps, self.every, self.metrics)})
+        seen = {key: stored.boxes for key, stored in loaded.items()}
+        boxes = {key: one[some] for key, one in seen.items() if one is not None}
+        values = compare(
+            maps, self.every, self.metrics, boxes=boxes if len(boxes) == len(maps) else None
+        )
+        self.store.write(chunk.number, {"value": values})
 
 
 def agree_backbones(
@@ -126,6 +133,7 @@ def agree_backbones(
         folder.record(stages={"compare": {"seconds": seconds}})
         predicted = _Predicted.of(folder, labels, compared.names)
         with _opened(folder, labels, kinds) as datasets:
+            shares = _compared_shares(datasets)
             inferred = infer(datasets, config, narrator, kinds[len(BASE) :], predicted.errors)
         tables = _tables(compared, predicted, config)
         tables |= inferred.others
@@ -133,8 +141,25 @@ def agree_backbones(
             tables["agreement"] = tables["agreement"].merge(
                 inferred.pairs, on=["map", "metric", "backbone_a", "backbone_b"], how="left"
             )
+            tables["agreement"] = tables["agreement"].merge(
+                shares, on=["backbone_a", "backbone_b"], how="left"
+            )
     for name in TABLES:
         write_csv(getattr(folder, name), in_columns(name, tables.get(name)))
+
+
+def _compared_shares(datasets: Opened) -> pd.DataFrame:
+    """Share of the photographs' area that both networks of a pair saw, by pair: a mean."""
+    first = {label: one[BASE[0]] for label, one in datasets.items()}
+    boxes = seen_boxes(first)
+    rows = []
+    for a, b in combinations(first, 2):
+        share = np.nan
+        if boxes is not None:
+            sizes = (first[a].coords[name].values for name in ("width_px", "height_px"))
+            share = float(compared_share([boxes[a], boxes[b]], *sizes).mean())
+        rows.append({"backbone_a": a, "backbone_b": b, "compared_share": share})
+    return pd.DataFrame(rows, columns=["backbone_a", "backbone_b", "compared_share"])
 
 
 def compared_kinds(folder: StudyFolder, config: StudyConfig, labels: Sequence[str]) -> list[str]:

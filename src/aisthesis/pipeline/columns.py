@@ -19,7 +19,7 @@ TABLES = {
             "map metric backbone_a backbone_b mean std median min max n n_undefined low high "
             "same_side_share same_side_n same_side_mean same_side_low same_side_high "
             "chance chance_low chance_high p p_corrected chance_n "
-            "chance_observed chance_strata "
+            "chance_observed chance_strata compared_share "
             "reliability_a reliability_b single_seed "
             "disattenuated disattenuated_low disattenuated_high"
         ),

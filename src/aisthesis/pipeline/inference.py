@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,12 @@ from aisthesis.agreement import (
 )
 from aisthesis.agreement.chance import sampled
 from aisthesis.agreement.metrics import metric, metrics_named
+from aisthesis.agreement.registration import CELLS, common_part, onto_part, register
+from aisthesis.agreement.seeds import SeedCosines
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator
 from aisthesis.explainer_names import BASE, SIGNED_BY_ERROR
+from aisthesis.pipeline.boxes import Boxes, seen_boxes
 from aisthesis.pipeline.stored import StoredMaps
 
 __all__ = ["MOST_IMAGES", "N_PERMUTATIONS", "Inferred", "infer"]
@@ -33,6 +37,8 @@ N_PERMUTATIONS = 9999
 MOST_IMAGES = 500
 #: And by a metric that compares maps one by one.
 MOST_ONE_BY_ONE = 32
+#: Grid over a common part on which variance is split, for every draw of the bootstrap.
+VARIANCE_CELLS = 28
 
 _PAIR = ["backbone_a", "backbone_b"]
 _DISATTENUATED = ("disattenuated", "disattenuated_low", "disattenuated_high")
@@ -74,19 +80,22 @@ def infer(
         of AIS maps, whose sign that is, are from images of the same sides.
     """
     pairs, reliabilities, variances = [], [], []
+    boxes = seen_boxes({label: one[BASE[0]] for label, one in datasets.items()})
     for kind in BASE:
         with narrator.steps(f"{kind}: chance, reliability, variance", 4) as advance:
             single = {label: one[kind] for label, one in datasets.items()}
-            cosines = single_seed_cosines(single)
+            cosines = single_seed_cosines(single, boxes=boxes)
             advance(1)
             draws: dict[str, Any] = {"seed": config.seed, "n_boot": config.bootstrap}
-            variance = variance_components(single, cosines=cosines, **draws)
+            variance = _variance(single, boxes, cosines, **draws)
             advance(1)
             stable = _reliability(single, config, cosines=cosines, **draws)
             advance(1)
             if len(datasets) > 1:
                 corrected = disattenuated(single, cosines=cosines, **draws)
-                both = _with_reliability(_chance(datasets, kind, config, sides), stable, corrected)
+                chance = _chance(datasets, kind, config, sides, boxes)
+                both = _with_reliability(chance, stable, corrected)
+                both = _over_common_parts(both, single, config, boxes)
                 pairs.append(both.assign(map=kind))
             advance(1)
         reliabilities.append(stable.assign(map=kind))
@@ -94,7 +103,7 @@ def infer(
     if averaged and len(datasets) > 1:
         with narrator.steps("chance level of other explainers", len(averaged)) as advance:
             for kind in averaged:
-                pairs.append(_chance(datasets, kind, config, sides).assign(map=kind))
+                pairs.append(_chance(datasets, kind, config, sides, boxes).assign(map=kind))
                 advance(1)
     return Inferred(
         pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(),
@@ -123,9 +132,12 @@ def _chance(
     kind: str,
     config: StudyConfig,
     sides: Mapping[str, NDArray[np.float64]] | None,
+    boxes: Boxes | None,
 ) -> pd.DataFrame:
     maps = {label: StoredMaps(one[kind]) for label, one in datasets.items()}
-    options: dict[str, Any] = {"n_permutations": N_PERMUTATIONS, "seed": config.seed}
+    options: dict[str, Any] = {
+        "n_permutations": N_PERMUTATIONS, "seed": config.seed, "boxes": boxes
+    }  # fmt: skip
     if kind in SIGNED_BY_ERROR:
         options["sides"] = sides
     tables = [
@@ -140,20 +152,65 @@ def _chance(
 
 
 def _reliability(
-    single: Mapping[str, xr.DataArray], config: StudyConfig, **options: Any
+    single: Mapping[Any, Any],
+    config: StudyConfig,
+    names: Sequence[str] | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
-    (cheap, _), *on_pixels = _by_cost(config)
-    tables = [reliability(single, cheap, **options)] if cheap else []
-    options.pop("cosines")
-    for names, most in on_pixels:
-        if names:
-            n = next(iter(single.values())).sizes["image"]
+    cosines = options.pop("cosines")
+    tables = []
+    for (group, most), cheap in zip(_by_cost(config), (True, False, False), strict=True):
+        wanted = [name for name in group if names is None or name in names]
+        if cheap and wanted:
+            tables.append(reliability(single, wanted, cosines=cosines, **options))
+        elif wanted:
+            n = int(next(iter(single.values())).shape[1])
             chosen = sampled(n, most, config.seed)
-            few = {label: one[:, chosen].values for label, one in single.items()}
-            tables.append(reliability(few, names, **options))
+            few = {label: np.asarray(one[:, chosen]) for label, one in single.items()}
+            tables.append(reliability(few, wanted, **options))
     order = {one.name: place for place, one in enumerate(metrics_named(config.metrics))}
     table = pd.concat(tables)
     return table.sort_values("metric", key=lambda x: x.map(order), kind="stable", ignore_index=True)
+
+
+def _variance(
+    single: Mapping[str, xr.DataArray], boxes: Boxes | None, cosines: SeedCosines, **draws: Any
+) -> pd.DataFrame:
+    """Components of variance over the part of each photograph that all networks saw."""
+    if boxes is None:
+        return variance_components(single, cosines=cosines, **draws)
+    part = common_part(list(boxes.values()))
+    framed, coarse = (
+        {label: onto_part(one, boxes[label], part, cells) for label, one in single.items()}
+        for cells in (CELLS, VARIANCE_CELLS)
+    )
+    if all(one is single[label] for label, one in framed.items()):
+        return variance_components(single, cosines=cosines, **draws)
+    return variance_components(framed, coarse=coarse, **draws)
+
+
+def _over_common_parts(
+    table: pd.DataFrame,
+    single: Mapping[str, xr.DataArray],
+    config: StudyConfig,
+    boxes: Boxes | None,
+) -> pd.DataFrame:
+    """Put in reliabilities by metrics of pixels over the part that both of a pair saw."""
+    pairs = list(combinations(single, 2))
+    registered = register(single, pairs, boxes)
+    framed = {key: one for key, one in registered.maps.items() if key not in single}
+    names = [name for part, _ in _by_cost(config)[1:] for name in part]
+    if not framed or not names:
+        return table
+    own = _reliability(framed, config, n_boot=0, seed=config.seed, cosines=None, names=names)
+    found = own.set_index(["metric", "backbone"])["mean"]
+    for pair, keys in zip(pairs, registered.pairs, strict=True):
+        here = (table["backbone_a"] == pair[0]) & (table["backbone_b"] == pair[1])
+        for side, key in zip("ab", keys, strict=True):
+            for name in names if key in framed else ():
+                row = here & (table["metric"] == name)
+                table.loc[row, f"reliability_{side}"] = found[name, key]
+    return table
 
 
 def _with_reliability(

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK
+from aisthesis.pipeline.boxes import stored_boxes
 
 __all__ = ["StoredMaps"]
 
@@ -30,6 +31,8 @@ class StoredMaps:
         self._blocks: dict[int, NDArray[np.float64]] = {}
         n, height, width = (maps.sizes[axis] for axis in ("image", "y", "x"))
         self.shape = (n, height, width)
+        #: (N, 4) what the network saw of each photograph; None where it is not stored.
+        self.boxes = stored_boxes(maps)
 
     def __getitem__(self, images: Any) -> NDArray[np.float64]:
         """Read the images of a slice or of an array of positions: (M, h, w) float64."""

@@ -108,7 +108,7 @@ def statistic_differences(
     counts = np.full(len(values), n)
     known = drawn[np.isfinite(drawn).all(axis=1)] if drawn.size else drawn[:0]
     if len(known) < max(2, 0.9 * len(drawn)):
-        return Differences(values, *([unknown] * 5), counts)
+        return Differences(values, unknown, unknown, unknown, unknown, unknown, counts)
     sd = known.std(axis=0, ddof=1)
     low, high = np.quantile(known, [tail, 1 - tail], axis=0)
     reach, p = unknown.copy(), np.where(values == 0, 1.0, np.nan)
