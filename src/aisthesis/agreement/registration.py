@@ -116,6 +116,11 @@ class Framed:
         taken = np.asarray(self._maps[index], dtype=np.float64)
         return self._framed(taken, self._window[images])
 
+    def some(self, images: NDArray[np.intp]) -> Framed:
+        """Maps of these images alone, still interpolated when they are asked for."""
+        maps = self._maps[images] if len(self.shape) == 3 else self._maps[:, images]
+        return Framed(np.asarray(maps), self._window[images], self._cells)
+
     def _framed(self, maps: Array, window: Array) -> Array:
         """(..., M, h, w) maps over the windows (M, 4)."""
         result = np.empty((*maps.shape[:-2], self._cells, self._cells))

@@ -21,7 +21,7 @@ from aisthesis.agreement import (
 )
 from aisthesis.agreement.chance import sampled
 from aisthesis.agreement.metrics import metric, metrics_named
-from aisthesis.agreement.registration import CELLS, common_part, onto_part, register
+from aisthesis.agreement.registration import CELLS, Framed, common_part, onto_part, register
 from aisthesis.agreement.seeds import SeedCosines
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator
@@ -166,7 +166,10 @@ def _reliability(
         elif wanted:
             n = int(next(iter(single.values())).shape[1])
             chosen = sampled(n, most, config.seed)
-            few = {label: np.asarray(one[:, chosen]) for label, one in single.items()}
+            few = {
+                label: one.some(chosen) if isinstance(one, Framed) else np.asarray(one[:, chosen])
+                for label, one in single.items()
+            }
             tables.append(reliability(few, wanted, **options))
     order = {one.name: place for place, one in enumerate(metrics_named(config.metrics))}
     table = pd.concat(tables)
