@@ -163,8 +163,11 @@ document.addEventListener("DOMContentLoaded", () => {
     if (looks.includes(event.target.name)) show();
     else arrange(event.target.name === "kind");
   });
+  const browsed = new Set(data.images.map((image) => image.name));
   document.querySelectorAll("[data-open]").forEach((button) => {
+    if (!browsed.has(button.dataset.open)) return;  // a dot of an image that is not in the browser
     button.hidden = false;
+    button.classList.add("opens");
     button.addEventListener("click", () => {
       start();
       reset();
