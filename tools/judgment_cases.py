@@ -267,6 +267,7 @@ CASES = (
     Case(
         "a column a rater, called by name",
         {"ratings.csv": _wide("image,anna,ben,cleo,dan")},
+        {"layout": "wide"},
         layout="wide",
         ceiling=True,
     ),
@@ -425,6 +426,11 @@ REFUSED = (
         "numbers that may be votes or ratings",
         {"r.csv": "image,c1,c2,c3\na.jpg,1,2,3\nb.jpg,2,3,3\nc.jpg,3,3,1\nd.jpg,3,3,3\n"},
         says="hold numbers of votes or the ratings of single raters; say [columns] layout",
+    ),
+    Case(
+        "columns that may be raters or properties",
+        {"r.csv": _wide("image,beauty,lightness,roughness,realness")},
+        says="cannot be told whether 'beauty' to 'realness' are raters or properties",
     ),
     Case(
         "no header, and more than two columns",

@@ -15,6 +15,7 @@ from aisthesis.engine import Narrator
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
 from aisthesis.judgments import read_ratings
+from aisthesis.judgments.cells import image_name
 from aisthesis.judgments.names import renamed
 from aisthesis.pipeline.inputs import read_inputs
 
@@ -195,3 +196,24 @@ def test_shares_of_votes_give_means_and_no_ceiling(tmp_path) -> None:
     assert read.mean["rating"].tolist() == [1.75, 1.5, 1.0]
     assert read.noise_ceiling is None
     assert read.mean["n_raters"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ('<img src="x/a.jpg" width=4>', "x/a.jpg"),
+        ("<div><img class='s' src='a b.jpg'/></div>", "a b.jpg"),
+        ('["x/a.jpg"]', "x/a.jpg"),
+        ("./x//a.jpg", "x/a.jpg"),
+        ("https://h.org//a.jpg", "https://h.org//a.jpg"),
+        # Several images, none, and what only looks like one of these.
+        ('<img src="a.jpg"><img src="b.jpg">', '<img src="a.jpg"><img src="b.jpg">'),
+        ('["a.jpg","b.jpg"]', '["a.jpg","b.jpg"]'),
+        ("<p>Welcome", "<p>Welcome"),
+        ("a<b.jpg", "a<b.jpg"),
+        ("<![x.jpg", "<![x.jpg"),
+        ('["a.jpg', '["a.jpg'),
+    ],
+)
+def test_images_in_cells_of_experiments(cell, name) -> None:
+    assert image_name(cell) == name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
 
@@ -13,25 +14,31 @@ __all__ = ["MISSING", "image_name", "is_missing", "number_or_nan", "plain_number
 #: What people and programs write where there is no value, in lower case.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 
+# The same few numbers fill most cells of a table, and a name stands in many rows.
+_KEPT = 1 << 16
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
+@lru_cache(_KEPT)
 def is_missing(text: str) -> bool:
     """Whether a cell says that there is no value."""
     return text.lower() in MISSING
 
 
+@lru_cache(_KEPT)
 def plain_number(text: str) -> bool:
     """Whether a cell is a number with, if any, a decimal point."""
     return _NUMBER.fullmatch(text) is not None
 
 
+@lru_cache(_KEPT)
 def number_or_nan(text: str) -> float:
     """The number in a cell; NaN for anything else, also for numbers beyond double precision."""
     value = float(text) if plain_number(text) else math.nan
     return value if math.isfinite(value) else math.nan
 
 
+@lru_cache(_KEPT)
 def image_name(text: str) -> str:
     """The image that a cell names: itself, or the one source of an `<img>` or JSON list in it.
 
@@ -56,7 +63,10 @@ class _Images(HTMLParser):
 
 def _sources(text: str) -> list[str]:
     parser = _Images()
-    parser.feed(text)
+    try:
+        parser.feed(text)
+    except AssertionError:  # how it refuses a marked section that it does not know
+        return []
     return parser.sources
 
 

@@ -45,7 +45,8 @@ def read_entries(table: Table, layout: Layout, faults: Faults) -> tuple[list[Ent
 
     A table with one rating an image must have them all; single raters may leave images out.
     """
-    entries = [entry for row in table.rows for entry in _of_row(table, row, layout, faults)]
+    places = _places(table, layout)
+    entries = [entry for row in table.rows for entry in _of_row(table, row, places, layout, faults)]
     given = [entry for entry in entries if entry is not _NONE]
     return given, len(entries) - len(given)
 
@@ -53,12 +54,18 @@ def read_entries(table: Table, layout: Layout, faults: Faults) -> tuple[list[Ent
 _NONE = Entry(0, "", math.nan)
 
 
-def _of_row(table: Table, row: Row, layout: Layout, faults: Faults) -> Iterator[Entry]:
-    named = [one for one in (layout.image, layout.rating, layout.rater) if one]
-    places = [table.index(column) for column in named if layout.kind not in ("wide",)]
+def _places(table: Table, layout: Layout) -> list[int]:
+    """Places of image, rating and rater; or of the images or raters, and of all values."""
     if layout.kind in ("wide", "transposed"):
-        values = [table.index(column) for column in layout.values]
-        places = [table.index(one) for one in (layout.image or layout.rater,) if one] + values
+        named = [one for one in (layout.image or layout.rater,) if one]
+        return [table.index(column) for column in (*named, *layout.values)]
+    named = [one for one in (layout.image, layout.rating, layout.rater) if one]
+    return [table.index(column) for column in named]
+
+
+def _of_row(
+    table: Table, row: Row, places: Sequence[int], layout: Layout, faults: Faults
+) -> Iterator[Entry]:
     n_cells, n_columns = len(row.cells), len(table.columns)
     # Spreadsheets end rows with empty cells; only cells that hold something are too many.
     if any(row.cells[n_columns:]) or n_cells <= max(places):
@@ -75,7 +82,7 @@ def _of_row(table: Table, row: Row, layout: Layout, faults: Faults) -> Iterator[
         rater = row.cells[places[0]] if layout.rater else f"line {row.line}"
         if not rater:
             faults.add("the rater is missing", row.line)
-        for image, place in zip(layout.values, places[len(places) - len(values) :], strict=True):
+        for image, place in zip(layout.values, places[-len(layout.values) :], strict=True):
             yield _entry(row, image_name(image), row.cells[place], rater, faults)
     else:
         yield from _single(row, places, layout, table.name, faults)
@@ -89,7 +96,8 @@ def _single(
         yield _NONE
         return
     name = _name(cells[0], row.line, faults)
-    rater = {"ratings": cells[-1], "anonymous": f"{source}, line {row.line}"}.get(layout.kind, "")
+    rater = cells[-1] if layout.kind == "ratings" else ""
+    rater = f"{source}, line {row.line}" if layout.kind == "anonymous" else rater
     if layout.kind == "ratings" and not rater:
         faults.add("the rater is missing", row.line)
     yield Entry(row.line, name, _number(cells[1], row.line, faults, layout.kind), rater)
