@@ -161,6 +161,8 @@ def test_retention_of_a_study(tmp_path, name, capsys) -> None:
         seeds=2, device="cpu", bootstrap=0, fit={"epochs": 40, "learning_rate": 1e-3},
     )  # fmt: skip
     summary = study.retain(folds=3, repeats=1)
+    status = study.status().set_index("stage")
+    assert status.loc["retain", "state"] == "done"
     assert set(summary["metric"]) == {"plcc", "srcc"}
     assert set(summary["head"]) == {"study", "fold"}
     folds = pd.read_csv(tmp_path / "s" / "retention_folds.csv")

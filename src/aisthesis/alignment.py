@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +10,34 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from aisthesis import __version__
-from aisthesis.alignment_config import AlignmentConfig, alignment_config, read_alignment_file
+from aisthesis.alignment_config import AlignmentConfig, alignment_config
 from aisthesis.config import BackboneConfig, slug
-from aisthesis.engine import Narrator, Silent, digest_of
+from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import told_plainly
-from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
-from aisthesis.engine.permitted import folder_of
 from aisthesis.engine.store_index import index_store
-from aisthesis.engine.tables import read_csv
-from aisthesis.engine.versions import library_versions, without_nan
-from aisthesis.errors import RequestError
+from aisthesis.engine.versions import without_nan
 from aisthesis.importance.similarity import fold_numbers
 from aisthesis.judgments import similarity_ceiling
 from aisthesis.judgments.rsa import is_rdms
 from aisthesis.memory import told_of_memory
-from aisthesis.pipeline.absent import absent_inputs, status_without_inputs
 from aisthesis.pipeline.align import Aligned, align_backbone, align_parts, require_layers
 from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inputs
 from aisthesis.pipeline.align_maps import write_alignment_maps
 from aisthesis.pipeline.align_status import alignment_status, maps_piece, record_state
 from aisthesis.pipeline.align_tables import write_alignment_tables
 from aisthesis.pipeline.catalogue import check_request
-from aisthesis.pipeline.own_parts import parts_at_hand, plain_keys, record_parts
-from aisthesis.pipeline.status import STATUS_COLUMNS
+from aisthesis.pipeline.own_parts import plain_keys
+from aisthesis.pipeline.status import Row
 from aisthesis.pipeline.unchanged import refuse_changed
+from aisthesis.studies.base import BaseStudy
 from aisthesis.whole import whole_file
 
 __all__ = ["Alignment"]
 
 
-class Alignment:
+class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
     """One study: images and how alike people find them; channel scores, maps and a report.
 
     Parameters
@@ -64,6 +57,9 @@ class Alignment:
         If what is asked for cannot be, or `out` holds another study.
     """
 
+    folder_class = AlignmentFolder
+    command = "align"
+
     def __init__(
         self,
         config: AlignmentConfig | None = None,
@@ -77,62 +73,10 @@ class Alignment:
             if is_rdms(keys.get("judgments")):
                 self._given = keys["judgments"]
                 keys["judgments"] = str(Path(keys.get("out", ".")) / "judgments.npz")
-            config = alignment_config(plain_keys(_plain(keys)), Path.cwd(), "Alignment(...)")
+            config = alignment_config(plain_keys(keys), Path.cwd(), "Alignment(...)")
         elif keys:
             raise TypeError("give a configuration or its keys by name, not both")
-        self.config = config
-        self.folder = AlignmentFolder(config.out, follow_links=follow_links)
-        self._narrator = narrator or Silent()
-        self._inputs: AlignmentInputs | None = None
-        self._settings_of: Path | None = None  # the study's folder, where they come from there
-        self._beside: Path | None = None  # where the study file lies
-
-    @classmethod
-    def from_toml(
-        cls,
-        path: str | Path,
-        *,
-        narrator: Narrator | None = None,
-        follow_links: bool = False,
-    ) -> Alignment:
-        """Read a study file; its relative paths are relative to its own folder.
-
-        One that `run` has written into a study's folder is of that folder, wherever it is now.
-        """
-        own = folder_of(Path(path))
-        if own is not None:
-            return cls.open(own, narrator=narrator, follow_links=follow_links)
-        study = cls(read_alignment_file(Path(path)), narrator=narrator, follow_links=follow_links)
-        study.settings_from(Path(path))
-        return study
-
-    @classmethod
-    def open(
-        cls,
-        folder: str | Path,
-        *,
-        narrator: Narrator | None = None,
-        follow_links: bool = False,
-    ) -> Alignment:
-        """Open a study folder that `run` has written.
-
-        Raises
-        ------
-        RequestError
-            If the folder holds no study of similarity judgments.
-        """
-        held = AlignmentFolder(Path(folder), follow_links=follow_links).config()
-        study = cls(held, narrator=narrator, follow_links=follow_links)
-        study._settings_of = Path(folder)
-        return study
-
-    def settings_from(self, file: Path) -> None:
-        """Say which study file the settings come from; one in a study's folder is not trusted."""
-        self._settings_of, self._beside = folder_of(file), file.absolute().parent
-
-    def _parts(self) -> AbstractContextManager[None]:
-        """Have the user's own parts at hand; none where the settings come from a folder."""
-        return parts_at_hand(self.config, self.folder, self._settings_of, self._beside)
+        super().__init__(config, narrator=narrator, follow_links=follow_links)
 
     def run(self) -> Alignment:
         """Do what is not done yet: score, retain, validate, map, report.
@@ -156,47 +100,21 @@ class Alignment:
         # Too few images for the folds is said before the work, not after it.
         fold_numbers(len(inputs.names), self.config.folds, 1, self.config.seed)
         self.folder.check(self.config)
-        self.folder.make()
-        with held_alone(self.folder.root):
-            self.folder.claim(self.config)
-            if self._given is not None:
-                self._keep_judgments(inputs)
-            self._record_inputs(inputs)
-            record_parts(self.folder, self.config)
-            with told_of_memory("align"):
-                self._align(inputs)
-                self.report()
+        with self._alone(inputs), told_of_memory("align"):
+            self._align(inputs)
+            self.report()
 
-    def status(self) -> pd.DataFrame:
-        """Say what is done, stale, damaged or to do, and why; nothing is computed or written.
+    def _read_inputs(self) -> AlignmentInputs:
+        return read_alignment_inputs(self.config, self._narrator, self._given)
 
-        Returns
-        -------
-        DataFrame
-            Columns ``stage, of, state, done, total, why``: as `Study.status`.
-        """
-        self.folder.inspect()
-        with self._parts():
-            check_request(self.config)
-            why = self.absent
-            if why:
-                rows = status_without_inputs(self.folder, why)
-            else:
-                rows = alignment_status(self.folder, self.config, self.inputs)
-        return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
+    def _files_judged(self) -> tuple[Path, ...]:
+        return () if self._given is not None else self.config.judgments
 
-    @property
-    def absent(self) -> str:
-        """What of the images and judgments is not there any more; empty where all is there."""
-        files = () if self._given is not None else self.config.judgments
-        return absent_inputs(self.config.images, files, self.folder.images_table)
+    def _table_of_images(self) -> Path:
+        return self.folder.images_table
 
-    @property
-    def inputs(self) -> AlignmentInputs:
-        """Images and judgments, read and checked once."""
-        if self._inputs is None:
-            self._inputs = read_alignment_inputs(self.config, self._narrator, self._given)
-        return self._inputs
+    def _status_rows(self) -> list[Row]:
+        return alignment_status(self.folder, self.config, self.inputs)
 
     def report(self) -> Path:
         """Write the report from what the folder holds and give its path."""
@@ -303,10 +221,10 @@ class Alignment:
 
     def _record_inputs(self, inputs: AlignmentInputs) -> None:
         config, judged = self.config, inputs.similarities
+        if self._given is not None:
+            self._keep_judgments(inputs)
         ceiling = similarity_ceiling(judged.dissimilarity, measure=config.measure)
         self.folder.record(
-            aisthesis=__version__,
-            versions=library_versions(),
             images={
                 "folder": str(config.images),
                 "n": len(inputs.names),
@@ -323,21 +241,3 @@ class Alignment:
                 "noise_ceiling": without_nan(ceiling.as_dict()),
             },
         )
-
-    @staticmethod
-    def _table(path: Path) -> pd.DataFrame:
-        if not path.is_file():
-            raise RequestError(f"{path} is not there yet; run `aisthesis align` first")
-        return read_csv(path)
-
-
-def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _as_text(v) for k, v in keys.items() if v is not None}
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [_as_text(item) for item in value]
-    return value

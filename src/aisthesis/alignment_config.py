@@ -8,16 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from aisthesis.config import (
-    AIS_BACKBONES,
-    BackboneConfig,
-    PlacesConfig,
-    Section,
-    absolute_paths,
-    checked,
-    read_toml,
-)
-from aisthesis.labels import refuse_labels
+from aisthesis.config import CommonConfig, Section, absolute_paths, checked, read_toml
 
 __all__ = ["AlignmentConfig", "PairColumns", "alignment_config", "read_alignment_file"]
 
@@ -46,48 +37,33 @@ class PairColumns(Section):
         return {"names": values} if isinstance(values, list | tuple) else values
 
 
-class AlignmentConfig(Section):
+class AlignmentConfig(CommonConfig):
     """An alignment study, with every default filled in; paths are absolute.
 
     The fields are the keys of the study file; docs/alignment.md describes each.
     """
 
-    images: Path
     judgments: tuple[Path, ...]
-    out: Path
-    title: str = ""
     kind: Literal["auto", "similarity", "dissimilarity"] = "auto"
     image_list: Path | None = None
     variable: str | None = None
     columns: PairColumns = PairColumns()
-    backbones: tuple[BackboneConfig, ...] = Field(default=(), validate_default=True)
     measure: Literal["pearson", "spearman", "cosine", "whitened_cosine"] = "pearson"
     removal: Literal["ablate", "delete"] = "ablate"
     retained: Literal["auto", "columns", "ablate"] = "auto"
-    places: PlacesConfig = PlacesConfig()
     folds: int = Field(4, ge=2, le=100)
     repeats: int = Field(4, ge=1, le=1000)
     sizes: int = Field(512, ge=2, le=100_000)
-    seed: int = Field(0, ge=0, lt=2**31)
-    on_error: Literal["stop", "skip"] = "stop"
-    device: str = "auto"
-    batch_size: int = Field(8, ge=1, le=4096)
-    weights_dir: Path | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults_that_depend(cls, values: Any) -> Any:
-        if isinstance(values, Mapping):
-            values = dict(values)
-            if not values.get("backbones"):
-                values["backbones"] = AIS_BACKBONES
-            if isinstance(values.get("judgments"), str | Path):
-                values["judgments"] = (values["judgments"],)
+    def _one_file_or_several(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and isinstance(values.get("judgments"), str | Path):
+            values = {**values, "judgments": (values["judgments"],)}
         return values
 
     @model_validator(mode="after")
-    def _names_differ(self) -> AlignmentConfig:
-        refuse_labels([(backbone.name, backbone.label) for backbone in self.backbones])
+    def _judged(self) -> AlignmentConfig:
         if not self.judgments:
             raise ValueError("`judgments` names no file")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -26,6 +26,7 @@ __all__ = [
     "METRICS_OF_THE_DESCRIPTION",
     "BackboneConfig",
     "Columns",
+    "CommonConfig",
     "DaskConfig",
     "ExplainingConfig",
     "FaithfulnessConfig",
@@ -170,37 +171,54 @@ class BackboneConfig(Section):
         return values
 
 
-class StudyConfig(Section):
+class CommonConfig(Section):
+    """What studies of every kind say, with every default filled in; paths are absolute."""
+
+    images: Path
+    out: Path
+    title: str = ""
+    backbones: tuple[BackboneConfig, ...] = Field(default=(), validate_default=True)
+    places: PlacesConfig = PlacesConfig()
+    seed: int = Field(0, ge=0, lt=2**31)
+    on_error: Literal["stop", "skip"] = "stop"
+    device: str = "auto"
+    batch_size: int = Field(8, ge=1, le=4096)
+    weights_dir: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _six_backbones_by_default(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and not values.get("backbones"):
+            values = {**values, "backbones": AIS_BACKBONES}
+        return values
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Self:
+        refuse_labels([(backbone.name, backbone.label) for backbone in self.backbones])
+        return self
+
+
+class StudyConfig(CommonConfig):
     """A study, with every default filled in; paths are absolute.
 
     The fields are the keys of the study file; README and docs/study.md describe each.
     """
 
-    images: Path
     ratings: Path | tuple[Path, ...]
-    out: Path
-    title: str = ""
-    backbones: tuple[BackboneConfig, ...] = Field(default=(), validate_default=True)
     columns: Columns = Columns()
     image_list: Path | None = None
     seeds: int = Field(1, ge=1, le=1000)
-    seed: int = Field(0, ge=0, lt=2**31)
     test: float = Field(0.2, gt=0, lt=1)
     validation: float = Field(0.2, gt=0, lt=1)
     explain: Literal["test", "all"] = "test"
     explainers: tuple[str, ...] = BASE
     metrics: tuple[str, ...] = METRICS_OF_THE_DESCRIPTION
-    on_error: Literal["stop", "skip"] = "stop"
     unrated: Literal["error", "ignore", "explain"] = "error"
-    device: str = "auto"
-    batch_size: int = Field(8, ge=1, le=4096)
-    weights_dir: Path | None = None
     masks: Path | None = None
     randomised: int = Field(3, ge=0, le=1000)
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
     inference_images: int = Field(500, ge=2, le=100_000)
     fit: FitConfig = FitConfig()
-    places: PlacesConfig = PlacesConfig()
     explaining: ExplainingConfig = ExplainingConfig()
     faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     ensemble: bool = False
@@ -219,16 +237,8 @@ class StudyConfig(Section):
     def _known_explainers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return checked_names(names)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _six_backbones_by_default(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and not values.get("backbones"):
-            values = {**values, "backbones": AIS_BACKBONES}
-        return values
-
     @model_validator(mode="after")
-    def _labels_differ(self) -> StudyConfig:
-        refuse_labels([(backbone.name, backbone.label) for backbone in self.backbones])
+    def _no_bar(self) -> StudyConfig:
         barred = [backbone.label for backbone in self.backbones if "|" in backbone.label]
         if barred:
             raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +12,11 @@ import pandas as pd
 import xarray as xr
 
 from aisthesis.agreement.metrics import metrics_named
-from aisthesis.config import StudyConfig, read_study_file, study_config
-from aisthesis.engine import Narrator, Silent, StudyFolder, digest_of
+from aisthesis.config import StudyConfig, study_config
+from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.jobs import Executor, Serial, forget_loaded
-from aisthesis.engine.lock import held_alone
 from aisthesis.engine.maps_store import open_maps
-from aisthesis.engine.permitted import folder_of, require_permitted
+from aisthesis.engine.permitted import require_permitted
 from aisthesis.engine.processes import Processes, cores
 from aisthesis.engine.store_index import index_store
 from aisthesis.engine.tables import read_csv
@@ -26,7 +25,6 @@ from aisthesis.explainer_names import FORMER
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.memory import told_of_memory
 from aisthesis.parts import denied, is_own
-from aisthesis.pipeline.absent import absent_inputs, status_without_inputs
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.explain import explain_backbones, explained_images
@@ -35,20 +33,21 @@ from aisthesis.pipeline.fit import Fit
 from aisthesis.pipeline.inputs import Inputs, read_inputs
 from aisthesis.pipeline.methods import open_methods, stored_methods
 from aisthesis.pipeline.network import NetworkSpec
-from aisthesis.pipeline.own_parts import parts_at_hand, plain_keys, record_parts
+from aisthesis.pipeline.own_parts import plain_keys
 from aisthesis.pipeline.predict import predict_images
 from aisthesis.pipeline.record import record_inputs, warnings_of
-from aisthesis.pipeline.retain import retain_backbones, retain_files, retain_parts
-from aisthesis.pipeline.stages import do_stage, table_stages
-from aisthesis.pipeline.status import STATUS_COLUMNS, study_status
+from aisthesis.pipeline.retain import retain_files
+from aisthesis.pipeline.stages import do_stage, retain_stage, table_stages
+from aisthesis.pipeline.status import Row, study_status
 from aisthesis.report import write_report
+from aisthesis.studies.base import BaseStudy
 
 __all__ = ["Maps", "Study"]
 
 _STAGES = ("fit", "explain", "agree", "report")
 
 
-class Study:
+class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
     """One study: images and human ratings in; heads, maps, agreement and a report out.
 
     Parameters
@@ -67,6 +66,9 @@ class Study:
         If what is asked for cannot be, or `out` holds another study.
     """
 
+    folder_class = StudyFolder
+    command = "run"
+
     def __init__(
         self,
         config: StudyConfig | None = None,
@@ -79,60 +81,8 @@ class Study:
             config = study_config(plain_keys(keys), Path.cwd(), "Study(...)")
         elif keys:
             raise TypeError("give a configuration or its keys by name, not both")
-        self.config = config
-        self.folder = StudyFolder(config.out, follow_links=follow_links)
-        self._narrator = narrator or Silent()
-        self._inputs: Inputs | None = None
-        self._checked_in = 0.0
+        super().__init__(config, narrator=narrator, follow_links=follow_links)
         self._specs: dict[str, NetworkSpec] = {}
-        self._settings_of: Path | None = None  # the study's folder, where they come from there
-        self._beside: Path | None = None  # where the study file lies
-
-    @classmethod
-    def from_toml(
-        cls,
-        path: str | Path,
-        *,
-        narrator: Narrator | None = None,
-        follow_links: bool = False,
-    ) -> Study:
-        """Read a study file; its relative paths are relative to its own folder.
-
-        One that `run` has written into a study's folder is of that folder, wherever it is now.
-        """
-        own = folder_of(Path(path))
-        if own is not None:
-            return cls.open(own, narrator=narrator, follow_links=follow_links)
-        study = cls(read_study_file(Path(path)), narrator=narrator, follow_links=follow_links)
-        study.settings_from(Path(path))
-        return study
-
-    @classmethod
-    def open(
-        cls,
-        folder: str | Path,
-        *,
-        narrator: Narrator | None = None,
-        follow_links: bool = False,
-    ) -> Study:
-        """Open a study folder that `run` has written.
-
-        Its settings are not trusted with what runs code: a cluster is started with the few
-        options of `engine.permitted` alone.
-
-        Raises
-        ------
-        RequestError
-            If the folder holds no study.
-        """
-        held = StudyFolder(Path(folder), follow_links=follow_links).config()
-        study = cls(held, narrator=narrator, follow_links=follow_links)
-        study._settings_of = Path(folder)
-        return study
-
-    def settings_from(self, file: Path) -> None:
-        """Say which study file the settings come from; one in a study's folder is not trusted."""
-        self._settings_of, self._beside = folder_of(file), file.absolute().parent
 
     def run(self, *, until: str = "report", here: bool = False) -> Study:
         """Do what is not done yet, up to and including a stage.
@@ -158,33 +108,6 @@ class Study:
                     getattr(self, f"_{stage}")(inputs, executor)
         return self
 
-    def status(self) -> pd.DataFrame:
-        """Say what is done, stale, damaged or to do, and why; nothing is computed or written.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``stage, of, state, done, total, why``: a row for each stage, and where a stage
-            goes backbone by backbone for each backbone.
-        """
-        self.folder.inspect()
-        with self._parts():
-            check_request(self.config)
-            why = self.absent
-            if why:
-                rows = status_without_inputs(self.folder, why)
-                return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
-            return study_status(self.folder, self.config, self.inputs, self._narrator)
-
-    def _parts(self) -> AbstractContextManager[None]:
-        """Have the user's own parts at hand; none where the settings come from a folder."""
-        return parts_at_hand(self.config, self.folder, self._settings_of, self._beside)
-
-    @property
-    def absent(self) -> str:
-        """What of the images and ratings is not there any more; empty where all is there."""
-        return absent_inputs(self.config.images, self.config.ratings_files, self.folder.predictions)
-
     @contextmanager
     def _at_work(self, *, here: bool = False) -> Iterator[tuple[Inputs, Executor]]:
         """Check the request, keep other runs out, and give the inputs and who does the work."""
@@ -205,28 +128,29 @@ class Study:
         if self._settings_of is not None and config.engine == "dask":
             require_permitted(config.dask, self._settings_of)
         inputs = self.inputs
-        self.folder.make()
-        with held_alone(self.folder.root):
-            self.folder.claim(self.config)
+        with self._alone(inputs):
             # Named once a run: a file that is swapped while it lasts is another one, and said so.
             self._specs = {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
-            record_inputs(self.folder, self.config, inputs)
-            record_parts(self.folder, self.config)
-            self.folder.record(stages={"check": {"seconds": round(self._checked_in, 3)}})
             try:
                 with _executor(config, self._narrator) as executor:
                     yield inputs, executor
             finally:
                 forget_loaded()
 
-    @property
-    def inputs(self) -> Inputs:
-        """Images, ratings and splits, read and checked once."""
-        if self._inputs is None:
-            started = time.perf_counter()
-            self._inputs = read_inputs(self.config, self._narrator)
-            self._checked_in = time.perf_counter() - started
-        return self._inputs
+    def _read_inputs(self) -> Inputs:
+        return read_inputs(self.config, self._narrator)
+
+    def _record_inputs(self, inputs: Inputs) -> None:
+        record_inputs(self.folder, self.config, inputs)
+
+    def _files_judged(self) -> tuple[Path, ...]:
+        return self.config.ratings_files
+
+    def _table_of_images(self) -> Path:
+        return self.folder.predictions
+
+    def _status_rows(self) -> list[Row]:
+        return study_status(self.folder, self.config, self.inputs, self._narrator)
 
     def _fit(self, inputs: Inputs, executor: Executor) -> None:
         fit = Fit(self.folder, self.config, inputs, self._specs, self._narrator)
@@ -235,12 +159,13 @@ class Study:
 
     def _explain(self, inputs: Inputs, executor: Executor) -> None:
         started = time.perf_counter()
-        explain_backbones(self.config, inputs, self._specs, executor, self._narrator)
-        explain_by_others(self.config, inputs, self._specs, executor, self._narrator)
+        made = explain_backbones(self.config, inputs, self._specs, executor, self._narrator)
+        made |= explain_by_others(self.config, inputs, self._specs, executor, self._narrator)
         index_store(self.folder.root, self.folder.maps.name)
         explained = explained_images(self.config, inputs)
         self.folder.record(explained={"which": self.config.explain, "n": len(explained)})
-        self.folder.record_stage("explain", "", started)
+        if made or "explain" not in (self.folder.provenance().get("stages") or {}):
+            self.folder.record_stage("explain", "", started)
 
     def _agree(self, inputs: Inputs, executor: Executor) -> None:
         folder, narrator = self.folder, self._narrator
@@ -270,21 +195,11 @@ class Study:
             raise RequestError(f"expected at least 2 folds and 1 repeat, got {folds} and {repeats}")
         with self._at_work() as (inputs, executor):
             self._fit(inputs, executor)
-            files = retain_files(self.folder)
-            parts = retain_parts(self.config, inputs, self._specs, folds, repeats)
-            if self.folder.ledger.state("retain", parts).done:
-                self._narrator.say("retain: already done")
-            else:
-                started = time.perf_counter()
-                retain_backbones(
-                    self.folder, self.config, inputs, folds=folds, repeats=repeats,
-                    narrator=self._narrator,
-                )  # fmt: skip
-                made = [file for file in files.values() if file.is_file()]
-                made += sorted(files["predictors"].glob("*.safetensors"))
-                self.folder.ledger.enter("retain", parts, made)
-                self.folder.record_stage("retain", digest_of(parts), started)
-        return read_csv(files["retention"])
+            stage = retain_stage(
+                self.folder, self.config, inputs, self._specs, (folds, repeats), self._narrator
+            )
+            do_stage(self.folder, stage, self._narrator)
+        return read_csv(retain_files(self.folder)["retention"])
 
     def predict(
         self,
@@ -402,12 +317,6 @@ class Study:
     def maps(self) -> Maps:
         """AIS maps by backbone."""
         return Maps(self.folder, self.config, mapped_labels(self.folder, self.config))
-
-    @staticmethod
-    def _table(path: Path, stage: str) -> pd.DataFrame:
-        if not path.is_file():
-            raise RequestError(f"{path} is not there yet; run `aisthesis {stage}` first")
-        return read_csv(path)
 
 
 @contextmanager

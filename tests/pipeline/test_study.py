@@ -15,6 +15,7 @@ from skimage.metrics import structural_similarity
 import aisthesis
 from aisthesis import Study
 from aisthesis.backbones import tensors_digest
+from aisthesis.engine import code, versions
 from aisthesis.engine.maps_store import open_maps
 from aisthesis.errors import RequestError
 from aisthesis.heads import RatingModel, load_head
@@ -230,3 +231,40 @@ def test_swapped_heads_are_refused(study, planted, tmp_path) -> None:
     other.write_bytes(held)
     with pytest.raises(RequestError, match="is not the head that this study has fitted"):
         copied.predict(planted.images)
+
+
+def test_another_version_of_code_or_library_makes_its_stages_stale(study, monkeypatch) -> None:
+    """And nothing else: tables of other code stay done."""
+    real = code.library_version
+    monkeypatch.setattr(
+        code, "library_version", lambda name: "99.0" if name == "torch" else real(name)
+    )
+    by_torch = study.status()
+    assert set(by_torch[by_torch["state"] == "done"]["stage"]) <= {"explain"}  # the index alone
+    assert by_torch["why"].str.contains("torch has changed").any()
+    monkeypatch.undo()
+    digest = code.source_digest
+    monkeypatch.setattr(
+        code, "source_digest", lambda name: "0" if name.endswith(".agree") else digest(name)
+    )
+    table = study.status().set_index("stage")
+    assert table.loc["agree", "why"] == "code of the agreement has changed"
+    assert (table.drop(index="agree")["state"] == "done").all()
+
+
+def test_every_entry_of_the_ledger_names_the_code_that_made_it(study) -> None:
+    ledger = study.folder.ledger
+    for piece in ledger.all_pieces():
+        assert any(part.startswith("code of") for part in ledger.parts(piece)), piece
+
+
+def test_a_stage_keeps_the_versions_that_it_was_computed_with(make_study, tmp_path, monkeypatch):
+    study = make_study(tmp_path / "kept", backbones=[VGG], seeds=1).run(until="explain")
+    before = study.folder.provenance()["stages"]
+    monkeypatch.setattr(versions, "__version__", "99.0")
+    make_study(tmp_path / "kept", backbones=[VGG], seeds=1).run(until="agree")
+    after = study.folder.provenance()["stages"]
+    for stage in ("embed", "heads", "explain"):
+        assert after[stage] == before[stage], stage
+    assert after["agree"]["versions"]["aisthesis"] == "99.0"
+    assert "torch" in after["agree"]["versions"]

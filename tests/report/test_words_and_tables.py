@@ -12,6 +12,7 @@ from aisthesis.report.cautions import cautions
 from aisthesis.report.known_places import known_places, place_charts
 from aisthesis.report.methods import methods_text, references
 from aisthesis.report.record import INFERENCE, StudyRecord
+from aisthesis.report.sections import versions_line
 from aisthesis.report.selection import averaged_predictions, evaluated_split, headline_scores
 from aisthesis.report.tables import any_table, network_rows, split_rows
 from aisthesis.report.wording import and_list, count, estimate, number, percent
@@ -220,3 +221,15 @@ def test_localisation_tables_of_another_shape_are_shown_as_they_are():
     assert found.rows[0][1].text == "0.250"
     assert place_charts(pd.DataFrame({"map": ["x"], "auc": [0.25]})) == {}
     assert known_places(pd.DataFrame()) is None
+
+
+def test_versions_are_said_once_or_with_their_stages() -> None:
+    one = {"aisthesis": "0.2.0", "torch": "2.6.0"}
+    stages = {"embed": {"versions": one}, "check": {"seconds": 1}, "agree": {"versions": one}}
+    assert versions_line({"stages": stages}) == ["aisthesis 0.2.0", "torch 2.6.0"]
+    stages["agree"] = {"versions": {"aisthesis": "0.3.0", "torch": "2.6.0", "captum": "0.8"}}
+    assert versions_line({"stages": stages}) == [
+        "aisthesis 0.2.0 (embed) and 0.3.0 (agree)", "torch 2.6.0", "captum 0.8",
+    ]  # fmt: skip
+    old = {"aisthesis": "0.1.0", "versions": {"torch": "2.6.0"}, "stages": {"agree": {}}}
+    assert versions_line(old) == ["aisthesis 0.1.0", "torch 2.6.0"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aisthesis.alignment_config import AlignmentConfig, alignment_config
+from aisthesis.alignment_config import AlignmentConfig, alignment_config, read_alignment_file
 from aisthesis.engine.folder import StudyFolder
 from aisthesis.errors import RequestError
 
@@ -42,7 +42,12 @@ class AlignmentFolder(StudyFolder):
             self.dissimilarities,
         ]
 
-    def config(self, *, where_last: bool = True) -> AlignmentConfig:  # type: ignore[override]
+    @staticmethod
+    def read_file(path: Path) -> AlignmentConfig:
+        """Read a study file of this kind; as `alignment_config.read_alignment_file`."""
+        return read_alignment_file(path)
+
+    def config(self, *, where_last: bool = True) -> AlignmentConfig:
         """Read the configuration that the folder holds; `where_last` as for `study_keys`.
 
         Raises

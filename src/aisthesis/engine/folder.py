@@ -14,7 +14,7 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel
 
-from aisthesis.config import StudyConfig, slug, study_config
+from aisthesis.config import CommonConfig, read_study_file, slug, study_config
 from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import read_json, told_plainly, write_json, write_text
 from aisthesis.engine.ledger import Ledger
@@ -27,6 +27,7 @@ from aisthesis.engine.project import (
     settled,
     weights_aside,
 )
+from aisthesis.engine.versions import made_with
 from aisthesis.errors import AisthesisError, RequestError
 
 __all__ = ["StudyFolder", "digest_of"]
@@ -169,7 +170,7 @@ class StudyFolder:
                 "choose another `out`, or delete that folder"
             )
 
-    def config(self, *, where_last: bool = True) -> StudyConfig:
+    def config(self, *, where_last: bool = True) -> CommonConfig:
         """Read the configuration that the folder holds; `where_last` as for `study_keys`.
 
         Raises
@@ -206,6 +207,11 @@ class StudyFolder:
         except (ValueError, OSError) as error:
             raise RequestError(f"{self.study_file} cannot be read: {error}") from None
         return settled(values, self.root, self.provenance().get("places") if where_last else None)
+
+    @staticmethod
+    def read_file(path: Path) -> CommonConfig:
+        """Read a study file of this kind; as `config.read_study_file`."""
+        return read_study_file(path)
 
     @property
     def ledger(self) -> Ledger:
@@ -245,9 +251,9 @@ class StudyFolder:
         write_json(self.provenance_file, record)
 
     def record_stage(self, stage: str, key: str, started: float) -> None:
-        """Add a finished stage: what it was done for, and its seconds since `perf_counter`."""
+        """Add a finished stage: what it was done for, its seconds (`perf_counter`), versions."""
         seconds = round(time.perf_counter() - started, 2)
-        self.record(stages={stage: {"key": key, "seconds": seconds}})
+        self.record(stages={stage: {"key": key, "seconds": seconds, "versions": made_with()}})
 
 
 def _alike(key: str, held: Any, asked: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import zarr
 
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.files import told_plainly, write_text
 from aisthesis.engine.folder import digest_of
 from aisthesis.engine.ledger import Ledger, State
@@ -25,9 +26,6 @@ __all__ = [
     "index_store",
     "make_plain_root",
 ]
-
-# Raise when the index changes, so that no stale one is taken for a new one.
-_CODE = 1
 
 
 def group_attributes(path: Path) -> dict[str, Any] | None:
@@ -107,7 +105,7 @@ def index_store(root: Path, store: str) -> bool:
 
 def _parts(path: Path) -> Mapping[str, str]:
     keys = {group: (group_attributes(path / group) or {}).get("key") for group in _groups(path)}
-    return {"groups": digest_of(sorted(keys.items())), "code of the index": str(_CODE)}
+    return {"groups": digest_of(sorted(keys.items()))} | code_parts("the index", __name__)
 
 
 def _groups(path: Path, above: str = "") -> Iterator[str]:

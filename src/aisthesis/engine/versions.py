@@ -9,14 +9,19 @@ from typing import Any
 
 import torch
 
-__all__ = ["library_versions", "without_nan"]
+from aisthesis import __version__
 
-_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "scikit-learn", "pillow")
+__all__ = ["made_with", "without_nan"]
+
+_LIBRARIES = (
+    "torch", "torchvision", "timm", "captum", "numpy", "scipy", "pandas", "scikit-learn",
+    "scikit-image", "pillow",
+)  # fmt: skip
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that are installed, and the number of threads."""
-    versions = {"python": platform.python_version()}
+def made_with() -> dict[str, str]:
+    """Versions of aisthesis, Python and the libraries that are installed, and the threads used."""
+    versions = {"aisthesis": __version__, "python": platform.python_version()}
     for library in _LIBRARIES:
         try:
             versions[library] = metadata.version(library)

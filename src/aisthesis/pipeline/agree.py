@@ -29,6 +29,7 @@ from aisthesis.agreement.registration import compared_share
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Chunk, Executor, Task
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK, group_key
 from aisthesis.engine.tables import read_csv
@@ -41,9 +42,6 @@ from aisthesis.pipeline.methods import is_control, maps_parts, open_methods, sto
 from aisthesis.pipeline.stored import StoredMaps
 
 __all__ = ["AgreeJob", "agree_backbones", "agree_parts", "mapped_labels"]
-
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 7
 
 Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 
@@ -62,7 +60,11 @@ def agree_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
         config.inference_images,
         config.seed,
     )
-    return parts | {"options of the agreement": digest_of(options), "code": str(_CODE)}
+    return parts | _code() | {"options of the agreement": digest_of(options)}
+
+
+def _code() -> dict[str, str]:
+    return code_parts("the agreement", __name__)
 
 
 @dataclass(frozen=True)
@@ -198,10 +200,8 @@ def _compare(
     """Compare all kinds of maps and the activations, chunk by chunk."""
     with open_methods(folder, labels[0], kinds) as arrays:
         names = [str(name) for name in arrays["image"].values]
-    parts = maps_parts(folder, config) | {
-        "metrics": digest_of(part_keys("metric", config.metrics)),
-        "code": str(_CODE),
-    }
+    metrics = digest_of(part_keys("metric", config.metrics))
+    parts = maps_parts(folder, config) | _code() | {"metrics": metrics}
     parts["kinds of map"] = digest_of(list(kinds))
     store = ChunkStore(folder.root, "cache/agreement.zarr", parts, IMAGES_A_CHUNK)
     job = AgreeJob(folder.root, tuple(labels), tuple(kinds), tuple(config.metrics), store)

@@ -21,6 +21,7 @@ from aisthesis.backbones import KNOWN, Backbone
 from aisthesis.config import BackboneConfig, slug
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.files import told_plainly
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import ImageFolder, batches
@@ -51,9 +52,6 @@ from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.whole import whole_file
 
 __all__ = ["Aligned", "align_backbone", "align_parts", "embedding_plan", "require_layers"]
-
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 3
 
 # Every set of retained channels is a run of the network's end where channels own no entries.
 _SIZES_OF_DENSE = 24
@@ -121,7 +119,7 @@ def align_parts(config: AlignmentConfig, inputs: AlignmentInputs) -> dict[str, s
         "options": digest_of(values),
         "transforms": digest_of(transforms),
         **weights,
-        "code": str(_CODE),
+        **code_parts("the alignment", __name__),
     }
 
 
@@ -284,7 +282,8 @@ def _embeddings(
     """Embeddings with every channel removed; kept where one pass gives them all."""
     folder.cache.mkdir(exist_ok=True)
     name = f"channels-{slug(backbone.name)}-{backbone.fingerprint[:16]}-{inputs.images_digest}"
-    cached, piece, parts = folder.cache / f"{name}.npz", f"cache/{name}", {"name": name}
+    cached, piece = folder.cache / f"{name}.npz", f"cache/{name}"
+    parts = {"name": name, **code_parts("the alignment", __name__)}
     kept = _read_owned(cached) if folder.ledger.state(piece, parts).done else None
     if kept is not None:
         advance(len(inputs.names))

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.backbones import (
     Backbone,
     backbone,
@@ -17,7 +16,7 @@ from aisthesis.backbones import (
     transform_of,
     weights_file,
 )
-from aisthesis.config import BackboneConfig, StudyConfig
+from aisthesis.config import BackboneConfig, CommonConfig
 from aisthesis.engine.ledger import file_digest
 from aisthesis.errors import AisthesisError
 from aisthesis.images import Transform
@@ -110,7 +109,7 @@ def build(
     return made
 
 
-def check_request(config: StudyConfig | AlignmentConfig) -> None:
+def check_request(config: CommonConfig) -> None:
     """Refuse a study whose backbones, layers or weights are not there, before any work is done.
 
     Raises

@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from aisthesis.backbones import Backbone
 from aisthesis.config import slug
 from aisthesis.engine import StudyFolder, digest_of, told_plainly
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Chunk, Task
 from aisthesis.errors import AisthesisError
 from aisthesis.heads.embeddings import embedded
@@ -59,7 +60,7 @@ class EmbedJob:
 
 def embedding_folder(root: Path, backbone: Backbone) -> Path:
     """Name a backbone's folder of embeddings after all that they depend on but the images."""
-    key = backbone.embedding_fingerprint[:16]
+    key = digest_of(backbone.embedding_fingerprint, code_parts("embeddings", __name__))
     return StudyFolder(root).cache / f"embeddings-{slug(backbone.name)}-{key}"
 
 

@@ -18,6 +18,7 @@ from aisthesis.agreement.chance import sampled
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
 from aisthesis.engine.chunk_store import as_coordinate
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.files import remove_tree
 from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import open_maps
@@ -36,8 +37,6 @@ from aisthesis.pipeline.network import fitted_backbone, fitted_heads
 
 __all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_parts", "explains_ensembles"]
 
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 3
 _SIZE = 56
 _GRID = 7
 _MASKED_IMAGES = 8
@@ -63,7 +62,8 @@ def explains_ensembles(folder: StudyFolder, config: StudyConfig) -> bool:
 def ensemble_maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What the stage's results depend on, by name."""
     options = digest_of(_masked(config), config.seed)
-    return maps_parts(folder, config) | {"options of the ensemble": options, "code": str(_CODE)}
+    code = code_parts("the ensembles", __name__)
+    return maps_parts(folder, config) | code | {"options of the ensemble": options}
 
 
 def ensemble_maps(

@@ -18,6 +18,7 @@ from aisthesis.backbones.initialise import noise_images
 from aisthesis.config import PlacesConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
 from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
@@ -61,9 +62,6 @@ __all__ = [
     "sample_pixels",
 ]
 
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 4
-
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -81,7 +79,7 @@ def explain_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dic
         "layer": spec.asked.layer or "its own",
         "explained images": config.explain,
         "places": digest_of(config.places.window, config.places.replace),
-        "code of the maps": str(_CODE),
+        **code_parts("the maps", __name__),
     }
 
 
@@ -152,10 +150,10 @@ def explain_backbones(
     specs: Mapping[str, NetworkSpec],
     executor: Executor,
     narrator: Narrator,
-) -> None:
+) -> bool:
     """Score every channel of every backbone's layer and write `maps.zarr`.
 
-    Chunks that are finished under the same key are left as they are.
+    Chunks that are finished under the same key are left as they are; says whether any was not.
     """
     chosen = explained_images(config, inputs)
     chunks = inputs.chunks(chosen, IMAGES_A_CHUNK)
@@ -175,6 +173,7 @@ def explain_backbones(
             for label in group
         ]
         _explain(config, inputs, jobs, len(chosen), executor, narrator)
+    return bool(missing)
 
 
 def _explain(

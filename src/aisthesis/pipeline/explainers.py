@@ -17,12 +17,13 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
+from aisthesis.engine.code import code_parts, library_version
 from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
 from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK
 from aisthesis.errors import RequestError
 from aisthesis.heads import MeanRating
-from aisthesis.maps.explainers import Explainer, Subject, explainers_named
+from aisthesis.maps.explainers import Explainer, Subject, explainers_named, libraries_behind
 from aisthesis.memory import in_halves
 from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.explain import explain_parts, explained_images, in_units, maps_store
@@ -38,9 +39,6 @@ __all__ = [
     "methods_root",
     "subject_of",
 ]
-
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 2
 
 
 def asked_explainers(config: StudyConfig) -> list[Explainer]:
@@ -82,8 +80,16 @@ def explainer_parts(
     return {
         **explain_parts(config, inputs, spec),
         f"options of {one.name}": digest_of(options),
-        "code of the explainers": str(_CODE),
+        **code_parts("the explainers", __name__),
+        **own_code(one),
+        **{library: library_version(library) for library in libraries_behind(one.name)},
     }
+
+
+def own_code(one: Explainer) -> dict[str, str]:
+    """The code of one of the package's own explainers, which is found by its name alone."""
+    module = type(one).__module__
+    return code_parts(one.name, module) if module.startswith("aisthesis.") else {}
 
 
 def explainer_store(
@@ -136,10 +142,11 @@ def explain_by_others(
     specs: Mapping[str, NetworkSpec],
     executor: Executor,
     narrator: Narrator,
-) -> None:
+) -> bool:
     """Make the maps of every asked explainer and backbone that are not there yet.
 
-    They explain the prediction averaged over seeds. Backbones without AIS maps have none.
+    They explain the prediction averaged over seeds. Backbones without AIS maps have none. Says
+    whether any was not there.
     """
     explainers = asked_explainers(config)
     chosen = explained_images(config, inputs)
@@ -159,6 +166,7 @@ def explain_by_others(
     for labels in in_groups(list(work), pooled=executor.pooled):
         group = [pair for label in labels for pair in work[label]]
         _explain(config, inputs, group, len(chosen), executor, narrator)
+    return bool(work)
 
 
 def _explain(

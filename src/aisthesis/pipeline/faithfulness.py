@@ -9,19 +9,18 @@ import torch
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.processes import cores, in_processes
 from aisthesis.explainer_names import BASE
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import explained_images
 from aisthesis.pipeline.inputs import Inputs
-from aisthesis.pipeline.methods import method_keys
+from aisthesis.pipeline.methods import maps_parts, method_keys
 from aisthesis.pipeline.tested import measure_backbone
 
-__all__ = ["faithfulness_key", "images_asked", "measure_faithfulness"]
+__all__ = ["faithfulness_parts", "images_asked", "measure_faithfulness"]
 
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 2
 #: Images that are asked where the study file does not say and compares explainers.
 DEFAULT_IMAGES = 32
 #: Each holds a network and its maps in memory.
@@ -37,13 +36,14 @@ def images_asked(config: StudyConfig) -> int:
     return DEFAULT_IMAGES if set(config.explainers) - set(BASE) else 0
 
 
-def faithfulness_key(folder: StudyFolder, config: StudyConfig) -> str | None:
-    """Digest of all that the stage's result depends on; None where it is not asked for."""
-    keys = method_keys(folder, config)
-    if not images_asked(config) or not keys:
+def faithfulness_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str] | None:
+    """What the stage's tables depend on, by name; None where it is not asked for."""
+    if not images_asked(config) or not method_keys(folder, config):
         return None
     options = config.faithfulness.model_dump(mode="json")
-    return digest_of(_CODE, keys, options, images_asked(config), config.bootstrap, config.seed)
+    asked = digest_of(options, images_asked(config), config.bootstrap, config.seed)
+    code = code_parts("the faithfulness", __name__)
+    return maps_parts(folder, config) | code | {"options of faithfulness": asked}
 
 
 def measure_faithfulness(

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Executor, in_groups, loaded_for
 from aisthesis.engine.ledger import State
+from aisthesis.engine.versions import made_with
 from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, fit_ridge, load_head, save_head
 from aisthesis.pipeline.boxes import seen_shares
 from aisthesis.pipeline.dead_heads import count_silent, tell_dead, with_dead
@@ -28,9 +30,6 @@ from aisthesis.whole import whole_file
 
 __all__ = ["Fit", "fit_parts"]
 
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 4
-
 
 def fit_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
     """What a backbone's heads depend on, by name."""
@@ -40,7 +39,7 @@ def fit_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[st
         **spec.parts,
         "splits": digest_of(splits),
         "options of the fit": digest_of(config.fit.model_dump(mode="json")),
-        "code of the fit": str(_CODE),
+        **code_parts("the fit", __name__),
     }
 
 
@@ -88,8 +87,11 @@ class Fit:
         started = time.perf_counter()
         self._write_tables()
         self._seconds["heads"] += time.perf_counter() - started
-        times = {stage: {"seconds": round(value, 3)} for stage, value in self._seconds.items()}
-        self.folder.record(stages=times)
+        made = {
+            stage: {"seconds": round(value, 3), "versions": made_with()}
+            for stage, value in self._seconds.items()
+        }
+        self.folder.record(stages=made)
         return True
 
     def _fit_group(self, labels: list[str], executor: Executor) -> None:

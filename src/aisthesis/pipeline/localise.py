@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.ledger import file_digest
 from aisthesis.engine.processes import allowed_cores, in_turn_or_processes
 from aisthesis.faithfulness import load_masks, localisation_table
@@ -22,16 +23,13 @@ from aisthesis.pipeline.randomised import randomised_maps
 
 __all__ = ["localise_backbones", "localise_parts"]
 
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 3
-
 
 def localise_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What the stage's table depends on, by name."""
     options = digest_of(config.bootstrap, config.seed, config.randomised)
     masks = _digest_of_masks(config.masks) if config.masks is not None else "none"
-    parts = {"masks": masks, "options": options, "code": str(_CODE)}
-    return maps_parts(folder, config) | parts
+    code = code_parts("the localisation", __name__)
+    return maps_parts(folder, config) | code | {"masks": masks, "options": options}
 
 
 def _digest_of_masks(folder: Path) -> str:

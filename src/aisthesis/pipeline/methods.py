@@ -15,6 +15,7 @@ from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
+from aisthesis.engine.code import code_parts
 from aisthesis.engine.maps_store import group_key, open_maps
 from aisthesis.explainer_names import BASE, CONTROLS, EXPLAINERS, called_in_tables
 from aisthesis.maps.explainers import TITLES
@@ -33,8 +34,6 @@ __all__ = [
     "stored_methods",
 ]
 
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 1
 
 
 def stored_methods(folder: StudyFolder, config: StudyConfig, label: str) -> list[str]:
@@ -100,7 +99,8 @@ def maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
 def methods_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What `methods.csv` depends on, by name."""
     options = digest_of(part_keys("metric", config.metrics), config.bootstrap, config.seed)
-    return maps_parts(folder, config) | {"options": options, "code": str(_CODE)}
+    code = code_parts("the comparison of methods", __name__)
+    return maps_parts(folder, config) | code | {"options": options}
 
 
 def compare_methods(folder: StudyFolder, config: StudyConfig, narrator: Narrator) -> None:

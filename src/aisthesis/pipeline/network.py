@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig, slug
 from aisthesis.engine import StudyFolder, digest_of
+from aisthesis.engine.code import library_version
 from aisthesis.engine.jobs import Chunk
 from aisthesis.errors import RequestError
 from aisthesis.heads import load_head
@@ -76,7 +77,10 @@ class NetworkSpec:
     def parts(self) -> dict[str, str]:
         """What the network itself depends on."""
         network = digest_of(self.asked.name, self.asked.input_px)
-        return {"network": network, "weights": self.weights, "transform": self.transform}
+        parts = {"network": network, "weights": self.weights, "transform": self.transform}
+        if self.asked.name.startswith("timm:"):
+            parts["timm"] = library_version("timm")
+        return parts
 
     @property
     def identity(self) -> str:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from aisthesis.agreement.metrics import metric_facts, metrics_named
-from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.backbones import Backbone
-from aisthesis.config import StudyConfig
+from aisthesis.config import CommonConfig, StudyConfig
 from aisthesis.engine import StudyFolder
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import explainers_named
@@ -27,13 +26,13 @@ from aisthesis.pipeline.catalogue import asked_transform, weights_identity
 
 __all__ = ["own_parts", "parts_at_hand", "plain_keys", "record_parts"]
 
-Config = StudyConfig | AlignmentConfig
+Config = CommonConfig
 _KINDS = {"backbones": "backbone", "metrics": "metric", "explainers": "explainer"}
 
 
 def plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
     """Keys of a study with objects of the user's own by their names, and paths as text."""
-    plain = {k: str(v) if isinstance(v, Path) else v for k, v in keys.items() if v is not None}
+    plain = {key: _as_text(value) for key, value in keys.items() if value is not None}
     for key, kind in _KINDS.items():
         if isinstance(plain.get(key), list | tuple):
             plain[key] = [
@@ -42,6 +41,14 @@ def plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
                 for one in plain[key]
             ]  # fmt: skip
     return plain
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_as_text(item) for item in value]
+    return value
 
 
 def _named(kind: str, given: Any) -> Any:

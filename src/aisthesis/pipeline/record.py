@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from aisthesis import __version__
 from aisthesis.config import StudyConfig
 from aisthesis.engine import StudyFolder
-from aisthesis.engine.versions import library_versions, without_nan
+from aisthesis.engine.versions import without_nan
 from aisthesis.judgments.understood import lines_on
 from aisthesis.pipeline.inputs import Inputs
 
@@ -38,8 +37,6 @@ def record_inputs(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> N
     first = inputs.splits[0]
     splits = {part: len(getattr(first, part)) for part in ("train", "validation", "test")}
     folder.record(
-        aisthesis=__version__,
-        versions=library_versions(),
         images=images,
         ratings=ratings,
         splits={**splits, "seed": config.seed, "seeds": config.seeds},

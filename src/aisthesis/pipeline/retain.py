@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
+from aisthesis.engine.code import code_parts
 from aisthesis.errors import RequestError
 from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, load_head
 from aisthesis.importance.rating_retention import correlations
@@ -29,10 +31,10 @@ from aisthesis.pipeline.retain_batches import RetainedChannels, retain_heads
 from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.retained import RetainedPredictor
 
-__all__ = ["retain_backbones", "retain_files", "retain_parts"]
+__all__ = ["RETAIN_FOLDS", "RETAIN_REPEATS", "retain_backbones", "retain_files", "retain_parts"]
 
-# Raise when what the stage computes changes, so that no stale result is taken for a new one.
-_CODE = 2
+#: Of the validation, where nothing else is asked for.
+RETAIN_FOLDS, RETAIN_REPEATS = 4, 2
 _METRICS = ("plcc", "srcc")
 
 
@@ -60,10 +62,11 @@ def retain_parts(
         f"fit of {label}": digest_of(fit_parts(config, inputs, spec))
         for label, spec in specs.items()
     }
-    return fits | {"folds": str(folds), "repeats": str(repeats), "code": str(_CODE)}
+    code = code_parts("the retention", __name__)
+    return fits | code | {"folds": str(folds), "repeats": str(repeats)}
 
 
-def retain_files(folder: StudyFolder) -> dict[str, Any]:
+def retain_files(folder: StudyFolder) -> dict[str, Path]:
     """Where the stage writes."""
     return {
         "retention": folder.root / "retention.csv",

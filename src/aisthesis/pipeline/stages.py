@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
-from aisthesis.engine.jobs import Executor
+from aisthesis.engine.jobs import Executor, Serial
 from aisthesis.engine.ledger import Parts
 from aisthesis.memory import told_of_memory
 from aisthesis.pipeline.agree import agree_backbones, agree_parts
@@ -19,12 +19,20 @@ from aisthesis.pipeline.ensemble_maps import (
     ensemble_maps_parts,
     explains_ensembles,
 )
-from aisthesis.pipeline.faithfulness import faithfulness_key, measure_faithfulness
+from aisthesis.pipeline.faithfulness import faithfulness_parts, measure_faithfulness
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.localise import localise_backbones, localise_parts
-from aisthesis.pipeline.methods import compare_methods, maps_parts, methods_parts
+from aisthesis.pipeline.methods import compare_methods, methods_parts
+from aisthesis.pipeline.network import NetworkSpec
+from aisthesis.pipeline.retain import (
+    RETAIN_FOLDS,
+    RETAIN_REPEATS,
+    retain_backbones,
+    retain_files,
+    retain_parts,
+)
 
-__all__ = ["TableStage", "do_stage", "table_stages"]
+__all__ = ["TableStage", "do_stage", "held_stages", "retain_stage", "table_stages"]
 
 
 @dataclass(frozen=True)
@@ -83,14 +91,52 @@ def table_stages(
             (folder.localisation,),
             lambda: localise_backbones(folder, config, inputs, narrator),
         )
-    asked = faithfulness_key(folder, config)
-    if asked is not None:
+    tested = faithfulness_parts(folder, config)
+    if tested is not None:
         yield TableStage(
             "faithfulness",
-            maps_parts(folder, config) | {"options of faithfulness": digest_of(asked)},
+            tested,
             (folder.faithfulness, folder.cascade),
             lambda: measure_faithfulness(folder, config, inputs, narrator),
         )
+
+
+def retain_stage(
+    folder: StudyFolder,
+    config: StudyConfig,
+    inputs: Inputs,
+    specs: Mapping[str, NetworkSpec],
+    validation: tuple[int, int],
+    narrator: Narrator,
+) -> TableStage:
+    """Give the stage that keeps the best channels, with folds and repeats of its validation."""
+    folds, repeats = validation
+    return TableStage(
+        "retain",
+        retain_parts(config, inputs, specs, folds, repeats),
+        tuple(retain_files(folder).values()),
+        lambda: retain_backbones(
+            folder, config, inputs, folds=folds, repeats=repeats, narrator=narrator
+        ),
+    )
+
+
+def held_stages(
+    folder: StudyFolder,
+    config: StudyConfig,
+    inputs: Inputs,
+    specs: Mapping[str, NetworkSpec],
+    narrator: Narrator,
+) -> Iterator[TableStage]:
+    """Give the stages that a study asks for, and `retain` where it was asked for by command."""
+    yield from table_stages(folder, config, inputs, Serial(), narrator)
+    held = folder.ledger.parts("retain")
+    if held:
+        try:
+            validation = int(held["folds"]), int(held["repeats"])
+        except (KeyError, ValueError):  # not as we write it
+            validation = RETAIN_FOLDS, RETAIN_REPEATS
+        yield retain_stage(folder, config, inputs, specs, validation, narrator)
 
 
 def do_stage(folder: StudyFolder, stage: TableStage, narrator: Narrator) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pandas as pd
-
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.chunk_store import ChunkStore
-from aisthesis.engine.jobs import Serial
 from aisthesis.engine.ledger import State
 from aisthesis.engine.store_index import index_state
 from aisthesis.pipeline.explain import explained_images, maps_store
@@ -17,9 +14,9 @@ from aisthesis.pipeline.explainers import asked_explainers, explainer_store
 from aisthesis.pipeline.fit import Fit
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec
-from aisthesis.pipeline.stages import table_stages
+from aisthesis.pipeline.stages import held_stages
 
-__all__ = ["STATUS_COLUMNS", "study_status"]
+__all__ = ["STATUS_COLUMNS", "Row", "study_status"]
 
 STATUS_COLUMNS = ("stage", "of", "state", "done", "total", "why")
 
@@ -28,7 +25,7 @@ Row = tuple[str, str, str, int, int, str]
 
 def study_status(
     folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
-) -> pd.DataFrame:
+) -> list[Row]:
     """Compare what is in a study's folder with what it would be made from now.
 
     The digest of every file that the study has made is computed again.
@@ -39,12 +36,12 @@ def study_status(
     if any(row[0] == "explain" for row in rows):
         rows.append(_row("explain", "index", index_state(folder.root, folder.maps.name)))
     unfinished = next((row for row in rows if row[2] != "done"), None)
-    for stage in table_stages(folder, config, inputs, Serial(), narrator):
+    for stage in held_stages(folder, config, inputs, specs, narrator):
         state = folder.ledger.state(stage.name, stage.parts)
         if state.done and unfinished is not None:
             state = State("stale", f"{unfinished[0]} of {unfinished[1]} is {unfinished[2]}")
         rows.append(_row(stage.name, "all backbones", state))
-    return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
+    return rows
 
 
 def _fit_rows(

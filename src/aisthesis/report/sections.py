@@ -31,6 +31,9 @@ from aisthesis.report.wording import (
 
 __all__ = ["ExamplePage", "example_page", "planted_page", "units_said", "versions_line"]
 
+#: Stages that compute nothing of what the report says.
+_NO_NUMBERS = ("check", "report")
+
 
 @dataclass(frozen=True)
 class ExamplePage:
@@ -174,6 +177,27 @@ def units_said(pages: Sequence[ExamplePage]) -> str:
 
 
 def versions_line(provenance: dict[str, Any]) -> list[str]:
-    """List the software with its exact versions, aisthesis first."""
-    versions = {"aisthesis": provenance.get("aisthesis"), **provenance.get("versions", {})}
-    return [f"{name} {version}" for name, version in versions.items() if version]
+    """List the software with its exact versions, aisthesis first.
+
+    Where stages were computed with several versions, each is given with its stages.
+    """
+    stages = {
+        stage: facts["versions"]
+        for stage, facts in (provenance.get("stages") or {}).items()
+        if stage not in _NO_NUMBERS and isinstance(facts, dict) and facts.get("versions")
+    }
+    if not stages:  # a folder of 0.1.0 says it once
+        versions = {"aisthesis": provenance.get("aisthesis"), **provenance.get("versions", {})}
+        return [f"{name} {version}" for name, version in versions.items() if version]
+    said = []
+    for name in dict.fromkeys(name for versions in stages.values() for name in versions):
+        with_version: dict[str, list[str]] = {}
+        for stage, versions in stages.items():
+            if name in versions:
+                with_version.setdefault(versions[name], []).append(stage)
+        told = [
+            f"{version} ({and_list(of)})" if len(with_version) > 1 else version
+            for version, of in with_version.items()
+        ]
+        said.append(f"{name} {and_list(told)}")
+    return said

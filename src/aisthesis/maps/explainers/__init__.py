@@ -14,6 +14,7 @@ from aisthesis.maps.explainers.table import (
     TITLES,
     explainer_table,
     explainers_named,
+    libraries_behind,
     require_libraries,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "checked_names",
     "explainer_table",
     "explainers_named",
+    "libraries_behind",
     "multiscale",
     "occlusion",
     "on_cells",

@@ -13,7 +13,13 @@ from aisthesis.explainer_table import EXPLAINER_TABLE, ExplainerKind
 from aisthesis.maps.explainers.face import Explainer, optional
 from aisthesis.maps.explainers.own import own_explainer
 
-__all__ = ["TITLES", "explainer_table", "explainers_named", "require_libraries"]
+__all__ = [
+    "TITLES",
+    "explainer_table",
+    "explainers_named",
+    "libraries_behind",
+    "require_libraries",
+]
 
 TITLES = {one.name: one.title for one in EXPLAINER_TABLE.values()}
 
@@ -86,6 +92,13 @@ def explainer_table() -> pd.DataFrame:
         for one in EXPLAINER_TABLE.values()
     ]
     return pd.DataFrame(rows)
+
+
+def libraries_behind(name: str) -> list[str]:
+    """Optional libraries that make an explainer's maps, as they are installed."""
+    modules = EXPLAINER_TABLE[name].libraries if name in EXPLAINER_TABLE else ()
+    tops = {module.partition(".")[0] for module in modules}
+    return sorted({"skimage": "scikit-image"}.get(top, top) for top in tops)
 
 
 def require_libraries(names: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+"""Studies from configuration to report: what both kinds share, and each kind."""
