@@ -49,12 +49,15 @@ class TableStage:
         What it writes, folders with all that is in them.
     work : callable
         Does it.
+    after : tuple of str
+        Stages that must be done before.
     """
 
     name: str
     parts: Parts
     files: tuple[Path, ...]
     work: Callable[[], None]
+    after: tuple[str, ...] = ("fit", "explain")
 
 
 def table_stages(
@@ -118,6 +121,7 @@ def retain_stage(
         lambda: retain_backbones(
             folder, config, inputs, folds=folds, repeats=repeats, narrator=narrator
         ),
+        after=("fit",),
     )
 
 

@@ -35,9 +35,10 @@ def study_status(
     rows += _map_rows(folder, config, inputs, specs)
     if any(row[0] == "explain" for row in rows):
         rows.append(_row("explain", "index", index_state(folder.root, folder.maps.name)))
-    unfinished = next((row for row in rows if row[2] != "done"), None)
+    open_rows = [row for row in rows if row[2] != "done"]
     for stage in held_stages(folder, config, inputs, specs, narrator):
         state = folder.ledger.state(stage.name, stage.parts)
+        unfinished = next((row for row in open_rows if row[0] in stage.after), None)
         if state.done and unfinished is not None:
             state = State("stale", f"{unfinished[0]} of {unfinished[1]} is {unfinished[2]}")
         rows.append(_row(stage.name, "all backbones", state))
