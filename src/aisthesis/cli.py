@@ -13,7 +13,14 @@ from typing import Any, NoReturn
 
 from aisthesis import __version__
 from aisthesis.cli_check import add_check
-from aisthesis.cli_engine import add_engine_options, add_links, add_plan, add_status, engine_options
+from aisthesis.cli_engine import (
+    add_engine_options,
+    add_links,
+    add_plan,
+    add_status,
+    engine_options,
+    options_given,
+)
 from aisthesis.cli_open import open_study, report_of
 from aisthesis.cli_pair import add_pair
 from aisthesis.cli_similarity import add_align, add_retain
@@ -245,9 +252,19 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from aisthesis.cli_open import holds_similarities, open_any
     from aisthesis.engine import Terminal
     from aisthesis.study import Study
 
+    if options.study is not None and holds_similarities(options.study, options.follow_links):
+        given = options_given(options)
+        if given:
+            raise RequestError(
+                f"{options.study} is a study of similarity judgments, for which `run` has no "
+                f"options; give {given[0]} to `aisthesis align`"
+            )
+        print(open_any(options.study, follow_links=options.follow_links).run().folder.report)
+        return
     study = Study(_asked(options), narrator=Terminal(), follow_links=options.follow_links)
     if options.study is not None:
         study.settings_from(options.study)

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_engine_options", "add_links", "add_plan", "add_status", "engine_options"]
+__all__ = [
+    "add_engine_options",
+    "add_links",
+    "add_plan",
+    "add_status",
+    "engine_options",
+    "options_given",
+]
 
 
 def add_engine_options(command: Any) -> None:
@@ -37,6 +44,15 @@ def engine_options(values: dict[str, Any], options: argparse.Namespace) -> None:
         values["engine"] = "dask"
     elif options.workers is not None and values.get("engine", "serial") == "serial":
         values["engine"] = "processes"
+
+
+def options_given(options: argparse.Namespace) -> list[str]:
+    """Options that were given beside a study, as they are written."""
+    return [
+        f"--{name.replace('_', '-')}"
+        for name, value in vars(options).items()
+        if name not in ("study", "command", "follow_links") and value not in (None, [])
+    ]
 
 
 def add_links(command: Any) -> None:

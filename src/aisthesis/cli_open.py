@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from aisthesis.alignment import Alignment
     from aisthesis.study import Study
 
-__all__ = ["open_any", "open_study", "report_of"]
+__all__ = ["holds_similarities", "open_any", "open_study", "report_of"]
 
 
 def open_study(path: Path, *, follow_links: bool = False) -> Study:
@@ -22,16 +22,21 @@ def open_study(path: Path, *, follow_links: bool = False) -> Study:
     return Study.open(path, narrator=Terminal(), follow_links=follow_links)
 
 
+def holds_similarities(path: Path, follow_links: bool) -> bool:
+    """Whether a study file or folder is one of similarity judgments."""
+    from aisthesis.config import read_toml
+    from aisthesis.engine import StudyFolder
+
+    if path.is_dir():
+        return "judgments" in StudyFolder(path, follow_links=follow_links).study_keys()
+    return "judgments" in read_toml(path)
+
+
 def open_any(path: Path, *, follow_links: bool = False) -> Study | Alignment:
     """Open a study of ratings or of similarity judgments by its folder or its file."""
-    from aisthesis.config import read_toml
-    from aisthesis.engine import StudyFolder, Terminal
+    from aisthesis.engine import Terminal
 
-    if path.is_file():
-        keys = read_toml(path)
-    else:
-        keys = StudyFolder(path, follow_links=follow_links).study_keys()
-    if "judgments" not in keys:
+    if not holds_similarities(path, follow_links):
         return open_study(path, follow_links=follow_links)
     from aisthesis.alignment import Alignment
 

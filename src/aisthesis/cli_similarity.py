@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from aisthesis.cli_engine import add_links
+from aisthesis.cli_engine import add_links, options_given
 from aisthesis.errors import RequestError
 
 __all__ = ["add_align", "add_retain"]
@@ -97,11 +97,7 @@ def _align(options: argparse.Namespace) -> None:
 
 
 def _refuse_options(options: argparse.Namespace) -> None:
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name, value in vars(options).items()
-        if name not in ("study", "command", "follow_links") and value not in (None, [])
-    ]
+    given = options_given(options)
     if given:
         raise RequestError(
             f"{options.study} is the folder of a study, which has its settings already; give its "

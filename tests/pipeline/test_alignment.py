@@ -203,9 +203,12 @@ def test_the_command_line_runs_a_file_and_a_folder(planted, judgments, tmp_path,
     assert main(["align", str(tmp_path / "study.toml"), "--measure", "spearman"]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "s" / "report.html")
     assert AlignmentFolder(tmp_path / "s").config().measure == "spearman"
-    assert main(["align", str(tmp_path / "s")]) == 0
+    assert main(["run", str(tmp_path / "s")]) == 0
+    assert "align: already done" in capsys.readouterr().err
     assert main(["align", str(tmp_path / "s"), "--folds", "2"]) == 2
     assert "has its settings already" in capsys.readouterr().err
+    assert main(["run", str(tmp_path / "study.toml"), "--seed", "2"]) == 2
+    assert "give --seed to `aisthesis align`" in capsys.readouterr().err
 
 
 def test_wrong_requests_are_refused_in_words(make, study, planted, tmp_path) -> None:
