@@ -35,7 +35,6 @@ __all__ = [
 ]
 
 
-
 def stored_methods(folder: StudyFolder, config: StudyConfig, label: str) -> list[str]:
     """Methods that a backbone has maps of and the study asks for, in the study's order."""
     root = methods_root(folder, label)
