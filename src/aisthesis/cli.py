@@ -455,7 +455,9 @@ def _planted(options: argparse.Namespace) -> None:
             f"{options.out} is not empty; choose an empty or new folder, or give --force to write "
             "over what is in it"
         )
-    render = render_study(options.out, options.n, seed=options.seed, size_px=options.size)
+    render = render_study(
+        options.out, options.n, seed=options.seed, size_px=options.size, force=options.force
+    )
     Terminal().say(f"{options.n} images, single raters' ratings and masks")
     print(render.root if hasattr(render, "root") else options.out)
 

@@ -19,6 +19,8 @@ class Broken(NamedTuple):
     outcome: str
     file: str
     tests: tuple[str, ...]
+    #: Why studies of the other kind cannot have the fault, where they cannot.
+    alone: str = ""
 
 
 _SAME = "the next run goes on; same result"
@@ -27,10 +29,11 @@ _DAMAGE, _FOREIGN, _TORN = "test_damage", "test_foreign_folder", "test_torn_file
 _MOVING, _TORN_TOO = "test_moving", "test_torn_alignment"
 _STREAMS, _OURS = "test_streams", "test_what_is_ours"
 _SCRIPTS = "test_other_scripts"
+_WORKERS = "others have no workers"
 
 BROKEN = [
-    Broken("`kill -9` at ten random moments", _SAME, _KILLS,
-           ("test_kill_9_at_ten_random_moments_loses_nothing",)),
+    Broken("`kill -9` at twelve random moments", _SAME, _KILLS,
+           ("test_kill_9_at_random_moments_loses_nothing",)),
     Broken("`kill -9` after every finished piece, up to sixty times", "nothing that was finished "
            "is done again; same result", _KILLS,
            ("test_kills_one_after_another_on_the_same_study",)),
@@ -40,24 +43,24 @@ BROKEN = [
            "first", _KILLS, ("test_a_second_run_on_the_same_folder_is_told_so",)),
     Broken("a Dask worker killed while embedding, while making maps", "its chunk is done by "
            "another; same result", _CLUSTER,
-           ("test_a_worker_killed_in_the_middle_loses_nothing",)),
+           ("test_workers_killed_in_the_middle_lose_nothing",), _WORKERS),
     Broken("the Dask scheduler killed and restarted with its workers", "waited for, unfinished "
            "chunks given again; same result", _CLUSTER,
-           ("test_the_scheduler_lost_and_restarted",)),
+           ("test_the_scheduler_lost_and_restarted",), _WORKERS),
     Broken("no scheduler there; workers that are all gone", "one sentence, after 30 s at first "
            "and 120 s later", _CLUSTER,
            ("test_no_scheduler_is_one_sentence",
-            "test_workers_that_are_all_gone_are_not_waited_for_for_ever")),
+            "test_workers_that_are_all_gone_are_not_waited_for_for_ever"), _WORKERS),
     Broken("a worker that stands still before the first task", "refused by name after 60 s",
-           _CLUSTER, ("test_a_worker_that_stands_still_is_not_waited_for",)),
+           _CLUSTER, ("test_a_worker_that_stands_still_is_not_waited_for",), _WORKERS),
     Broken("a worker with other sources, another version of aisthesis, torch, NumPy or Python",
            "refused by name before the first task", _CLUSTER,
            ("test_a_worker_with_other_sources_is_refused_before_the_first_task",
-            "test_every_version_that_results_depend_on_is_compared")),
+            "test_every_version_that_results_depend_on_is_compared"), _WORKERS),
     Broken("a worker that does not see the study's folder", "one sentence", _CLUSTER,
-           ("test_a_folder_that_a_worker_does_not_see_is_said",)),
+           ("test_a_folder_that_a_worker_does_not_see_is_said",), _WORKERS),
     Broken("a helper process of `--workers` killed", "one sentence; same result afterwards",
-           _CLUSTER, ("test_a_process_killed_in_the_middle_is_said_and_gone_on_from",)),
+           _CLUSTER, ("test_processes_killed_in_the_middle_are_said_and_gone_on_from",), _WORKERS),
     Broken("an image cut short between two runs", "refused by name; put back, nothing is redone",
            _DAMAGE, ("test_an_image_corrupted_between_two_runs",)),
     Broken("an image replaced between two runs, with an older date", "stale; what depends on it "
@@ -73,7 +76,7 @@ BROKEN = [
     Broken("a table or a head damaged", "found by its digest, made again; same result", _DAMAGE,
            ("test_a_damaged_table_or_head_is_made_again",)),
     Broken("embeddings damaged, ledger gone", "computed again; same result", _DAMAGE,
-           ("test_damaged_embeddings_are_computed_again",)),
+           ("test_damaged_embeddings_are_computed_again",), "others keep none"),
     Broken("each kind of file that a study keeps truncated, emptied, overwritten with `null` or "
            "garbage", "`status` says damaged, or to do; no traceback", _TORN,
            ("test_status_tells_every_kind_of_torn_file",)),
@@ -119,7 +122,7 @@ BROKEN = [
            ("test_arrays_that_name_far_more_than_they_hold_are_refused",)),
     Broken("settings in a folder that would run code (`preload`, a worker's class, a prologue, a "
            "scheduler)", "`status` and `report` start nothing, other commands refuse", _FOREIGN,
-           ("test_a_folders_settings_run_nothing",)),
+           ("test_a_folders_settings_run_nothing",), _WORKERS),
     Broken("a ledger that names files outside the folder", "not believed", _FOREIGN,
            ("test_a_ledger_names_no_file_outside_and_no_endless_one",)),
     Broken("standard error full or closed", "its words are dropped; the work is done, the exit "
@@ -137,7 +140,8 @@ BROKEN = [
            ("test_a_demo_deletes_nothing_that_it_did_not_make",
             "test_an_interrupted_demo_is_mended")),
     Broken("a table that `predict` wrote, edited by hand", "not overwritten without `--force`",
-           _OURS, ("test_predictions_that_were_edited_are_not_overwritten",)),
+           _OURS, ("test_predictions_that_were_edited_are_not_overwritten",),
+           "others predict nothing"),
     Broken("a working folder whose name is no UTF-8", "studies are refused in one sentence and "
            "leave nothing; `planted`, `pair` and `status` work", _SCRIPTS,
            ("test_a_working_folder_that_is_no_utf_8",)),
@@ -151,7 +155,7 @@ _ROOT = Path(__file__).parent
 def studies_of(row: Broken) -> str:
     """Which kinds of studies a row's tests try, by the names of their fixtures.
 
-    `folder` is a finished study of each kind, `aligned` one of similarities.
+    `folder` and `whole` are a finished study of each kind, `aligned` one of similarities.
 
     Raises
     ------
@@ -166,7 +170,9 @@ def studies_of(row: Broken) -> str:
     }
     if any(name not in arguments for name in row.tests):
         raise LookupError(f"{row.file}.py has not all of {', '.join(row.tests)}")
-    if all("folder" in arguments[name] for name in row.tests):
+    if all({"folder", "whole"} & arguments[name] for name in row.tests):
         return "both"
+    if row.alone:
+        return f"ratings ({row.alone})"
     aligned = all("aligned" in arguments[name] for name in row.tests)
     return "similarities" if aligned else "ratings"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import filecmp
+import importlib
+import multiprocessing
+import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import tomli_w
 import torch
 import xarray as xr
 
+from aisthesis import Alignment
 from aisthesis.cli import main
 from aisthesis.miniature import render_study
 
@@ -34,6 +38,22 @@ epochs = 4
 def one_thread() -> None:
     """Sums depend on the number of threads in their last digits."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def children():
+    """Processes that start at once: a clean server has imported everything for them."""
+    here = str(Path(__file__).parent)
+    path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(here)
+        patch.setenv("PYTHONPATH", path)
+        patch.setenv("OMP_NUM_THREADS", "1")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["warm"])
+        context.warm = importlib.import_module("warm")
+        multiprocessing.forkserver.ensure_running()
+        yield context
 
 
 @pytest.fixture(scope="session")
@@ -78,11 +98,11 @@ def study_file(study_keys, tmp_path):
 
 @pytest.fixture(scope="session")
 def same_study():
-    """Compare two studies' tables to the byte and arrays to the bit (or within a tolerance)."""
+    """Compare tables of two studies to the byte, arrays to the bit (or within a tolerance)."""
 
     def compare(one, other, tolerance: float = 0.0) -> None:
         tables = sorted(path.name for path in one.glob("*.csv"))
-        assert "agreement.csv" in tables
+        assert {"agreement.csv", "alignment.csv"} & set(tables)
         assert tables == sorted(path.name for path in other.glob("*.csv"))
         for name in tables:
             if tolerance == 0:
@@ -144,10 +164,22 @@ def finished_alignment(finished, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(params=["ratings", "similarities"])
-def folder(request, tmp_path) -> Path:
-    """A copy of a finished study's folder of each kind; what else there is lies beside it."""
+def whole(request) -> Path:
+    """A finished study's folder of each kind, to be looked at only."""
     name = "finished" if request.param == "ratings" else "finished_alignment"
-    root = shutil.copytree(request.getfixturevalue(name), tmp_path / "root")
+    return request.getfixturevalue(name) / "study"
+
+
+@pytest.fixture
+def unreported(monkeypatch) -> None:
+    """Make no reports: `align` always does, and they take seconds."""
+    monkeypatch.setattr(Alignment, "report", lambda study: study.folder.report)
+
+
+@pytest.fixture
+def folder(whole, tmp_path) -> Path:
+    """A copy of that folder; what else there is lies beside it."""
+    root = shutil.copytree(whole.parent, tmp_path / "root")
     beside = root / "beside"
     (beside / "folder").mkdir(parents=True)
     for place in (beside / "photograph.png", beside / "folder/00000.jpg", beside / "folder/c"):

@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import numpy as np
 import pandas as pd
 
 import aisthesis.study  # noqa: F401 - loaded before any clock runs
+from aisthesis import Alignment, Study
+from aisthesis.engine import Narrator
 from aisthesis.errors import AisthesisError
 from aisthesis.images import ImageFolder
 
@@ -33,6 +36,20 @@ def write_judgments(images: Path, table: Path, n: int = 8) -> Path:
     np.fill_diagonal(judged, 0)
     pd.DataFrame(judged, index=names, columns=names).to_csv(table)
     return table
+
+
+def opened(place: Path, narrator: Narrator | None = None) -> Study | Alignment:
+    """The study of either kind that a study file or a study's folder names."""
+    file = place / "study.toml" if place.is_dir() else place
+    keys = tomllib.loads(file.read_text(encoding="utf-8"))
+    kind = Alignment if "judgments" in keys else Study
+    return kind.from_toml(file, narrator=narrator)
+
+
+def go_on(place: Path, narrator: Narrator | None = None) -> None:
+    """Run a study of either kind up to its report."""
+    study = opened(place, narrator)
+    study.run(until="agree") if isinstance(study, Study) else study.run()
 
 
 @dataclass(frozen=True)

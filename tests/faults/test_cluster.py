@@ -29,10 +29,10 @@ def small_chunks(monkeypatch) -> None:
 
 
 class AtFirst(Narrator):
-    """Does something when the first chunk of some work is finished."""
+    """Does something when the first chunk (or so many) of each of some works is finished."""
 
-    def __init__(self, work: str, then) -> None:
-        self.work, self.then, self.done = work, then, False
+    def __init__(self, works: tuple[str, ...], then, chunks: int = 1) -> None:
+        self.left, self.then, self.chunks = set(works), then, chunks
         self.said: list[str] = []
 
     def say(self, message: str) -> None:
@@ -45,9 +45,12 @@ class AtFirst(Narrator):
 
         @contextmanager
         def counted():
+            finished = []
+
             def advance(n: int) -> None:
-                if self.work in label and not self.done:
-                    self.done = True
+                finished.append(n)
+                for work in [w for w in self.left if w in label and len(finished) >= self.chunks]:
+                    self.left.remove(work)
                     self.then()
 
             yield advance
@@ -65,39 +68,45 @@ def serial(study_keys, tmp_path_factory):
     return root
 
 
+@pytest.fixture
+def forked(children):
+    """Have Dask fork its workers from the server that has imported everything."""
+    import dask
+
+    with pytest.MonkeyPatch.context() as patch:
+        # What the server preloads is chosen already.
+        patch.setattr("distributed.utils._forkserver_preload_set", True)
+        with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+            yield
+
+
 def workers() -> list:
     """Processes that a cluster on this machine has started and that do tasks."""
     mine = psutil.Process().children(recursive=True)
-    return [p for p in mine if "spawn_main" in " ".join(p.cmdline()) and not p.children()]
+    return [p for p in mine if "forkserver" in " ".join(p.cmdline()) and not p.children()]
 
 
-@pytest.mark.parametrize("work", ["embeddings", "maps"])
-def test_a_worker_killed_in_the_middle_loses_nothing(
-    work, serial, study_keys, tmp_path, same_study
+@pytest.mark.usefixtures("forked")
+def test_workers_killed_in_the_middle_lose_nothing(
+    serial, study_keys, tmp_path, same_study
 ) -> None:
     def kill() -> None:
-        victim = max(workers(), key=lambda p: p.memory_info().rss)
+        victim = max(workers(), key=lambda p: sum(p.cpu_times()[:2]))
         os.kill(victim.pid, signal.SIGKILL)
 
-    narrator = AtFirst(work, kill)
+    narrator = AtFirst(("embeddings", "maps"), kill)
     keys = study_keys(tmp_path / "s") | {"engine": "dask", "workers": 2}
     Study(**keys, narrator=narrator).run(until="agree")
-    assert narrator.done
+    assert not narrator.left
     assert any("dashboard http" in line for line in narrator.said)
     same_study(serial, tmp_path / "s")
 
 
-def test_processes_give_what_the_serial_engine_gives(
+def test_processes_killed_in_the_middle_are_said_and_gone_on_from(
     serial, study_keys, tmp_path, same_study
 ) -> None:
-    keys = study_keys(tmp_path / "s") | {"engine": "processes", "workers": 2}
-    Study(**keys).run(until="agree")
-    same_study(serial, tmp_path / "s")
+    """What they have made, half of the maps, is what the serial engine gives."""
 
-
-def test_a_process_killed_in_the_middle_is_said_and_gone_on_from(
-    serial, study_keys, tmp_path, same_study
-) -> None:
     def kill() -> None:
         helpers = [p for p in psutil.Process().children() if "serve" in " ".join(p.cmdline())]
         for helper in helpers:
@@ -105,47 +114,62 @@ def test_a_process_killed_in_the_middle_is_said_and_gone_on_from(
 
     keys = study_keys(tmp_path / "s") | {"engine": "processes", "workers": 2}
     with pytest.raises(AisthesisError, match="helper process ended before its work was done"):
-        Study(**keys, narrator=AtFirst("maps", kill)).run(until="agree")
+        Study(**keys, narrator=AtFirst(("maps",), kill, chunks=10)).run(until="agree")
     Study(**keys | {"engine": "serial"}).run(until="agree")
     same_study(serial, tmp_path / "s")
 
 
 class Cluster:
-    """A scheduler and a worker as processes of their own."""
+    """A scheduler and workers as processes of their own, forked from a server where they can be."""
 
-    def __init__(self, port: int, folder) -> None:
+    def __init__(self, children, port: int, folder) -> None:
         self.port, self.folder = port, folder
-        self.processes: list[subprocess.Popen] = []
+        self._children = children
+        self.processes: list = []
 
     @property
     def address(self) -> str:
         return f"tcp://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        common = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": self.folder}
-        dask = [sys.executable, "-m", "distributed.cli"]
-        names = ("dask_scheduler", "dask_worker")
-        rest = (
-            ["--port", str(self.port), "--no-dashboard", "--host", "127.0.0.1"],
-            [self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"],
-        )
-        for name, options in zip(names, rest, strict=True):
-            command = [*dask[:2], f"distributed.cli.{name}", *options]
-            self.processes.append(subprocess.Popen(command, **common))
+        self.start_scheduler()
+        self._fork("dask_worker", self._of_worker)
+
+    def start_scheduler(self) -> None:
+        options = ["--port", str(self.port), "--no-dashboard", "--host", "127.0.0.1"]
+        self._fork("dask_scheduler", options)
+
+    def start_worker_with(self, path) -> None:
+        """Start a worker that takes its packages from elsewhere first."""
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", *self._of_worker]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": self.folder}
+        env = os.environ | {"PYTHONPATH": str(path)}
+        self.processes.append(subprocess.Popen(command, env=env, **quiet))
+
+    @property
+    def _of_worker(self) -> list[str]:
+        local = ["--local-directory", str(self.folder)]
+        return [self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny", *local]
+
+    def _fork(self, name: str, options: list[str]) -> None:
+        module, target = f"distributed.cli.{name}", self._children.warm.run_module
+        process = self._children.Process(target=target, args=(module, options))
+        process.start()
+        self.processes.append(process)
 
     def stop(self) -> None:
         for process in self.processes:
             process.kill()
-            process.wait()
+            getattr(process, "wait", getattr(process, "join", None))()
         self.processes.clear()
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(children, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    made = Cluster(port, tmp_path)
+    made = Cluster(children, port, tmp_path)
     yield made
     made.stop()
 
@@ -159,11 +183,11 @@ def test_the_scheduler_lost_and_restarted(
         cluster.start()
 
     cluster.start()
-    narrator = AtFirst("maps", restart)
+    narrator = AtFirst(("maps",), restart)
     keys = study_keys(tmp_path / "s")
     keys |= {"engine": "dask", "dask": {"scheduler": cluster.address}}
     Study(**keys, narrator=narrator).run(until="agree")
-    assert narrator.done
+    assert not narrator.left
     assert any("is lost with" in line for line in narrator.said)
     same_study(serial, tmp_path / "s")
 
@@ -177,6 +201,7 @@ def test_no_scheduler_is_one_sentence(study_keys, tmp_path, monkeypatch) -> None
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_network_is_loaded_once_a_worker(study_keys, tmp_path) -> None:
     """Every chunk of a worker names the same loading."""
     from aisthesis.engine.jobs import Chunk, Task
@@ -195,6 +220,7 @@ def test_a_network_is_loaded_once_a_worker(study_keys, tmp_path) -> None:
     assert 1 <= len(list(tmp_path.glob("load-*"))) <= 2
 
 
+@pytest.mark.usefixtures("forked")
 def test_workers_that_are_all_gone_are_not_waited_for_for_ever(tmp_path, monkeypatch) -> None:
     from aisthesis.engine import cluster as module
     from aisthesis.engine.jobs import Chunk, Task
@@ -242,35 +268,38 @@ def loaded_where(place: str):
     return LoadedWhere(place)
 
 
-@pytest.mark.parametrize("change", ["", "# another make\n"])
-def test_a_worker_with_other_sources_is_refused_before_the_first_task(
-    change, cluster, tmp_path, monkeypatch
-) -> None:
+def test_a_worker_with_other_sources_is_refused_before_the_first_task(cluster, tmp_path) -> None:
     """One character of a comment is enough; the same sources elsewhere are the same."""
     import shutil
     from pathlib import Path
 
     import aisthesis
     from aisthesis.engine.cluster import DaskExecutor
+    from aisthesis.engine.jobs import Chunk, Task
 
     package = Path(aisthesis.__file__).parent
-    there = tmp_path / "there"
-    shutil.copytree(package, there / "aisthesis", ignore=shutil.ignore_patterns("__pycache__"))
-    with (there / "aisthesis/errors.py").open("a") as file:
-        file.write(change)
-    monkeypatch.setenv("PYTHONPATH", str(there))
-    cluster.start()
+    for name in ("same", "other"):
+        there = tmp_path / name / "aisthesis"
+        shutil.copytree(package, there, ignore=shutil.ignore_patterns("__pycache__"))
+    with (there / "errors.py").open("a") as file:
+        file.write("# another make\n")
+    cluster.start_scheduler()
+    cluster.start_worker_with(tmp_path / "same")
     executor = DaskExecutor(cluster.address, 1, Narrator())
     try:
-        if not change:
-            executor.require_same_workers(tmp_path)
-            assert not list(tmp_path.glob(".*.seen"))
-            return
+        executor.require_same_workers(tmp_path)
+        assert not list(tmp_path.glob(".*.seen"))
+        same = cluster.processes.pop()
+        same.kill()
+        same.wait()
+        ends = time.monotonic() + 30
+        while executor.n_threads() and time.monotonic() < ends:
+            time.sleep(0.05)
+        cluster.start_worker_with(tmp_path / "other")
+        executor._client.wait_for_workers(1, timeout=30)
         with pytest.raises(AisthesisError, match="the digest of its sources is") as caught:
             executor.require_same_workers(tmp_path)
         assert "\n" not in str(caught.value)
-        from aisthesis.engine.jobs import Chunk, Task
-
         # One that joins later is found by its first task.
         with pytest.raises(AisthesisError, match="computes with other code"):
             list(executor.run([Task(loaded_where(str(tmp_path)), Chunk(0, ("a",)))]))
@@ -314,12 +343,12 @@ def test_a_worker_that_stands_still_is_not_waited_for(cluster, tmp_path, monkeyp
     executor = module.DaskExecutor(cluster.address, 1, Narrator())
     worker = cluster.processes[1]
     try:
-        worker.send_signal(signal.SIGSTOP)
+        os.kill(worker.pid, signal.SIGSTOP)
         started = time.monotonic()
         with pytest.raises(AisthesisError, match="does not answer within 1 s") as caught:
             executor.require_same_workers(tmp_path)
         assert time.monotonic() - started < 30
         assert "\n" not in str(caught.value)
     finally:
-        worker.send_signal(signal.SIGCONT)
+        os.kill(worker.pid, signal.SIGCONT)
         executor.close()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,186 +17,198 @@ from aisthesis.engine import Narrator
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.miniature import miniature_weights
 
+from .harness import go_on, opened
+
+pytestmark = pytest.mark.usefixtures("unreported")
 LABEL = "miniature:vgg16"
 
 
-@pytest.fixture(scope="module")
-def whole(study_keys, tmp_path_factory):
-    """A finished study of its own images, to be copied."""
-    root = tmp_path_factory.mktemp("whole")
-    Study(**study_keys(root / "study")).run(until="agree")
-    return root / "study"
-
-
-@pytest.fixture
-def copied(whole, study_keys, tmp_path):
-    """A copy of the finished study; the keys name the copy."""
-    shutil.copytree(whole, tmp_path / "study")
-    return study_keys(tmp_path / "study")
-
-
 class Watch(Narrator):
-    """Remembers what was worked on: stages with something to do."""
+    """Remembers what was worked on, steps with something to do; may meddle with one of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: str = "", meddle=lambda: None) -> None:
         self.worked: list[str] = []
+        self._step, self._meddle = step, meddle
 
     def steps(self, label, total):
+        if self._step and label.endswith(self._step):
+            self._meddle()
         if total:
             self.worked.append(label)
         return super().steps(label, total)
 
 
-def worked(keys) -> list[str]:
+def worked(place: Path) -> list[str]:
     watch = Watch()
-    Study(**keys, narrator=watch).run(until="agree")
+    go_on(place, watch)
     return [label for label in watch.worked if "checking" not in label]
 
 
-def files_below(folder, pattern: str):
+def states(place: Path) -> list[str]:
+    return opened(place).status()["state"].tolist()
+
+
+def files_below(folder: Path, pattern: str) -> list[Path]:
     return sorted(p for p in folder.rglob(pattern) if p.is_file())
 
 
-def test_a_finished_study_is_left_alone(copied) -> None:
-    assert worked(copied) == []
+def anew(folder: Path) -> Path:
+    """Run the study that a folder is of once more, into an empty one."""
+    file, aside = folder.parent / "study.toml", folder.parent / "aside"
+    folder.rename(aside)
+    go_on(file)
+    folder.rename(folder.parent / "fresh")
+    aside.rename(folder)
+    return folder.parent / "fresh"
 
 
-@pytest.mark.parametrize("how", ["truncated", "emptied", "gone", "one bit"])
-def test_a_damaged_chunk_of_the_store_is_found_and_done_again(
-    copied, whole, how, same_study
-) -> None:
-    chunk = files_below(copied["out"] / "maps.zarr" / "miniature_vgg16" / "evidence" / "c", "*")[1]
-    content = bytearray(chunk.read_bytes())
-    if how == "truncated":
-        chunk.write_bytes(content[: len(content) // 2])
-    elif how == "emptied":
-        chunk.write_bytes(b"")
-    elif how == "gone":
-        chunk.unlink()
-    else:
-        content[len(content) // 2] ^= 4
-        chunk.write_bytes(content)
-    status = Study(**copied).status().set_index(["stage", "of"]).loc[("explain", LABEL)]
-    assert status["state"] == "damaged"
-    assert "evidence" in status["why"]
-    assert status["done"] == status["total"] - 1
-    assert worked(copied) == [f"{LABEL}: maps"]
-    same_study(whole, copied["out"])
+def test_a_finished_study_is_left_alone(folder) -> None:
+    assert worked(folder) == []
 
 
-@pytest.mark.parametrize("pattern", ["predictions.csv", "agreement.csv", "*-seed0.safetensors"])
-def test_a_damaged_table_or_head_is_made_again(copied, whole, pattern, same_study) -> None:
-    for file in files_below(copied["out"], pattern):
+HARMS = {
+    "truncated": lambda file: file.write_bytes(file.read_bytes()[:-20]),
+    "emptied": lambda file: file.write_bytes(b""),
+    "gone": lambda file: file.unlink(),
+    "one bit": lambda file: file.write_bytes(flipped(file.read_bytes())),
+}
+
+
+def flipped(content: bytes) -> bytes:
+    changed = bytearray(content)
+    changed[len(changed) // 2] ^= 4
+    return bytes(changed)
+
+
+def test_a_damaged_chunk_of_the_store_is_found_and_done_again(folder, whole, same_study) -> None:
+    """Each harm is found alone; then all are mended at once."""
+    arrays = folder / "maps.zarr" / "miniature_vgg16"
+    chunks = [files_below(array / "c", "*")[0] for array in sorted(arrays.glob("*_place"))]
+    chunks += [files_below(arrays / "importance/c", "*")[0], files_below(arrays / "x/c", "*")[0]]
+    assert len(chunks) >= len(HARMS)
+    for (how, harm), chunk in zip(HARMS.items(), chunks, strict=False):
+        kept = chunk.read_bytes()
+        harm(chunk)
+        table = opened(folder).status()
+        found = table[table["of"] == LABEL].set_index("stage")
+        (row,) = found[found["state"] == "damaged"].itertuples()
+        assert row.Index in ("explain", "maps"), how
+        assert row.done == row.total - 1
+        chunk.write_bytes(kept)
+    assert set(states(folder)) == {"done"}
+    for harm, chunk in zip(HARMS.values(), chunks, strict=False):
+        harm(chunk)
+    again = worked(folder)
+    assert f"{LABEL}: maps" in again
+    assert not any(label.endswith("heads") for label in again)
+    same_study(whole, folder)
+
+
+def test_a_damaged_table_or_head_is_made_again(folder, whole, same_study) -> None:
+    for pattern in ("predictions.csv", "agreement.csv", "*-seed0.safetensors", "alignment.csv"):
+        for file in (*folder.glob(pattern), *folder.glob(f"heads/{pattern}")):
+            kept = file.read_bytes()
+            file.write_bytes(kept[:-20])
+            assert "damaged" in states(folder), pattern
+            file.write_bytes(kept)
+    harmed = [*folder.glob("*.csv"), *folder.glob("heads/*")]
+    for file in harmed:
         file.write_bytes(file.read_bytes()[:-20])
-    assert (Study(**copied).status()["state"] == "damaged").any()
-    worked(copied)
-    assert (Study(**copied).status()["state"] == "done").all()
-    same_study(whole, copied["out"])
+    assert "damaged" in states(folder)
+    assert worked(folder)
+    assert set(states(folder)) == {"done"}
+    same_study(whole, folder)
 
 
-def test_garbage_in_the_ledger_is_not_believed(copied, whole, same_study) -> None:
-    for entry in files_below(copied["out"] / "ledger", "*.json")[::2]:
+def test_garbage_in_the_ledger_is_not_believed(folder, whole, same_study) -> None:
+    for entry in files_below(folder / "ledger", "*.json")[::2]:
         entry.write_bytes(b"\0" * 50)
-    worked(copied)
-    same_study(whole, copied["out"])
+    assert set(states(folder)) != {"done"}
+    worked(folder)
+    assert set(states(folder)) == {"done"}
+    same_study(whole, folder)
 
 
-def test_damaged_embeddings_are_computed_again(copied, whole, same_study) -> None:
-    shutil.rmtree(copied["out"] / "ledger")
-    for file in files_below(copied["out"] / "cache", "*.safetensors")[:1]:
+def test_damaged_embeddings_are_computed_again(copy, finished, same_study) -> None:
+    shutil.rmtree(copy / "study/ledger")
+    for file in files_below(copy / "study/cache", "*.safetensors")[:1]:
         file.write_bytes(file.read_bytes()[:-400])
-    assert any("embeddings" in label for label in worked(copied))
-    same_study(whole, copied["out"])
+    assert any("embeddings" in label for label in worked(copy / "study"))
+    same_study(finished / "study", copy / "study")
 
 
-def test_an_image_corrupted_between_two_runs(copied, whole, same_study) -> None:
-    victim = copied["images"] / "0003.png"
+def test_an_image_corrupted_between_two_runs(folder, whole, same_study) -> None:
+    victim = folder.parent / "p/images/0003.png"
     content = victim.read_bytes()
-    try:
-        victim.write_bytes(content[: len(content) // 3])
-        with pytest.raises(RequestError, match=r"0003\.png") as caught:
-            Study(**copied).run(until="agree")
-        assert "\n" not in str(caught.value).strip()
-    finally:
-        victim.write_bytes(content)
-    assert worked(copied) == []
-    same_study(whole, copied["out"])
+    victim.write_bytes(content[: len(content) // 3])
+    with pytest.raises(RequestError, match=r"0003\.png") as caught:
+        go_on(folder)
+    assert "\n" not in str(caught.value).strip()
+    victim.write_bytes(content)
+    assert worked(folder) == []
+    same_study(whole, folder)
 
 
 def test_an_image_replaced_between_two_runs_makes_stale_what_depends_on_it(
-    copied, study_keys, tmp_path, same_study
+    folder, same_study
 ) -> None:
-    images = tmp_path / "images"
-    shutil.copytree(copied["images"], images)
-    Image.effect_mandelbrot((200, 200), (-2, -1, 1, 1), 20).convert("RGB").save(images / "0003.png")
+    victim = folder.parent / "p/images/0003.png"
+    Image.effect_mandelbrot((200, 200), (-2, -1, 1, 1), 20).convert("RGB").save(victim)
     # An older date must not make it look unchanged.
-    os.utime(images / "0003.png", (0, 0))
-    keys = copied | {"images": images}
-    # The images' folder is part of the study: a folder that says another one is another study.
-    text = (copied["out"] / "study.toml").read_text()
-    text = re.sub('^images = ".*"$', f'images = "{images}"', text, count=1, flags=re.MULTILINE)
-    (copied["out"] / "study.toml").write_text(text)
-    status = Study(**keys).status()
-    assert "images has changed" in status["why"].iloc[0]
-    assert "embeddings" in worked(keys)[0]
-    fresh = study_keys(tmp_path / "fresh") | {"images": images}
-    Study(**fresh).run(until="agree")
-    same_study(fresh["out"], copied["out"], tolerance=1e-4)
+    os.utime(victim, (0, 0))
+    status = opened(folder).status()
+    assert status["why"].str.contains("images.* has changed").iloc[0]
+    assert "embeddings" in worked(folder)[0]
+    same_study(anew(folder), folder, tolerance=1e-4)
 
 
-def test_an_image_changed_while_the_study_runs(study_keys, tmp_path, same_study) -> None:
-    images = tmp_path / "images"
-    keys = study_keys(tmp_path / "s")
-    shutil.copytree(keys["images"], images)
-    keys |= {"images": images}
-    original = (images / "0000.png").read_bytes()
+def test_an_image_changed_while_the_study_runs(folder, whole, same_study) -> None:
+    shutil.rmtree(folder)
+    file, images = folder.parent / "study.toml", folder.parent / "p/images"
+    kept = shutil.copytree(images, folder.parent / "kept")
 
-    class Meddler(Narrator):
-        def steps(self, label, total):
-            if label.endswith("maps"):
-                Image.new("RGB", (64, 64), "red").save(images / "0000.png")
-            return super().steps(label, total)
+    def meddle() -> None:
+        for image in images.iterdir():
+            Image.new("RGB", (64, 64), "red").save(image)
 
-    with pytest.raises(AisthesisError, match=r"0000\.png was changed while the study"):
-        Study(**keys, narrator=Meddler()).run(until="agree")
-    (images / "0000.png").write_bytes(original)
-    Study(**keys).run(until="agree")
-    fresh = study_keys(tmp_path / "fresh") | {"images": images}
-    Study(**fresh).run(until="agree")
-    same_study(fresh["out"], keys["out"])
+    with pytest.raises(AisthesisError, match=r"00\d\d\.png.* were changed while the study"):
+        go_on(file, Watch("maps", meddle))
+    assert not {*folder.glob("agreement.csv"), *folder.glob("alignment.csv")}
+    shutil.copytree(kept, images, dirs_exist_ok=True)
+    go_on(file)
+    same_study(whole, folder)
 
 
-def test_weights_swapped_under_a_running_study(study_keys, tmp_path, same_study) -> None:
-    weights = tmp_path / "vgg16.safetensors"
+def test_weights_swapped_under_a_running_study(folder, same_study) -> None:
+    shutil.rmtree(folder)
+    file, weights = folder.parent / "study.toml", folder.parent / "vgg16.safetensors"
     shutil.copy(miniature_weights("vgg16"), weights)
-    keys = study_keys(tmp_path / "s") | {"backbones": [{"name": LABEL, "weights": str(weights)}]}
+    named = f'name = "{LABEL}"'
+    text = file.read_text(encoding="utf-8")
+    assert named in text
+    file.write_text(text.replace(named, f'{named}, weights = "vgg16.safetensors"'.replace(
+        ", ", "\n" if "[[backbones]]" in text else ", ")), encoding="utf-8")  # fmt: skip
     other = {name: values * np.float32(1.01) for name, values in load_file(weights).items()}
-
-    class Meddler(Narrator):
-        def steps(self, label, total):
-            if label.endswith("heads"):
-                save_file(other, weights)
-            return super().steps(label, total)
-
-    with pytest.raises(AisthesisError, match="were replaced while the study was running"):
-        Study(**keys, narrator=Meddler()).run(until="agree")
-    assert "weights has changed" in Study(**keys).status()["why"].iloc[0]
-    Study(**keys).run(until="agree")
-    fresh = keys | {"out": tmp_path / "fresh"}
-    Study(**fresh).run(until="agree")
-    same_study(fresh["out"], keys["out"])
+    with pytest.raises(
+        AisthesisError, match=r"were (replaced|changed) while the study was running"
+    ):
+        go_on(file, Watch("heads" if isinstance(opened(file), Study) else "maps",
+                          lambda: save_file(other, weights)))  # fmt: skip
+    assert set(states(file)) <= {"stale", "to do"}
+    go_on(file)
+    same_study(anew(folder), folder)
 
 
-def test_a_clock_set_back_changes_nothing(copied, whole, same_study) -> None:
+def test_a_clock_set_back_changes_nothing(folder, whole, same_study) -> None:
     """All dates in the folder lie in the future, as after a clock was set back."""
-    for file in copied["out"].rglob("*"):
+    for file in folder.rglob("*"):
         os.utime(file, (4_000_000_000, 4_000_000_000))
-    assert worked(copied) == []
-    chunk = files_below(copied["out"] / "maps.zarr" / "miniature_vgg16" / "ais" / "c", "*")[0]
+    assert worked(folder) == []
+    chunk = files_below(folder / "maps.zarr" / "miniature_vgg16" / "importance" / "c", "*")[0]
     chunk.write_bytes(chunk.read_bytes()[:-1])
     os.utime(chunk, (4_000_000_000, 4_000_000_000))
-    assert worked(copied) == [f"{LABEL}: maps"]
-    same_study(whole, copied["out"])
+    assert f"{LABEL}: maps" in worked(folder)
+    same_study(whole, folder)
 
 
 @pytest.fixture
@@ -213,26 +225,33 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_no_space_left(small_disk, study_keys, whole, same_study) -> None:
-    ballast = small_disk / "ballast"
-    keys = study_keys(small_disk / "s")
+def move_out(folder: Path, place: Path) -> Path:
+    """Have the study file that made a folder name another one for what it makes."""
+    file = folder.parent / "study.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('out = "study"', f'out = "{place}"'), encoding="utf-8")
+    return file
+
+
+def test_no_space_left(small_disk, folder, whole, same_study) -> None:
+    ballast, file = small_disk / "ballast", move_out(folder, small_disk / "s")
     failed = 0
     for room in (4_000, 30_000, 60_000, 120_000, 180_000, 250_000):
         # The disk fills up ever later; what was finished before stays.
         free = shutil.disk_usage(small_disk).free
         ballast.write_bytes(b"\1" * max(0, free - room))
         try:
-            Study(**keys).run(until="agree")
+            go_on(file)
         except AisthesisError as error:
             message = str(error)
             failed += "no room left on the disk" in message and "\n" not in message
         ballast.unlink()
     assert failed >= 3
-    Study(**keys).run(until="agree")
-    same_study(whole, keys["out"])
+    go_on(file)
+    same_study(whole, small_disk / "s")
 
 
-def test_a_read_only_output_folder(tmp_path, study_keys) -> None:
+def test_a_read_only_output_folder(tmp_path, folder) -> None:
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(place)]
@@ -240,7 +259,7 @@ def test_a_read_only_output_folder(tmp_path, study_keys) -> None:
         pytest.skip("a read-only disk can be mounted by root only")
     try:
         with pytest.raises(AisthesisError, match="read-only") as caught:
-            Study(**study_keys(place / "s")).run()
+            go_on(move_out(folder, place / "s"))
         assert "\n" not in str(caught.value)
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from aisthesis import Alignment
 from aisthesis.cli import main
 from aisthesis.report.photographs import Photographs
 from aisthesis.report.planted_pictures import planted_pictures
@@ -22,12 +21,6 @@ from .harness import listing
 def again(folder: Path) -> str:
     """The command that goes on with a study of this kind."""
     return "align" if (folder / "alignment.csv").exists() else "explain"
-
-
-@pytest.fixture
-def unreported(monkeypatch) -> None:
-    """Make no reports: `align` always does, and they take seconds."""
-    monkeypatch.setattr(Alignment, "report", lambda study: study.folder.report)
 
 
 def results(folder: Path) -> dict[str, int]:

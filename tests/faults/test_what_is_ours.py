@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from aisthesis.cli import main
 from aisthesis.engine import Silent, StudyFolder, write_csv
 from aisthesis.engine.lock import held_alone
 from aisthesis.errors import RequestError
@@ -36,6 +37,19 @@ def test_an_interrupted_demo_is_mended(tmp_path, monkeypatch) -> None:
     (planted / "ratings.csv").unlink()
     _demo(tmp_path)
     assert (planted / "ratings.csv").is_file()
+
+
+def test_a_planted_study_is_written_over_another_when_forced(tmp_path) -> None:
+    out = tmp_path / "p"
+    command = ["planted", "--n", "2", "--size", "64", "--out", str(out)]
+    assert main([*command, "--seed", "1"]) == 0
+    (out / "mine.txt").write_text("mine")
+    first = (out / "images/0000.png").read_bytes()
+    assert main(command) == 2
+    assert (out / "images/0000.png").read_bytes() == first
+    assert main([*command, "--force"]) == 0
+    assert (out / "images/0000.png").read_bytes() != first
+    assert (out / "mine.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("made", ["folder", "file", "link"])

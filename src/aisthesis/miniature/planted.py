@@ -129,6 +129,8 @@ def render_study(
     seed: int = 0,
     difficulty: Difficulty | None = None,
     size_px: int = 224,
+    *,
+    force: bool = False,
 ) -> PlantedStudy:
     """Render a study: images, ratings, masks and a description.
 
@@ -149,15 +151,17 @@ def render_study(
         What is planted, and how visibly.
     size_px : int
         Side of the square images, 32 to 4096.
+    force : bool
+        Whether a folder that holds something may be written to; files of these names are replaced.
 
     Raises
     ------
     RequestError
-        If an argument is out of range or the folder already holds something.
+        If an argument is out of range or the folder already holds something, unless forced.
     """
     difficulty = difficulty or Difficulty()
     root = Path(out_dir)
-    _check_request(root, n, seed, size_px)
+    _check_request(root, n, seed, size_px, force=force)
     folders = [root / "images", root / "masks" / "raising", root / "masks" / "lowering"]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
@@ -190,7 +194,7 @@ def render_study(
     )
 
 
-def _check_request(root: Path, n: int, seed: int, size_px: int) -> None:
+def _check_request(root: Path, n: int, seed: int, size_px: int, *, force: bool) -> None:
     if n < 1:
         raise RequestError(f"A planted study needs at least 1 image, got n = {n}.")
     if seed < 0:
@@ -198,7 +202,8 @@ def _check_request(root: Path, n: int, seed: int, size_px: int) -> None:
     if not 32 <= size_px <= 4096:
         raise RequestError(f"Planted images can be 32 to 4096 px wide, got size_px = {size_px}.")
     held = [path.name for path in root.iterdir()] if root.is_dir() else []
-    if (root.exists() and not root.is_dir()) or any(not name.startswith(".") for name in held):
+    full = not force and any(not name.startswith(".") for name in held)
+    if full or (root.exists() and not root.is_dir()):
         raise RequestError(f"{root} already exists and is not an empty folder: name another one.")
 
 

@@ -36,7 +36,8 @@ def refuse_changed(
     """
     changed = [*others, *(name for name in names if folder.digest(name) != digests[name])]
     if changed:
-        were = "was" if len(changed) == 1 else "were"
+        many = len(changed) > 1 or changed[0].startswith("weights of ")
+        were = "were" if many else "was"
         rest = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
         raise AisthesisError(
             f"{', '.join(changed[:5])}{rest} {were} changed while the study was running; run it "

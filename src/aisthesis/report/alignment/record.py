@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aisthesis.config import slug
 from aisthesis.engine.files import read_json
 from aisthesis.engine.maps_store import group_key, open_maps
+from aisthesis.engine.project import settled
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.report.stored_maps import BackboneMaps, CropBox, crop_boxes, read_backbone_maps
@@ -111,19 +112,21 @@ def read_alignment_record(path: Path) -> AlignmentRecord:
     """
     tables = {name: _table(path / f"{name}.csv") for name in _TABLES}
     try:
-        config = tomllib.loads((path / "study.toml").read_text(encoding="utf-8"))
-        with np.load(path / "dissimilarities.npz", allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
+        held = tomllib.loads((path / "study.toml").read_text(encoding="utf-8"))
+        with np.load(path / "dissimilarities.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RequestError(
             f"{path} holds no finished study of similarity judgments ({error}); run "
             "`aisthesis align` again"
         ) from None
     labels = tables["alignment"]["backbone"].tolist()
+    provenance = read_json(path / "provenance.json")
+    places = provenance.get("places") if isinstance(provenance, dict) else None
     return AlignmentRecord(
         path=path,
-        config=config,
-        provenance=read_json(path / "provenance.json"),
+        config=settled(held, path, places),
+        provenance=provenance,
         tables=tables,
         images=tuple(str(name) for name in arrays["images"]),
         human=arrays["human"],
