@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -82,8 +83,12 @@ def forked(children):
 
 def workers() -> list:
     """Processes that a cluster on this machine has started and that do tasks."""
-    mine = psutil.Process().children(recursive=True)
-    return [p for p in mine if "forkserver" in " ".join(p.cmdline()) and not p.children()]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # one that has ended and is not waited for yet
+            if "forkserver" in " ".join(process.cmdline()) and not process.children():
+                found.append(process)
+    return found
 
 
 @pytest.mark.usefixtures("forked")
@@ -108,9 +113,10 @@ def test_processes_killed_in_the_middle_are_said_and_gone_on_from(
     """What they have made, some of the maps, is what the serial engine gives."""
 
     def kill() -> None:
-        helpers = [p for p in psutil.Process().children() if "serve" in " ".join(p.cmdline())]
-        for helper in helpers:
-            helper.kill()
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):  # one that has ended and is not waited for yet
+                if "serve" in " ".join(child.cmdline()):
+                    child.kill()
 
     keys = study_keys(tmp_path / "s") | {"engine": "processes", "workers": 2}
     with pytest.raises(AisthesisError, match="helper process ended before its work was done"):
