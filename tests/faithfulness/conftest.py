@@ -29,12 +29,22 @@ class Known:
     truth: np.ndarray  # what replacing each pixel by its channel's mean takes away, (N, H, W)
 
 
-@pytest.fixture(scope="session")
-def known() -> Known:
+def known_images(n: int) -> Known:
     side = 12
     model = LinearOnPixels(side, seed=1)
     generator = torch.Generator().manual_seed(2)
-    images = torch.randn(6, 3, side, side, generator=generator, dtype=torch.float64)
+    images = torch.randn(n, 3, side, side, generator=generator, dtype=torch.float64)
     mean = images.mean((2, 3), keepdim=True)
     truth = (model.weight.detach() * (images - mean)).sum(1).numpy()
     return Known(model, images, truth)
+
+
+@pytest.fixture(scope="session")
+def known() -> Known:
+    return known_images(6)
+
+
+@pytest.fixture(scope="session")
+def many_known() -> Known:
+    """So many images that intervals of differences are narrow."""
+    return known_images(24)
