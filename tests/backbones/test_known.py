@@ -13,7 +13,7 @@ from aisthesis.backbones.initialise import noise_images
 from aisthesis.backbones.registry import _meta_scan
 from aisthesis.backbones.torchvision_networks import known_recipe
 
-METHOD = {  # method.md, section 1
+METHOD = {  # docs/method.md, section 1
     "vgg16": ("features.28", 224, (512, 14, 14), 4096),
     "vgg19": ("features.28", 224, (512, 14, 14), 4096),
     "resnet152": ("layer4.2.conv3", 224, (2048, 7, 7), 2048),

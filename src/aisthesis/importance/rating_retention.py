@@ -61,7 +61,7 @@ def data_set_importance(ratings: Array, output: Array, delta: Array) -> Array:
 
     References
     ----------
-    method.md, section 4.
+    docs/method.md, section 4.
     """
     if ratings.shape != output.shape or delta.shape[:1] != output.shape or delta.ndim != 2:
         raise RequestError(

@@ -36,7 +36,7 @@ def weighted_map(scores: Tensor, activation: Tensor) -> Tensor:
 
     References
     ----------
-    Truong, Pesenti & Hasson, alignment-importance heatmaps; method.md, section 3.
+    Truong, Pesenti & Hasson, alignment-importance heatmaps; docs/method.md, section 3.
     """
     _require_activation(activation)
     n, c, h, w = activation.shape
@@ -78,7 +78,7 @@ def alignment_map(scores: Tensor, activation: Tensor) -> Tensor:
 
     References
     ----------
-    Truong, Pesenti & Hasson, arXiv 2409.16292; method.md, section 5.
+    Truong, Pesenti & Hasson, arXiv 2409.16292; docs/method.md, section 5.
     """
     _require_activation(activation)
     n, c = activation.shape[:2]

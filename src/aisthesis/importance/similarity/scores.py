@@ -92,7 +92,7 @@ def alignment_scores(
 
     References
     ----------
-    Truong, Pesenti & Hasson, arXiv 2409.16292; method.md, section 5.
+    Truong, Pesenti & Hasson, arXiv 2409.16292; docs/method.md, section 5.
     """
     human = np.asarray(dissimilarity, dtype=np.float64)
     if human.shape != (embeddings.n, embeddings.n):
