@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
 from aisthesis.config import StudyConfig, slug
@@ -19,6 +21,7 @@ from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads import MLPHead, embed_images, load_head
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.pipeline.devices import choose_device
+from aisthesis.pipeline.ensemble import ENSEMBLES
 from aisthesis.pipeline.network import fitted_backbone
 from aisthesis.retained import RetainedPredictor
 
@@ -46,7 +49,8 @@ def predict_images(
     -------
     DataFrame
         Columns ``image, backbone, seed, prediction``; a row for each seed and one with seed
-        ``mean``; in rating units.
+        ``mean``; in rating units. A study with `ensemble` has those of its ensembles too, except
+        by retained channels, for which no ensemble was fitted.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def predict_images(
     names = checked.names
     _require_one_fit(folder, config, retained)
     chosen = choose_device(device)
-    tables = []
+    by_label: dict[str, NDArray[np.float64]] = {}
     for asked in config.backbones:
         backbone = fitted_backbone(folder, config, asked)
         seeds = range(config.seed, config.seed + config.seeds)
@@ -91,20 +95,45 @@ def predict_images(
                 else:
                     advance(len(names))
                 found.append(head(cached[key]).double().numpy())
-        values = np.stack(found)
-        by_seed = {**dict(zip(map(str, seeds), values, strict=True)), "mean": values.mean(0)}
-        for seed, prediction in by_seed.items():
-            tables.append(
-                pd.DataFrame(
-                    {
-                        "image": names,
-                        "backbone": asked.label,
-                        "seed": seed,
-                        "prediction": prediction,
-                    }
-                )
-            )
+        by_label[asked.label] = np.stack(found)
+    if not retained:
+        by_label |= _ensembles(folder, config, by_label)
+    seeds = range(config.seed, config.seed + config.seeds)
+    return pd.concat(
+        [_rows(names, label, seeds, values) for label, values in by_label.items()],
+        ignore_index=True,
+    )
+
+
+def _rows(
+    names: Sequence[str], label: str, seeds: range, values: NDArray[np.float64]
+) -> pd.DataFrame:
+    """A row for each image and seed, and the mean over seeds, of (seeds, images) predictions."""
+    by_seed = {**dict(zip(map(str, seeds), values, strict=True)), "mean": values.mean(0)}
+    tables = [
+        pd.DataFrame({"image": names, "backbone": label, "seed": seed, "prediction": prediction})
+        for seed, prediction in by_seed.items()
+    ]
     return pd.concat(tables, ignore_index=True)
+
+
+def _ensembles(
+    folder: StudyFolder, config: StudyConfig, by_label: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """Predictions (seeds, images) of the study's ensembles, from those of their members."""
+    known = folder.provenance().get("ensemble") if config.ensemble else None
+    if not known:
+        return {}
+    missing = [label for label in known["members"] if label not in by_label]
+    if missing:
+        raise RequestError(
+            f"the study's ensemble has {', '.join(missing)} as a member, which the study no longer "
+            "has; run `aisthesis fit` again"
+        )
+    each = np.stack([by_label[label] for label in known["members"]], axis=-1)
+    weights = np.array(known["stacking_weights"], dtype=np.float64)
+    stacked = each @ weights + float(known["stacking_intercept"])
+    return dict(zip(ENSEMBLES, (each.mean(axis=-1), stacked), strict=True))
 
 
 def refuse_edited(folder: StudyFolder, out: Path) -> None:

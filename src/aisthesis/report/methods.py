@@ -58,6 +58,13 @@ _NETWORKS = {
 }  # fmt: skip
 
 
+_ENSEMBLES = {
+    "ensemble": "their plain mean (ensemble)",
+    "ensemble_stacking": "weights, none below zero, that a ridge regression learnt on out-of-fold "
+    "predictions of the images that are not test images (ensemble_stacking)",
+}
+
+
 def methods_text(record: StudyRecord) -> list[str]:
     """Write the methods section, one paragraph an item.
 
@@ -149,6 +156,8 @@ def _data(provenance: dict[str, Any]) -> str:
 
 def _heads(provenance: dict[str, Any], config: dict[str, Any], labels: list[str]) -> str:
     splits, fit = provenance.get("splits", {}), config.get("fit", {})
+    ensembles = [label for label in labels if label in _ENSEMBLES]
+    labels = [label for label in labels if label not in _ENSEMBLES]
     networks = "network was" if len(labels) == 1 else "networks were"
     text = (
         f"{count_word(len(labels))} {networks} used as frozen feature extractors "
@@ -166,11 +175,20 @@ def _heads(provenance: dict[str, Any], config: dict[str, Any], labels: list[str]
         "initialisation and its own training and validation images"
         if seeds > 1 else "; one head was trained per network"
     )  # fmt: skip
+    members = provenance.get("ensemble", {}).get("members", labels)
+    ways = [_ENSEMBLES[label] for label in ensembles]
+    combined = (
+        f" The predictions of {and_list([str(label) for label in members])} were combined by "
+        f"{and_list(ways)}."
+        if ways else ""
+    )  # fmt: skip
     return (
-        f"{text}. Predictions are given on the scale of the ratings. A ridge regression on the "
-        "same embedding serves as a baseline. Reported are Spearman’s (SRCC), Pearson’s (PLCC) and "
-        "Kendall’s tau-b (KRCC) correlation, root mean squared (RMSE) and mean absolute (MAE) "
-        "error and R², each with a 95% bootstrap interval over images."
+        f"{text}.{combined} Predictions are given on the scale of the ratings. A ridge regression "
+        "on the same embedding serves as a baseline. Reported are Spearman’s (SRCC), Pearson’s "
+        "(PLCC) and Kendall’s tau-b (KRCC) correlation, root mean squared (RMSE) and mean absolute "
+        "(MAE) error and R², each with a 95% interval over images: studentised by the jackknife "
+        "on Fisher’s z for correlations and on log(1 − R²) for R², by the bootstrap for the errors. "
+        "Intervals do not cover other seeds, networks or people."
     )
 
 

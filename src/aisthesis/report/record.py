@@ -29,6 +29,8 @@ _NUMBERS = frozenset(
                  "p_corrected", "reliability_a", "reliability_b", "disattenuated", "n_undefined")
     for end in ("", "_low", "_high")
 )  # fmt: skip
+#: What predictions of all networks together are called.
+ENSEMBLE_LABELS = ("ensemble", "ensemble_stacking")
 # What reading or drawing values raises that no study has written.
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 #: What the page needs of each table of inference.
@@ -94,6 +96,12 @@ class StudyRecord:
         named = list(self.provenance.get("backbones", {}))
         found = self.predictions["backbone"].tolist() + self.scores["backbone"].tolist()
         return list(dict.fromkeys([*named, *found]))
+
+    @property
+    def networks(self) -> list[str]:
+        """Labels of the networks themselves, without the ensembles of their predictions."""
+        known = self.provenance.get("backbones", {})
+        return [one for one in self.backbones if one in known or one not in ENSEMBLE_LABELS]
 
     @property
     def images_dir(self) -> Path | None:

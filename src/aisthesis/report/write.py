@@ -181,6 +181,7 @@ def _overview(
         "provenance": provenance,
         "created": str(provenance.get("created") or provenance.get("updated") or "")[:10],
         "labels": labels,
+        "network_labels": record.networks,
         "explained_n": record.n_explained,
         "observations": observe(
             record.scores, record.agreement, record.agreement_images, ceiling,
@@ -201,7 +202,7 @@ def _overview(
         "no_ceiling": no_ceiling(provenance.get("ratings") or {}),
         "n_rated": _n_rated(provenance),
         "held": [name for name in _TABLES if (record.path / name).exists()],
-        "networks": network_rows(provenance, labels),
+        "networks": network_rows(provenance, record.networks),
         "splits": split_rows(provenance),
         "methods": methods_text(record),
         "references": references(record),
