@@ -118,14 +118,26 @@ def test_most_alike_follows_the_metrics_direction():
     down = observe_pairs(agreement("emd", "ais", [0.1, 0.5, 0.3], 0.01), "ais", "emd")
     assert "most alike are a–c, 0.50" in up
     assert "most alike are a–b, 0.10" in down
-    assert "overlap" not in up + down
+    assert "stands out" not in up + down
 
 
-def test_overlapping_intervals_leave_the_order_of_pairs_open():
-    said = observe_pairs(agreement("cosine", "ais", [0.1, 0.12, 0.14]), "ais", "cosine")
-    assert "no pair stands out" in said
-    said = observe_pairs(agreement("cosine", "ais", [0.1, 0.5, 0.45]), "ais", "cosine")
-    assert "1 other pair’s interval overlaps with it" in said
+def test_only_differences_on_the_same_images_decide_the_order_of_pairs():
+    table = agreement("cosine", "ais", [0.1, 0.5, 0.45])
+    assert "not tested" in observe_pairs(table, "ais", "cosine")
+
+    def tested(**p):
+        rows = [
+            {"map": "ais", "metric": "cosine", "compared": "pairs", "first": first,
+             "second": second, "p_corrected": p[name]}
+            for name, (first, second) in {
+                "last": ("a|b", "a|c"), "next": ("a|c", "b|c"), "others": ("a|b", "b|c")
+            }.items()
+        ]  # fmt: skip
+        return observe_pairs(table, "ais", "cosine", pd.DataFrame(rows))
+
+    assert "no pair stands out" in tested(last=0.2, next=0.001, others=0.001)
+    assert "1 other pair does not differ clearly" in tested(last=0.01, next=0.2, others=0.9)
+    assert tested(last=0.01, next=0.01, others=0.9).endswith("(95% interval 0.05 to 0.15).")
 
 
 def test_mse_repeats_cosine_only_if_the_table_shows_it():

@@ -81,6 +81,7 @@ class StudyFolder:
         self.maps = root / "maps.zarr"
         self.agreement = root / "agreement.csv"
         self.agreement_images = root / "agreement_images.csv"
+        self.agreement_differences = root / "agreement_differences.csv"
         self.reliability = root / "reliability.csv"
         self.baselines = root / "baselines.csv"
         self.variance = root / "variance.csv"

@@ -23,6 +23,7 @@ from aisthesis.agreement import (
     summarise,
 )
 from aisthesis.agreement.baseline import baseline_table
+from aisthesis.agreement.differences import agreement_differences
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.agreement.registration import compared_share
@@ -301,6 +302,7 @@ def _tables(
     return tables | {
         "agreement_images": compared.pairs,
         "agreement": summarise(compared.pairs, sides=predicted.sides(), **draws),
+        "agreement_differences": agreement_differences(compared.pairs, **draws),
         "clusters": cluster_backbones(compared.pairs, **draws),
         "images": images.assign(same_rating_other_evidence=same_rating_other_evidence(images)),
     }

@@ -23,6 +23,10 @@ TABLES = {
             "reliability_a reliability_b single_seed "
             "disattenuated disattenuated_low disattenuated_high"
         ),
+        "agreement_differences": (
+            "map metric compared first second difference low high "
+            "low_corrected high_corrected p_corrected n"
+        ),
         "reliability": "map metric backbone mean low high n n_seeds stepped_up",
         "baselines": "map metric backbone mean low high n n_undefined",
         "variance": "map component share low high n",

@@ -187,7 +187,7 @@ def _heads(provenance: dict[str, Any], config: dict[str, Any], labels: list[str]
         "on the same embedding serves as a baseline. Reported are Spearman’s (SRCC), Pearson’s "
         "(PLCC) and Kendall’s tau-b (KRCC) correlation, root mean squared (RMSE) and mean absolute "
         "(MAE) error and R², each with a 95% interval over images: studentised by the jackknife "
-        "on Fisher’s z for correlations and on log(1 − R²) for R², by the bootstrap for the errors. "
+        "on Fisher’s z for correlations and on log(1 − R²), by the bootstrap for the errors. "
         "Intervals do not cover other seeds, networks or people."
     )
 

@@ -72,6 +72,7 @@ def observe(
     averaged: pd.DataFrame | None = None,
     more: Sequence[tuple[str, str | None]] = (),
     copies: pd.DataFrame | None = None,
+    differences: pd.DataFrame | None = None,
 ) -> Observations:
     """Draw every observation from the tables of a study.
 
@@ -89,6 +90,9 @@ def observe(
         Further parts of the answer, with their titles.
     copies : pandas.DataFrame, optional
         On how many images AIS and evidence maps are the same, as `signed_copies` gives it.
+
+    differences : pandas.DataFrame, optional
+        `agreement_differences.csv`.
 
     Returns
     -------
@@ -118,7 +122,7 @@ def observe(
         (kind, metric): said
         for kind in kinds
         for metric in metrics
-        if (said := observe_pairs(agreement, kind, metric)) is not None
+        if (said := observe_pairs(agreement, kind, metric, differences)) is not None
     }
     return Observations(
         headline=[Answer(title, text) for title, text in topics if text],

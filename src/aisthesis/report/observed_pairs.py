@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aisthesis.report.metricnames import describe
+from aisthesis.report.pair_words import SIGNIFICANT
 from aisthesis.report.selection import map_kinds
 from aisthesis.report.wording import (
     FEW_IMAGES,
@@ -25,8 +27,18 @@ IDENTITY_TOLERANCE = 1e-3
 MSE_SAYS_NOTHING = "MSE says nothing that cosine does not"
 
 
-def observe_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> str | None:
-    """Say which pair agrees most and which least, and whether the intervals decide it."""
+def observe_pairs(
+    agreement: pd.DataFrame, kind: str, metric: str, differences: pd.DataFrame | None = None
+) -> str | None:
+    """Say which pair agrees most and which least, and whether their differences decide it.
+
+    Parameters
+    ----------
+    agreement, differences : pandas.DataFrame
+        `agreement.csv` and `agreement_differences.csv`.
+    kind, metric : str
+        Which maps and metric.
+    """
     rows = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
     rows = rows.dropna(subset=["mean"])
     about = describe(metric)
@@ -51,31 +63,58 @@ def observe_pairs(agreement: pd.DataFrame, kind: str, metric: str) -> str | None
                    for end in (0, -1))  # fmt: skip
     most = said[0] if len(first) == 1 else f"{and_list(first)}, {number(means[0])}"
     least = said[-1] if len(last) == 1 else f"{and_list(last)}, {number(means[-1])}"
-    order = _order(rows, len(first))
+    order = _order(rows, len(first), differences)
     return f"{about.title}: most alike are {most}; least alike are {least}.{order}"
 
 
-def _order(rows: pd.DataFrame, n_first: int) -> str:
-    """Say how far the order of pairs, most alike first, is decided."""
+def _order(rows: pd.DataFrame, n_first: int, differences: pd.DataFrame | None) -> str:
+    """Say how far the order of pairs, most alike first, is decided.
+
+    By their differences on the same images alone: two intervals of means over the same images may
+    overlap though the difference is clear.
+    """
     fewest = int(rows["n"].min()) if "n" in rows and rows["n"].notna().all() else FEW_IMAGES
     if fewest < FEW_IMAGES:
         return f" Over {count(fewest, 'image')} this order says little."
-    low, high = rows["low"], rows["high"]
-    if np.isnan([low.iloc[0], high.iloc[0], low.iloc[-1], high.iloc[-1]]).any():
-        return " Without intervals this order may be chance."
-    overlaps = (low <= high.iloc[0]) & (high >= low.iloc[0])
-    if overlaps.iloc[-1]:
-        return " Even these two intervals overlap, so no pair stands out."
+    p = _tested(rows, differences)
+    if not np.isfinite(p[-1]):
+        return " Their difference was not tested, so this order may be chance."
+    if p[-1] >= SIGNIFICANT:
+        return (
+            " Even these two do not differ clearly on the same images (corrected over all pairs), "
+            "so no pair stands out."
+        )
     if n_first > 1:
         return ""
-    contenders, unknown = int(overlaps.sum()) - 1, int((low.isna() | high.isna()).sum())
+    open_to = int((p >= SIGNIFICANT).sum())
+    untested = int((~np.isfinite(p)).sum())
     reasons = []
-    if contenders:
-        others = ("other pair’s interval overlaps", "other pairs’ intervals overlap")
-        reasons.append(f"{count(contenders, *others)} with it")
-    if unknown:
-        reasons.append(f"{count(unknown, 'other pair has', 'other pairs have')} no interval")
+    if open_to:
+        others = ("other pair does", "other pairs do")
+        reasons.append(f"{count(open_to, *others)} not differ clearly from it on the same images")
+    if untested:
+        reasons.append(f"{count(untested, 'other pair was', 'other pairs were')} not tested")
     return f" The first place is not decided: {and_list(reasons)}." if reasons else ""
+
+
+def _tested(rows: pd.DataFrame, differences: pd.DataFrame | None) -> NDArray[np.float64]:
+    """Corrected p of the difference of the first row's pair from that of every other row."""
+    names = [f"{a}|{b}" for a, b in zip(rows["backbone_a"], rows["backbone_b"], strict=True)]
+    known: dict[frozenset[str], float] = {}
+    if differences is not None and len(differences):
+        kind, metric = rows["map"].iloc[0], rows["metric"].iloc[0]
+        here = differences[
+            (differences["map"] == kind)
+            & (differences["metric"] == metric)
+            & (differences["compared"] == "pairs")
+        ]
+        known = {
+            frozenset((first, second)): float(p)
+            for first, second, p in zip(
+                here["first"], here["second"], here["p_corrected"], strict=True
+            )
+        }
+    return np.array([known.get(frozenset((names[0], other)), np.nan) for other in names[1:]])
 
 
 def observe_mse_identity(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | None:

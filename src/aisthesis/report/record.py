@@ -41,6 +41,7 @@ INFERENCE = {
     "clusters": ("map", "metric", "members", "distance"),
     "images": ("image", "map", "metric"),
 }
+_DIFFERENCES = ("map", "metric", "compared", "first", "second", "p_corrected")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class StudyRecord:
     methods: pd.DataFrame = field(default_factory=pd.DataFrame)
     faithfulness: pd.DataFrame = field(default_factory=pd.DataFrame)
     cascade: pd.DataFrame = field(default_factory=pd.DataFrame)
+    differences: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def backbones(self) -> list[str]:
@@ -279,5 +281,6 @@ def read_study_record(path: Path) -> StudyRecord:
             name: _inference_table(path / f"{name}.csv", columns)
             for name, columns in INFERENCE.items()
         },
+        differences=_inference_table(path / "agreement_differences.csv", _DIFFERENCES),
         maps=_asked_maps(path / "maps.zarr", list(provenance.get("backbones", {})), asked),
     )

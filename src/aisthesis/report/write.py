@@ -60,8 +60,8 @@ __all__ = ["PLACEMENTS", "write_report"]
 PLACEMENTS = ("auto", "inline", "folder")
 #: Files that hold the page's numbers, of which a study has some.
 _TABLES = (
-    "predictions.csv", "scores.csv", "agreement.csv", "agreement_images.csv", "reliability.csv",
-    "baselines.csv", "variance.csv", "clusters.csv", "images.csv", "localisation.csv",
+    "predictions.csv", "scores.csv", "agreement.csv", "agreement_images.csv",
+    "agreement_differences.csv", "reliability.csv", "baselines.csv", "variance.csv", "clusters.csv", "images.csv", "localisation.csv",
     "faithfulness.csv", "methods.csv", "maps.zarr",
 )  # fmt: skip
 
@@ -197,6 +197,7 @@ def _overview(
                 ),
             ],
             signed_copies(record.maps),
+            record.differences,
         ),
         "ceiling": ceiling,
         "no_ceiling": no_ceiling(provenance.get("ratings") or {}),

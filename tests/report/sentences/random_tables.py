@@ -105,3 +105,17 @@ def agreement(rng, mode: str, per_image: pd.DataFrame) -> pd.DataFrame:
     table["disattenuated_low"], table["disattenuated_high"] = low, high
     table["reliability_a"] = table["reliability_b"] = values(rng, len(table), mode)
     return table
+
+
+def differences(rng, table: pd.DataFrame) -> pd.DataFrame:
+    """`agreement_differences.csv` of a table of pairs: most are clear, some were not tested."""
+    rows = [
+        {"map": kind, "metric": metric, "compared": "pairs", "first": "|".join(a),
+         "second": "|".join(b), "p_corrected": rng.choice([0.0005, 0.001, 0.02, 0.05, 0.3, np.nan])}
+        for (kind, metric), own in table.groupby(["map", "metric"], sort=False)
+        for a, b in itertools.combinations(
+            own[["backbone_a", "backbone_b"]].itertuples(index=False, name=None), 2
+        )
+    ]  # fmt: skip
+    names = ["map", "metric", "compared", "first", "second", "p_corrected"]
+    return pd.DataFrame(rows, columns=names)

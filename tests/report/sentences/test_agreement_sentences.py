@@ -45,33 +45,50 @@ def check_group(text, rows, best):
     says(many["x"], best)
 
 
-def overlap(a, b):
-    return a["low"] <= b["high"] and b["low"] <= a["high"]
-
-
 def known(row):
     return math.isfinite(row["low"]) and math.isfinite(row["high"])
 
 
 ORDER = (
     r"(?P<title>[^:]+): most alike are (?P<most>.+?); least alike are (?P<least>.+?)\.(?: (?P<few>Over "
-    r"(?P<n>\d+) images? this order says little\.)| (?P<bare>Without intervals this order may be "
-    r"chance\.)| (?P<none>Even these two intervals overlap, so no pair stands out\.)| The first "
-    r"place is not decided: (?:(?P<contenders>\d+) other pairs?’s? intervals? overlaps? with it)?"
-    r"(?: and )?(?:(?P<without>\d+) other pairs? ha(?:s|ve) no interval)?\.)?"
+    r"(?P<n>\d+) images? this order says little\.)| (?P<bare>Their difference was not tested, so this "
+    r"order may be chance\.)| (?P<none>Even these two do not differ clearly on the same images "
+    r"\(corrected over all pairs\), so no pair stands out\.)| The first place is not decided: "
+    r"(?:(?P<contenders>\d+) other pairs? do(?:es)? not differ clearly from it on the same images)?"
+    r"(?: and )?(?:(?P<without>\d+) other pairs? (?:was|were) not tested)?\.)?"
 )
 
 
-@checks("observed_pairs.observe_pairs", "observed_pairs._order", "metricnames.describe")
+def of_tests(differences, kind, metric):
+    own = differences[(differences["map"] == kind) & (differences["metric"] == metric)]
+    return own.to_dict("records")
+
+
+def p_between(tests, a, b):
+    names = ["|".join((one["backbone_a"], one["backbone_b"])) for one in (a, b)]
+    found = [
+        r["p_corrected"] for r in tests
+        if r["compared"] == "pairs" and {r["first"], r["second"]} == set(names)
+    ]  # fmt: skip
+    return found[0] if found else math.nan
+
+
+@checks(
+    "observed_pairs.observe_pairs", "observed_pairs._order", "observed_pairs._tested",
+    "metricnames.describe",
+)  # fmt: skip
 def test_pairs():
     reached = set()
     for mode, rng, n in made.generators(150, seed=3):
         table = made.agreement(rng, mode, made.agreement_images(rng, mode, n, METRIC_NAMES))
+        # Differences as random as they can be: clear, not clear, and not tested.
+        differences = made.differences(rng, table)
         table_read()
         for kind in ("ais", "evidence"):
             for metric in METRIC_NAMES:
                 rows = of_kind(table, kind, metric)
-                said = observe_pairs(table, kind, metric)
+                said = observe_pairs(table, kind, metric, differences)
+                tests = of_tests(differences, kind, metric)
                 if not rows:
                     assert said is None
                     continue
@@ -89,7 +106,7 @@ def test_pairs():
                     assert same(first, last)
                     says(found["x"], first)
 
-                def order(found, rows=rows, first=first, last=last, higher=higher):
+                def order(found, rows=rows, first=first, last=last, higher=higher, tests=tests):
                     assert not same(first, last)
                     check_group(found["most"], rows, first)
                     check_group(found["least"], rows, last)
@@ -102,17 +119,15 @@ def test_pairs():
                         assert int(found["n"]) == fewest < 5
                         return
                     assert fewest >= 5
-                    ends_known = known(ranked[0]) and known(ranked[-1])
-                    assert bool(found["bare"]) == (not ends_known)
-                    if not ends_known:
+                    p = [p_between(tests, ranked[0], other) for other in ranked[1:]]
+                    assert bool(found["bare"]) == math.isnan(p[-1])
+                    if found["bare"]:
                         return
-                    assert bool(found["none"]) == overlap(ranked[0], ranked[-1])
+                    assert bool(found["none"]) == (p[-1] >= 0.05)
                     if found["none"] or same(ranked[0]["mean"], ranked[1]["mean"]):
                         return
-                    others = ranked[1:]
-                    rivals = sum(overlap(ranked[0], r) for r in others)
-                    assert int(found["contenders"] or 0) == rivals
-                    assert int(found["without"] or 0) == sum(not known(r) for r in others)
+                    assert int(found["contenders"] or 0) == sum(one >= 0.05 for one in p)
+                    assert int(found["without"] or 0) == sum(map(math.isnan, p))
 
                 read(said, {
                     rf"[^:]+: the one pair, (?P<pair>{PAIR}), {estimated('x')}\.": only,
