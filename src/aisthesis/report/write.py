@@ -61,8 +61,8 @@ PLACEMENTS = ("auto", "inline", "folder")
 #: Files that hold the page's numbers, of which a study has some.
 _TABLES = (
     "predictions.csv", "scores.csv", "agreement.csv", "agreement_images.csv",
-    "agreement_differences.csv", "reliability.csv", "baselines.csv", "variance.csv", "clusters.csv", "images.csv", "localisation.csv",
-    "faithfulness.csv", "methods.csv", "maps.zarr",
+    "agreement_differences.csv", "reliability.csv", "baselines.csv", "variance.csv", "clusters.csv",
+    "images.csv", "localisation.csv", "faithfulness.csv", "methods.csv", "maps.zarr",
 )  # fmt: skip
 
 
