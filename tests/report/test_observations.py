@@ -211,6 +211,14 @@ def test_the_side_of_the_error_explains_only_what_it_explains():
     assert "on 100% of the images." in observe_residual_side(per_image(apart, apart), never)
 
 
+def test_as_much_as_chance_is_no_agreement():
+    table = agreement("cosine", "evidence", [0.45, 0.5, 0.4])
+    assert "maps agree moderately" in observe_level(table, NO_IMAGES)
+    assert "maps hardly agree" in observe_level(table.assign(chance=0.44), NO_IMAGES)
+    assert "maps agree weakly" in observe_level(table.assign(chance=0.3), NO_IMAGES)
+    assert "maps agree moderately" in observe_level(table.assign(chance=-0.2), NO_IMAGES)
+
+
 def test_the_level_of_agreement_has_an_interval_over_images_of_the_mean_over_pairs():
     rng = np.random.default_rng(2)
     values = rng.normal(0.4, 0.1, 200)

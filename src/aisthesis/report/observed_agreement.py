@@ -81,7 +81,7 @@ def observe_level(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | Non
         extra = f" ({'; '.join(inside)})" if inside else ""
         name = KIND_NAMES.get(kind, kind)
         parts.append((name, f"{number(means.mean())}{extra}"))
-        levels[name] = agreement_word(float(means.mean()))
+        levels[name] = agreement_word(_beyond_chance(rows))
     if not parts:
         return None
     what = "mean cosine" if metric == "cosine" else f"mean {describe(metric).title}"
@@ -98,6 +98,19 @@ def _in_words(levels: dict[str, str]) -> str:
     if len(set(levels.values())) == 1:
         return f"The maps {next(iter(levels.values()))}"
     return "The " + ", the ".join(f"{kind} maps {word}" for kind, word in levels.items())
+
+
+def _beyond_chance(rows: pd.DataFrame) -> float:
+    """Mean agreement of pairs, of which the part counts that lies above chance.
+
+    (mean - chance) / (1 - chance) where chance lies above zero; what is no more than chance is no
+    agreement, and none is opposed for being below it.
+    """
+    mean = float(rows["mean"].mean())
+    chance = float(rows["chance"].mean()) if "chance" in rows else np.nan
+    if not (0 < chance < 1 and mean > 0):
+        return mean
+    return max(0.0, (mean - chance) / (1 - chance))
 
 
 def agreement_word(mean: float) -> str:

@@ -280,7 +280,14 @@ def test_level_and_chance():
                 mean = float(np.mean(own))
                 says(found[f"x{k}"], mean)
                 low, high = LEVELS[words[k]]
-                assert low <= round(mean, 2) < high
+                kind = list(means)[k]
+                chances = [r["chance"] for r in of_kind(table, kind, "cosine").values()]
+                chances = [one for one in chances if math.isfinite(one)]
+                chance = np.mean(chances) if chances else 0.0
+                if mean > 0 and 0 < chance < 1:  # as much as chance is no agreement
+                    assert low <= round(max(0, 1 - (1 - mean) / (1 - chance)), 2) < high
+                else:
+                    assert low <= round(mean, 2) < high
                 assert (found[f"n{k}"] is None) == (len(own) == 1)
                 if found[f"min{k}"]:
                     says(found[f"min{k}"], min(own))
