@@ -10,7 +10,7 @@ import aisthesis as ais
 from aisthesis.cli import main
 from aisthesis.heads.embeddings import embedded
 from aisthesis.importance import ablation_plan
-from aisthesis.memory import OutOfMemoryError, in_halves, is_out_of_memory, told_of_memory
+from aisthesis.memory import OutOfMemoryError, in_halves, is_out_of_memory, plain_memory_errors
 from aisthesis.miniature import render_study
 
 ERRORS = [
@@ -41,7 +41,10 @@ def test_smaller_pieces_are_tried_down_to_one_image(error) -> None:
     assert "`batch_size`" in str(told.value)
     assert "\n" not in str(told.value)
     assert is_out_of_memory(error)
-    with pytest.raises(OutOfMemoryError, match="agree: memory ran out"), told_of_memory("agree"):
+    with (
+        pytest.raises(OutOfMemoryError, match="agree: memory ran out"),
+        plain_memory_errors("agree"),
+    ):
         raise error
 
 

@@ -14,14 +14,14 @@ from aisthesis.alignment_config import AlignmentConfig, alignment_config
 from aisthesis.config import BackboneConfig, slug
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
-from aisthesis.engine.files import told_plainly
+from aisthesis.engine.files import plain_errors
 from aisthesis.engine.maps_store import open_maps
 from aisthesis.engine.store_index import index_store
 from aisthesis.engine.versions import without_nan
 from aisthesis.importance.similarity import fold_numbers
 from aisthesis.judgments import similarity_ceiling
 from aisthesis.judgments.rsa import is_rdms
-from aisthesis.memory import told_of_memory
+from aisthesis.memory import plain_memory_errors
 from aisthesis.pipeline.align import Aligned, align_backbone, align_parts, require_layers
 from aisthesis.pipeline.align_inputs import AlignmentInputs, read_alignment_inputs
 from aisthesis.pipeline.align_maps import write_alignment_maps
@@ -100,7 +100,7 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
         # Too few images for the folds is said before the work, not after it.
         fold_numbers(len(inputs.names), self.config.folds, 1, self.config.seed)
         self.folder.check(self.config)
-        with self._alone(inputs), told_of_memory("align"):
+        with self._alone(inputs), plain_memory_errors("align"):
             self._align(inputs)
             self.report()
 
@@ -211,7 +211,7 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
     def _keep_judgments(self, inputs: AlignmentInputs) -> None:
         judged = inputs.similarities
         file = self.folder.judgments
-        with told_plainly(file), whole_file(file) as partial:
+        with plain_errors(file), whole_file(file) as partial:
             np.savez(
                 partial,
                 dissimilarity=judged.dissimilarity,

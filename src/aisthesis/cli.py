@@ -25,7 +25,7 @@ from aisthesis.cli_open import open_study, report_of
 from aisthesis.cli_pair import add_pair
 from aisthesis.cli_similarity import add_align, add_retain
 from aisthesis.errors import AisthesisError, RequestError, one_line
-from aisthesis.memory import told_of_memory
+from aisthesis.memory import plain_memory_errors
 from aisthesis.streams import ReaderGoneError, careful_streams
 
 __all__ = ["columns_given", "keys_given", "main", "names_in", "print_table"]
@@ -79,7 +79,7 @@ def _done(arguments: Sequence[str] | None) -> int:
     except SystemExit:
         sys.stdout.flush()
         raise
-    with told_of_memory("this command"):
+    with plain_memory_errors("this command"):
         code = options.command(options) or 0
     sys.stdout.flush()
     return code

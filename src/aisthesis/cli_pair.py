@@ -101,7 +101,7 @@ def _write(
     """Write both files; say which letters no font has, or nothing."""
     import numpy as np
 
-    from aisthesis.engine.files import told_plainly
+    from aisthesis.engine.files import plain_errors
     from aisthesis.report.drawing import sheet
     from aisthesis.report.figures import drawn_png
     from aisthesis.report.letters import on_missing_letters
@@ -109,9 +109,9 @@ def _write(
     from aisthesis.whole import whole_file
 
     drawing = sheet([draw_pair(found, photographs)])
-    with told_plainly(maps_file), whole_file(maps_file) as partial:
+    with plain_errors(maps_file), whole_file(maps_file) as partial:
         arrays: dict[str, Any] = {_ARRAY: found.to_numpy(), "images": found["image"].astype(str)}
         np.savez(partial, **(arrays | found.attrs))
-    with told_plainly(figure_file), whole_file(figure_file) as partial:
+    with plain_errors(figure_file), whole_file(figure_file) as partial:
         partial.write_bytes(drawn_png(drawing, 200, _MARK))
     return on_missing_letters(drawing.file(pictures=False)[1])

@@ -9,7 +9,13 @@ from typing import TypeVar
 
 from aisthesis.errors import AisthesisError
 
-__all__ = ["LESS_AT_ONCE", "OutOfMemoryError", "in_halves", "is_out_of_memory", "told_of_memory"]
+__all__ = [
+    "LESS_AT_ONCE",
+    "OutOfMemoryError",
+    "in_halves",
+    "is_out_of_memory",
+    "plain_memory_errors",
+]
 
 T = TypeVar("T")
 
@@ -51,7 +57,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def told_of_memory(doing: str, remedy: str = _LESS) -> Iterator[None]:
+def plain_memory_errors(doing: str, remedy: str = _LESS) -> Iterator[None]:
     """Turn memory that runs out into one sentence: what was tried, and what to lower.
 
     Raises

@@ -23,7 +23,7 @@ from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import FORMER
 from aisthesis.maps.explainers import require_libraries
-from aisthesis.memory import told_of_memory
+from aisthesis.memory import plain_memory_errors
 from aisthesis.parts import denied, is_own
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
@@ -104,7 +104,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
             raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
         with self._at_work(here=here) as (inputs, executor):
             for stage in _STAGES[: _STAGES.index(until) + 1]:
-                with told_of_memory(stage):
+                with plain_memory_errors(stage):
                     getattr(self, f"_{stage}")(inputs, executor)
         return self
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aisthesis.engine import read_json, told_plainly, write_csv, write_json, write_text
+from aisthesis.engine import plain_errors, read_json, write_csv, write_json, write_text
 from aisthesis.engine.files import remove_tree
 from aisthesis.errors import AisthesisError, RequestError
 
@@ -28,7 +28,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
 def test_a_forbidden_place_is_the_users_to_change(tmp_path, code) -> None:
-    with pytest.raises(RequestError, match="may not be written to"), told_plainly(tmp_path):
+    with pytest.raises(RequestError, match="may not be written to"), plain_errors(tmp_path):
         raise OSError(code, "no")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from aisthesis.cli import main
 from aisthesis.engine import Silent, StudyFolder, write_csv
-from aisthesis.engine.lock import held_alone
+from aisthesis.engine.lock import folder_lock
 from aisthesis.errors import RequestError
 from aisthesis.pipeline import demo
 from aisthesis.pipeline.predict import COLUMNS, note_written, refuse_edited
@@ -112,7 +112,7 @@ def test_what_a_killed_run_was_writing_is_swept(tmp_path) -> None:
         partial.write_text("whole")
         real = partial.with_name(f".{partial.name[2:17]}0.partial.csv")
         shutil.copy(partial, real)
-    with held_alone(tmp_path):
+    with folder_lock(tmp_path):
         assert not left.exists()
         assert not real.exists()
     assert all(path.read_text() == "half" for path in kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aisthesis.engine.files import read_json, told_plainly, write_csv, write_json, write_text
+from aisthesis.engine.files import plain_errors, read_json, write_csv, write_json, write_text
 from aisthesis.engine.folder import StudyFolder, digest_of
 from aisthesis.engine.progress import Advance, Narrator, Silent, Terminal
 
@@ -13,8 +13,8 @@ __all__ = [
     "StudyFolder",
     "Terminal",
     "digest_of",
+    "plain_errors",
     "read_json",
-    "told_plainly",
     "write_csv",
     "write_json",
     "write_text",

@@ -13,7 +13,7 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from aisthesis.engine.files import remove_tree, told_plainly
+from aisthesis.engine.files import plain_errors, remove_tree
 from aisthesis.engine.folder import digest_of
 from aisthesis.engine.ledger import Ledger, Parts, State
 from aisthesis.engine.store_index import group_attributes, make_plain_root
@@ -96,7 +96,7 @@ class ChunkStore:
         if self.ledger.state(self.group, self.parts).done:
             return
         self.ledger.forget(self.group)
-        with told_plainly(self.path):
+        with plain_errors(self.path):
             self._make_parents()
             remove_tree(self.path, inside=self.root)
             variables = {name: as_variable(name, v) for name, v in coordinates.items()}
@@ -111,7 +111,7 @@ class ChunkStore:
 
     def write(self, number: int, arrays: Mapping[str, NDArray[Any]], **notes: Any) -> None:
         """Write one chunk of every array, then enter it into the ledger."""
-        with told_plainly(self.path):
+        with plain_errors(self.path):
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             files: list[Path] = []
             for name, values in arrays.items():
@@ -131,7 +131,7 @@ class ChunkStore:
 
     def finish(self) -> None:
         """Say in the group itself that it is whole."""
-        with told_plainly(self.path):
+        with plain_errors(self.path):
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             if not group.attrs.get("complete"):
                 group.attrs.update({"complete": 1})

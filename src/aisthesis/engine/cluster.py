@@ -16,7 +16,7 @@ from typing import Any
 
 import aisthesis
 from aisthesis.config import DaskConfig
-from aisthesis.engine.files import told_plainly
+from aisthesis.engine.files import plain_errors
 from aisthesis.engine.jobs import Task, run_task
 from aisthesis.engine.processes import cores
 from aisthesis.engine.progress import Narrator
@@ -171,7 +171,7 @@ class DaskExecutor:
         mark = None if folder is None else folder / f".{secrets.token_hex(8)}.seen"
         try:
             if mark is not None:
-                with told_plainly(mark):
+                with plain_errors(mark):
                     mark.touch()
             answers = self._answers(None if mark is None else str(mark))
         finally:

@@ -20,11 +20,11 @@ from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.whole import whole_file
 
 __all__ = [
+    "plain_errors",
     "read_json",
     "refuse_overwriting",
     "remove_tree",
     "sync",
-    "told_plainly",
     "write_csv",
     "write_json",
     "write_text",
@@ -40,7 +40,7 @@ _REASONS = {
 
 
 @contextmanager
-def told_plainly(path: Path) -> Iterator[None]:
+def plain_errors(path: Path) -> Iterator[None]:
     """Turn an operating system's refusal to write `path` into one sentence that says what to do."""
     try:
         yield
@@ -59,7 +59,7 @@ def told_plainly(path: Path) -> Iterator[None]:
 def _whole(path: Path) -> Iterator[TextIO]:
     """Open a file under a temporary name; once written, flush it to the disk and rename it."""
     with (
-        told_plainly(path),
+        plain_errors(path),
         whole_file(path) as partial,
         partial.open("x", encoding="utf-8", newline="") as file,
     ):
@@ -98,7 +98,7 @@ def remove_tree(path: Path, *, inside: Path) -> None:
             f"{path} is a link, which a study does not make, so what it leads to is not deleted; "
             "remove the link"
         )
-    with told_plainly(path):
+    with plain_errors(path):
         while path.exists():
             try:
                 shutil.rmtree(path)
@@ -120,7 +120,7 @@ def refuse_overwriting(path: Path, columns: Sequence[str]) -> None:
         return
     header = ",".join(columns).encode() + b"\n"
     if path.is_file():
-        with told_plainly(path), path.open("rb") as file:
+        with plain_errors(path), path.open("rb") as file:
             if file.read(len(header)) == header:
                 return
     raise RequestError(
@@ -138,13 +138,13 @@ def sync(files: Iterable[Path], root: Path) -> None:
     for file in files:
         folders |= {folder for folder in file.parents if folder == root or root in folder.parents}
         if file.is_file():
-            with told_plainly(file), file.open("rb+") as opened:
+            with plain_errors(file), file.open("rb+") as opened:
                 os.fsync(opened.fileno())
     if os.name == "nt":
         return
     for folder in sorted(folders, reverse=True):
         if folder.is_dir():
-            with told_plainly(folder):
+            with plain_errors(folder):
                 _sync_folder(folder)
 
 

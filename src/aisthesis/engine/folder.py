@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from aisthesis.config import CommonConfig, read_study_file, slug, study_config
 from aisthesis.engine.entries import check_entries
-from aisthesis.engine.files import read_json, told_plainly, write_json, write_text
+from aisthesis.engine.files import plain_errors, read_json, write_json, write_text
 from aisthesis.engine.ledger import Ledger
 from aisthesis.engine.project import (
     HEADER,
@@ -107,7 +107,7 @@ class StudyFolder:
         """
         _refuse_no_unicode(config)
         _refuse_nested(config, self.root)
-        with told_plainly(self.root):
+        with plain_errors(self.root):
             if self.root.exists() and not self.root.is_dir():
                 raise RequestError(f"expected a folder for the study, but {self.root} is a file")
             self.inspect()
@@ -139,7 +139,7 @@ class StudyFolder:
 
     def make(self) -> None:
         """Make the folder where there is none."""
-        with told_plainly(self.root):
+        with plain_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
 
     def claim(self, config: BaseModel) -> None:

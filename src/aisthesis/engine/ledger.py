@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from aisthesis.engine.files import remove_tree, sync, told_plainly, write_text
+from aisthesis.engine.files import plain_errors, remove_tree, sync, write_text
 
 __all__ = ["Ledger", "Parts", "State", "file_digest"]
 
@@ -73,7 +73,7 @@ class Ledger:
             "notes": notes,
         }
         path = self._path(piece)
-        with told_plainly(path):
+        with plain_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(entry, ensure_ascii=False))
         sync([path], self.root)
@@ -118,7 +118,7 @@ class Ledger:
     def forget(self, piece: str) -> None:
         """Drop a piece and all that is in it."""
         path = self._path(piece)
-        with told_plainly(path):
+        with plain_errors(path):
             path.unlink(missing_ok=True)
             remove_tree(self._entries / piece, inside=self.root)
 

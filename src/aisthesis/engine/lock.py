@@ -12,15 +12,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from aisthesis.engine.files import told_plainly, write_text
+from aisthesis.engine.files import plain_errors, write_text
 from aisthesis.errors import AisthesisError
 from aisthesis.whole import sweep_partial
 
-__all__ = ["held_alone"]
+__all__ = ["folder_lock"]
 
 
 @contextmanager
-def held_alone(root: Path) -> Iterator[None]:
+def folder_lock(root: Path) -> Iterator[None]:
     """Keep other runs out of a study's folder; the system lifts this when the process ends.
 
     Files that a killed run was writing are gone afterwards.
@@ -32,7 +32,7 @@ def held_alone(root: Path) -> Iterator[None]:
     """
     holder = root / ".lock.json"
     lock = FileLock(root / ".lock", timeout=0, mode=0o644)
-    with told_plainly(root / ".lock"):
+    with plain_errors(root / ".lock"):
         try:
             lock.acquire()
         except Timeout:  # an OSError too, but not one of the disk
@@ -41,7 +41,7 @@ def held_alone(root: Path) -> Iterator[None]:
                 "give the same command again"
             ) from None
     try:
-        with told_plainly(root):
+        with plain_errors(root):
             sweep_partial(root)
         write_text(holder, json.dumps(_us()))
         yield

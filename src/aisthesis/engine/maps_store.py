@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from aisthesis.config import slug
 from aisthesis.engine.chunk_store import ArraySpec, as_variable, create_array
-from aisthesis.engine.files import remove_tree, told_plainly
+from aisthesis.engine.files import plain_errors, remove_tree
 from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.store_index import consolidate, group_attributes, make_plain_root
 from aisthesis.errors import AisthesisError, RequestError
@@ -94,7 +94,7 @@ class MapsWriter:
         self._root = root
 
     def __enter__(self) -> MapsWriter:
-        with told_plainly(self._final):
+        with plain_errors(self._final):
             make_plain_root(self._root)
             remove_tree(self._partial, inside=self._root.parent)
             variables = {name: as_variable(name, v) for name, v in self._coordinates.items()}
@@ -107,7 +107,7 @@ class MapsWriter:
         """Write the images from number `start` on; an array's name implies its axes."""
         if self._group is None:
             raise AisthesisError("the maps' group is not open; use the writer in a `with`")
-        with told_plainly(self._final):
+        with plain_errors(self._final):
             for name, array in arrays.items():
                 axes = self._describe(name)[0]
                 if name not in self._group:
@@ -148,7 +148,7 @@ class MapsWriter:
             with suppress(AisthesisError):  # what went wrong first is what is told
                 remove_tree(self._partial, inside=self._root.parent)
             return
-        with told_plainly(self._final):
+        with plain_errors(self._final):
             consolidate(self._partial)
             remove_tree(self._final, inside=self._root.parent)
             self._partial.rename(self._final)

@@ -15,7 +15,7 @@ from typing import Any
 import zarr
 
 from aisthesis.engine.code import code_parts
-from aisthesis.engine.files import told_plainly, write_text
+from aisthesis.engine.files import plain_errors, write_text
 from aisthesis.engine.folder import digest_of
 from aisthesis.engine.ledger import Ledger, State
 
@@ -48,7 +48,7 @@ def make_plain_root(path: Path) -> None:
     """Make a store's root whole and without an index: groups in it are about to change."""
     held = _read(path)
     if held is None or held.get("consolidated_metadata") is not None:
-        with told_plainly(path):
+        with plain_errors(path):
             path.mkdir(parents=True, exist_ok=True)
         plain = {"zarr_format": 3, "node_type": "group", "attributes": {}}
         write_text(path / "zarr.json", json.dumps(plain, indent=2))
@@ -56,7 +56,7 @@ def make_plain_root(path: Path) -> None:
 
 def consolidate(path: Path) -> None:
     """Copy the metadata of all that is in a group into the group's own `zarr.json`."""
-    with told_plainly(path), warnings.catch_warnings():
+    with plain_errors(path), warnings.catch_warnings():
         # zarr says that its third format does not know of it yet; xarray warns where it is not.
         warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
         zarr.consolidate_metadata(path, zarr_format=3)
@@ -93,7 +93,7 @@ def index_store(root: Path, store: str) -> bool:
         for group in reversed(groups)
         if "/" not in group
     }
-    with told_plainly(path):
+    with plain_errors(path):
         zarr.open_group(path, mode="r+", use_consolidated=False).attrs["groups"] = labels
     consolidate(path)
     for piece in intact:  # their descriptions have other bytes now

@@ -12,7 +12,7 @@ from aisthesis.importance.place_plan import PlacePlan
 from aisthesis.importance.plan import AblationPlan
 from aisthesis.importance.request import MEMORY_BYTES, check_request
 from aisthesis.importance.upstream import run_upstream
-from aisthesis.memory import LESS_AT_ONCE, told_of_memory
+from aisthesis.memory import LESS_AT_ONCE, plain_memory_errors
 
 __all__ = ["remove_both"]
 
@@ -56,7 +56,7 @@ def remove_both(
     layer = find_layer(channels.model, channels.layer)
     x = x.detach()
     x = x.clone() if x.is_inference() else x
-    told = told_of_memory("removing channels and places", LESS_AT_ONCE)
+    told = plain_memory_errors("removing channels and places", LESS_AT_ONCE)
     with borrowed(channels.model, way.keeps), told:
         new = channels.is_new(x) or places.is_new(x)
         upstream = run_upstream(way.traced, x, watch=new)

@@ -33,7 +33,7 @@ from aisthesis.importance.state import Kept
 from aisthesis.importance.tracing import Trace, first_line
 from aisthesis.importance.upstream import Upstream, run_upstream
 from aisthesis.importance.verification import Intact, Replacement, check_repeatable, verified
-from aisthesis.memory import LESS_AT_ONCE, told_of_memory
+from aisthesis.memory import LESS_AT_ONCE, plain_memory_errors
 
 __all__ = ["PlacePlan", "place_plan"]
 
@@ -138,7 +138,10 @@ class PlacePlan:
             If `replace`, `memory_bytes`, the images or the network's output is unfit.
         """
         check_request(x, replace, memory_bytes)
-        with borrowed(self.model, self._keeps), told_of_memory("removing places", LESS_AT_ONCE):
+        with (
+            borrowed(self.model, self._keeps),
+            plain_memory_errors("removing places", LESS_AT_ONCE),
+        ):
             return self._remove(x.detach(), None, replace, memory_bytes)
 
     def shares(self, traced: Trace) -> bool:

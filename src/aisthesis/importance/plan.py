@@ -33,7 +33,7 @@ from aisthesis.importance.request import (
 )
 from aisthesis.importance.rerun import Rerun
 from aisthesis.importance.upstream import Upstream, run_upstream
-from aisthesis.memory import LESS_AT_ONCE, told_of_memory
+from aisthesis.memory import LESS_AT_ONCE, plain_memory_errors
 
 __all__ = ["MEMORY_BYTES", "AblationPlan", "ablation_plan"]
 
@@ -132,7 +132,10 @@ class AblationPlan:
         if x.is_inference():
             x = x.clone()
         way = self._way(x, layer)
-        with borrowed(self.model, way.keeps), told_of_memory("removing channels", LESS_AT_ONCE):
+        with (
+            borrowed(self.model, way.keeps),
+            plain_memory_errors("removing channels", LESS_AT_ONCE),
+        ):
             return self._remove(x, layer, way, member, replace, memory_bytes)
 
     def retain(

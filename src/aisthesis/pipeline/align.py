@@ -22,7 +22,7 @@ from aisthesis.config import BackboneConfig, slug
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.code import code_parts
-from aisthesis.engine.files import told_plainly
+from aisthesis.engine.files import plain_errors
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import ImageFolder, batches
 from aisthesis.importance import AblationPlan, ablation_plan
@@ -297,7 +297,7 @@ def _embeddings(
     if plan.kind != "channelwise":
         size = scratch_bytes(plan, len(inputs.names), backbone.embedding_dim)
         _require_room(folder.cache, size)
-    with told_plainly(scratch), torch.no_grad():
+    with plain_errors(scratch), torch.no_grad():
         embeddings = collect_embeddings(
             plan, pixels, len(inputs.names), scratch=scratch, advance=advance
         )
@@ -336,7 +336,7 @@ def _read_owned(path: Path) -> OwnedEmbeddings | None:
 
 
 def _write_owned(path: Path, embeddings: OwnedEmbeddings) -> None:
-    with told_plainly(path), whole_file(path) as partial:
+    with plain_errors(path), whole_file(path) as partial:
         np.savez(
             partial,
             intact=embeddings.intact,

@@ -13,7 +13,7 @@ from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.config import slug
 from aisthesis.engine import write_csv
 from aisthesis.engine.alignment_folder import AlignmentFolder
-from aisthesis.engine.files import told_plainly
+from aisthesis.engine.files import plain_errors
 from aisthesis.importance.similarity import paired_test, signed_square
 from aisthesis.judgments import agreement_with_subjects, similarity_ceiling
 from aisthesis.judgments.second_order import valid_pairs
@@ -147,5 +147,5 @@ def _write_matrices(
     for result in results:
         arrays[f"{slug(result.label)}.network"] = result.network
         arrays[f"{slug(result.label)}.retained"] = result.kept
-    with told_plainly(folder.dissimilarities), whole_file(folder.dissimilarities) as partial:
+    with plain_errors(folder.dissimilarities), whole_file(folder.dissimilarities) as partial:
         np.savez_compressed(partial, **arrays)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aisthesis.config import AIS_BACKBONES, study_config
 from aisthesis.engine import Narrator
-from aisthesis.engine.files import remove_tree, told_plainly
+from aisthesis.engine.files import plain_errors, remove_tree
 from aisthesis.engine.processes import cores
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE
@@ -97,6 +97,6 @@ def _make_way(planted: Path, out: Path) -> None:
                 "move it, or choose another --out"
             )
         remove_tree(planted, inside=out)
-    with told_plainly(planted):
+    with plain_errors(planted):
         planted.mkdir(parents=True)
         (planted / _MARK).touch()

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from aisthesis.backbones import Backbone
 from aisthesis.config import slug
-from aisthesis.engine import StudyFolder, digest_of, told_plainly
+from aisthesis.engine import StudyFolder, digest_of, plain_errors
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Chunk, Task
 from aisthesis.errors import AisthesisError
@@ -101,7 +101,7 @@ def _keep(folder: Path, digests: Sequence[str], rows: NDArray[np.float32]) -> No
         "digests": json.dumps(list(digests)),
         "sha256": hashlib.sha256(rows.tobytes()).hexdigest(),
     }
-    with told_plainly(folder):
+    with plain_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(final) as partial:
             save_file({"embeddings": rows}, partial, metadata=about)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import BackboneConfig, StudyConfig
-from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
+from aisthesis.engine import Narrator, StudyFolder, digest_of, plain_errors, write_csv
 from aisthesis.engine.chunk_store import as_coordinate
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.files import remove_tree
@@ -213,7 +213,7 @@ def _write_maps(
         },
     )  # fmt: skip
     partial = folder.root / ".ensemble.zarr.partial"
-    with told_plainly(folder.ensemble):
+    with plain_errors(folder.ensemble):
         remove_tree(partial, inside=folder.root)
         dataset.to_zarr(partial, mode="w", consolidated=False, zarr_format=3)
         consolidate(partial)

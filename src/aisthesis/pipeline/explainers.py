@@ -23,7 +23,12 @@ from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK
 from aisthesis.errors import RequestError
 from aisthesis.heads import MeanRating
-from aisthesis.maps.explainers import Explainer, Subject, explainers_named, libraries_behind
+from aisthesis.maps.explainers import (
+    ExplainedNetwork,
+    Explainer,
+    explainers_named,
+    libraries_behind,
+)
 from aisthesis.memory import in_halves
 from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.explain import explain_parts, explained_images, in_units, maps_store
@@ -52,7 +57,7 @@ def methods_root(folder: StudyFolder, label: str) -> Path:
     return folder.maps / slug(label)
 
 
-def subject_of(backbone: Backbone, heads: Sequence[torch.nn.Module]) -> Subject:
+def subject_of(backbone: Backbone, heads: Sequence[torch.nn.Module]) -> ExplainedNetwork:
     """The mean prediction of several heads on a backbone, as explainers take it.
 
     Raises
@@ -63,7 +68,7 @@ def subject_of(backbone: Backbone, heads: Sequence[torch.nn.Module]) -> Subject:
     if backbone.map_shape is None:
         raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")
     _, rows, columns = backbone.map_shape
-    return Subject(
+    return ExplainedNetwork(
         MeanRating(backbone.trunk, heads),
         f"trunk.{backbone.trunk_layer}",
         backbone.to_map,
@@ -114,14 +119,14 @@ class ExplainerJob:
         """Equal where network and heads are: explainers share them."""
         return digest_of("explainers", self.spec.identity, self.heads_key)
 
-    def load(self) -> tuple[Backbone, Subject]:
+    def load(self) -> tuple[Backbone, ExplainedNetwork]:
         """Build the network with its heads."""
         backbone = self.spec.build()
         subject = subject_of(backbone, self.spec.heads())
         subject.model.to(next(backbone.trunk.parameters()).device)
         return backbone, subject
 
-    def work(self, loaded: tuple[Backbone, Subject], chunk: Chunk) -> None:
+    def work(self, loaded: tuple[Backbone, ExplainedNetwork], chunk: Chunk) -> None:
         """Write the maps of one chunk."""
         started, done = time.perf_counter(), 0
         backbone, subject = loaded
@@ -237,13 +242,13 @@ def _record(folder: StudyFolder, job: ExplainerJob, n_images: int, entry: dict[s
     folder.record(backbones={label: held | {"explainers": explainers}})
 
 
-def _announcement(label: str, one: Explainer, subject: Subject, seconds: float) -> str:
+def _announcement(label: str, one: Explainer, subject: ExplainedNetwork, seconds: float) -> str:
     plan = subject.plans.get(one.name)
     way = f" {plan.describe()}" if plan is not None else ""
     return f"{label}: {one.title},{way} expected {in_units(seconds)}"
 
 
-def _seconds_of_a_pass(subject: Subject) -> float:
+def _seconds_of_a_pass(subject: ExplainedNetwork) -> float:
     device = next(subject.model.parameters()).device
     image = torch.zeros(1, 3, *subject.size_px, device=device)
     with torch.no_grad():
@@ -254,7 +259,7 @@ def _seconds_of_a_pass(subject: Subject) -> float:
 
 
 def maps_by(
-    explainer: Explainer, subject: Subject, pixels: torch.Tensor, seeds: Sequence[int]
+    explainer: Explainer, subject: ExplainedNetwork, pixels: torch.Tensor, seeds: Sequence[int]
 ) -> NDArray[np.float32]:
     """Maps (N, rows, columns) of a batch by an explainer, with one seed an image.
 

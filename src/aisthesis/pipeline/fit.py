@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig, slug
-from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
+from aisthesis.engine import Narrator, StudyFolder, digest_of, plain_errors, write_csv
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Executor, in_groups, loaded_for
 from aisthesis.engine.ledger import State
@@ -76,7 +76,7 @@ class Fit:
         if all(state.done for state in states.values()):
             self.narrator.say("fit: already done")
             return False
-        with told_plainly(self.folder.heads):
+        with plain_errors(self.folder.heads):
             self.folder.heads.mkdir(exist_ok=True)
             self.folder.cache.mkdir(exist_ok=True)
         missing = [label for label in self.specs if not states[label].done]
@@ -159,7 +159,7 @@ class Fit:
         piece, parts = f"{_piece(label)}/seed{seed}", self._parts(label)
         if not self.folder.ledger.state(piece, parts).done:
             head, metadata, fitted = _fit_heads(self.config, self.inputs, label, number, embeddings)
-            with told_plainly(self.folder.heads):
+            with plain_errors(self.folder.heads):
                 save_head(head, files[0], metadata)
             _save_arrays(files[1], fitted)
             self.folder.ledger.enter(piece, parts, files)
@@ -229,7 +229,7 @@ def _fitted_file(folder: StudyFolder, label: str, seed: int) -> Path:
 
 
 def _save_arrays(file: Path, arrays: dict[str, NDArray[np.float64]]) -> None:
-    with told_plainly(file), whole_file(file) as partial:
+    with plain_errors(file), whole_file(file) as partial:
         np.savez(partial, **arrays)  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
-from aisthesis.engine import Narrator, StudyFolder, digest_of, told_plainly, write_csv
+from aisthesis.engine import Narrator, StudyFolder, digest_of, plain_errors, write_csv
 from aisthesis.engine.code import code_parts
 from aisthesis.errors import RequestError
 from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, load_head
@@ -98,7 +98,7 @@ def retain_backbones(
         If no backbone has a layer, or there are too few images for the folds.
     """
     files = retain_files(folder)
-    with told_plainly(files["predictors"]):
+    with plain_errors(files["predictors"]):
         files["predictors"].mkdir(exist_ok=True)
     tables: dict[str, list[pd.DataFrame]] = {"folds": [], "curve": [], "channels": []}
     summary: list[dict[str, Any]] = []
@@ -121,7 +121,7 @@ def retain_backbones(
             if head.seed >= 0:
                 name = folder.head_file(asked.label, head.seed).name
                 predictor = RetainedPredictor(backbone, head.head, one.retained)
-                with told_plainly(files["predictors"]):
+                with plain_errors(files["predictors"]):
                     predictor.save(files["predictors"] / name, {"seed": str(head.seed)})
         seconds = round(time.perf_counter() - started, 2)
         held = folder.provenance().get("backbones", {}).get(asked.label, {})

@@ -11,7 +11,7 @@ from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.jobs import Executor, Serial
 from aisthesis.engine.ledger import Parts
-from aisthesis.memory import told_of_memory
+from aisthesis.memory import plain_memory_errors
 from aisthesis.pipeline.agree import agree_backbones, agree_parts
 from aisthesis.pipeline.columns import TABLES
 from aisthesis.pipeline.ensemble_maps import (
@@ -149,7 +149,7 @@ def do_stage(folder: StudyFolder, stage: TableStage, narrator: Narrator) -> None
         narrator.say(f"{stage.name}: already done")
         return
     started = time.perf_counter()
-    with told_of_memory(stage.name):
+    with plain_memory_errors(stage.name):
         stage.work()
     folder.ledger.enter(stage.name, stage.parts, _files(stage.files))
     folder.record_stage(stage.name, digest_of(dict(stage.parts)), started)

@@ -29,7 +29,7 @@ from aisthesis.faithfulness import (
 from aisthesis.images import batches
 from aisthesis.importance import ablation_plan, evidence_scores, importance_scores, place_scores
 from aisthesis.maps import weighted_map
-from aisthesis.maps.explainers import Subject
+from aisthesis.maps.explainers import ExplainedNetwork
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import in_units, place_plan_for
 from aisthesis.pipeline.explainers import asked_explainers, image_seeds, subject_of
@@ -110,7 +110,7 @@ class _Tested:
         self.device = choose_device(config.device)
         self.backbone = fitted_backbone(folder, config, asked)
         heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
-        self.subject: Subject = subject_of(self.backbone, heads)
+        self.subject: ExplainedNetwork = subject_of(self.backbone, heads)
         self.model = self.subject.model.to(self.device)
         self.pixels = torch.cat(
             [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from aisthesis.engine.files import told_plainly, write_csv
+from aisthesis.engine.files import plain_errors, write_csv
 from aisthesis.errors import AisthesisError
 from aisthesis.report.drawing import AN_INCH, Drawing, sheet
 from aisthesis.whole import whole_file
@@ -52,7 +52,7 @@ def save_figure(
     list of str
         Lines with letters that no installed font has: boxes stand for these.
     """
-    with told_plainly(path):
+    with plain_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     page = sheet(drawings, columns)
     svg, missing = page.file()
@@ -98,5 +98,5 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with told_plainly(path), whole_file(path) as partial:
+    with plain_errors(path), whole_file(path) as partial:
         partial.write_bytes(content)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from PIL import Image
 
-from aisthesis.engine.files import told_plainly
+from aisthesis.engine.files import plain_errors
 from aisthesis.images import ImageFault, ImageFolder
 from aisthesis.whole import whole_file
 
@@ -158,7 +158,7 @@ class PhotographStore:
         """Remove the photographs of an earlier report, and the folder if nothing else is in it."""
         if not self._folder.is_dir():
             return
-        with told_plainly(self._folder):
+        with plain_errors(self._folder):
             for path in self._folder.glob("[0-9]*.jpg"):
                 path.unlink()
             if not any(self._folder.iterdir()):
@@ -184,7 +184,7 @@ class PhotographStore:
             return Stored(None)
         # Numbers, because a photograph's own name may be anything that a disk or a page minds.
         file = self._folder / f"{number:05d}.jpg"
-        with told_plainly(file):
+        with plain_errors(file):
             self._folder.mkdir(parents=True, exist_ok=True)
             with whole_file(file) as partial:
                 partial.write_bytes(jpeg_bytes(image))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from aisthesis.config import CommonConfig
 from aisthesis.engine import Narrator, Silent, StudyFolder
-from aisthesis.engine.lock import held_alone
+from aisthesis.engine.lock import folder_lock
 from aisthesis.engine.permitted import folder_of
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
@@ -150,7 +150,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
     def _alone(self, inputs: InputsT) -> Iterator[None]:
         """Keep other runs out of the folder and write the study and its inputs into it."""
         self.folder.make()
-        with held_alone(self.folder.root):
+        with folder_lock(self.folder.root):
             self.folder.claim(self.config)
             self._record_inputs(inputs)
             record_parts(self.folder, self.config)

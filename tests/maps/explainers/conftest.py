@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from aisthesis.maps.explainers import Subject
+from aisthesis.maps.explainers import ExplainedNetwork
 
 PX = 48
 
@@ -33,7 +33,7 @@ class Net(nn.Module):
 def subject():
     torch.manual_seed(0)
     model = Net().eval().requires_grad_(False)
-    return Subject(model, "features.3", lambda output: output, PX, (PX // 2, PX // 2))
+    return ExplainedNetwork(model, "features.3", lambda output: output, PX, (PX // 2, PX // 2))
 
 
 @pytest.fixture

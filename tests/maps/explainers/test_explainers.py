@@ -15,12 +15,12 @@ from aisthesis.maps.explainers import (
     EXPLAINERS,
     TITLES,
     CentrePrior,
+    ExplainedNetwork,
     GradCam,
     GradientTimesInput,
     IntegratedGradients,
     Lime,
     RandomMap,
-    Subject,
     checked_names,
     explainers_named,
     multiscale,
@@ -155,7 +155,7 @@ def test_known_networks_equal_captum(name):
     layer = {"resnet18": "1.layer4.1.conv1", "vgg11_bn": "1.features.25"}.get(name, "1.features.9")
     model = nn.Sequential(nn.Identity(), network, nn.Flatten(0)).eval().double()
     images = torch.randn(2, 3, 96, 96, dtype=torch.float64)
-    subject = Subject(model, layer, lambda output: output, 96, (1, 1))
+    subject = ExplainedNetwork(model, layer, lambda output: output, 96, (1, 1))
     ours = maps_of(GradCam(), subject, images)
     peer = attr.LayerGradCam(model, model.get_submodule(layer)).attribute(images)[:, 0].detach()
     assert ours.shape == peer.shape
@@ -184,7 +184,7 @@ def test_lime_finds_the_weights_of_a_network_that_is_linear_in_its_superpixels()
 
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 24, 24, generator=generator) + 1
-    subject = Subject(Sum().eval(), "", lambda y: y, 24, (24, 24))
+    subject = ExplainedNetwork(Sum().eval(), "", lambda y: y, 24, (24, 24))
     method = Lime(superpixels=6, samples=300, penalty=1e-6, cells=24)
     (found,) = maps_of(method, subject, image, [3])
     segments = torch.from_numpy(method.segments(image[0]))

@@ -1,10 +1,10 @@
-"""Ways to make a map, all behind one face: for comparison with AIS and evidence, and controls."""
+"""Ways to make a map, with one interface: for comparison with AIS and evidence, and controls."""
 
 from __future__ import annotations
 
 from aisthesis.explainer_names import BASE, EXPLAINERS, checked_names
+from aisthesis.maps.explainers.base import ExplainedNetwork, Explainer, on_cells
 from aisthesis.maps.explainers.controls import CentrePrior, RandomMap
-from aisthesis.maps.explainers.face import Explainer, Subject, on_cells
 from aisthesis.maps.explainers.grad_cam import GradCam
 from aisthesis.maps.explainers.gradients import GradientTimesInput, IntegratedGradients
 from aisthesis.maps.explainers.lime import Lime
@@ -23,6 +23,7 @@ __all__ = [
     "EXPLAINERS",
     "TITLES",
     "CentrePrior",
+    "ExplainedNetwork",
     "Explainer",
     "GradCam",
     "GradientTimesInput",
@@ -31,7 +32,6 @@ __all__ = [
     "Masking",
     "OwnExplainer",
     "RandomMap",
-    "Subject",
     "checked_names",
     "explainer_table",
     "explainers_named",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject, Tabled
+from aisthesis.maps.explainers.base import ExplainedNetwork, Tabled
 
 __all__ = ["CentrePrior", "RandomMap"]
 
@@ -21,17 +21,17 @@ class RandomMap(Tabled):
 
     kind = "random"
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """The layer's, so that it is as coarse as the maps it is held against."""
         return subject.map_px
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """None."""
         return 0.0
 
     def __call__(
         self,
-        subject: Subject,
+        subject: ExplainedNetwork,
         images: Tensor,
         *,
         seeds: list[int],
@@ -52,17 +52,17 @@ class CentrePrior(Tabled):
 
     kind = "centre"
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """The layer's."""
         return subject.map_px
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """None."""
         return 0.0
 
     def __call__(
         self,
-        subject: Subject,
+        subject: ExplainedNetwork,
         images: Tensor,
         *,
         seeds: list[int],

@@ -9,7 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject, Tabled, grad_enabled_copy, require_predictions
+from aisthesis.maps.explainers.base import (
+    ExplainedNetwork,
+    Tabled,
+    grad_enabled_copy,
+    require_predictions,
+)
 
 __all__ = ["GradCam"]
 
@@ -43,17 +48,17 @@ class GradCam(Tabled):
         """Not where it is rectified."""
         return not self.rectified
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """The layer's own."""
         return subject.map_px
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """One forward and one backward pass."""
         return 3.0
 
     def __call__(
         self,
-        subject: Subject,
+        subject: ExplainedNetwork,
         images: Tensor,
         *,
         seeds: list[int],

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import (
-    Subject,
+from aisthesis.maps.explainers.base import (
+    ExplainedNetwork,
     Tabled,
     cells_of,
     grad_enabled_copy,
@@ -49,21 +49,21 @@ class IntegratedGradients(Tabled):
     at_once: int = 8
     kind = "integrated_gradients"
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """The cells that pixels are averaged over."""
         return cells_of(self.cells, subject.size_px)
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """One forward and one backward pass a step."""
         return 3.0 * self.steps
 
     def __call__(
-        self, subject: Subject, images: Tensor, *, seeds: list[int], advance: Advance
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Maps (N, cells, cells) in rating units a pixel."""
         return on_cells(self.on_pixels(subject, images, advance), self.cells)
 
-    def on_pixels(self, subject: Subject, images: Tensor, advance: Advance) -> Tensor:
+    def on_pixels(self, subject: ExplainedNetwork, images: Tensor, advance: Advance) -> Tensor:
         """Maps (N, H, W): one value a pixel, summed over colours."""
         method = optional("captum.attr", self.name).IntegratedGradients(subject.model)
         maps = []
@@ -97,16 +97,16 @@ class GradientTimesInput(Tabled):
     cells: int = 56
     kind = "gradient_x_input"
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """The cells that pixels are averaged over."""
         return cells_of(self.cells, subject.size_px)
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """One forward and one backward pass."""
         return 3.0
 
     def __call__(
-        self, subject: Subject, images: Tensor, *, seeds: list[int], advance: Advance
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Maps (N, cells, cells) in rating units a pixel."""
         method = optional("captum.attr", self.name).InputXGradient(subject.model)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject, Tabled, cells_of, on_cells, optional
+from aisthesis.maps.explainers.base import ExplainedNetwork, Tabled, cells_of, on_cells, optional
 
 __all__ = ["Lime"]
 
@@ -48,17 +48,17 @@ class Lime(Tabled):
     at_once: int = 16
     kind = "lime"
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """The cells that superpixels are averaged over."""
         return cells_of(self.cells, subject.size_px)
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """One forward pass a sample."""
         return float(self.samples)
 
     def __call__(
         self,
-        subject: Subject,
+        subject: ExplainedNetwork,
         images: Tensor,
         *,
         seeds: list[int],

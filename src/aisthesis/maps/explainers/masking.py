@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.face import Subject, Tabled
+from aisthesis.maps.explainers.base import ExplainedNetwork, Tabled
 from aisthesis.maps.occlusion import OcclusionPlan, occlusion_plan
 
 __all__ = ["Masking", "multiscale", "occlusion"]
@@ -44,7 +44,7 @@ class Masking(Tabled):
         """What its values are."""
         return self.values
 
-    def plan(self, subject: Subject) -> OcclusionPlan:
+    def plan(self, subject: ExplainedNetwork) -> OcclusionPlan:
         """Plan once for a network and keep it."""
         if self.name not in subject.plans:
             subject.plans[self.name] = occlusion_plan(
@@ -57,17 +57,17 @@ class Masking(Tabled):
         plan: OcclusionPlan = subject.plans[self.name]
         return plan
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """The positions of the squares."""
         return self.plan(subject).grid
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """What the plan expects."""
         return self.plan(subject).passes
 
     def __call__(
         self,
-        subject: Subject,
+        subject: ExplainedNetwork,
         images: Tensor,
         *,
         seeds: list[int],

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aisthesis.errors import RequestError
-from aisthesis.maps.explainers.face import Explainer, Subject
+from aisthesis.maps.explainers.base import ExplainedNetwork, Explainer
 from aisthesis.parts import given_name, identity_of, own_name, part
 
 __all__ = ["OwnExplainer", "own_explainer"]
@@ -77,18 +77,18 @@ class OwnExplainer:
         known: Explainer = found
         return known
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """Rows and columns of the maps."""
         rows, columns = self._own.grid(subject)
         return int(rows), int(columns)
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """Expected cost of one image in forward passes."""
         return float(self._own.passes(subject))
 
     def __call__(
         self,
-        subject: Subject,
+        subject: ExplainedNetwork,
         images: Tensor,
         *,
         seeds: list[int],

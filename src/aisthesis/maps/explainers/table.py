@@ -10,7 +10,7 @@ import pandas as pd
 
 from aisthesis.explainer_names import BASE, checked_names
 from aisthesis.explainer_table import EXPLAINER_TABLE, ExplainerKind
-from aisthesis.maps.explainers.face import Explainer, optional
+from aisthesis.maps.explainers.base import Explainer, optional
 from aisthesis.maps.explainers.own import own_explainer
 
 __all__ = [

@@ -13,8 +13,8 @@ from aisthesis.errors import RequestError
 from aisthesis.explainer_table import EXPLAINER_TABLE
 
 __all__ = [
+    "ExplainedNetwork",
     "Explainer",
-    "Subject",
     "Tabled",
     "cells_of",
     "grad_enabled_copy",
@@ -25,7 +25,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Subject:
+class ExplainedNetwork:
     """The network that is explained.
 
     Attributes
@@ -86,17 +86,17 @@ class Explainer(Protocol):
     @property
     def control(self) -> bool: ...  # noqa: D102
 
-    def grid(self, subject: Subject) -> tuple[int, int]:
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
         """Rows and columns of the maps."""
         ...
 
-    def passes(self, subject: Subject) -> float:
+    def passes(self, subject: ExplainedNetwork) -> float:
         """Expected cost of one image in forward passes; a backward pass counts as two."""
         ...
 
     def __call__(
         self,
-        subject: Subject,
+        subject: ExplainedNetwork,
         images: Tensor,
         *,
         seeds: list[int],
