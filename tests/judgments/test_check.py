@@ -213,6 +213,7 @@ def test_shares_of_votes_give_means_and_no_ceiling(tmp_path) -> None:
         ("a<b.jpg", "a<b.jpg"),
         ("<![x.jpg", "<![x.jpg"),
         ('["a.jpg', '["a.jpg'),
+        ('1"><img src=x onerror=alert(2)>.png', '1"><img src=x onerror=alert(2)>.png'),
     ],
 )
 def test_images_in_cells_of_experiments(cell, name) -> None:

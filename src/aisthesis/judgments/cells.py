@@ -16,6 +16,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 
 # The same few numbers fill most cells of a table, and a name stands in many rows.
 _KEPT = 1 << 16
+_ENDS_AS_A_NAME = re.compile(r"\.[a-z]\w{1,4}$", re.IGNORECASE | re.ASCII).search
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
@@ -45,7 +46,8 @@ def image_name(text: str) -> str:
     Experiment programs (jsPsych, Gorilla) store the stimulus as they showed it. A cell with several
     images, or with none, is given back as it is.
     """
-    found = _sources(text) if "<" in text else _listed(text)
+    # A file's own name may hold what looks like markup: then it ends as names do.
+    found = _sources(text) if "<" in text and not _ENDS_AS_A_NAME(text) else _listed(text)
     name = found[0] if len(found) == 1 else text
     return PurePosixPath(name).as_posix() if name and "://" not in name else name
 

@@ -1,4 +1,4 @@
-"""The one interface of all explainers: a rating model and images in, one signed map per image out."""
+"""The interface of explainers: a rating model and images in, one signed map per image out."""
 
 from __future__ import annotations
 
