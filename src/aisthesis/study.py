@@ -279,6 +279,11 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         return self._table(self.folder.agreement_images, "agree")
 
     @property
+    def agreement_differences(self) -> pd.DataFrame:
+        """`agreement_differences.csv`: paired differences of pairs, and of networks."""
+        return self._table(self.folder.agreement_differences, "agree")
+
+    @property
     def reliability(self) -> pd.DataFrame:
         """`reliability.csv`: agreement of each backbone with itself across seeds."""
         return self._table(self.folder.reliability, "agree")

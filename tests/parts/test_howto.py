@@ -57,7 +57,12 @@ def folder(tmp_path, planted, monkeypatch) -> Path:
     shutil.copy(planted / "ratings.csv", tmp_path / "ratings.csv")
     file_of("howto-backbone.md", tmp_path)
     monkeypatch.setattr(aisthesis.study, "write_report", _no_report)
+    _forget()  # the tests of the docs run the same pages in folders of theirs
     yield tmp_path
+    _forget()
+
+
+def _forget() -> None:
     for name in ("my_metric", "my_explainer", "my_networks"):
         sys.modules.pop(name, None)
 
