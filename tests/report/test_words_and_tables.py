@@ -94,7 +94,16 @@ def test_every_warning_that_applies_is_given_serious_ones_first():
         ("notice", "2 undefined values"),
         ("notice", "Photographs that cannot be shown"),
     ]
-    assert cautions({}, agreement, {}, ["b"])[-1].text.startswith("b cropped")
+    apart = cautions({}, agreement, {}, ["b"])[-1].text
+    assert apart.startswith("b cropped")
+    assert "each network saw its own crop" in apart  # a table of 0.1.0
+    shared = agreement.assign(compared_share=0.615)
+    assert cautions({}, shared, {}, ["b"])[-1].text.endswith(
+        "over the part of the photographs that both saw, 62% of their area for the pair with the "
+        "smallest."
+    )
+    nothing = cautions({}, agreement[:0], {}, ["b"])[-1].text
+    assert nothing == "b cropped the photographs otherwise than the first network."
     text = cautions(provenance, agreement, {})[0].text
     assert text.startswith("a has not been trained")
 

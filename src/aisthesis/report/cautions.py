@@ -10,7 +10,7 @@ import pandas as pd
 
 from aisthesis.report.kinds_of_evidence import observe_signs
 from aisthesis.report.tables import seen_in_words
-from aisthesis.report.wording import KIND_NAMES, and_list, count
+from aisthesis.report.wording import KIND_NAMES, and_list, count, percent
 
 __all__ = ["Caution", "cautions"]
 
@@ -63,7 +63,7 @@ def cautions(
         _arbitrary_signs(provenance),
         _undefined(agreement),
         _partly_seen(provenance),
-        _other_crops(other_crops),
+        _other_crops(other_crops, agreement),
         _unreadable(unreadable),
     ]
     present = [caution for caution in found if caution is not None]
@@ -215,15 +215,29 @@ def _partly_seen(provenance: dict[str, Any]) -> Caution | None:
     )
 
 
-def _other_crops(labels: Sequence[str]) -> Caution | None:
+def _other_crops(labels: Sequence[str], agreement: pd.DataFrame) -> Caution | None:
     if not labels:
         return None
-    return Caution(
-        "notice",
-        "Not all networks saw the same part of the photographs",
-        f"{and_list(labels)} cropped the photographs otherwise than the first network. Agreement "
-        "compares maps as each network saw its own crop, so the same place lies apart in "
-        "them; the pictures below put every map where it belongs.",
+    text = f"{and_list(labels)} cropped the photographs otherwise than the first network."
+    if len(agreement):
+        text += f" {_how_compared(agreement)}"
+    return Caution("notice", "Not all networks saw the same part of the photographs", text)
+
+
+def _how_compared(agreement: pd.DataFrame) -> str:
+    """Say over which part of the photographs maps were compared."""
+    if "compared_share" not in agreement:  # by 0.1.0
+        return (
+            "Agreement compares maps as each network saw its own crop, so the same place lies "
+            "apart in them; the pictures below put every map where it belongs."
+        )
+    shares = agreement["compared_share"].dropna()
+    least = f", {percent(shares.min())} of their area for the pair with the smallest" * bool(
+        len(shares)
+    )
+    return (
+        "Agreement compares the maps of two networks over the part of the photographs that both "
+        f"saw{least}."
     )
 
 

@@ -44,13 +44,15 @@ def provenance_of(rng, n):
 
 @checks(
     "cautions._random_weights", "cautions._dead_heads", "cautions._flat_maps", "cautions._undefined",
-    "cautions._skipped", "cautions._told", "cautions._other_crops", "cautions._unreadable",
-    "cautions._explained_training", "cautions._partly_seen", "tables.seen_in_words",
+    "cautions._skipped", "cautions._told", "cautions._other_crops", "cautions._how_compared",
+    "cautions._unreadable", "cautions._explained_training", "cautions._partly_seen", "tables.seen_in_words",
 )  # fmt: skip
 def test_cautions():
     for mode, rng, n in made.generators(70, seed=31):
         facts = provenance_of(rng, n)
         table = made.agreement(rng, mode, made.agreement_images(rng, mode, n))
+        if rng.random() < 0.5:
+            table = table.assign(compared_share=rng.uniform(0.2, 1.0, len(table)))
         unreadable = {f"u{k}.jpg": "is gone" for k in range(int(rng.integers(0, 30)))}
         crops = list(made.NETWORKS[1:n]) if rng.random() < 0.5 else []
         found = {c.title: c for c in cautions(facts, table, unreadable, crops)}
@@ -111,7 +113,13 @@ def test_cautions():
             assert items[-1] == f"and {len(unreadable) - 20} more"
         assert "Warnings of the run" in found
         assert found["Warnings of the run"].items == ["odd"]
-        assert any("same part" in t for t in found) == bool(crops)
+        apart = [c for title, c in found.items() if "same part" in title]
+        assert bool(apart) == bool(crops)
+        if apart and len(table):
+            least = table["compared_share"].min() if "compared_share" in table else None
+            said = re.search(r"both saw, (\d+)% of their area", apart[0].text)
+            assert (said is None) == (least is None), apart[0].text
+            assert said is None or int(said[1]) == round(100 * least)
         assert any("Training images" in t for t in found) == (facts["explained"]["which"] == "all")
         part = {b: f for b, f in own.items() if f["seen"]["min"] < 0.995}
         seen = next((c.items for t, c in found.items() if t.startswith("Networks saw part")), [])
