@@ -13,7 +13,7 @@ def package(tmp_path, monkeypatch):
     root = tmp_path / "aisthesis"
     for folder in ("pipeline", "maths", "engine"):
         (root / folder).mkdir(parents=True)
-    monkeypatch.setattr(code, "_ROOT", root)
+    monkeypatch.setattr(code, "_ROOT", tmp_path)
     names = ("source_digest", "modules_behind", "_parsed", "_named", "_statements")
     caches = [getattr(code, name) for name in (*names, "_libraries_behind")]
 

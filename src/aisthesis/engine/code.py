@@ -14,6 +14,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from aisthesis.sources import imported_names, module_file
+
 __all__ = ["code_parts", "library_version", "modules_behind", "source_digest"]
 
 #: Libraries that can change numbers where they are imported, and what they are installed as.
@@ -27,7 +29,7 @@ _LIBRARIES = {
     "torchvision": "torchvision",
 }
 _PACKAGE = "aisthesis"
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parents[2]
 _NO_NUMBERS = (
     "alignment_config",
     "config",
@@ -37,6 +39,7 @@ _NO_NUMBERS = (
     "labels",
     "memory",
     "report",
+    "sources",
     "streams",
     "whole",
 )
@@ -94,11 +97,7 @@ def modules_behind(module: str) -> frozenset[str]:
 
 def _file(module: str) -> Path | None:
     """Where a module of this package is; None where the name is no module's."""
-    path = _ROOT.joinpath(*module.split(".")[1:])
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file():
-            return file
-    return None
+    return module_file(_ROOT, module)
 
 
 @cache
@@ -113,15 +112,17 @@ def _parsed(module: str) -> tuple[ast.Module, str]:
 @cache
 def _named(module: str) -> tuple[str, ...]:
     """Names that a module imports, in functions too: modules, or what is in them."""
-    found: list[str] = []
-    for node in ast.walk(_parsed(module)[0]):
-        if isinstance(node, ast.Import):
-            found += [one.name for one in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [f"{node.module}.{one.name}" for one in node.names]
-        elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+    tree = _parsed(module)[0]
+    found = [f"{base}.{name}" if name else base for base, name in imported_names(tree)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) == "import_module":
             found += [str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)]
     return tuple(found)
+
+
+def _called(node: ast.Call) -> str:
+    """Last name of what is called."""
+    return getattr(node.func, "attr", "") or getattr(node.func, "id", "")
 
 
 def _imports(module: str) -> list[str]:

@@ -10,9 +10,11 @@ import re
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from aisthesis.sources import imported_names, module_file
 
 __all__ = ["identity", "own_sources"]
 
@@ -178,7 +180,7 @@ def own_sources(module: str) -> list[tuple[str, bytes]]:
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
         for imported in _imported(found[key], package):
             if (own is None or imported.partition(".")[0] == own) and (
-                beside := _below(root, imported)
+                beside := module_file(root, imported)
             ):
                 waiting.append((imported, beside))
     return sorted(found.items())
@@ -189,27 +191,14 @@ def _is_installed(folder: Path) -> bool:
     return any(folder == Path(path) for path in installed if path)
 
 
-def _below(root: Path, module: str) -> Path | None:
-    path = root.joinpath(*module.split("."))
-    candidates = (path.with_name(f"{path.name}.py"), path / "__init__.py")
-    return next((each for each in candidates if each.is_file()), None)
-
-
-def _imported(source: bytes, package: str) -> Iterable[str]:
-    """Names of modules that a source may import, at any depth of it."""
+def _imported(source: bytes, package: str) -> Iterator[str]:
+    """Names of modules that a source may import."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".") if package else []
-                kept = parents[: len(parents) - node.level + 1]
-                base = ".".join([*kept, *([base] if base else [])])
-            if base:
-                yield base
-            yield from (f"{base}.{alias.name}" if base else alias.name for alias in node.names)
+    for base, name in imported_names(tree, package):
+        if base:
+            yield base
+        if name:
+            yield f"{base}.{name}" if base else name
