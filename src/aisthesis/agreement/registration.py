@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aisthesis.errors import RequestError
+from aisthesis.maps.common_frame import as_boxes, linear_weights
 
 __all__ = ["Framed", "Registered", "common_part", "compared_share", "onto_part", "register"]
 
@@ -40,7 +41,7 @@ def common_part(boxes: Sequence[ArrayLike]) -> Array:
     ndarray
         (N, 4); NaN where there is no such part.
     """
-    stacked = np.stack([_as_boxes(one) for one in boxes])
+    stacked = np.stack([as_boxes(one) for one in boxes])
     low, high = stacked[:, :, :2].max(axis=0), stacked[:, :, 2:].min(axis=0)
     part = np.concatenate([low, high], axis=1)
     part[~(high > low).all(axis=1)] = np.nan
@@ -66,7 +67,7 @@ def onto_part(maps: Any, boxes: ArrayLike, part: ArrayLike, cells: int = CELLS) 
     cells
         Rows and columns of the grid over the part.
     """
-    box, wanted = _as_boxes(boxes), np.asarray(part, dtype=np.float64)
+    box, wanted = as_boxes(boxes), np.asarray(part, dtype=np.float64)
     size = np.tile(box[:, 2:] - box[:, :2], 2)
     window = (wanted - np.tile(box[:, :2], 2)) / size  # left, top, right, bottom in its own crop
     if np.abs(window - [0, 0, 1, 1]).max(initial=0.0) <= _SAME:  # NaN is not
@@ -144,14 +145,7 @@ def _interpolation(n: int, start: float, end: float, cells: int) -> Array:
     if not np.isfinite([start, end]).all():
         return np.full((cells, n), np.nan)
     middle = start + (np.arange(cells) + 0.5) / cells * (end - start)
-    position = np.clip(middle * n - 0.5, 0, n - 1)
-    left = np.minimum(position.astype(int), max(0, n - 2))
-    right = np.minimum(left + 1, n - 1)
-    matrix = np.zeros((cells, n))
-    rows = np.arange(cells)
-    matrix[rows, left] += 1 - (position - left)
-    matrix[rows, right] += position - left
-    return matrix
+    return linear_weights(middle * n - 0.5, n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,13 +204,3 @@ def register(
             keys.append(name)
         wanted.append((keys[0], keys[1]))
     return Registered(found, wanted)
-
-
-def _as_boxes(boxes: ArrayLike) -> Array:
-    each = np.asarray(boxes, dtype=np.float64)
-    if each.ndim != 2 or each.shape[1] != 4 or not (each[:, 2:] > each[:, :2]).all():
-        raise RequestError(
-            "expected boxes (N, 4) of left, top, right and bottom with right > left and bottom > "
-            f"top, got shape {each.shape}"
-        )
-    return each

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aisthesis.errors import RequestError
 
-__all__ = ["ensemble_map", "onto_frame", "union_of_boxes"]
+__all__ = ["as_boxes", "ensemble_map", "linear_weights", "onto_frame", "union_of_boxes"]
 
 Array = NDArray[np.float64]
 _ROUNDING = 1e-9
@@ -31,7 +32,7 @@ def union_of_boxes(boxes: Sequence[ArrayLike]) -> Array:
     ndarray
         (N, 4).
     """
-    stacked = np.stack([_as_boxes(each) for each in boxes])
+    stacked = np.stack([as_boxes(each) for each in boxes])
     return np.concatenate([stacked[:, :, :2].min(axis=0), stacked[:, :, 2:].max(axis=0)], axis=1)
 
 
@@ -66,7 +67,7 @@ def onto_frame(
         If shapes do not fit, a box is empty, or the grid is coarser than the map.
     """
     each = np.asarray(maps, dtype=np.float64)
-    seen, framed = _as_boxes(boxes), _as_boxes(frames)
+    seen, framed = as_boxes(boxes), as_boxes(frames)
     if each.ndim != 3 or len(each) != len(seen) or len(each) != len(framed):
         raise RequestError(
             f"expected maps (N, h, w) with a box and a frame each, got maps {each.shape}, "
@@ -118,12 +119,27 @@ def ensemble_map(
             f"expected a weight and boxes for every member's maps, got {len(maps)} members, "
             f"weights {factors.shape} and {len(boxes)} sets of boxes"
         )
-    where = union_of_boxes(boxes) if frames is None else _as_boxes(frames)
+    where = union_of_boxes(boxes) if frames is None else as_boxes(frames)
     parts = [onto_frame(one, box, where, size) for one, box in zip(maps, boxes, strict=True)]
     return np.asarray(np.tensordot(factors, np.stack(parts), axes=1))
 
 
-def _as_boxes(boxes: ArrayLike) -> Array:
+def linear_weights(position: NDArray[np.floating[Any]], n: int) -> Array:
+    """Weights (M, n) of n cells in the linear interpolation at positions (M,), ends repeated.
+
+    Position k is the centre of cell k.
+    """
+    inside = np.clip(position, 0, n - 1)
+    left = np.minimum(inside.astype(int), max(0, n - 2))
+    matrix = np.zeros((len(inside), n))
+    rows = np.arange(len(inside))
+    matrix[rows, left] += 1 - (inside - left)
+    matrix[rows, np.minimum(left + 1, n - 1)] += inside - left
+    return matrix
+
+
+def as_boxes(boxes: ArrayLike) -> Array:
+    """Boxes (N, 4) of left, top, right, bottom in float64; refused where one is empty."""
     each = np.asarray(boxes, dtype=np.float64)
     if each.ndim != 2 or each.shape[1] != 4 or not (each[:, 2:] > each[:, :2]).all():
         raise RequestError(
@@ -150,14 +166,8 @@ def _spread(
     first = math.floor((start - frame_start) / step) - 1
     last = math.ceil((end - frame_start) / step) + 1
     centre = frame_start + (np.arange(first, last) + 0.5) * step
-    position = np.clip((centre - start) / cell - 0.5, 0, n_map - 1)
-    left = np.minimum(position.astype(int), max(0, n_map - 2))
-    to_right = position - left
-    inside = ((centre >= start) & (centre < end)).astype(np.float64)
-    matrix = np.zeros((len(centre), n_map))
-    rows = np.arange(len(centre))
-    matrix[rows, left] += (1 - to_right) * inside
-    matrix[rows, np.minimum(left + 1, n_map - 1)] += to_right * inside
+    inside = (centre >= start) & (centre < end)
+    matrix = linear_weights((centre - start) / cell - 0.5, n_map) * inside[:, None]
     matrix /= matrix.sum(axis=0)
     result = np.zeros((n_out, n_map))
     low, high = max(first, 0), min(last, n_out)
