@@ -8,33 +8,22 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from aisthesis.config import CommonConfig, Section, absolute_paths, checked, read_toml
+from aisthesis.config import CommonConfig, TableColumns, absolute_paths, checked, read_toml
 
 __all__ = ["AlignmentConfig", "PairColumns", "alignment_config", "read_alignment_file"]
 
 
-class PairColumns(Section):
+class PairColumns(TableColumns):
     """Names of the columns in a long table of judgments, and how repeated pairs are taken."""
 
-    image_a: str = "image_a"
-    image_b: str = "image_b"
     subject: str = "subject"
     similarity: str = "similarity"
     dissimilarity: str = "dissimilarity"
     repeated: Literal["auto", "mean"] = "auto"
     reference: str = "reference"
     image_c: str = "image_c"
-    choice: str = "choice"
     odd: str = "odd"
-    votes_a: str = "votes_a"
-    votes_b: str = "votes_b"
     votes_c: str = "votes_c"
-    names: tuple[str, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_by_position(cls, values: Any) -> Any:
-        return {"names": values} if isinstance(values, list | tuple) else values
 
 
 class AlignmentConfig(CommonConfig):

@@ -63,7 +63,23 @@ class Section(BaseModel):
 _Config = TypeVar("_Config", bound=BaseModel)
 
 
-class Columns(Section):
+class TableColumns(Section):
+    """Names of columns that tables of ratings and of pairs both may have."""
+
+    image_a: str = "image_a"
+    image_b: str = "image_b"
+    choice: str = "choice"
+    votes_a: str = "votes_a"
+    votes_b: str = "votes_b"
+    names: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_by_position(cls, values: Any) -> Any:
+        return {"names": values} if isinstance(values, list | tuple) else values
+
+
+class Columns(TableColumns):
     """How the table of ratings is read: names of its columns, and its layout where it is said."""
 
     image: str = "image"
@@ -75,22 +91,11 @@ class Columns(Section):
     raters: Literal["anonymous"] | tuple[str, ...] = ()
     votes: tuple[str, ...] = ()
     scale: tuple[float, ...] = ()
-    names: tuple[str, ...] = ()
     where: dict[str, str | bool | int | float | tuple[str | bool | int | float, ...]] = {}
     retests: Literal["auto", "mean"] = "auto"
     match: Literal["auto", "exact"] = "auto"
     winner: str = "winner"
     loser: str = "loser"
-    image_a: str = "image_a"
-    image_b: str = "image_b"
-    choice: str = "choice"
-    votes_a: str = "votes_a"
-    votes_b: str = "votes_b"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_by_position(cls, values: Any) -> Any:
-        return {"names": values} if isinstance(values, list | tuple) else values
 
 
 class FitConfig(Section):
