@@ -25,7 +25,7 @@ from aisthesis.agreement.stack import MapStack
 from aisthesis.agreement.structure import ssim, ssim_gaussian
 from aisthesis.agreement.transport import spatial_emd
 from aisthesis.errors import RequestError, nearest, or_list
-from aisthesis.parts import entry_names, given_name, is_own, own_name, part
+from aisthesis.parts import entry_names, is_own, own_name, part
 
 __all__ = [
     "METRICS",
@@ -34,7 +34,6 @@ __all__ = [
     "known_metric",
     "metric",
     "metric_facts",
-    "metric_name",
     "metric_table",
     "metrics_named",
 ]
@@ -331,8 +330,3 @@ def metric_facts(names: Iterable[str]) -> dict[str, dict[str, object]]:
         ends = {key: about[key] for key in ("low", "high")}
         about |= {key: end if np.isfinite(end) else None for key, end in ends.items()}
     return facts
-
-
-def metric_name(given: str | Metric) -> str:
-    """Name a metric as a study file does: an object of a program by where it can be found."""
-    return given if isinstance(given, str) else given_name("metric", given)

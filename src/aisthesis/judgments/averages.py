@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.judgments.entries import Entry, same_characters
+from aisthesis.stats.correlation import pearson
 
 __all__ = ["means_of", "retests_of", "single_means"]
 
@@ -89,6 +90,4 @@ def retests_of(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    if len(a) < _FEWEST_RETESTS or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return math.nan
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(pearson(a, b)) if len(a) >= _FEWEST_RETESTS else math.nan

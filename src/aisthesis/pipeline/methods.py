@@ -18,7 +18,6 @@ from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.maps_store import group_key, open_maps
 from aisthesis.explainer_names import BASE, CONTROLS, EXPLAINERS, called_in_tables
-from aisthesis.maps.explainers import TITLES
 from aisthesis.parts import part_keys
 from aisthesis.pipeline.columns import in_columns
 from aisthesis.pipeline.explainers import methods_root
@@ -132,11 +131,6 @@ def _of_backbone(
     ).rename(columns={"backbone_a": "method_a", "backbone_b": "method_b"})
     table.insert(0, "backbone", label)
     return table
-
-
-def title_of(method: str) -> str:
-    """A method's name for people."""
-    return TITLES.get(method, method)
 
 
 def mean_maps(array: xr.DataArray) -> np.ndarray:

@@ -232,9 +232,9 @@ def _how_compared(agreement: pd.DataFrame) -> str:
             "apart in them; the pictures below put every map where it belongs."
         )
     shares = agreement["compared_share"].dropna()
-    least = f", {percent(shares.min())} of their area for the pair with the smallest" * bool(
-        len(shares)
-    )
+    least = ""
+    if len(shares):
+        least = f", {percent(shares.min())} of their area for the pair with the smallest"
     return (
         "Agreement compares the maps of two networks over the part of the photographs that both "
         f"saw{least}."
