@@ -60,6 +60,8 @@ def test_every_figure_is_there_as_png_svg_and_csv_and_nothing_half_written(full_
     for path in figures.glob("*.png"):
         with Image.open(path) as image:
             assert image.info["dpi"][0] == pytest.approx(60, abs=0.1)
+            opaque = image.convert("RGBA").getchannel("A").getextrema() == (255, 255)
+            assert opaque, f"{path.name}: what is not white paper shows as a black edge"
     for path in figures.glob("*.svg"):
         text = path.read_text(encoding="utf-8")
         assert "<text" not in text, "letters are outlines, so that no font can be missing"

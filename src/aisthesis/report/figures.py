@@ -26,7 +26,7 @@ _SVG_AN_INCH = 96
 _DRAW = (
     "import sys, resvg_py; sys.stdout.buffer.write(bytes(resvg_py.svg_to_bytes("
     "svg_string=sys.stdin.buffer.read().decode(), zoom=float(sys.argv[1]), dpi=96, "
-    "skip_system_fonts=True, image_rendering='optimize_speed')))"
+    "skip_system_fonts=True, image_rendering='optimize_speed', background='#fff')))"
 )
 _AFTER_HEADER = 33  # bytes of a PNG's signature and of its first chunk
 
