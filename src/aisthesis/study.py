@@ -269,6 +269,11 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         return self._table(self.folder.scores, "fit")
 
     @property
+    def prediction_differences(self) -> pd.DataFrame:
+        """`prediction_differences.csv`: paired differences of networks' scores, and of heads'."""
+        return self._table(self.folder.prediction_differences, "fit")
+
+    @property
     def agreement(self) -> pd.DataFrame:
         """`agreement.csv`: a row per kind of map, metric and pair of backbones."""
         return self._table(self.folder.agreement, "agree")

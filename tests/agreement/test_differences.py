@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from aisthesis.agreement.differences import agreement_differences
-from aisthesis.stats.differences import mean_differences, statistic_differences
+from aisthesis.stats.differences import mean_differences
 
 PAIRS = [("a", "b"), ("a", "c"), ("b", "c")]
 
@@ -71,12 +71,3 @@ def test_undefined_and_equal_values_are_no_findings():
     none = mean_differences(np.random.default_rng(0).normal(size=(30, 2)), n_boot=0)
     assert np.isnan(none.p_corrected).all()
     assert agreement_differences(table().query("backbone_a == 'a' and backbone_b == 'b'")).empty
-
-
-def test_differences_of_statistics_are_told_from_their_draws():
-    rng = np.random.default_rng(0)
-    drawn = rng.normal([0.0, 5.0], 1.0, size=(2000, 2))
-    found = statistic_differences(np.array([0.0, 5.0]), drawn, 50)
-    assert found.p_corrected[0] == 1
-    assert found.p_corrected[1] < 0.01
-    assert found.high_corrected[0] == pytest.approx(2.24, abs=0.12)  # of the larger of two

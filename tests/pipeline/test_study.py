@@ -23,7 +23,10 @@ from aisthesis.heads import RatingModel, load_head
 from aisthesis.images import ImageFolder
 
 VGG, EFFICIENT = "miniature:vgg16", "miniature:efficientnet_b3"
-CSV_FILES = ("predictions.csv", "scores.csv", "agreement.csv", "agreement_images.csv")
+CSV_FILES = (
+    "predictions.csv", "scores.csv", "prediction_differences.csv", "agreement.csv",
+    "agreement_images.csv",
+)  # fmt: skip
 
 
 def test_the_folder_holds_what_the_contract_names(study) -> None:
@@ -37,6 +40,8 @@ def test_the_folder_holds_what_the_contract_names(study) -> None:
     scores = pd.read_csv(root / "scores.csv")
     assert {"backbone", "head", "seed", "split", "n", "plcc", "plcc_low", "r2_high"} <= set(scores)
     assert {"mlp", "ridge"} == set(scores["head"])
+    compared = study.prediction_differences.groupby(["score", "compared"]).size()
+    assert compared["srcc"].to_dict() == {"networks": 1, "heads": 2}
     agreement = pd.read_csv(root / "agreement.csv")
     assert set(agreement["map"]) == {"ais", "evidence", "ais_place", "evidence_place"}
     assert set(agreement["metric"]) == {"cosine", "ssim", "emd", "mse"}

@@ -44,20 +44,35 @@ def agreement(metric: str, kind: str, values: list[float], half: float = 0.05) -
     ])  # fmt: skip
 
 
-def test_a_best_predictor_is_named_only_if_its_interval_is_clear_of_all_others():
-    decided = observe_prediction(scores(a=(0.5, 0.4, 0.59), b=(0.7, 0.6, 0.8)))
+def of_predictions(compared="networks", **p):
+    """`prediction_differences.csv` of rank correlations: a_b is the p of a against b."""
+    rows = [
+        {"score": "srcc", "compared": compared, "backbone_a": name.split("_")[0],
+         "backbone_b": name.split("_")[-1], "p_corrected": value}
+        for name, value in p.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_best_predictor_is_named_only_if_it_differs_from_all_others_on_the_same_images():
+    table = scores(a=(0.6, 0.4, 0.75), b=(0.7, 0.6, 0.8))  # the intervals overlap
+    decided = observe_prediction(table, of_predictions(a_b=0.01))
     assert decided.startswith("b predicts the human ratings best on 40 held-out test images")
     assert "0.70 (95% interval 0.60 to 0.80)" in decided
-    open_question = observe_prediction(scores(a=(0.5, 0.4, 0.61), b=(0.7, 0.6, 0.8)))
+    apart = scores(a=(0.1, 0.0, 0.2), b=(0.7, 0.6, 0.8))
+    open_question = observe_prediction(apart, of_predictions(a_b=0.05))
     assert "No single best predictor" in open_question
-    assert "overlaps with that of a." in open_question
+    assert "a does not differ clearly from it on the same images." in open_question
+    for of_another in (None, of_predictions(compared="heads", a_b=0.01), of_predictions(a_c=0.01)):
+        assert "its difference from a was not tested" in observe_prediction(apart, of_another)
 
 
 def test_rivals_are_named_only_where_they_are_few():
-    many = observe_prediction(scores(a=(0.7, 0.6, 0.8), b=(0.6, 0.5, 0.7), c=(0.6, 0.5, 0.7)))
-    assert "every other network’s interval overlaps with its own" in many
-    few = observe_prediction(scores(a=(0.7, 0.6, 0.8), b=(0.6, 0.5, 0.7), c=(0.3, 0.2, 0.4)))
-    assert "overlaps with that of b." in few
+    table = scores(a=(0.7, 0.6, 0.8), b=(0.6, 0.5, 0.7), c=(0.6, 0.5, 0.7))
+    many = observe_prediction(table, of_predictions(a_b=0.2, a_c=0.3))
+    assert "every other network’s difference from it on the same images may be chance" in many
+    few = observe_prediction(table, of_predictions(a_b=0.2, a_c=0.01))
+    assert "but b does not differ clearly" in few
 
 
 def test_prediction_that_may_be_chance_is_called_so():
@@ -103,9 +118,12 @@ def test_ridge_is_named_where_it_is_ahead():
     ridge = scores(a=(0.55, 0.4, 0.6), b=(0.5, 0.4, 0.6)).assign(head="ridge")
     said = observe_ridge(pd.concat([mlp, ridge]))
     assert said.startswith("On a a plain ridge regression")
-    assert "neither is shown to be better" in said
-    clear = ridge.assign(srcc_low=0.65)
-    assert "do not overlap for a" in observe_ridge(pd.concat([mlp, clear]))
+    assert "their difference was not tested, so neither is shown to be better" in said
+    both = pd.concat([mlp, ridge])
+    assert "is clear for a" in observe_ridge(both, of_predictions("heads", a=0.01, b=0.2))
+    assert "neither is shown to be better" in observe_ridge(
+        both, of_predictions("heads", a=0.05, b=0.2)
+    )
     said = observe_ridge(pd.concat([mlp, ridge[ridge["backbone"] == "b"]]))
     assert said.startswith("On b the MLP head has a higher rank correlation")
     lower = ridge.assign(srcc=0.1)

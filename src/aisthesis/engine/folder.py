@@ -77,6 +77,7 @@ class StudyFolder:
         self.provenance_file = root / "provenance.json"
         self.predictions = root / "predictions.csv"
         self.scores = root / "scores.csv"
+        self.prediction_differences = root / "prediction_differences.csv"
         self.heads = root / "heads"
         self.maps = root / "maps.zarr"
         self.agreement = root / "agreement.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aisthesis.heads.differences import score_differences
 from aisthesis.heads.embeddings import embed_images
 from aisthesis.heads.ensembles import (
     Ensemble,
@@ -39,6 +40,7 @@ __all__ = [
     "mlp_fitter",
     "out_of_fold",
     "save_head",
+    "score_differences",
     "stack",
     "stacking",
 ]

@@ -13,7 +13,7 @@ from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.correlation import kendall, kendall_of_draws, pearson, spearman
 from aisthesis.stats.jackknife import Scale, left_out, studentised_interval
 
-__all__ = ["PREDICTION_METRICS", "evaluate"]
+__all__ = ["PREDICTION_METRICS", "evaluate", "jackknifed"]
 
 Array = NDArray[np.float64]
 
@@ -92,13 +92,39 @@ def evaluate(
     return result
 
 
+def jackknifed(name: str, y: Array, f: Array, without: NDArray[np.bool_]) -> Array:
+    """Score with images left out.
+
+    Parameters
+    ----------
+    name
+        Of the score.
+    y, f
+        (N,) ratings and predictions.
+    without
+        (groups, N) of `aisthesis.stats.jackknife.left_out`.
+
+    Returns
+    -------
+    ndarray
+        (groups,); NaN where undefined.
+    """
+    if name == "krcc":
+        return kendall_of_draws(y, f, (~without).astype(np.float64))
+    found, sizes = np.empty(len(without)), without.sum(axis=1)
+    for size in np.unique(sizes):  # samples of one size together
+        kept = np.flatnonzero(sizes == size)
+        index = np.nonzero(~without[kept])[1].reshape(len(kept), -1)
+        found[kept] = PREDICTION_METRICS[name](y[index], f[index])
+    return found
+
+
 def _intervals(
     y: Array, f: Array, n_boot: int, seed: int
 ) -> Callable[[str, float], tuple[float, float]]:
     """Give the function of a metric's name and value to its 95 % interval over images."""
     error = np.abs(y - f)
     without = left_out(len(y), seed)
-    sizes = without.sum(axis=1)
 
     def interval(name: str, value: float) -> tuple[float, float]:
         if name in ("rmse", "mae"):
@@ -106,16 +132,8 @@ def _intervals(
             ends = mean_intervals(each[:, None], seed, n_boot, bounds=(0.0, np.inf))
             low, high = float(ends.low[0]), float(ends.high[0])
             return (low**0.5, high**0.5) if name == "rmse" else (low, high)
-        if name == "krcc":
-            jackknifed = kendall_of_draws(y, f, (~without).astype(np.float64))
-        else:
-            metric = PREDICTION_METRICS[name]
-            jackknifed = np.empty(len(without))
-            for size in np.unique(sizes):  # samples of one size together
-                kept = np.flatnonzero(sizes == size)
-                index = np.nonzero(~without[kept])[1].reshape(len(kept), -1)
-                jackknifed[kept] = metric(y[index], f[index])
+        each = jackknifed(name, y, f, without)
         scale: Scale = "share left" if name == "r2" else "correlation"
-        return studentised_interval(value, jackknifed, len(y), scale)
+        return studentised_interval(value, each, len(y), scale)
 
     return interval

@@ -26,6 +26,7 @@ from aisthesis.pipeline.embed import EmbedJob, embedding_tasks, read_embeddings
 from aisthesis.pipeline.ensemble import Member, ensemble_predictions
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec
+from aisthesis.pipeline.prediction_differences import prediction_differences
 from aisthesis.whole import whole_file
 
 __all__ = ["Fit", "fit_parts"]
@@ -168,22 +169,25 @@ class Fit:
     def _write_tables(self) -> None:
         """Write the tables from what was kept of every backbone."""
         predictions, scores = [], []
-        mlp: dict[str, NDArray[np.float64]] = {}
+        every: dict[str, dict[str, NDArray[np.float64]]] = {}
         for label in self.specs:
-            fitted = self._fitted(label)
-            mlp[label] = fitted["mlp"]
+            every[label] = fitted = self._fitted(label)
             predictions.append(_prediction_rows(self.inputs, label, fitted["mlp"]))
             scores.append(_score_rows(self.config, self.inputs, label, fitted))
         if self._has_ensemble:
-            members = {label: self._member(label, values) for label, values in mlp.items()}
+            members = {label: self._member(label, each["mlp"]) for label, each in every.items()}
             for label, values in ensemble_predictions(
                 self.folder, self.config, self.inputs, members, self.narrator
             ):
                 predictions.append(_prediction_rows(self.inputs, label, values))
-                scores.append(_score_rows(self.config, self.inputs, label, {"mlp": values}))
+                every[label] = {"mlp": values}
+                scores.append(_score_rows(self.config, self.inputs, label, every[label]))
         write_csv(self.folder.predictions, pd.concat(predictions, ignore_index=True))
         write_csv(self.folder.scores, pd.concat(scores, ignore_index=True))
-        files = [self.folder.predictions, self.folder.scores]
+        write_csv(self.folder.prediction_differences, _differences(self.config, self.inputs, every))
+        files = [
+            self.folder.predictions, self.folder.scores, self.folder.prediction_differences
+        ]  # fmt: skip
         self.folder.ledger.enter("fit", self._parts_of_tables(), files)
 
     def _fitted(self, label: str) -> dict[str, NDArray[np.float64]]:
@@ -311,6 +315,20 @@ def _score_rows(
         )
         rows.append({"backbone": label, "head": head, "seed": "mean", "split": "test"} | scores)
     return pd.DataFrame(rows)
+
+
+def _differences(
+    config: StudyConfig, inputs: Inputs, fitted: dict[str, dict[str, NDArray[np.float64]]]
+) -> pd.DataFrame:
+    """Compare the predictions of the test images, averaged over seeds."""
+    test = inputs.indices(inputs.splits[0].test)
+    averaged = {
+        label: {head: values.mean(0)[test] for head, values in heads.items()}
+        for label, heads in fitted.items()
+    }
+    return prediction_differences(
+        inputs.rating[test], averaged, n_boot=config.bootstrap, seed=config.seed
+    )
 
 
 def _record(backbone: Backbone, asked: BackboneConfig, seconds: float) -> dict[str, Any]:

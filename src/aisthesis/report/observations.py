@@ -73,6 +73,7 @@ def observe(
     more: Sequence[tuple[str, str | None]] = (),
     copies: pd.DataFrame | None = None,
     differences: pd.DataFrame | None = None,
+    prediction_differences: pd.DataFrame | None = None,
 ) -> Observations:
     """Draw every observation from the tables of a study.
 
@@ -90,9 +91,8 @@ def observe(
         Further parts of the answer, with their titles.
     copies : pandas.DataFrame, optional
         On how many images AIS and evidence maps are the same, as `signed_copies` gives it.
-
-    differences : pandas.DataFrame, optional
-        `agreement_differences.csv`.
+    differences, prediction_differences : pandas.DataFrame, optional
+        `agreement_differences.csv` and `prediction_differences.csv`.
 
     Returns
     -------
@@ -105,7 +105,10 @@ def observe(
         if reliability is None or variance is None
         else observe_noise(agreement, reliability, variance)
     )
-    predicted = [observe_prediction(scores), observe_ceiling(scores, ceiling)]
+    predicted = [
+        observe_prediction(scores, prediction_differences),
+        observe_ceiling(scores, ceiling),
+    ]
     side = [
         None if copies is None else observe_signed_copies(copies),
         None if averaged is None else observe_residual_side(per_image, averaged),
@@ -126,7 +129,7 @@ def observe(
     }
     return Observations(
         headline=[Answer(title, text) for title, text in topics if text],
-        prediction=[text for text in [observe_ridge(scores)] if text],
+        prediction=[text for text in [observe_ridge(scores, prediction_differences)] if text],
         agreement=pairs,
         metrics=[text for text in (identity, observe_emd(agreement)) if text],
     )

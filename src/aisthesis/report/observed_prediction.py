@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aisthesis.report.pair_words import SIGNIFICANT
 from aisthesis.report.selection import evaluated_split, headline_scores
 from aisthesis.report.wording import (
     FEWEST_FOR_CORRELATION,
@@ -40,8 +41,14 @@ def _measured(scores: pd.DataFrame, value: str, head: str = "mlp") -> pd.DataFra
     return table.dropna(subset=["value"]).sort_values("value", ascending=False, kind="stable")
 
 
-def observe_prediction(scores: pd.DataFrame) -> str:
-    """Say which backbone predicts best, or that the intervals do not decide it."""
+def observe_prediction(scores: pd.DataFrame, differences: pd.DataFrame | None = None) -> str:
+    """Say which backbone predicts best, or that its differences from others do not decide it.
+
+    Parameters
+    ----------
+    scores, differences : pandas.DataFrame
+        `scores.csv` and `prediction_differences.csv`.
+    """
     table = _measured(scores, "srcc")
     split = SPLIT_WORDS[evaluated_split(scores)]
     if table.empty:
@@ -70,42 +77,56 @@ def observe_prediction(scores: pd.DataFrame) -> str:
         )
     if len(table) == 1:
         return f"{name} predicts the human ratings {where} with a rank correlation of {said}."
-    undecided = _undecided(table)
+    undecided = _undecided(table, differences)
     if undecided:
         return f"No single best predictor can be named {where}: {undecided}."
     return (
         f"{name} predicts the human ratings best {where}: its rank correlation is {said}, "
-        "and every other network’s interval ends below it."
+        "and its difference from every other on the same images is clear (corrected over all "
+        "pairs)."
     )
 
 
-def _undecided(table: pd.DataFrame) -> str:
-    """Say why the first of several networks is not shown to be the best; empty where it is."""
-    best, others = table.iloc[0], table.iloc[1:]
+def _undecided(table: pd.DataFrame, differences: pd.DataFrame | None) -> str:
+    """Say why the first of several networks is not shown to be the best; empty where it is.
+
+    By differences on the same images alone: two intervals over the same images may overlap though
+    the difference is clear.
+    """
+    best, name = table.iloc[0], str(table.index[0])
+    others = table.iloc[1:]
     said = estimate(best["value"], best["low"], best["high"])
     tied = [str(b) for b, value in others["value"].items() if same_number(value, best["value"])]
     if tied:
-        return f"{and_list([str(table.index[0]), *tied])} have the same, {number(best['value'])}"
-    if not np.isfinite([best["low"], best["high"]]).all():
-        return f"{table.index[0]} has the highest rank correlation, {said}"
-    rivals = [str(b) for b, high in others["high"].items() if high >= best["low"]]
-    unknown = [str(b) for b, high in others["high"].items() if np.isnan(high)]
+        return f"{and_list([name, *tied])} have the same, {number(best['value'])}"
+    p = _tested(differences, "networks")
+    found = {str(b): p.get(frozenset((name, str(b))), np.nan) for b in others.index}
+    rivals = [b for b, one in found.items() if one >= SIGNIFICANT]
+    unknown = [b for b, one in found.items() if np.isnan(one)]
     reasons = []
-    if len(rivals) == len(others) > 1:
-        reasons.append("every other network’s interval overlaps with its own")
+    if len(rivals) == len(found) > 1:
+        reasons.append("every other network’s difference from it on the same images may be chance")
     elif rivals:
-        reasons.append(f"its interval overlaps with {_whose(rivals)}")
+        reasons.append(
+            f"{and_list(rivals)} {'does' if len(rivals) == 1 else 'do'} not differ clearly from it "
+            "on the same images"
+        )
     if unknown:
-        has = "has" if len(unknown) == 1 else "have"
-        reasons.append(f"{and_list(unknown)} {has} no interval")
-    if not reasons:
-        return ""
-    why = ", and ".join(reasons)
-    return f"{table.index[0]} has the highest rank correlation, {said}, but {why}"
+        reasons.append(f"its difference from {and_list(unknown)} was not tested")
+    return f"{name} has the highest rank correlation, {said}, but {and_list(reasons)}" if (
+        reasons
+    ) else ""  # fmt: skip
 
 
-def _whose(names: list[str]) -> str:
-    return f"that of {names[0]}" if len(names) == 1 else f"those of {and_list(names)}"
+def _tested(differences: pd.DataFrame | None, compared: str) -> dict[frozenset[str], float]:
+    """Corrected p of differences of rank correlations, by the networks that are compared."""
+    if differences is None or differences.empty:
+        return {}
+    rows = differences[(differences["score"] == "srcc") & (differences["compared"] == compared)]
+    return {
+        frozenset((str(a), str(b))): float(p)
+        for a, b, p in zip(rows["backbone_a"], rows["backbone_b"], rows["p_corrected"], strict=True)
+    }
 
 
 def observe_ceiling(scores: pd.DataFrame, ceiling: dict[str, Any] | None) -> str | None:
@@ -144,10 +165,15 @@ def no_ceiling(ratings: dict[str, Any]) -> str:
     return f"There is no noise ceiling: {why}."
 
 
-def observe_ridge(scores: pd.DataFrame) -> str | None:
+def observe_ridge(scores: pd.DataFrame, differences: pd.DataFrame | None = None) -> str | None:
     """Say where ridge regression or the MLP head has the higher rank correlation.
 
-    One is called better only where both have intervals and these do not overlap.
+    One is called better only where their difference on the same images is clear.
+
+    Parameters
+    ----------
+    scores, differences : pandas.DataFrame
+        `scores.csv` and `prediction_differences.csv`.
     """
     mlp, ridge = _measured(scores, "srcc", "mlp"), _measured(scores, "srcc", "ridge")
     both = [str(label) for label in mlp.index if label in ridge.index]
@@ -180,29 +206,23 @@ def observe_ridge(scores: pd.DataFrame) -> str | None:
             "have the same rank correlation to two digits"
         )
     said = "; ".join(parts)
-    return f"{said[:1].upper()}{said[1:]}; {_decided(mlp, ridge, both)}."
+    return f"{said[:1].upper()}{said[1:]}; {_decided(differences, both)}."
 
 
 def _everyone(names: Sequence[str], of: Sequence[str]) -> str:
     return "every network" if len(names) == len(of) > 1 else and_list(names)
 
 
-def _decided(mlp: pd.DataFrame, ridge: pd.DataFrame, both: list[str]) -> str:
-    """Say for whom the intervals of the two heads do not overlap."""
-    ends = {
-        (head, end): table[end].to_dict()
-        for head, table in (("mlp", mlp), ("ridge", ridge))
-        for end in ("low", "high")
-    }
-    clear = [
-        b
-        for b in both
-        if ends["ridge", "low"][b] > ends["mlp", "high"][b]
-        or ends["mlp", "low"][b] > ends["ridge", "high"][b]
-    ]
+def _decided(differences: pd.DataFrame | None, both: list[str]) -> str:
+    """Say for whom the difference of the two heads is clear."""
+    p = _tested(differences, "heads")
+    found = {b: p.get(frozenset((b,)), np.nan) for b in both}
+    clear = [b for b, one in found.items() if one < SIGNIFICANT]
     if clear:
-        return f"the intervals do not overlap for {and_list(clear)}"
-    columns = [table.loc[both, end] for table in (mlp, ridge) for end in ("low", "high")]
-    if pd.concat(columns).isna().any():
-        return "without intervals that lie apart neither is shown to be better"
-    return "the intervals overlap, so neither is shown to be better"
+        return (
+            f"the difference on the same images is clear for {and_list(clear)} (corrected over "
+            "networks)"
+        )
+    if all(np.isnan(one) for one in found.values()):
+        return "their difference was not tested, so neither is shown to be better"
+    return "no difference on the same images is clear, so neither is shown to be better"

@@ -42,6 +42,7 @@ INFERENCE = {
     "images": ("image", "map", "metric"),
 }
 _DIFFERENCES = ("map", "metric", "compared", "first", "second", "p_corrected")
+_OF_PREDICTIONS = ("score", "compared", "backbone_a", "backbone_b", "p_corrected")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class StudyRecord:
         `agreement.csv` and `agreement_images.csv` for all kinds of maps (`agreement`,
         `agreement_images` and the tables of inference hold AIS and evidence alone), and the
         tables of the same names; empty where the study has none.
+    differences, prediction_differences : pandas.DataFrame
+        `agreement_differences.csv` and `prediction_differences.csv`; empty likewise.
     maps : dict of str to BackboneMaps
         Maps per backbone label, in the order of `backbones`.
     """
@@ -91,6 +94,7 @@ class StudyRecord:
     faithfulness: pd.DataFrame = field(default_factory=pd.DataFrame)
     cascade: pd.DataFrame = field(default_factory=pd.DataFrame)
     differences: pd.DataFrame = field(default_factory=pd.DataFrame)
+    prediction_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def backbones(self) -> list[str]:
@@ -282,5 +286,8 @@ def read_study_record(path: Path) -> StudyRecord:
             for name, columns in INFERENCE.items()
         },
         differences=_inference_table(path / "agreement_differences.csv", _DIFFERENCES),
+        prediction_differences=_table(
+            path / "prediction_differences.csv", _OF_PREDICTIONS, optional=True
+        ),
         maps=_asked_maps(path / "maps.zarr", list(provenance.get("backbones", {})), asked),
     )

@@ -60,9 +60,10 @@ __all__ = ["PLACEMENTS", "write_report"]
 PLACEMENTS = ("auto", "inline", "folder")
 #: Files that hold the page's numbers, of which a study has some.
 _TABLES = (
-    "predictions.csv", "scores.csv", "agreement.csv", "agreement_images.csv",
-    "agreement_differences.csv", "reliability.csv", "baselines.csv", "variance.csv", "clusters.csv",
-    "images.csv", "localisation.csv", "faithfulness.csv", "methods.csv", "maps.zarr",
+    "predictions.csv", "scores.csv", "prediction_differences.csv", "agreement.csv",
+    "agreement_images.csv", "agreement_differences.csv", "reliability.csv", "baselines.csv",
+    "variance.csv", "clusters.csv", "images.csv", "localisation.csv", "faithfulness.csv",
+    "methods.csv", "maps.zarr",
 )  # fmt: skip
 
 
@@ -198,6 +199,7 @@ def _overview(
             ],
             signed_copies(record.maps),
             record.differences,
+            record.prediction_differences,
         ),
         "ceiling": ceiling,
         "no_ceiling": no_ceiling(provenance.get("ratings") or {}),

@@ -10,7 +10,7 @@ from scipy.special import stdtr, stdtrit
 
 from aisthesis.stats.bootstrap import column_means, mean_intervals, studentised_means
 
-__all__ = ["FEWEST_DRAWN", "Differences", "mean_differences", "statistic_differences"]
+__all__ = ["FEWEST_DRAWN", "Differences", "mean_differences"]
 
 Matrix = NDArray[np.float64]
 
@@ -80,45 +80,6 @@ def mean_differences(
     if not n_boot:
         p, reach = np.full_like(p, np.nan), np.full_like(reach, np.nan)
     return Differences(mean, low, high, mean - reach * error, mean + reach * error, p, n)
-
-
-def statistic_differences(
-    values: Matrix, drawn: Matrix, n: int, level: float = 0.95
-) -> Differences:
-    """Test differences of statistics that are no means, from paired bootstrap draws of them.
-
-    Parameters
-    ----------
-    values
-        (K,) differences of the sample.
-    drawn
-        (draws, K) of the draws, every column of the same images in each draw.
-    n
-        Number of images.
-    level
-        As in `mean_differences`.
-
-    Returns
-    -------
-    Differences
-        Percentile intervals; corrected by the largest distance over draws in bootstrap SDs.
-    """
-    tail = (1 - level) / 2
-    unknown = np.full(len(values), np.nan)
-    counts = np.full(len(values), n)
-    known = drawn[np.isfinite(drawn).all(axis=1)] if drawn.size else drawn[:0]
-    if len(known) < max(2, 0.9 * len(drawn)):
-        return Differences(values, unknown, unknown, unknown, unknown, unknown, counts)
-    sd = known.std(axis=0, ddof=1)
-    low, high = np.quantile(known, [tail, 1 - tail], axis=0)
-    reach, p = unknown.copy(), np.where(values == 0, 1.0, np.nan)
-    varies = sd > 1e-12
-    if varies.any():
-        distance = np.abs(values[varies]) / sd[varies]
-        standard = np.abs(known[:, varies] - known[:, varies].mean(axis=0)) / sd[varies]
-        p[varies], reach[varies] = _by_the_largest(standard, distance, level)
-    reach = np.where(varies, reach * sd, 0.0)
-    return Differences(values, low, high, values - reach, values + reach, p, counts)
 
 
 def _by_the_largest(drawn: Matrix, distance: Matrix, level: float) -> tuple[Matrix, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-__all__ = ["left_out", "studentised_interval"]
+__all__ = ["left_out", "pseudo_values", "studentised_interval"]
 
 Array = NDArray[np.float64]
 Scale = Literal["correlation", "share left"]
@@ -42,6 +42,27 @@ def left_out(n: int, seed: int = 0) -> NDArray[np.bool_]:
     group = np.empty(n, dtype=int)
     group[order] = np.arange(n) * groups // max(n, 1)
     return group[None, :] == np.arange(groups)[:, None]
+
+
+def pseudo_values(values: Array, jackknifed: Array) -> Array:
+    """What each group of images adds to statistics, around the statistics: (groups, K).
+
+    Their mean is the statistic and their spread its uncertainty, so that statistics of the same
+    images are compared as means are.
+
+    Parameters
+    ----------
+    values
+        (K,) of all images.
+    jackknifed
+        (groups, K) of the samples of `left_out`.
+
+    References
+    ----------
+    Tukey (1958), "Bias and confidence in not quite large samples", Annals of Mathematical
+    Statistics 29(2), 614.
+    """
+    return values - (len(jackknifed) - 1) * (jackknifed - jackknifed.mean(axis=0))
 
 
 def studentised_interval(

@@ -119,3 +119,18 @@ def differences(rng, table: pd.DataFrame) -> pd.DataFrame:
     ]  # fmt: skip
     names = ["map", "metric", "compared", "first", "second", "p_corrected"]
     return pd.DataFrame(rows, columns=names)
+
+
+def prediction_differences(rng, n_networks: int) -> pd.DataFrame:
+    """`prediction_differences.csv`: most are clear, some were not tested, some tables are empty."""
+    labels = NETWORKS[:n_networks]
+    keys = [("networks", *pair) for pair in itertools.combinations(labels, 2)]
+    keys += [("heads", label, label) for label in labels]
+    p = rng.choice([0.001, 0.02, 0.02, 0.05, 0.3, np.nan], (2, len(keys)))
+    names = ["score", "compared", "backbone_a", "backbone_b", "p_corrected"]
+    rows = [
+        (score, *key, value)
+        for score, own in zip(("plcc", "srcc"), p, strict=True)
+        for key, value in zip(keys, own, strict=True)
+    ]
+    return pd.DataFrame(rows if rng.random() < 0.85 else [], columns=names)

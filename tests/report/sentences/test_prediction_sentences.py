@@ -64,12 +64,22 @@ def the_one(rows, found):
     assert best_of(found, rows)["srcc_low"] > 0
 
 
-def the_best(rows, found):
+def p_of(differences, compared, *who):
+    """Corrected p of a difference of rank correlations; NaN where it was not tested."""
+    rows = differences[(differences["compared"] == compared) & (differences["score"] == "srcc")]
+    found = [
+        r["p_corrected"] for r in rows.to_dict("records")
+        if {r["backbone_a"], r["backbone_b"]} == set(who)
+    ]  # fmt: skip
+    return found[0] if found else math.nan
+
+
+def the_best(rows, found, differences):
     row = best_of(found, rows)
-    others = [r for b, r in rows.items() if b != found["who"]]
+    others = [b for b in rows if b != found["who"]]
     assert others
-    assert all(r["srcc_high"] < row["srcc_low"] for r in others)
-    assert not any(same(r["srcc"], row["srcc"]) for r in others)
+    assert all(p_of(differences, "networks", b, found["who"]) < 0.05 for b in others)
+    assert not any(same(rows[b]["srcc"], row["srcc"]) for b in others)
 
 
 def tied(rows, found):
@@ -79,18 +89,19 @@ def tied(rows, found):
     says(found["x"], best)
 
 
-def open_question(rows, found):
-    row = best_of(found, rows)
-    others = {b: r for b, r in rows.items() if b != found["who"]}
-    overlapping = {b for b, r in others.items() if r["srcc_high"] >= row["srcc_low"]}
-    without = {b for b, r in others.items() if not has_interval(r)}
+def open_question(rows, found, differences):
+    best_of(found, rows)
+    others = [b for b in rows if b != found["who"]]
+    p = {b: p_of(differences, "networks", b, found["who"]) for b in others}
+    rivals = {b for b in others if p[b] >= 0.05}
+    without = {b for b in others if math.isnan(p[b])}
     if found["all"]:
-        assert overlapping == set(others)
+        assert rivals == set(others)
         assert len(others) > 1
     else:
-        assert set(names(found["rivals"]) if found["rivals"] else []) == overlapping
+        assert set(names(found["rivals"]) if found["rivals"] else []) == rivals
     assert set(names(found["without"]) if found["without"] else []) == without
-    assert overlapping | without or not has_interval(row)
+    assert rivals | without
 
 
 BEST = rf"(?P<who>\w+) has the highest rank correlation, {estimated('x')}"
@@ -106,19 +117,19 @@ PREDICTION = {
     rf"(?P<who>\w+) predicts the human ratings {WHERE} with a rank correlation of "
     rf"{estimated('x')}.": the_one,
     rf"(?P<who>\w+) predicts the human ratings best {WHERE}: its rank correlation is "
-    rf"{estimated('x')}, and every other network’s interval ends below it.": the_best,
+    rf"{estimated('x')}, and its difference from every other on the same images is clear "
+    r"\(corrected over all pairs\)\.": the_best,
     rf"No single best predictor can be named {WHERE}: (?P<who>{LIST}) have the same, "
     rf"(?P<x>{NUM}).": tied,
-    rf"No single best predictor can be named {WHERE}: {BEST}(?:, but (?P<all>every other network’s "
-    r"interval overlaps with its own)?(?:its interval overlaps with (?:that|those) of "
-    rf"(?P<rivals>{LIST}))?(?:, and )?(?:(?P<without>{LIST}) (?:has|have) no interval)?)?\.":
-    open_question,
+    rf"No single best predictor can be named {WHERE}: {BEST}, but (?P<all>every other network’s "
+    r"difference from it on the same images may be chance)?(?:(?P<rivals>"
+    rf"{LIST}) (?:does|do) not differ clearly from it on the same images)?(?: and )?"
+    rf"(?:its difference from (?P<without>{LIST}) was not tested)?\.": open_question,
 }  # fmt: skip
 
 
 @checks(
     "observed_prediction.observe_prediction", "observed_prediction._undecided",
-    "observed_prediction._whose",
 )  # fmt: skip
 def test_prediction():
     reached = set()
@@ -126,8 +137,13 @@ def test_prediction():
         table = made.scores(rng, mode, n)
         rows = defined(own(table, "mlp"), "srcc")
         table_read()
-        known = {pattern: partial(verify, rows) for pattern, verify in PREDICTION.items()}
-        reached.add(read(observe_prediction(table), known))
+        differences = made.prediction_differences(rng, n)
+        known = {
+            pattern: partial(verify, rows, differences=differences)
+            if verify in (the_best, open_question) else partial(verify, rows)
+            for pattern, verify in PREDICTION.items()
+        }  # fmt: skip
+        reached.add(read(observe_prediction(table, differences), known))
     assert reached == set(PREDICTION)
 
 
@@ -206,9 +222,10 @@ RIDGE = (
     rf"rank correlation than the MLP head; )?(?:[Oo]n (?P<behind>every network|{LIST}) the MLP head "
     rf"has a higher rank correlation than ridge regression {EMBEDDING}; )?(?:[Oo]n (?P<equal>every "
     rf"network|{LIST}) the MLP head and ridge regression {EMBEDDING} have the same rank correlation "
-    rf"to two digits; )?(?:the intervals do not overlap for (?P<clear>{LIST})|(?P<unknown>without "
-    r"intervals that lie apart neither is shown to be better)|(?P<overlap>the intervals overlap, so "
-    r"neither is shown to be better))\."
+    rf"to two digits; )?(?:the difference on the same images is clear for (?P<clear>{LIST}) "
+    r"\(corrected over networks\)|(?P<unknown>their difference was not tested, so neither is shown "
+    r"to be better)|(?P<open>no difference on the same images is clear, so neither is shown to be "
+    r"better))\."
 )
 FEW = (
     r"With (?P<n>\d+) images? neither the MLP head nor ridge regression on the same embedding is "
@@ -223,7 +240,8 @@ def test_ridge():
         table = made.scores(rng, mode, n)
         mlp, ridge = (defined(own(table, head), "srcc") for head in ("mlp", "ridge"))
         both = [b for b in mlp if b in ridge]
-        said = observe_ridge(table)
+        differences = made.prediction_differences(rng, n)
+        said = observe_ridge(table, differences)
         table_read()
         if not both:
             assert said is None
@@ -232,7 +250,7 @@ def test_ridge():
         def few_images(found, mlp=mlp, both=both):
             assert int(found["n"]) == mlp[both[0]]["n"] < 10
 
-        def compared(found, mlp=mlp, ridge=ridge, both=both):
+        def compared(found, mlp=mlp, ridge=ridge, both=both, differences=differences):
             assert mlp[both[0]]["n"] >= 10
             gap = {b: ridge[b]["srcc"] - mlp[b]["srcc"] for b in both}
             level = {b for b in both if same(ridge[b]["srcc"], mlp[b]["srcc"])}
@@ -245,16 +263,11 @@ def test_ridge():
                 text = found[group]
                 named = both if text == "every network" else names(text) if text else []
                 assert set(named) == members
-            apart = {
-                b for b in both
-                if has_interval(mlp[b]) and has_interval(ridge[b])
-                and (ridge[b]["srcc_low"] > mlp[b]["srcc_high"]
-                     or mlp[b]["srcc_low"] > ridge[b]["srcc_high"])
-            }  # fmt: skip
-            assert set(names(found["clear"]) if found["clear"] else []) == apart
-            if found["overlap"]:
-                assert all(has_interval(mlp[b]) and has_interval(ridge[b]) for b in both)
+            p = {b: p_of(differences, "heads", b) for b in both}
+            clear = {b for b in both if p[b] < 0.05}
+            assert set(names(found["clear"]) if found["clear"] else []) == clear
+            assert bool(found["unknown"]) == all(math.isnan(one) for one in p.values())
             reached.update(k for k, text in found.groupdict().items() if text)
 
         reached.add(read(said, {RIDGE: compared, FEW: few_images}))
-    assert reached >= {RIDGE, FEW, "ahead", "behind", "equal", "clear", "overlap", "unknown"}
+    assert reached >= {RIDGE, FEW, "ahead", "behind", "equal", "clear", "open", "unknown"}
