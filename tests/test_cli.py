@@ -238,9 +238,10 @@ def test_weights_that_do_not_fit_list_the_keys(run, tmp_path, shared) -> None:
 def test_an_output_folder_with_another_study_is_left_alone(run, tmp_path) -> None:
     assert run()[0] == 0
     before = (tmp_path / "out" / "predictions.csv").read_bytes()
-    code, error = run("--seeds", "2")
+    code, error = run("--seed", "2")
     assert code == 2
     assert "holds another study" in error
+    assert "--force" in error
     assert (tmp_path / "out" / "predictions.csv").read_bytes() == before
 
 

@@ -114,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
                 help="the image browser's photographs: inside the page, or as files in a folder "
                 "beside it (default: inside while they take less than about 20 MB)",
             )
+        else:
+            _add_force(command)
         add_links(command)
         command.set_defaults(command=_run_stage, stage=stage)
     add_check(commands)
@@ -183,8 +185,17 @@ def _add_run(commands: Any) -> None:
         "layout=wide, votes=c1,c2,... (may be repeated)",
     )
     add_engine_options(command)
+    _add_force(command)
     add_links(command)
     command.set_defaults(command=_run)
+
+
+def _add_force(command: Any) -> None:
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="remove or compute anew what the study's folder holds where the settings are others",
+    )
 
 
 def _add_predict(commands: Any) -> None:
@@ -268,7 +279,7 @@ def _run(options: argparse.Namespace) -> None:
     study = Study(_asked(options), narrator=Terminal(), follow_links=options.follow_links)
     if options.study is not None:
         study.settings_from(options.study)
-    study.run()
+    study.run(force=options.force)
     print(study.folder.report)
 
 
@@ -383,7 +394,7 @@ def _run_stage(options: argparse.Namespace) -> None:
         print(report_of(options.study, options.follow_links, options.photographs))
         return
     study = open_study(options.study, follow_links=options.follow_links)
-    study.run(until=options.stage)
+    study.run(until=options.stage, force=options.force)
     print(study.folder.root)
 
 

@@ -51,7 +51,9 @@ def options_given(options: argparse.Namespace) -> list[str]:
     return [
         f"--{name.replace('_', '-')}"
         for name, value in vars(options).items()
-        if name not in ("study", "command", "follow_links") and value not in (None, [])
+        if name not in ("study", "command", "follow_links")
+        and value is not False
+        and value not in (None, [])
     ]
 
 

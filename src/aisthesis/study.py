@@ -63,7 +63,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
     Raises
     ------
     RequestError
-        If what is asked for cannot be, or `out` holds another study.
+        If what is asked for cannot be.
     """
 
     folder_class = StudyFolder
@@ -84,51 +84,60 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         super().__init__(config, narrator=narrator, follow_links=follow_links)
         self._specs: dict[str, NetworkSpec] = {}
 
-    def run(self, *, until: str = "report", here: bool = False) -> Study:
+    def run(self, *, until: str = "report", here: bool = False, force: bool = False) -> Study:
         """Do what is not done yet, up to and including a stage.
+
+        A study grows: backbones, seeds, explainers, metrics or images that its folder does not
+        hold yet are added, and what is done stays.
 
         Parameters
         ----------
         until : {"fit", "explain", "agree", "report"}
         here : bool
             Whether all is done in this process, whatever `engine` says.
+        force : bool
+            Whether results that the folder holds may be removed or computed anew because the
+            settings are others; without it that is refused, and said.
 
         Raises
         ------
         RequestError
-            For faults in the request, the tables or the images.
+            For faults in the request, the tables or the images, or where something would be lost
+            without `force`.
         AisthesisError
             If the work fails; what is finished stays, and the next run goes on from there.
         """
         if until not in _STAGES:
             raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
-        with self._at_work(here=here) as (inputs, executor):
+        with self._at_work(here=here, force=force) as (inputs, executor):
             for stage in _STAGES[: _STAGES.index(until) + 1]:
                 with plain_memory_errors(stage):
                     getattr(self, f"_{stage}")(inputs, executor)
         return self
 
     @contextmanager
-    def _at_work(self, *, here: bool = False) -> Iterator[tuple[Inputs, Executor]]:
+    def _at_work(
+        self, *, here: bool = False, force: bool = False
+    ) -> Iterator[tuple[Inputs, Executor]]:
         """Check the request, keep other runs out, and give the inputs and who does the work."""
         self.folder.inspect()
-        with self._parts(), self._checked(here=here) as work:
+        with self._parts(), self._checked(here=here, force=force) as work:
             yield work
 
     @contextmanager
-    def _checked(self, *, here: bool) -> Iterator[tuple[Inputs, Executor]]:
+    def _checked(self, *, here: bool, force: bool) -> Iterator[tuple[Inputs, Executor]]:
         """As `_at_work`, with the user's own parts at hand."""
         known = [n for n in self.config.metrics if not (denied() and is_own("metric", n))]
         if known or not self.config.metrics:
             metrics_named(known)
         check_request(self.config)
         require_libraries(self.config.explainers)
-        self.folder.check(self.config)
+        self.folder.check(self.config, force=force)
         config = self.config.model_copy(update={"engine": "serial"}) if here else self.config
         if self._settings_of is not None and config.engine == "dask":
             require_permitted(config.dask, self._settings_of)
         inputs = self.inputs
-        with self._alone(inputs):
+        with self._alone(inputs, force=force):
             # Named once a run: a file that is swapped while it lasts is another one, and said so.
             self._specs = {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
             try:

@@ -19,8 +19,10 @@ def test_the_same_study_may_go_on_and_another_is_refused(tmp_path) -> None:
     folder = StudyFolder(tmp_path / "s")
     folder.claim(config(folder.root))
     folder.claim(config(folder.root, device="cpu", batch_size=3))
-    with pytest.raises(RequestError, match=r"holds another study \(it differs in `seeds`\)"):
-        folder.claim(config(folder.root, seeds=4))
+    with pytest.raises(RequestError, match=r"holds another study \(it differs in `seed`\)"):
+        folder.claim(config(folder.root, seed=4))
+    assert folder.claim(config(folder.root, seeds=4)).added == ("3 more seeds of every network",)
+    assert folder.claim(config(folder.root, seed=4, seeds=4), force=True).lost
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path) -> None:

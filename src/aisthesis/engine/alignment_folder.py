@@ -20,6 +20,9 @@ class AlignmentFolder(StudyFolder):
         The folder; it need not exist yet.
     """
 
+    #: Each backbone's results are of all, so that nothing can be added to them yet.
+    grows = frozenset()
+
     def __init__(self, root: Path, *, follow_links: bool = False) -> None:
         super().__init__(root, follow_links=follow_links)
         self.alignment = root / "alignment.csv"

@@ -5,52 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tomli_w
 from pydantic import BaseModel
 
 from aisthesis.config import CommonConfig, read_study_file, slug, study_config
 from aisthesis.engine.entries import check_entries
-from aisthesis.engine.files import plain_errors, read_json, write_json, write_text
+from aisthesis.engine.files import plain_errors, read_json, remove_tree, write_json, write_text
+from aisthesis.engine.growth import Change, change_of
 from aisthesis.engine.ledger import Ledger
 from aisthesis.engine.project import (
     HEADER,
     absolute_by_name,
     is_the_folders_own,
-    same_place,
     seen_from,
     settled,
-    weights_aside,
 )
 from aisthesis.engine.versions import made_with
 from aisthesis.errors import AisthesisError, RequestError
 
 __all__ = ["StudyFolder", "digest_of"]
-
-# What may differ between two runs of one study: how it is computed, not what.
-_NOT_THE_STUDY = (
-    "device",
-    "batch_size",
-    "weights_dir",
-    "out",
-    "metrics",
-    "masks",
-    "bootstrap",
-    "inference_images",
-    "explainers",
-    "explaining",
-    "faithfulness",
-    "title",
-    "engine",
-    "workers",
-    "threads",
-    "dask",
-)
 
 
 def digest_of(*parts: Any) -> str:
@@ -69,6 +50,11 @@ class StudyFolder:
     follow_links : bool
         Whether links in it are its owner's own; otherwise a study with links is refused.
     """
+
+    #: Keys by which a study grows and keeps what is done.
+    grows: ClassVar[frozenset[str]] = frozenset(
+        {"backbones", "seeds", "explain", "unrated", "ensemble"}
+    )
 
     def __init__(self, root: Path, *, follow_links: bool = False) -> None:
         self.root = root
@@ -98,13 +84,25 @@ class StudyFolder:
         self.report = root / "report.html"
         self.cache = root / "cache"
 
-    def check(self, config: BaseModel) -> None:
+    def check(self, config: CommonConfig, *, force: bool = False) -> Change:
         """Refuse a folder that may not hold this study; nothing is written.
+
+        Parameters
+        ----------
+        config
+            Of the study that asks.
+        force : bool
+            Whether what is there may be removed or computed anew.
+
+        Returns
+        -------
+        Change
+            What the study adds to what the folder holds, and what it loses.
 
         Raises
         ------
         RequestError
-            If the folder holds another study, or files that are no study.
+            If something would be lost without `force`, or there are files that are no study.
         """
         _refuse_no_unicode(config)
         _refuse_nested(config, self.root)
@@ -118,14 +116,15 @@ class StudyFolder:
                         f"{self.study_file} was not written by a run, so the study does not go "
                         "beside it: it would be overwritten; choose another `out`"
                     )
-                self._refuse_another(config)
-            elif self.root.is_dir() and any(
+                return self._change(config, force)
+            if self.root.is_dir() and any(
                 not file.name.startswith(".lock") for file in self.root.iterdir()
             ):
                 raise RequestError(
                     f"the output folder {self.root} is not empty and holds no study; "
                     "choose an empty or new folder"
                 )
+        return Change()
 
     def inspect(self) -> None:
         """Refuse a study in whose folder are links, pipes, devices or endless files.
@@ -143,34 +142,72 @@ class StudyFolder:
         with plain_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
 
-    def claim(self, config: BaseModel) -> None:
-        """Make the folder and write the study into it.
+    def claim(self, config: CommonConfig, *, force: bool = False) -> Change:
+        """Make the folder and write the study into it; what it leaves out is removed.
+
+        Returns
+        -------
+        Change
+            As `check`.
 
         Raises
         ------
         RequestError
             As `check`.
         """
-        self.check(config)
+        change = self.check(config, force=force)
         self.make()
+        self._drop(change, [backbone.label for backbone in config.backbones])
         values = config.model_dump(mode="json", exclude_none=True)
         write_text(self.study_file, HEADER + tomli_w.dumps(seen_from(values, self.root.absolute())))
         self.record(places=absolute_by_name(values))
+        return change
 
-    def _refuse_another(self, config: BaseModel) -> None:
+    def _change(self, config: CommonConfig, force: bool) -> Change:
+        """Compare a study with the one that the folder holds.
+
+        Raises
+        ------
+        RequestError
+            If something would be lost without `force`.
+        """
         held = self.config(where_last=False).model_dump(mode="json")
-        asked = config.model_dump(mode="json")
-        differing = [
-            key
-            for key in asked
-            if key not in _NOT_THE_STUDY and not _alike(key, held.get(key), asked[key])
-        ]
-        if differing:
+        change = change_of(held, config.model_dump(mode="json"), self.grows)
+        if change.lost and not force:
             raise RequestError(
                 f"the output folder {self.root} holds another study "
-                f"(it differs in {', '.join(f'`{key}`' for key in differing)}); "
-                "choose another `out`, or delete that folder"
+                f"(it differs in {', '.join(f'`{key}`' for key in change.keys)}): "
+                f"{'; '.join(change.lost)}; choose another `out`, or accept that with --force "
+                "(in Python `run(force=True)`)"
             )
+        return change
+
+    def _drop(self, change: Change, labels: Iterable[str]) -> None:
+        """Remove the heads, maps and records of backbones and seeds that are left out.
+
+        `labels` are those of the backbones that stay.
+        """
+        for label in change.dropped:
+            for group in ("fit", self.maps.name, "faithfulness", "localise", "retain"):
+                self.ledger.forget(f"{group}/{slug(label)}")
+            with plain_errors(self.maps):
+                remove_tree(self.maps / slug(label), inside=self.root)
+        gone = [rf"{re.escape(slug(label))}-seed\d+\.safetensors" for label in change.dropped]
+        gone += [
+            re.escape(self.head_file(label, seed).name)
+            for label in labels
+            for seed in change.dropped_seeds
+        ]
+        for folder in (self.heads, self.root / "retained"):
+            for file in sorted(folder.iterdir()) if gone and folder.is_dir() else ():
+                if re.fullmatch("|".join(gone), file.name):
+                    with plain_errors(file):
+                        file.unlink(missing_ok=True)
+        if change.dropped:
+            record = self.provenance()
+            held = self.backbone_records()
+            record["backbones"] = {k: v for k, v in held.items() if k not in change.dropped}
+            write_json(self.provenance_file, record)
 
     def config(self, *, where_last: bool = True) -> CommonConfig:
         """Read the configuration that the folder holds; `where_last` as for `study_keys`.
@@ -235,10 +272,14 @@ class StudyFolder:
             return {}
         return held if isinstance(held, dict) else {}
 
+    def backbone_records(self) -> dict[str, Any]:
+        """What the record says of all backbones, by label."""
+        backbones = self.provenance().get("backbones")
+        return backbones if isinstance(backbones, dict) else {}
+
     def backbone_record(self, label: str) -> dict[str, Any]:
         """What the record says of a backbone; empty where it says nothing."""
-        backbones = self.provenance().get("backbones")
-        held = backbones.get(label) if isinstance(backbones, dict) else None
+        held = self.backbone_records().get(label)
         return held if isinstance(held, dict) else {}
 
     def record(self, **sections: Any) -> None:
@@ -256,16 +297,6 @@ class StudyFolder:
         """Add a finished stage: what it was done for, its seconds (`perf_counter`), versions."""
         seconds = round(time.perf_counter() - started, 2)
         self.record(stages={stage: {"key": key, "seconds": seconds, "versions": made_with()}})
-
-
-def _alike(key: str, held: Any, asked: Any) -> bool:
-    """Whether a key of two studies says the same, wherever their files have been moved to."""
-    if key in ("images", "ratings", "judgments", "image_list"):
-        return same_place(held, asked)
-    if key == "backbones":
-        (what, files), (asked_for, given) = weights_aside(held), weights_aside(asked)
-        return bool(what == asked_for) and same_place(files, given)
-    return bool(held == asked)
 
 
 def _refuse_no_unicode(config: BaseModel) -> None:

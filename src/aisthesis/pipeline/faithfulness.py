@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.code import code_parts
+from aisthesis.engine.kept_tables import KeptTables
 from aisthesis.engine.processes import cores, in_processes
 from aisthesis.explainer_names import BASE
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS
@@ -36,14 +38,19 @@ def images_asked(config: StudyConfig) -> int:
     return DEFAULT_IMAGES if set(config.explainers) - set(BASE) else 0
 
 
-def faithfulness_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str] | None:
-    """What the stage's tables depend on, by name; None where it is not asked for."""
+def faithfulness_parts(
+    folder: StudyFolder, config: StudyConfig, only: str | None = None
+) -> dict[str, str] | None:
+    """What the stage's tables depend on, by name; None where it is not asked for.
+
+    `only` names the one backbone whose rows they are.
+    """
     if not images_asked(config) or not method_keys(folder, config):
         return None
     options = config.faithfulness.model_dump(mode="json")
     asked = digest_of(options, images_asked(config), config.bootstrap, config.seed)
     code = code_parts("the faithfulness", __name__)
-    return maps_parts(folder, config) | code | {"options of faithfulness": asked}
+    return maps_parts(folder, config, only) | code | {"options of faithfulness": asked}
 
 
 def measure_faithfulness(
@@ -58,26 +65,48 @@ def measure_faithfulness(
     """
     chosen = explained_images(config, inputs)
     places = np.sort(sampled(len(chosen), images_asked(config), config.seed))
+    kept = {label: _kept(folder, config, label) for label in method_keys(folder, config)}
     jobs = [
-        (folder.root, config, inputs, label, chosen[places], places)
-        for label in method_keys(folder, config)
+        (one, config, inputs, label, chosen[places], places)
+        for label, one in kept.items()
+        if not one.done
     ]
     n_processes = _processes(config, len(jobs), len(places))
     if n_processes > 1:
         threads = max(1, torch.get_num_threads() // n_processes)
         narrator.say(f"faithfulness of {len(jobs)} networks, {n_processes} at a time")
         with narrator.steps("faithfulness", len(jobs)) as advance:
-            found = in_processes(
-                measure_backbone, jobs, n_processes, threads=threads, advance=advance
-            )
+            in_processes(_measure, jobs, n_processes, threads=threads, advance=advance)
     else:
-        found = [measure_backbone(*job, narrator=narrator) for job in jobs]
+        for job in jobs:
+            _measure(*job, narrator=narrator)
+    found = [one.read() for one in kept.values()]
     columns = ["backbone", *FAITHFULNESS_COLUMNS]
-    table = pd.concat([each.faithfulness for each in found], ignore_index=True)
+    table = pd.concat([each["rows"] for each in found], ignore_index=True)
     write_csv(folder.faithfulness, table.reindex(columns=columns))
     columns = ["backbone", "method", *CASCADE_COLUMNS]
-    table = pd.concat([each.cascade for each in found], ignore_index=True)
+    table = pd.concat([each["cascade"] for each in found], ignore_index=True)
     write_csv(folder.cascade, table.reindex(columns=columns))
+
+
+def _kept(folder: StudyFolder, config: StudyConfig, label: str) -> KeptTables:
+    """Where a backbone's own rows are kept: more backbones do not change them."""
+    parts = faithfulness_parts(folder, config, label) or {}
+    return KeptTables(folder, "faithfulness", label, parts, ("rows", "cascade"))
+
+
+def _measure(
+    kept: KeptTables,
+    config: StudyConfig,
+    inputs: Inputs,
+    label: str,
+    index: NDArray[np.intp],
+    places: NDArray[np.intp],
+    narrator: Narrator | None = None,
+) -> None:
+    """Test a backbone's maps and keep its rows."""
+    found = measure_backbone(kept.folder.root, config, inputs, label, index, places, narrator)
+    kept.keep({"rows": found.faithfulness, "cascade": found.cascade})
 
 
 def _processes(config: StudyConfig, n_backbones: int, n_images: int) -> int:

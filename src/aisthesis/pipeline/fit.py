@@ -34,10 +34,11 @@ __all__ = ["Fit", "fit_parts"]
 
 def fit_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
     """What a backbone's heads depend on, by name."""
-    splits = (config.seeds, config.seed, config.test, config.validation)
+    splits = (config.seed, config.test, config.validation)
     return {
         **inputs.parts,
         **spec.parts,
+        "seeds": str(config.seeds),
         "splits": digest_of(splits),
         "options of the fit": digest_of(config.fit.model_dump(mode="json")),
         **code_parts("the fit", __name__),
@@ -158,6 +159,7 @@ class Fit:
         seed = self.config.seed + number
         files = [self.folder.head_file(label, seed), _fitted_file(self.folder, label, seed)]
         piece, parts = f"{_piece(label)}/seed{seed}", self._parts(label)
+        del parts["seeds"]  # a head does not depend on how many others there are
         if not self.folder.ledger.state(piece, parts).done:
             head, metadata, fitted = _fit_heads(self.config, self.inputs, label, number, embeddings)
             with plain_errors(self.folder.heads):

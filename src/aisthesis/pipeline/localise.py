@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.code import code_parts
+from aisthesis.engine.kept_tables import KeptTables
 from aisthesis.engine.ledger import file_digest
 from aisthesis.engine.processes import allowed_cores, in_turn_or_processes
 from aisthesis.faithfulness import load_masks, localisation_table
@@ -24,12 +25,14 @@ from aisthesis.pipeline.randomised import randomised_maps
 __all__ = ["localise_backbones", "localise_parts"]
 
 
-def localise_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
-    """What the stage's table depends on, by name."""
+def localise_parts(
+    folder: StudyFolder, config: StudyConfig, only: str | None = None
+) -> dict[str, str]:
+    """What the stage's table depends on, by name; `only` names the one backbone of its rows."""
     options = digest_of(config.bootstrap, config.seed, config.randomised)
     masks = _digest_of_masks(config.masks) if config.masks is not None else "none"
     code = code_parts("the localisation", __name__)
-    return maps_parts(folder, config) | code | {"masks": masks, "options": options}
+    return maps_parts(folder, config, only) | code | {"masks": masks, "options": options}
 
 
 def _digest_of_masks(folder: Path) -> str:
@@ -53,12 +56,25 @@ def localise_backbones(
     if config.masks is None:
         return
     labels = mapped_labels(folder, config)
-    jobs = [(folder, config, inputs, config.masks, label) for label in labels]
+    ratings = {"ratings": inputs.parts["ratings"]}
+    kept = [
+        KeptTables(
+            folder, "localise", one, localise_parts(folder, config, one) | ratings, ("rows",)
+        )
+        for one in labels
+    ]
+    jobs = [(one, config, inputs, config.masks) for one in kept if not one.done]
     n_processes = allowed_cores() if _worth_processes(config) else 1
     with narrator.steps("maps against masks", len(jobs)) as advance:
-        tables = in_turn_or_processes(_localised, jobs, n_processes, advance)
-    if tables:
+        in_turn_or_processes(_localise, jobs, n_processes, advance)
+    if kept:
+        tables = [one.read()["rows"] for one in kept]
         write_csv(folder.localisation, pd.concat(tables, ignore_index=True))
+
+
+def _localise(kept: KeptTables, config: StudyConfig, inputs: Inputs, masks: Path) -> None:
+    """Score one backbone's maps and keep its rows: more backbones do not change them."""
+    kept.keep({"rows": _localised(kept.folder, config, inputs, masks, kept.label)})
 
 
 def _worth_processes(config: StudyConfig) -> bool:

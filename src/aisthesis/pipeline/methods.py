@@ -81,14 +81,17 @@ def open_methods(
         yield arrays
 
 
-def maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+def maps_parts(folder: StudyFolder, config: StudyConfig, only: str | None = None) -> dict[str, str]:
     """What work on stored maps depends on: the key of every backbone's maps by each method.
 
-    Their order is a part too: pairs of backbones are stored by their places in it.
+    Their order is a part too: pairs of backbones are stored by their places in it. `only` names
+    the one backbone that the work is on.
     """
     found = method_keys(folder, config)
-    parts = {"order of the backbones": digest_of(list(found))}
+    parts = {"order of the backbones": digest_of(list(found))} if only is None else {}
     for label, keys in found.items():
+        if only not in (None, label):
+            continue
         for method, key in keys.items():
             parts[f"maps of {label}{' by ' if method else ''}{method}"] = str(key)
     return parts

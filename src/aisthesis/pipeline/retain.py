@@ -17,6 +17,7 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, plain_errors, write_csv
 from aisthesis.engine.code import code_parts
+from aisthesis.engine.kept_tables import KeptTables
 from aisthesis.errors import RequestError
 from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, load_head
 from aisthesis.importance.rating_retention import correlations
@@ -36,6 +37,7 @@ __all__ = ["RETAIN_FOLDS", "RETAIN_REPEATS", "retain_backbones", "retain_files",
 #: Of the validation, where nothing else is asked for.
 RETAIN_FOLDS, RETAIN_REPEATS = 4, 2
 _METRICS = ("plcc", "srcc")
+_TABLES = ("folds", "curve", "channels")
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,7 @@ def retain_parts(
         f"fit of {label}": digest_of(fit_parts(config, inputs, spec))
         for label, spec in specs.items()
     }
-    code = code_parts("the retention", __name__)
-    return fits | code | {"folds": str(folds), "repeats": str(repeats)}
+    return fits | _code() | {"folds": str(folds), "repeats": str(repeats)}
 
 
 def retain_files(folder: StudyFolder) -> dict[str, Path]:
@@ -100,37 +101,66 @@ def retain_backbones(
     files = retain_files(folder)
     with plain_errors(files["predictors"]):
         files["predictors"].mkdir(exist_ok=True)
-    tables: dict[str, list[pd.DataFrame]] = {"folds": [], "curve": [], "channels": []}
+    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in _TABLES}
     summary: list[dict[str, Any]] = []
     for asked in config.backbones:
-        backbone = fitted_backbone(folder, config, asked)
-        if backbone.layer is None:
+        if folder.backbone_record(asked.label).get("predicts_only"):
             narrator.say(f"{asked.label} predicts only: it has no layer whose channels to keep")
             continue
-        started = time.perf_counter()
-        heads, found = _backbone(folder, config, inputs, asked, backbone, folds, repeats, narrator)
-        rated = inputs.rating[inputs.rated]
-        rows = [_row(asked.label, h, f, rated) for h, f in zip(heads, found, strict=True)]
-        table = pd.DataFrame(rows)
-        tables["folds"].append(table)
-        tables["curve"].append(_curve(asked.label, heads, found, rated))
-        tables["channels"].append(_channels(asked.label, heads, found))
-        summary += _summary(asked.label, table)
+        fit = {"fit": digest_of(fit_parts(config, inputs, NetworkSpec.of(config, asked)))}
+        parts = fit | _code() | {"folds": str(folds), "repeats": str(repeats)}
+        kept = KeptTables(folder, "retain", asked.label, parts, _TABLES)
+        predictors = [
+            files["predictors"] / folder.head_file(asked.label, part.fit_seed).name
+            for part in inputs.splits
+        ]
+        if not (kept.done and all(file.is_file() for file in predictors)):
+            kept.keep(_retained(folder, config, inputs, asked, (folds, repeats), narrator))
+        made = kept.read()
+        for name in _TABLES:
+            tables[name].append(made[name])
+        summary += _summary(asked.label, made["folds"])
         _tell(narrator, summary[-len(_METRICS) :])
-        for head, one in zip(heads, found, strict=True):
-            if head.seed >= 0:
-                name = folder.head_file(asked.label, head.seed).name
-                predictor = RetainedPredictor(backbone, head.head, one.retained)
-                with plain_errors(files["predictors"]):
-                    predictor.save(files["predictors"] / name, {"seed": str(head.seed)})
-        seconds = round(time.perf_counter() - started, 2)
-        held = folder.provenance().get("backbones", {}).get(asked.label, {})
-        folder.record(backbones={asked.label: {**held, "retain_seconds": seconds}})
     if not summary:
         raise RequestError("no backbone of the study has a layer whose channels could be kept")
-    for name, parts in tables.items():
-        write_csv(files[name], pd.concat(parts, ignore_index=True))
+    for name, some in tables.items():
+        write_csv(files[name], pd.concat(some, ignore_index=True))
     write_csv(files["retention"], pd.DataFrame(summary))
+
+
+def _code() -> dict[str, str]:
+    return code_parts("the retention", __name__)
+
+
+def _retained(
+    folder: StudyFolder,
+    config: StudyConfig,
+    inputs: Inputs,
+    asked: BackboneConfig,
+    validation: tuple[int, int],
+    narrator: Narrator,
+) -> dict[str, pd.DataFrame]:
+    """Choose one backbone's channels, save its predictors and give its tables."""
+    started = time.perf_counter()
+    backbone = fitted_backbone(folder, config, asked)
+    heads, found = _backbone(folder, config, inputs, asked, backbone, *validation, narrator)
+    rated = inputs.rating[inputs.rated]
+    rows = [_row(asked.label, h, f, rated) for h, f in zip(heads, found, strict=True)]
+    saved = retain_files(folder)["predictors"]
+    for head, one in zip(heads, found, strict=True):
+        if head.seed >= 0:
+            name = folder.head_file(asked.label, head.seed).name
+            predictor = RetainedPredictor(backbone, head.head, one.retained)
+            with plain_errors(saved):
+                predictor.save(saved / name, {"seed": str(head.seed)})
+    seconds = round(time.perf_counter() - started, 2)
+    held = folder.backbone_record(asked.label)
+    folder.record(backbones={asked.label: {**held, "retain_seconds": seconds}})
+    return {
+        "folds": pd.DataFrame(rows),
+        "curve": _curve(asked.label, heads, found, rated),
+        "channels": _channels(asked.label, heads, found),
+    }
 
 
 def _backbone(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from aisthesis.config import CommonConfig
 from aisthesis.engine import Narrator, Silent, StudyFolder
+from aisthesis.engine.growth import Change
 from aisthesis.engine.lock import folder_lock
 from aisthesis.engine.permitted import folder_of
 from aisthesis.engine.tables import read_csv
@@ -147,15 +148,25 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
 
     @contextmanager
-    def _alone(self, inputs: InputsT) -> Iterator[None]:
-        """Keep other runs out of the folder and write the study and its inputs into it."""
+    def _alone(self, inputs: InputsT, *, force: bool = False) -> Iterator[None]:
+        """Keep other runs out of the folder and write the study and its inputs into it.
+
+        `force` says whether what the folder holds may be removed or computed anew.
+        """
         self.folder.make()
         with folder_lock(self.folder.root):
-            self.folder.claim(self.config)
+            self._tell(self.folder.claim(self.config, force=force))
             self._record_inputs(inputs)
             record_parts(self.folder, self.config)
             self.folder.record(stages={"check": {"seconds": round(self._checked_in, 3)}})
             yield
+
+    def _tell(self, change: Change) -> None:
+        """Say what a study that was there adds or loses."""
+        if change.added:
+            self._narrator.say(f"the study grows by {', '.join(change.added)}; what is done stays")
+        if change.lost:
+            self._narrator.warn(f"as asked for: {'; '.join(change.lost)}")
 
     @abstractmethod
     def _read_inputs(self) -> InputsT:
