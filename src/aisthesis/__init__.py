@@ -28,6 +28,7 @@ _HOME = {
     "ablation_plan": "aisthesis.importance",
     "agree": "aisthesis.agreement",
     "backbone": "aisthesis.functions",
+    "compare": "aisthesis.studies.compare",
     "explain": "aisthesis.functions",
     "explain_pair": "aisthesis.pairs",
     "faithful": "aisthesis.measuring",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from aisthesis.measuring import faithful, localise
     from aisthesis.pairs import explain_pair
     from aisthesis.retained import RetainedPredictor, retain
+    from aisthesis.studies.compare import compare
     from aisthesis.study import Study
 
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "ablation_plan",
     "agree",
     "backbone",
+    "compare",
     "explain",
     "explain_pair",
     "faithful",

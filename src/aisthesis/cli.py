@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from aisthesis import __version__
 from aisthesis.cli_check import add_check
+from aisthesis.cli_compare import add_compare
 from aisthesis.cli_engine import (
     add_engine_options,
     add_links,
@@ -127,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add_align(commands)
     add_retain(commands)
     add_pair(commands)
+    add_compare(commands)
     return parser
 
 
