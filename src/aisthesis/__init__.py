@@ -19,6 +19,7 @@ _HOME = {
     "PlacePlan": "aisthesis.importance",
     "RatingEnsemble": "aisthesis.heads",
     "RatingModel": "aisthesis.heads",
+    "RatingRegressor": "aisthesis.regressor",
     "RequestError": "aisthesis.errors",
     "RetainedPredictor": "aisthesis.retained",
     "Study": "aisthesis.study",
@@ -34,9 +35,11 @@ _HOME = {
     "faithful": "aisthesis.measuring",
     "fit": "aisthesis.functions",
     "localise": "aisthesis.measuring",
+    "overlay": "aisthesis.looking",
     "place_plan": "aisthesis.importance",
     "retain": "aisthesis.retained",
     "retained_output": "aisthesis.importance",
+    "show": "aisthesis.looking",
 }
 
 if TYPE_CHECKING:
@@ -57,8 +60,10 @@ if TYPE_CHECKING:
         place_plan,
         retained_output,
     )
+    from aisthesis.looking import overlay, show
     from aisthesis.measuring import faithful, localise
     from aisthesis.pairs import explain_pair
+    from aisthesis.regressor import RatingRegressor
     from aisthesis.retained import RetainedPredictor, retain
     from aisthesis.studies.compare import compare
     from aisthesis.study import Study
@@ -72,6 +77,7 @@ __all__ = [
     "PlacePlan",
     "RatingEnsemble",
     "RatingModel",
+    "RatingRegressor",
     "RequestError",
     "RetainedPredictor",
     "Study",
@@ -88,9 +94,11 @@ __all__ = [
     "faithful",
     "fit",
     "localise",
+    "overlay",
     "place_plan",
     "retain",
     "retained_output",
+    "show",
 ]
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, checked
+from aisthesis.engine.map_axes import map_axes
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE, BY_PLACE, FORMER, checked_names
 from aisthesis.heads import FitOptions, MLPHead, RatingEnsemble, embed_images, fit_mlp
@@ -20,6 +21,7 @@ from aisthesis.images import ImageFolder, View, batches, check_images
 from aisthesis.judgments import read_ratings, split
 from aisthesis.maps.explainers import Explainer, explainers_named
 from aisthesis.parts import given_name
+from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
 from aisthesis.pipeline.explainers import image_seeds, maps_by, subject_of
@@ -210,7 +212,8 @@ def explain(
     xarray.DataArray
         Dims (image, y, x); by AIS and evidence at the layer's own resolution, in rating units x
         activation, and by place in rating units; by others on their own grid. `attrs` say the
-        method and what its values are.
+        method and what its values are; `crop_left` ... `height_px` along `image` what the network
+        saw of each photograph, in its pixels.
 
     Raises
     ------
@@ -240,21 +243,34 @@ def explain(
     model = RatingEnsemble(backbone.trunk, [head])
     explained = _explained_by(backbone, model, method, folder, options or {})
     maps: list[np.ndarray] = []
-    done: list[str] = []
+    sizes: dict[str, tuple[int, int]] = {}
     for batch in batches(folder, names, backbone.transform, batch_size):
         rating = torch.tensor(
             [rated.get(name, np.nan) for name in batch.names], dtype=torch.float64
         )
         maps.append(explained(batch.pixels.to(backbone.device), rating)[method][0])
-        done += batch.names
+        sizes |= zip(batch.names, batch.sizes_px, strict=True)
         advance(len(batch.names))
     return xr.DataArray(
-        np.concatenate(maps),
+        stack := np.concatenate(maps),
         dims=("image", "y", "x"),
-        coords={"image": pd.Index(done, name="image")},
+        coords=_coordinates(backbone, sizes, stack.shape),
         name=method,
         attrs={"method": method, "backbone": backbone.name, "layer": backbone.layer},
     )
+
+
+def _coordinates(
+    backbone: Backbone, sizes: Mapping[str, tuple[int, int]], shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """Images, what the network saw of each in its own pixels, and the centres of the cells."""
+    names = list(sizes)
+    boxes = crop_boxes(sizes, backbone.transform, names)
+    return {
+        "image": pd.Index(names, name="image"),
+        **{name: ("image", values) for name, values in boxes.items()},
+        **map_axes(boxes, shape[1], shape[2], backbone.input_size_px),
+    }
 
 
 def _require_scale(head: MLPHead) -> None:
@@ -304,17 +320,17 @@ def _explain_otherwise(
     folder = ImageFolder(images)
     subject = subject_of(backbone, [head.to(backbone.device)])
     maps: list[np.ndarray] = []
-    done: list[str] = []
+    sizes: dict[str, tuple[int, int]] = {}
     for batch in batches(folder, list(folder.names), backbone.transform, batch_size):
         seeds = image_seeds(seed, backbone.name, batch.names)
         pixels = batch.pixels.to(backbone.device)
         maps.append(maps_by(explainer, subject, pixels, seeds))
-        done += batch.names
+        sizes |= zip(batch.names, batch.sizes_px, strict=True)
         advance(len(batch.names))
     return xr.DataArray(
-        np.concatenate(maps),
+        stack := np.concatenate(maps),
         dims=("image", "y", "x"),
-        coords={"image": pd.Index(done, name="image")},
+        coords=_coordinates(backbone, sizes, stack.shape),
         name=explainer.name,
         attrs={
             "method": explainer.name,

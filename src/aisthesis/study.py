@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import xarray as xr
 
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.config import StudyConfig, study_config
 from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.jobs import Executor, Serial, forget_loaded
-from aisthesis.engine.maps_store import open_maps
 from aisthesis.engine.permitted import require_permitted
 from aisthesis.engine.processes import Processes, cores
 from aisthesis.engine.store_index import index_store
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import FORMER
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.memory import plain_memory_errors
 from aisthesis.parts import denied, is_own
@@ -31,7 +29,6 @@ from aisthesis.pipeline.explain import explain_backbones, explained_images
 from aisthesis.pipeline.explainers import explain_by_others
 from aisthesis.pipeline.fit import Fit
 from aisthesis.pipeline.inputs import Inputs, read_inputs
-from aisthesis.pipeline.methods import open_methods, stored_methods
 from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.own_parts import plain_keys
 from aisthesis.pipeline.predict import predict_images
@@ -41,6 +38,9 @@ from aisthesis.pipeline.stages import do_stage, retain_stage, table_stages
 from aisthesis.pipeline.status import Row, study_status
 from aisthesis.report import write_report
 from aisthesis.studies.base import BaseStudy
+from aisthesis.studies.looking import image_of, save_overlays
+from aisthesis.studies.one_image import StudyImage
+from aisthesis.studies.stored_maps import Maps
 
 __all__ = ["Maps", "Study"]
 
@@ -273,6 +273,11 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         return self._table(self.folder.predictions, "fit")
 
     @property
+    def ridge_predictions(self) -> pd.DataFrame:
+        """`ridge_predictions.csv`: the sanity line's predictions, as in `predictions.csv`."""
+        return self._table(self.folder.ridge_predictions, "fit")
+
+    @property
     def scores(self) -> pd.DataFrame:
         """`scores.csv`: prediction quality per backbone, head, seed and split."""
         return self._table(self.folder.scores, "fit")
@@ -337,6 +342,79 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         """AIS maps by backbone."""
         return Maps(self.folder, self.config, mapped_labels(self.folder, self.config))
 
+    def image(self, name: str, *, kind: str = "ais") -> StudyImage:
+        """Give one image with all networks' maps of it; a notebook shows them.
+
+        Parameters
+        ----------
+        name : str
+            As the study's tables name it.
+        kind : str
+            Of the maps: `ais`, `evidence`, `ais_place`, `evidence_place` or another explainer.
+
+        Raises
+        ------
+        RequestError
+            If the study has no maps of it, with the nearest right names.
+        """
+        return image_of(self.folder, self.config, self.maps, name, kind)
+
+    def save_overlays(
+        self,
+        folder: str | Path,
+        *,
+        kind: str = "ais",
+        images: Sequence[str] | None = None,
+        limit: float | None = None,
+        side_px: int = 512,
+    ) -> list[Path]:
+        """Write every map over its photograph as PNG: `folder`/network/image.png.
+
+        `limits.csv` beside them says for each picture which value has full colour.
+
+        Parameters
+        ----------
+        folder : path
+            Is made; outside of the folder of images.
+        kind, images
+            Which maps, and of which images (all that are explained).
+        limit : float, optional
+            Full colour of all pictures; by default each map's largest magnitude.
+        side_px : int
+            Longer side of a picture.
+
+        Returns
+        -------
+        list of Path
+            What was written.
+        """
+        return save_overlays(
+            self.folder, self.config, self.maps, Path(folder), kind, images, limit, side_px
+        )
+
+    def __repr__(self) -> str:
+        """Say where the study is, what it is of and which of its stages have been done."""
+        stages = self.folder.provenance().get("stages")
+        done = [name for name in _STAGES if isinstance(stages, dict) and name in stages]
+        if self.folder.predictions.is_file() and "fit" not in done:
+            done.insert(0, "fit")
+        labels = [backbone.label for backbone in self.config.backbones]
+        shown = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
+        return (
+            f"Study({str(self.folder.root)!r}: {len(labels)} networks ({shown}), "
+            f"{self.config.seeds} seed{'s' if self.config.seeds > 1 else ''}; "
+            f"done: {', '.join(done) or 'nothing yet'})"
+        )
+
+    def _repr_html_(self) -> str:
+        """The same, with the table of held-out scores where there is one."""
+        said = f"<p>{escape(repr(self))}</p>"
+        if not self.folder.scores.is_file():
+            return said
+        scores = self.scores.query("split == 'test' and seed == 'mean' and head == 'mlp'")
+        shown = scores[[c for c in ("backbone", "n", "plcc", "srcc", "rmse", "r2") if c in scores]]
+        return said + str(shown.round(3).to_html(index=False, border=0))
+
 
 @contextmanager
 def _executor(config: StudyConfig, narrator: Narrator) -> Iterator[Executor]:
@@ -353,47 +431,3 @@ def _executor(config: StudyConfig, narrator: Narrator) -> Iterator[Executor]:
         config.dask, config.workers, config.threads, narrator, config.out
     ) as executor:
         yield executor
-
-
-class Maps(Mapping[str, xr.DataArray]):
-    """Maps of a study by backbone, averaged over seeds; `dataset` gives all that is stored."""
-
-    def __init__(self, folder: StudyFolder, config: StudyConfig, labels: Sequence[str]) -> None:
-        self._folder = folder
-        self._config = config
-        self._labels = list(labels)
-
-    def __getitem__(self, label: str) -> xr.DataArray:
-        """Give the AIS maps of one backbone, dims (image, y, x), averaged over seeds."""
-        return self.dataset(label)["ais"].mean("seed")
-
-    def by(self, method: str, label: str) -> xr.DataArray:
-        """Give one backbone's maps by a method, dims (image, y, x), averaged over seeds.
-
-        Raises
-        ------
-        RequestError
-            If the study holds no such maps.
-        """
-        methods, method = (
-            stored_methods(self._folder, self._config, label),
-            FORMER.get(method, method),
-        )
-        if method not in methods:
-            raise RequestError(
-                f"expected maps by {', '.join(methods)} of {label}, got {method!r}; add it to "
-                "`explainers` in the study file and run it again"
-            )
-        with open_methods(self._folder, label, [method]) as arrays:
-            maps = arrays[method].load()
-        return maps.mean("seed") if "seed" in maps.dims else maps
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._labels)
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def dataset(self, label: str) -> xr.Dataset:
-        """Open everything stored of one backbone: both kinds of maps, scores, activation."""
-        return open_maps(self._folder.maps, label)

@@ -62,6 +62,7 @@ class StudyFolder:
         self.study_file = root / "study.toml"
         self.provenance_file = root / "provenance.json"
         self.predictions = root / "predictions.csv"
+        self.ridge_predictions = root / "ridge_predictions.csv"
         self.scores = root / "scores.csv"
         self.prediction_differences = root / "prediction_differences.csv"
         self.heads = root / "heads"

@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from aisthesis.errors import RequestError
 from aisthesis.heads.fitting import FitOptions, fit_mlp
+from aisthesis.heads.mlp import MLPHead
 
 __all__ = ["Ensemble", "Fitter", "bagging", "mlp_fitter", "out_of_fold", "stack", "stacking"]
 
@@ -295,6 +296,24 @@ def mlp_fitter(
             return head(z[predict]).double().numpy()
 
     return fitter
+
+
+def fit_held_back(
+    embeddings: ArrayLike,
+    ratings: ArrayLike,
+    options: FitOptions | None = None,
+    *,
+    validation: float = 0.2,
+    seed: int = 0,
+) -> MLPHead:
+    """Fit an MLP head to all images but those that stop it, drawn evenly over the ratings.
+
+    Arguments are as in `mlp_fitter`.
+    """
+    z = torch.as_tensor(np.asarray(embeddings)).float()
+    y = np.asarray(ratings, dtype=np.float64)
+    train, stop = _held_back(y, np.arange(len(y)), validation, seed)
+    return fit_mlp(z, torch.from_numpy(y), train, stop, options, seed=seed).head
 
 
 def _held_back(ratings: Array, images: Index, share: float, seed: int) -> tuple[Index, Index]:

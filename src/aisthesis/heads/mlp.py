@@ -57,6 +57,13 @@ class MLPHead(nn.Module):
         score = self.output(self.dropout(self.relu(self.hidden(standardised))))
         return score.squeeze(-1).to(self.rating_sd.dtype) * self.rating_sd + self.rating_mean
 
+    def __repr__(self) -> str:
+        """Say its sizes and the rating scale that it predicts on."""
+        return (
+            f"{type(self).__name__}({self.hidden.in_features} → {self.hidden.out_features} → 1; "
+            f"ratings {float(self.rating_mean):.3g} ± {float(self.rating_sd):.3g})"
+        )
+
     def set_scale(self, mean: float, sd: float) -> None:
         """Predict on a rating scale: in float32, or in float64 where float32 is too coarse for it.
 

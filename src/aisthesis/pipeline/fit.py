@@ -170,11 +170,12 @@ class Fit:
 
     def _write_tables(self) -> None:
         """Write the tables from what was kept of every backbone."""
-        predictions, scores = [], []
+        predictions, ridge, scores = [], [], []
         every: dict[str, dict[str, NDArray[np.float64]]] = {}
         for label in self.specs:
             every[label] = fitted = self._fitted(label)
             predictions.append(_prediction_rows(self.inputs, label, fitted["mlp"]))
+            ridge.append(_prediction_rows(self.inputs, label, fitted["ridge"]))
             scores.append(_score_rows(self.config, self.inputs, label, fitted))
         if self._has_ensemble:
             members = {label: self._member(label, each["mlp"]) for label, each in every.items()}
@@ -185,10 +186,12 @@ class Fit:
                 every[label] = {"mlp": values}
                 scores.append(_score_rows(self.config, self.inputs, label, every[label]))
         write_csv(self.folder.predictions, pd.concat(predictions, ignore_index=True))
+        write_csv(self.folder.ridge_predictions, pd.concat(ridge, ignore_index=True))
         write_csv(self.folder.scores, pd.concat(scores, ignore_index=True))
         write_csv(self.folder.prediction_differences, _differences(self.config, self.inputs, every))
         files = [
-            self.folder.predictions, self.folder.scores, self.folder.prediction_differences
+            self.folder.predictions, self.folder.ridge_predictions, self.folder.scores,
+            self.folder.prediction_differences,
         ]  # fmt: skip
         self.folder.ledger.enter("fit", self._parts_of_tables(), files)
 

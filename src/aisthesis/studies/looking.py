@@ -1,0 +1,118 @@
+"""A study's maps as pictures: of one image, or all of them as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+from PIL import Image
+
+from aisthesis.config import StudyConfig, slug
+from aisthesis.engine import StudyFolder, plain_errors, write_csv
+from aisthesis.engine.tables import read_csv
+from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.images import ImageFault, ImageFolder
+from aisthesis.looking import overlay, units_of
+from aisthesis.maps import stated_limit
+from aisthesis.studies.one_image import StudyImage
+from aisthesis.studies.stored_maps import Maps
+from aisthesis.whole import whole_file
+
+__all__ = ["image_of", "save_overlays"]
+
+
+def image_of(
+    folder: StudyFolder, config: StudyConfig, maps: Maps, name: str, kind: str
+) -> StudyImage:
+    """Give one image of a study with its maps; as `Study.image`."""
+    found: dict[str, xr.DataArray] = {}
+    for label, stack in _stacks(maps, kind).items():
+        names = [str(one) for one in stack["image"].values]
+        if name not in names:
+            close = nearest(name, names) or names[:3]
+            raise RequestError(
+                f"the study has no maps of {name!r}; did you mean {or_list(close)}? (maps are of "
+                'the test images; `explain = "all"` makes them of all)'
+            )
+        one = stack.isel(image=names.index(name)).load()
+        if bool(one.notnull().all()):
+            found[label] = one
+    rows = read_csv(folder.predictions).query("image == @name")
+    mean = rows[rows["seed"] == "mean"].set_index("backbone")["prediction"]
+    each = rows[rows["seed"] != "mean"].groupby("backbone", sort=False)["prediction"].mean()
+    return StudyImage(
+        name,
+        kind,
+        _photograph(config, name),
+        float(rows["rating"].iloc[0]) if len(rows) else float("nan"),
+        {label: float(mean.get(label, each.get(label, float("nan")))) for label in found},
+        found,
+    )
+
+
+def save_overlays(
+    folder: StudyFolder,
+    config: StudyConfig,
+    maps: Maps,
+    into: Path,
+    kind: str,
+    images: Sequence[str] | None,
+    limit: float | None,
+    side_px: int,
+) -> list[Path]:
+    """Write maps over photographs; as `Study.save_overlays`."""
+    for held in (config.images, folder.root):
+        if into.resolve().is_relative_to(held.resolve()):
+            raise RequestError(
+                f"{into} lies in {held}, whose files are taken for the study's; choose a folder "
+                "outside of it"
+            )
+    written: list[Path] = []
+    rows: list[dict[str, object]] = []
+    for label, stack in _stacks(maps, kind).items():
+        names = [str(one) for one in stack["image"].values]
+        absent = [name for name in images or () if name not in names]
+        if absent:
+            raise RequestError(
+                f"the study has no maps of {absent[0]!r}; did you mean "
+                f"{or_list(nearest(absent[0], names) or names[:3])}?"
+            )
+        for name in images or names:
+            one = stack.isel(image=names.index(name)).load()
+            if not bool(one.notnull().all()):
+                continue
+            full = stated_limit(one.values) if limit is None else limit
+            picture = overlay(one, _photograph(config, name), limit=full, side_px=side_px)
+            file = into / slug(label) / f"{name}.png"
+            _save(picture, file)
+            written.append(file)
+            rows.append(
+                {"file": file.relative_to(into).as_posix(), "image": name, "backbone": label,
+                 "kind": kind, "limit": full, "units": units_of(one)}
+            )  # fmt: skip
+    columns = ["file", "image", "backbone", "kind", "limit", "units"]
+    write_csv(into / "limits.csv", pd.DataFrame(rows, columns=columns))
+    return written
+
+
+def _stacks(maps: Maps, kind: str) -> Mapping[str, xr.DataArray]:
+    """One kind of maps (image, y, x) of every network."""
+    if not len(maps):
+        raise RequestError("the study holds no maps yet; run `aisthesis explain` first")
+    return {label: maps.by(kind, label) for label in maps}
+
+
+def _photograph(config: StudyConfig, name: str) -> Image.Image | None:
+    try:
+        return ImageFolder(config.images).load(name)
+    except (ImageFault, RequestError):
+        return None
+
+
+def _save(picture: Image.Image, file: Path) -> None:
+    with plain_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(file) as partial:
+            picture.save(partial, "PNG")
