@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test proof check audit bench clean
+.PHONY: demo test proof check docs audit bench wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/aisthesis demo --out aisthesis-demo
@@ -18,7 +18,12 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(MAKE) --no-print-directory docs
 	$(BIN)/python tools/audit.py
+
+# The documentation site, into build/site; whatever is amiss stops it.
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict --quiet
 
 # Known holes in the packages we use; with AUDIT_ONLINE=1 it may ask the network.
 audit: $(VENV)/.installed-dev
@@ -41,6 +46,13 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(VENV)/.installed $@
+
+# The distributions, checked, each below 12 MB; needs the network for `build` and `twine`.
+wheel: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine
+	rm -rf dist && $(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	@! find dist -size +12000k | grep . || { echo "larger than 12 MB"; exit 1; }
 
 clean:
 	rm -rf $(VENV) aisthesis-demo build dist
