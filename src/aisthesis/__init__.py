@@ -30,6 +30,7 @@ _HOME = {
     "agree": "aisthesis.agreement",
     "backbone": "aisthesis.functions",
     "compare": "aisthesis.studies.compare",
+    "compare_with_people": "aisthesis.with_people",
     "explain": "aisthesis.functions",
     "explain_pair": "aisthesis.pairs",
     "faithful": "aisthesis.measuring",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from aisthesis.retained import RetainedPredictor, retain
     from aisthesis.studies.compare import compare
     from aisthesis.study import Study
+    from aisthesis.with_people import compare_with_people
 
 __all__ = [
     "AblationPlan",
@@ -89,6 +91,7 @@ __all__ = [
     "agree",
     "backbone",
     "compare",
+    "compare_with_people",
     "explain",
     "explain_pair",
     "faithful",

@@ -31,6 +31,7 @@ __all__ = [
     "ExplainingConfig",
     "FaithfulnessConfig",
     "FitConfig",
+    "HumanMapsConfig",
     "Section",
     "StudyConfig",
     "absolute_paths",
@@ -144,6 +145,23 @@ class FaithfulnessConfig(Section):
     cascade_images: int = Field(4, ge=0, le=100_000)
 
 
+class HumanMapsConfig(Section):
+    """Where people look or click: a list of fixations or a folder of maps; a path alone will do."""
+
+    path: Path
+    kind: Literal["auto", "fixations", "clicks", "densities", "masks"] = "auto"
+    image: str = "image"
+    x: str = "x"
+    y: str = "y"
+    subject: str = "subject"
+    blur_px: float | None = Field(None, gt=0, le=10_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_path_alone(cls, values: Any) -> Any:
+        return {"path": values} if isinstance(values, str | Path) else values
+
+
 class DaskConfig(Section):
     """Where `engine = "dask"` finds its workers.
 
@@ -220,6 +238,7 @@ class StudyConfig(CommonConfig):
     metrics: tuple[str, ...] = METRICS_OF_THE_DESCRIPTION
     unrated: Literal["error", "ignore", "explain"] = "error"
     masks: Path | None = None
+    human_maps: HumanMapsConfig | None = None
     randomised: int = Field(3, ge=0, le=1000)
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
     inference_images: int = Field(500, ge=2, le=100_000)
@@ -272,7 +291,11 @@ def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyCon
     """
     config = checked(StudyConfig, values, source)
     keys = ("images", "ratings", "out", "weights_dir", "masks", "image_list")
-    return config.model_copy(update=absolute_paths(config, keys, base, source))
+    changed = absolute_paths(config, keys, base, source)
+    if config.human_maps is not None:
+        path = _in_home(config.human_maps.path, base, source)
+        changed["human_maps"] = config.human_maps.model_copy(update={"path": path})
+    return config.model_copy(update=changed)
 
 
 def absolute_paths(config: Any, keys: Iterable[str], base: Path, source: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from aisthesis.heads import MLPHead
 from aisthesis.images import ImageFolder, batches
 from aisthesis.pipeline.explainers import subject_of
 
-__all__ = ["faithful", "localise"]
+__all__ = ["by_method", "faithful", "localise"]
 
 _SIDES = ("raising", "lowering")
 
@@ -61,7 +61,7 @@ def localise(
     RequestError
         If maps and masks are not of the same images, or a mask is missing or unfit.
     """
-    stacks = _by_method(maps)
+    stacks = by_method(maps)
     if isinstance(masks, str | Path):
         masks = _read_masks(Path(masks), stacks, backbone)
     elif not isinstance(masks, Mapping):
@@ -132,7 +132,7 @@ def faithful(
     RequestError
         If the maps are not of the same images, or an image is not in the folder.
     """
-    stacks = _by_method(maps)
+    stacks = by_method(maps)
     same = aligned(stacks)
     folder = ImageFolder(Path(images))
     names = list(folder.names) if same.names is None else [str(name) for name in same.names]
@@ -159,7 +159,7 @@ def faithful(
     )  # fmt: skip
 
 
-def _by_method(maps: Any) -> dict[str, Any]:
+def by_method(maps: Any) -> dict[str, Any]:
     """One stack of maps under its method's name, or several under theirs."""
     if isinstance(maps, xr.Dataset):
         return {str(name): one for name, one in maps.data_vars.items()}

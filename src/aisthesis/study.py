@@ -28,6 +28,7 @@ from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.explain import explain_backbones, explained_images
 from aisthesis.pipeline.explainers import explain_by_others
 from aisthesis.pipeline.fit import Fit
+from aisthesis.pipeline.human_maps import check_human_maps
 from aisthesis.pipeline.inputs import Inputs, read_inputs
 from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.own_parts import plain_keys
@@ -162,6 +163,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         return study_status(self.folder, self.config, self.inputs, self._narrator)
 
     def _fit(self, inputs: Inputs, executor: Executor) -> None:
+        check_human_maps(self.config, inputs)
         fit = Fit(self.folder, self.config, inputs, self._specs, self._narrator)
         if fit.run(executor):
             self.folder.record(warnings=warnings_of(self.folder, self.config, inputs))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from PIL import Image
 
 import aisthesis as ais
 from aisthesis.engine import Silent
@@ -24,7 +25,6 @@ METRICS = ["cosine", "spearman"]
 BACKBONES = ["miniature:vgg16", "miniature:efficientnet_b3"]
 
 
-
 @pytest.fixture(scope="module")
 def explained(make_study, planted, tmp_path_factory):
     pytest.importorskip("captum")
@@ -35,7 +35,20 @@ def explained(make_study, planted, tmp_path_factory):
         faithfulness={"images": 0},
         metrics=METRICS,
         masks=planted.root / "masks",
+        human_maps={"path": clicks(planted, tmp_path_factory.mktemp("people")), "kind": "clicks"},
     ).run(until="agree")
+
+
+def clicks(planted, folder):
+    """Three people click near the middle of every image, one of them beside some."""
+    rows = ["image,x,y,subject"]
+    for k, path in enumerate(sorted(planted.images.rglob("*.png"))):
+        width, height = Image.open(path).size
+        name = path.relative_to(planted.images).as_posix()
+        rows += [f"{name},{width * (0.48 + 0.02 * s)},{height / 2},{s}" for s in range(3)]
+        rows += [f"{name},-5,3,0"] * (k % 2)
+    (folder / "clicks.csv").write_text("\n".join(rows))
+    return folder / "clicks.csv"
 
 
 def group(study, label, name):
@@ -100,6 +113,33 @@ def test_agreement_covers_methods_between_backbones_and_on_each(explained):
     )["cosine"]
     assert cell["mean"] == pytest.approx(by_hand.mean(), abs=1e-6)
     assert cell["low"] < cell["mean"] < cell["high"]
+
+
+def test_every_method_is_compared_with_people(explained):
+    table = pd.read_csv(explained.folder.human_maps).set_index(
+        ["backbone", "map", "side", "score", "control"]
+    )
+    own = table.loc["miniature:vgg16"]
+    assert set(own.index.get_level_values("map")) >= {*BASE, *OTHERS[:3], "centre", "people"}
+    middle = own.loc["centre", "either", "nss", "none"]
+    assert middle["low"] > 0
+    assert middle["n_undefined"] == 0
+    assert middle["n_fixations"] == 3 * middle["n"]
+    assert own.loc["people", "either", "nss", "none"]["mean"] > middle["mean"]
+    assert {"centre", "other_images", "people"} <= set(own.loc["ais", "raising", "kl"].index)
+    people = explained.folder.provenance()["human_maps"]
+    assert people["kind"] == "clicks"
+    assert "lie beside the photographs" in people["said"][0]
+
+
+def test_human_maps_that_cannot_be_used_are_refused_before_anything_is_fitted(
+    make_study, planted, tmp_path
+):
+    (tmp_path / "f.csv").write_text("image,x\na,3\n")
+    study = make_study(tmp_path / "s", human_maps=tmp_path / "f.csv")
+    with pytest.raises(RequestError, match=r"there is no column 'y'.*\[human_maps\] y ="):
+        study.run(until="fit")
+    assert not study.folder.predictions.exists()
 
 
 def test_localisation_scores_every_method(explained):

@@ -256,6 +256,18 @@ def _localisation(recipe: Recipe, labels: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _human_maps(recipe: Recipe, labels: list[str]) -> pd.DataFrame:
+    levels = [("evidence", "either", 0.9), ("evidence", "raising", 1.1), ("people", "either", 1.6),
+              ("centre", "either", 0.5), ("another<kind>", "either", 0.1)]  # fmt: skip
+    return pd.DataFrame([
+        {"backbone": label, "map": kind, "side": side, "score": score, "control": control,
+         "mean": v, "low": v - 0.2, "high": v + 0.2, "n": recipe.n_test - 1, "n_undefined": 1,
+         "n_fixations": 90, "n_outside": 4}
+        for label, (kind, side, level), score in itertools.product(labels, levels, ("nss", "kl"))
+        for control, v in (("none", level), ("centre", level - 0.5))
+    ])  # fmt: skip
+
+
 def _masks(root: Path, table: pd.DataFrame) -> Path:
     """Put a square of raising evidence to the left, of lowering evidence to the right."""
     folder = root / "masks"
@@ -300,6 +312,7 @@ def _provenance(recipe: Recipe, images: Path, table: pd.DataFrame) -> dict[str, 
         "ratings": {"file": "ratings.csv", "n_images": len(table), "n_raters": 24,
                     "noise_ceiling": ceiling if recipe.noise_ceiling else None,
                     "min": table["rating"].min(), "max": table["rating"].max()},
+        "human_maps": {"kind": "fixations", "said": ["2 of 92 lie <b>beside</b> the photographs"]},
         "splits": {"train": recipe.n_train, "validation": 0, "test": recipe.n_test, "seed": 0,
                    "seeds": recipe.seeds},
         "explained": {"which": "test", "n": recipe.n_test, "kind": "ais"},
@@ -341,9 +354,12 @@ def fabricate(root: Path, recipe: Recipe) -> Path:
         summary.to_csv(study / "agreement.csv", index=False)
     if recipe.localisation:
         _localisation(recipe, list(means)).to_csv(study / "localisation.csv", index=False)
+        _human_maps(recipe, list(means)).to_csv(study / "human_maps.csv", index=False)
     provenance = json.dumps(_provenance(recipe, photos, table), indent=1)
     (study / "provenance.json").write_text(provenance, encoding="utf-8")
     masks = {"masks": str(_masks(root, table))} if recipe.localisation else {}
+    if recipe.localisation:
+        masks["human_maps"] = {"path": str(root / "fixations.csv")}
     config = {"images": str(photos), **masks, "ratings": "ratings.csv", "out": str(study),
               "seeds": recipe.seeds, "explain": "test",
               "backbones": [{"name": b, "label": b, "layer": "features.28"}

@@ -17,7 +17,7 @@ from aisthesis.report.record import read_study_record
 
 KINDS, METRICS = ("ais", "evidence"), ("cosine", "ssim", "emd", "mse")
 FIGURES = sorted([
-    "predictions", "scores", "variance", "localisation",
+    "predictions", "scores", "variance", "localisation", "people",
     *(f"{name}_{kind}" for name in ("examples", "dendrogram", "yardsticks") for kind in KINDS),
     *(f"{name}_{kind}_{metric}" for name in ("agreement", "distribution")
       for kind in KINDS for metric in METRICS),

@@ -76,6 +76,7 @@ class StudyFolder:
         self.clusters = root / "clusters.csv"
         self.images = root / "images.csv"
         self.localisation = root / "localisation.csv"
+        self.human_maps = root / "human_maps.csv"
         self.methods = root / "methods.csv"
         self.faithfulness = root / "faithfulness.csv"
         self.cascade = root / "cascade.csv"
@@ -316,8 +317,9 @@ def _refuse_no_unicode(config: BaseModel) -> None:
 def _refuse_nested(config: BaseModel, root: Path) -> None:
     """Refuse an output folder whose files would be taken for images or masks, or the reverse."""
     out = root.resolve()
-    for key in ("images", "masks"):
-        given = getattr(config, key, None)
+    looked = getattr(config, "human_maps", None)
+    folders = {key: getattr(config, key, None) for key in ("images", "masks")}
+    for key, given in {**folders, "human maps": None if looked is None else looked.path}.items():
         held = None if given is None else _resolved(Path(given))
         if held is not None and (out.is_relative_to(held) or held.is_relative_to(out)):
             raise RequestError(

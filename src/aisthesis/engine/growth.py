@@ -14,8 +14,16 @@ __all__ = ["NOT_THE_STUDY", "Change", "change_of"]
 #: is computed anew for by itself.
 NOT_THE_STUDY = frozenset(
     {
-        *("device", "batch_size", "weights_dir", "out", "metrics", "masks", "bootstrap"),
-        *("inference_images", "explainers", "explaining", "faithfulness", "title", "engine"),
+        *("device", "batch_size", "weights_dir", "out", "metrics", "masks", "human_maps"),
+        *(
+            "bootstrap",
+            "inference_images",
+            "explainers",
+            "explaining",
+            "faithfulness",
+            "title",
+            "engine",
+        ),
         *("workers", "threads", "dask", "on_error"),
     }
 )

@@ -146,6 +146,11 @@ def _each_path(values: Mapping[str, Any], change: Callable[[str, str], str]) -> 
                 change(f"{key} {number}", one) if isinstance(one, str) else one
                 for number, one in enumerate(held)
             ]
+    looked = values.get("human_maps")
+    if isinstance(looked, dict) and isinstance(looked.get("path"), str):
+        changed["human_maps"] = {**looked, "path": change("human_maps", looked["path"])}
+    elif isinstance(looked, str):
+        changed["human_maps"] = change("human_maps", looked)
     backbones = values.get("backbones")
     if isinstance(backbones, list):
         changed["backbones"] = [

@@ -12,13 +12,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from aisthesis.images.colour import to_rgb
 from aisthesis.images.faults import ImageFault
 from aisthesis.images.pillow import FORMATS, open_image, quiet_pillow
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE_PX", "decode", "decode_mask"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE_PX", "decode", "decode_grey", "decode_mask"]
 
 MAX_PIXELS = 256_000_000
 MIN_SIDE_PX = 8
@@ -119,6 +121,33 @@ def decode_mask(path: Path, *, name: str | None = None) -> Image.Image:
         As `decode` does, with the mask's name and a plain reason.
     """
     return _read(path, name or path.name, MAX_PIXELS, 1, lambda image, _: image.convert("L"))
+
+
+def decode_grey(path: Path, *, name: str | None = None) -> NDArray[np.float64]:
+    """Decode the values of a grey picture as they are stored, of any depth: (rows, columns).
+
+    Raises
+    ------
+    ImageFault
+        As `decode` does; and if it is a colour picture, whose colours have no order.
+    """
+    found: list[NDArray[np.float64]] = []
+
+    def keep(image: ImageFile.ImageFile, name: str) -> Image.Image:
+        found.append(_grey_values(image, name))
+        return image
+
+    _read(path, name or path.name, MAX_PIXELS, 1, keep)
+    return found[0]
+
+
+def _grey_values(image: Image.Image, name: str) -> NDArray[np.float64]:
+    if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.float64) * (255 if image.mode == "1" else 1)
+    colours = np.asarray(image.convert("RGB"))
+    if (colours != colours[..., :1]).any():
+        raise ImageFault(name, "is a colour picture; save its values as grey ones or as .npy")
+    return colours[..., 0].astype(np.float64)
 
 
 _Finish = Callable[[ImageFile.ImageFile, str], Image.Image]

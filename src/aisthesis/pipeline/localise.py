@@ -22,7 +22,7 @@ from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import maps_parts, mean_maps, open_methods, stored_methods
 from aisthesis.pipeline.randomised import randomised_maps
 
-__all__ = ["localise_backbones", "localise_parts"]
+__all__ = ["localise_backbones", "localise_parts", "stored_maps"]
 
 
 def localise_parts(
@@ -87,7 +87,7 @@ def _localised(
 ) -> pd.DataFrame:
     """Score one backbone's maps."""
     asked = next(backbone for backbone in config.backbones if backbone.label == label)
-    names, maps = _stored_maps(folder, config, label)
+    names, maps = stored_maps(folder, config, label)
     transform = Transform(**folder.provenance()["backbones"][label]["transform"])
     raising, lowering = (
         load_masks(masks / side, names, transform, inputs.sizes) for side in ("raising", "lowering")
@@ -103,7 +103,7 @@ def _localised(
     )
 
 
-def _stored_maps(
+def stored_maps(
     folder: StudyFolder, config: StudyConfig, label: str
 ) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
     """Names of the explained images; every method's maps averaged over seeds; the activation."""

@@ -20,6 +20,7 @@ from aisthesis.pipeline.ensemble_maps import (
     explains_ensembles,
 )
 from aisthesis.pipeline.faithfulness import faithfulness_parts, measure_faithfulness
+from aisthesis.pipeline.human_maps import compare_with_people, human_maps_parts
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.localise import localise_backbones, localise_parts
 from aisthesis.pipeline.methods import compare_methods, methods_parts
@@ -93,6 +94,13 @@ def table_stages(
             localise_parts(folder, config) | {"ratings": inputs.parts["ratings"]},
             (folder.localisation,),
             lambda: localise_backbones(folder, config, inputs, narrator),
+        )
+    if config.human_maps is not None:
+        yield TableStage(
+            "human maps",
+            human_maps_parts(folder, config) | {"ratings": inputs.parts["ratings"]},
+            (folder.human_maps,),
+            lambda: compare_with_people(folder, config, inputs, narrator),
         )
     tested = faithfulness_parts(folder, config)
     if tested is not None:

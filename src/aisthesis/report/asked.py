@@ -23,14 +23,15 @@ class Asked:
     ----------
     explainers : tuple of str or None
         Names beside `BASE`; None where the file does not say, and nothing is left out.
-    masks, faithfulness : bool
-        Whether maps are scored against masks, and tested on their networks.
+    masks, human_maps, faithfulness : bool
+        Whether maps are scored against masks, against people, and tested on their networks.
     backbones : tuple of str or None
         Labels; None where the file names none.
     """
 
     explainers: tuple[str, ...] | None
     masks: bool
+    human_maps: bool
     faithfulness: bool
     backbones: tuple[str, ...] | None
 
@@ -46,7 +47,8 @@ class Asked:
         images = (config.get("faithfulness") or {}).get("images")
         tested = bool(images) if images is not None else others != ()
         labels = [each.get("label") or each.get("name") for each in config.get("backbones") or ()]
-        return cls(others, bool(config.get("masks")), tested, tuple(map(str, labels)) or None)
+        scored = bool(config.get("masks")), bool(config.get("human_maps"))
+        return cls(others, *scored, tested, tuple(map(str, labels)) or None)
 
     @property
     def left_out(self) -> tuple[str, ...]:

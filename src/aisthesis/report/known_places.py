@@ -24,7 +24,15 @@ from aisthesis.report.wording import (
     span,
 )
 
-__all__ = ["KnownPlaces", "known_places", "observe_agreeing_pair", "observe_found", "place_charts"]
+__all__ = [
+    "KnownPlaces",
+    "known_places",
+    "map_chart",
+    "observe_agreeing_pair",
+    "observe_found",
+    "place_charts",
+    "verdicts",
+]
 
 _NEEDED = {"backbone", "map", "side", "score", "control", "mean", "low", "high"}
 _SCORES = {"auc": "Pixel AUC", "mass": "Mass inside", "pointing": "Pointing game"}
@@ -43,6 +51,7 @@ _MAPS = {
     "ais": "AIS map",
     "activation": "mean activation",
     "centre": "centre prior",
+    "people": "other people",
     "evidence_place_random_weights": "evidence by place, random weights",
     "evidence_random_weights": "evidence map, random weights",
     "ais_place_random_weights": "AIS by place, random weights",
@@ -204,12 +213,23 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
     start += "; 0.50 is chance"
     if above.empty:
         return f"{start}."
+    return f"{start}; against a map that knows only the centre that is {verdicts(found, above)}."
+
+
+def verdicts(found: pd.DataFrame, above: pd.DataFrame) -> str:
+    """Say for which networks a difference, of which more is better, is above or below zero.
+
+    Parameters
+    ----------
+    found, above : pandas.DataFrame
+        Scores, and their differences to a control's with `low` and `high`; by network.
+    """
     known = above[above["low"].notna() & above["high"].notna()]
     better = [str(name) for name, low in known["low"].items() if low > 0]
     worse = [str(name) for name, high in known["high"].items() if high < 0]
     open_ = [str(name) for name in known.index if name not in (*better, *worse)]
     unknown = [str(name) for name in found.index if name not in known.index]
-    verdicts = [
+    return and_list([
         f"{words} for {'every network' if len(names) == len(found) > 1 else and_list(names)}"
         for names, words in (
             (better, "better"),
@@ -218,8 +238,7 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
             (unknown, "not known"),
         )
         if names
-    ]
-    return f"{start}; against a map that knows only the centre that is {and_list(verdicts)}."
+    ])  # fmt: skip
 
 
 def _main_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
@@ -258,12 +277,23 @@ def place_charts(table: pd.DataFrame) -> dict[str, DotChart]:
     for side, words in _SIDE_WORDS.items():
         own = rows[rows["side"] == side]
         if len(own):
-            found[side] = _place_chart(own, f"Finding {words}")
+            title, unit = f"Finding {words}", "pixel AUC (0.5 is chance)"
+            found[side] = map_chart(own, title, unit, 0.5, (0.0, 1.0))
     return found
 
 
-def _place_chart(own: pd.DataFrame, title: str) -> DotChart:
-    """One side's chart: rows are backbones, or methods where there are too many for marks."""
+def map_chart(
+    own: pd.DataFrame, title: str, unit: str, reference: float, ends: tuple[float, ...] = ()
+) -> DotChart:
+    """Chart a score of maps: rows are backbones, or methods where there are too many for marks.
+
+    Parameters
+    ----------
+    own : pandas.DataFrame
+        `backbone`, `map`, `mean`, `low`, `high`.
+    title, unit, reference, ends
+        As of `dot_chart`.
+    """
     others = [str(name) for name in dict.fromkeys(own["map"]) if name not in _MAPS]
     series = {**_MAPS, **{name: _words_of(name) for name in others}}
     rows, marks = "backbone", "map"
@@ -280,8 +310,7 @@ def _place_chart(own: pd.DataFrame, title: str) -> DotChart:
         order = {words: k for k, words in enumerate(series.values())}
         laid.sort(key=lambda row: order[row[0]])
         series = {str(name): str(name) for name in dict.fromkeys(own["backbone"])}
-    unit = "pixel AUC (0.5 is chance)"
-    return dot_chart(title, unit, series, laid, reference=0.5, ends=(0.0, 1.0))
+    return dot_chart(title, unit, series, laid, reference=reference, ends=ends)
 
 
 def _words_of(method: str) -> str:

@@ -65,6 +65,22 @@ _ENSEMBLES = {
 }
 
 
+_SALIENCY = (
+    "Bylinskii, Z., Judd, T., Oliva, A., Torralba, A., & Durand, F. (2019). What do different "
+    "evaluation metrics tell us about saliency models? IEEE TPAMI, 41(3), 740–757.",
+    "Kümmerer, M., Wallis, T. S. A., & Bethge, M. (2018). Saliency benchmarking made easy: "
+    "Separating models, maps and metrics. ECCV, 770–787.",
+)
+_HUMAN_MAPS = (
+    "Where people looked is known on photographs; their places, and a density of them (a Gaussian "
+    "each), are cut to what each network saw. A map is made a saliency map by its positive part, "
+    "its negative part or its size, and scored as pysaliency defines NSS, AUC-Judd, shuffled AUC, "
+    "CC, KL divergence and SIM. Differences on the same images are taken to a Gaussian around the "
+    "centre, to the same network’s maps of other images and, where single people are known, to all "
+    "other people’s density, person by person. Intervals are studentised bootstraps over images."
+)
+
+
 def methods_text(record: StudyRecord) -> list[str]:
     """Write the methods section, one paragraph an item.
 
@@ -88,6 +104,8 @@ def methods_text(record: StudyRecord) -> list[str]:
         paragraphs.append(inference_text(record))
     if len(record.localisation):
         paragraphs.append(_localisation(record.localisation))
+    if len(record.human_maps):
+        paragraphs.append(_HUMAN_MAPS)
     return [text for text in paragraphs if text]
 
 
@@ -273,4 +291,6 @@ def references(record: StudyRecord) -> list[str]:
         found.append(_SSIM)
     if provenance.get("ratings", {}).get("noise_ceiling"):
         found.append(SPEARMAN_BROWN)
+    if len(record.human_maps):
+        found += _SALIENCY
     return sorted({*found, *inference_references(record)})

@@ -59,7 +59,7 @@ class StudyRecord:
         `provenance.json`.
     predictions, scores : pandas.DataFrame
         The tables of the same names; `seed` is text (`"0"`, `"mean"`).
-    agreement, agreement_images, localisation : pandas.DataFrame
+    agreement, agreement_images, localisation, human_maps : pandas.DataFrame
         The tables of the same names; empty where the study has none.
     reliability, baselines, variance, clusters, images : pandas.DataFrame
         The tables of inference of the same names; empty where the study has none, or one of an
@@ -95,6 +95,7 @@ class StudyRecord:
     cascade: pd.DataFrame = field(default_factory=pd.DataFrame)
     differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     prediction_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
+    human_maps: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def backbones(self) -> list[str]:
@@ -262,6 +263,7 @@ def read_study_record(path: Path) -> StudyRecord:
         _table(path / f"{name}.csv", (), optional=True) for name in ("faithfulness", "cascade")
     ]
     localised = _table(path / "localisation.csv", (), optional=True)
+    looked = _table(path / "human_maps.csv", (), optional=True)
     if not asked.faithfulness:
         tested = [table.iloc[:0] for table in tested]
     return StudyRecord(
@@ -281,6 +283,7 @@ def read_study_record(path: Path) -> StudyRecord:
         faithfulness=asked.rows(tested[0], controls=True),
         cascade=asked.rows(tested[1], controls=True),
         localisation=asked.rows(localised if asked.masks else localised.iloc[:0], controls=True),
+        human_maps=asked.rows(looked if asked.human_maps else looked.iloc[:0], controls=True),
         **{
             name: _inference_table(path / f"{name}.csv", columns)
             for name, columns in INFERENCE.items()

@@ -32,8 +32,8 @@ __all__ = ["FigureList", "draw_all"]
 ENDINGS = (".png", ".svg", ".csv")
 #: How the names of the report's figures begin; other files of the folder are not its to remove.
 NAMES = (
-    "agreement", "dendrogram", "distribution", "examples", "localisation", "predictions",
-    "scores", "variance", "yardsticks",
+    "agreement", "dendrogram", "distribution", "examples", "localisation", "people",
+    "predictions", "scores", "variance", "yardsticks",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ class FigureList:
     scores: list[tuple[DotChart, Drawing]] = field(default_factory=list)
     examples: list[tuple[ExamplePage, dict[str, BackboneMaps]]] = field(default_factory=list)
     places: list[tuple[DotChart, Drawing]] = field(default_factory=list)
+    people: list[tuple[DotChart, Drawing]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _of_images(drawn: FigureList) -> dict[str, Figure]:
     if drawn.predictions:
         panels, drawings = zip(*drawn.predictions, strict=True)
         found["predictions"] = Figure(drawings, prediction_table(panels), 3)
-    charts = {"scores": drawn.scores, "localisation": drawn.places}
+    charts = {"scores": drawn.scores, "localisation": drawn.places, "people": drawn.people}
     for name, own in charts.items():
         if own:
             table = dot_chart_table([chart for chart, _ in own])

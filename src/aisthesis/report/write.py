@@ -53,6 +53,7 @@ from aisthesis.report.signed_copies import signed_copies
 from aisthesis.report.stored_maps import KINDS, differing_crops, kinds_of
 from aisthesis.report.study_figures import FigureList, draw_all
 from aisthesis.report.tables import SCORE_NAMES, network_rows, score_rows, split_rows
+from aisthesis.report.where_people_look import people_chart, peoples_places
 from aisthesis.report.yardsticks import what_they_are
 
 __all__ = ["PLACEMENTS", "write_report"]
@@ -62,8 +63,8 @@ PLACEMENTS = ("auto", "inline", "folder")
 _TABLES = (
     "predictions.csv", "scores.csv", "prediction_differences.csv", "agreement.csv",
     "agreement_images.csv", "agreement_differences.csv", "reliability.csv", "baselines.csv",
-    "variance.csv", "clusters.csv", "images.csv", "localisation.csv", "faithfulness.csv",
-    "methods.csv", "maps.zarr",
+    "variance.csv", "clusters.csv", "images.csv", "localisation.csv", "human_maps.csv",
+    "faithfulness.csv", "methods.csv", "maps.zarr",
 )  # fmt: skip
 
 
@@ -124,6 +125,7 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     whole = showcases(record.maps, record.explained)
     content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator, whole)
     content |= _localisation(record, shown, drawn, whole)
+    content |= _people(record, drawn)
     content["other_methods"] = others = other_methods(record)
     apart = others.ranks.contrasts if others is not None and others.ranks is not None else []
     content["rank_cards"] = contrast_cards(record, shown, apart, whole.images)
@@ -312,6 +314,13 @@ def _hero(pages: list[ExamplePage], ratings: pd.Series, kind: str) -> dict[str, 
         who = "One of the explained images that people rated highest"
     said = {"meaning": page.meaning, "unit": page.unit}
     return {"card": card, "name": page.name, "who": who, **said}
+
+
+def _people(record: StudyRecord, drawn: FigureList) -> dict[str, Any]:
+    chart = people_chart(record.human_maps)
+    drawn.people = [] if chart is None else [(chart, draw_dots(chart))]
+    section = peoples_places(record.human_maps, record.provenance.get("human_maps"))
+    return {"people": section, "people_charts": drawn.people}
 
 
 def _localisation(
