@@ -44,7 +44,10 @@ MOST_OTHERS, MOST_ELSEWHERE = 5, 5000
 Scores = NDArray[np.float64]
 _NONE = np.full(len(SALIENCY_MEASURES), np.nan)
 _UNBOUNDED = (-np.inf, np.inf)
-_BOUNDS = tuple(np.array([one.bounds[end] for one in SALIENCY_MEASURES.values()]) for end in (0, 1))
+_BOUNDS = (
+    np.array([one.bounds[0] for one in SALIENCY_MEASURES.values()]),
+    np.array([one.bounds[1] for one in SALIENCY_MEASURES.values()]),
+)
 
 
 def saliency_of(values: NDArray[np.floating], side: str) -> Map:
