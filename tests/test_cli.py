@@ -261,3 +261,19 @@ def test_no_room_to_write_is_said_and_the_next_run_goes_on(run, tmp_path, monkey
     assert "no room left on the disk" in error
     monkeypatch.undo()
     assert run()[0] == 0
+
+
+def test_layers_fit_on_a_screen_and_mark_the_one_that_is_taken(capsys) -> None:
+    assert main(["layers", "vgg16"]) == 0
+    shown, left_out = capsys.readouterr()
+    lines = shown.splitlines()
+    assert len(lines) <= 21
+    assert [line.split()[0] for line in lines if "recommended" in line] == ["features.28"]
+    assert "see them with --all" in left_out
+    assert main(["layers", "torchvision:squeezenet1_0", "--all"]) == 0
+    shown, left_out = capsys.readouterr()
+    assert "features.0 " in shown
+    assert [line.split()[0] for line in shown.splitlines() if "recommended" in line] == [
+        "features.12.expand3x3"
+    ]
+    assert not left_out

@@ -29,6 +29,7 @@ _HOME = {
     "ablation_plan": "aisthesis.importance",
     "agree": "aisthesis.agreement",
     "backbone": "aisthesis.functions",
+    "channels": "aisthesis.studies.channels",
     "compare": "aisthesis.studies.compare",
     "compare_with_people": "aisthesis.with_people",
     "explain": "aisthesis.functions",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from aisthesis.pairs import explain_pair
     from aisthesis.regressor import RatingRegressor
     from aisthesis.retained import RetainedPredictor, retain
+    from aisthesis.studies.channels import channels
     from aisthesis.studies.compare import compare
     from aisthesis.study import Study
     from aisthesis.with_people import compare_with_people
@@ -90,6 +92,7 @@ __all__ = [
     "ablation_plan",
     "agree",
     "backbone",
+    "channels",
     "compare",
     "compare_with_people",
     "explain",

@@ -47,7 +47,7 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
         `backbones`, ...), relative paths being relative to the working directory. `judgments` may
         be rsatoolbox RDMs; they are then kept in the study's folder.
     narrator : Narrator, optional
-        Who tells progress; nobody by default.
+        Who tells progress; by default bars in a notebook, nobody elsewhere.
     follow_links : bool
         Whether links in the study's folder are your own; otherwise it is refused with them.
 

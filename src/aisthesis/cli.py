@@ -39,6 +39,10 @@ _STAGES = {
 }
 
 
+#: Layers that fit on one screen.
+_LAYERS_SHOWN = 20
+
+
 class _OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line; argparse would print its usage too."""
 
@@ -223,9 +227,10 @@ def _add_backbones(commands: Any) -> None:
     command = commands.add_parser("backbones", help=what, description=what)
     command.add_argument("--weights-dir", type=Path, help="folder of official weight files")
     command.set_defaults(command=_backbones)
-    what = "list the layers of a backbone that can be explained, with their output shapes"
+    what = "list the last layers of a backbone that can be explained, and which one is taken"
     command = commands.add_parser("layers", help=what, description=what)
     command.add_argument("backbone", help="a name, e.g. vgg19, torchvision:squeezenet1_0")
+    command.add_argument("--all", action="store_true", help="all layers, not the last ones alone")
     command.set_defaults(command=_layers)
 
 
@@ -276,9 +281,17 @@ def _run(options: argparse.Namespace) -> None:
                 f"{options.study} is a study of similarity judgments, for which `run` has no "
                 f"options; give {given[0]} to `aisthesis align`"
             )
-        print(open_any(options.study, follow_links=options.follow_links).run().folder.report)
+        print(
+            open_any(options.study, follow_links=options.follow_links, verbose=options.verbose)
+            .run()
+            .folder.report
+        )
         return
-    study = Study(_asked(options), narrator=Terminal(), follow_links=options.follow_links)
+    study = Study(
+        _asked(options),
+        narrator=Terminal(verbose=options.verbose),
+        follow_links=options.follow_links,
+    )
     if options.study is not None:
         study.settings_from(options.study)
     study.run(force=options.force)
@@ -395,7 +408,7 @@ def _run_stage(options: argparse.Namespace) -> None:
     if options.stage == "report":
         print(report_of(options.study, options.follow_links, options.photographs))
         return
-    study = open_study(options.study, follow_links=options.follow_links)
+    study = open_study(options.study, follow_links=options.follow_links, verbose=options.verbose)
     study.run(until=options.stage, force=options.force)
     print(study.folder.root)
 
@@ -440,7 +453,14 @@ def _backbones(options: argparse.Namespace) -> None:
 def _layers(options: argparse.Namespace) -> None:
     from aisthesis.pipeline.catalogue import layers_of
 
-    print_table(layers_of(options.backbone))
+    table = layers_of(options.backbone)
+    recommended = (
+        int((table["note"] != "").to_numpy().argmax()) if (table["note"] != "").any() else 0
+    )
+    first = 0 if options.all else max(0, min(len(table) - _LAYERS_SHOWN, recommended))
+    print_table(table.iloc[first:])
+    if first:
+        print(f"{first} layers before these are not shown; see them with --all", file=sys.stderr)
 
 
 def print_table(table: Any) -> None:

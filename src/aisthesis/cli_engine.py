@@ -51,18 +51,21 @@ def options_given(options: argparse.Namespace) -> list[str]:
     return [
         f"--{name.replace('_', '-')}"
         for name, value in vars(options).items()
-        if name not in ("study", "command", "follow_links")
+        if name not in ("study", "command", "follow_links", "verbose")
         and value is not False
         and value not in (None, [])
     ]
 
 
 def add_links(command: Any) -> None:
-    """Add what a command is told of links in a study's folder."""
+    """Add what a command is told of links in a study's folder, and how much it tells."""
     command.add_argument(
         "--follow-links",
         action="store_true",
         help="links in the study's folder are your own: follow them (otherwise it is refused)",
+    )
+    command.add_argument(
+        "--verbose", action="store_true", help="tell also how channels and places are removed"
     )
 
 

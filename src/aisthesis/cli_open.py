@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 __all__ = ["holds_similarities", "open_any", "open_study", "report_of"]
 
 
-def open_study(path: Path, *, follow_links: bool = False) -> Study:
+def open_study(path: Path, *, follow_links: bool = False, verbose: bool = False) -> Study:
     """Open a study of ratings by its folder or its file."""
     from aisthesis.engine import Terminal
     from aisthesis.study import Study
 
+    narrator = Terminal(verbose=verbose)
     if path.is_file():
-        return Study.from_toml(path, narrator=Terminal(), follow_links=follow_links)
-    return Study.open(path, narrator=Terminal(), follow_links=follow_links)
+        return Study.from_toml(path, narrator=narrator, follow_links=follow_links)
+    return Study.open(path, narrator=narrator, follow_links=follow_links)
 
 
 def holds_similarities(path: Path, follow_links: bool) -> bool:
@@ -32,17 +33,18 @@ def holds_similarities(path: Path, follow_links: bool) -> bool:
     return "judgments" in read_toml(path)
 
 
-def open_any(path: Path, *, follow_links: bool = False) -> Study | Alignment:
+def open_any(path: Path, *, follow_links: bool = False, verbose: bool = False) -> Study | Alignment:
     """Open a study of ratings or of similarity judgments by its folder or its file."""
     from aisthesis.engine import Terminal
 
     if not holds_similarities(path, follow_links):
-        return open_study(path, follow_links=follow_links)
+        return open_study(path, follow_links=follow_links, verbose=verbose)
     from aisthesis.alignment import Alignment
 
+    narrator = Terminal(verbose=verbose)
     if path.is_file():
-        return Alignment.from_toml(path, narrator=Terminal(), follow_links=follow_links)
-    return Alignment.open(path, narrator=Terminal(), follow_links=follow_links)
+        return Alignment.from_toml(path, narrator=narrator, follow_links=follow_links)
+    return Alignment.open(path, narrator=narrator, follow_links=follow_links)
 
 
 def report_of(

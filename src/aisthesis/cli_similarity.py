@@ -86,10 +86,16 @@ def _align(options: argparse.Namespace) -> None:
     if options.study is not None and options.study.is_dir():
         _refuse_options(options)
         study = Alignment.open(
-            options.study, narrator=Terminal(), follow_links=options.follow_links
+            options.study,
+            narrator=Terminal(verbose=options.verbose),
+            follow_links=options.follow_links,
         )
     else:
-        study = Alignment(_asked(options), narrator=Terminal(), follow_links=options.follow_links)
+        study = Alignment(
+            _asked(options),
+            narrator=Terminal(verbose=options.verbose),
+            follow_links=options.follow_links,
+        )
         if options.study is not None:
             study.settings_from(options.study)
     study.run()

@@ -35,6 +35,7 @@ from aisthesis.pipeline.own_parts import plain_keys
 from aisthesis.pipeline.predict import predict_images
 from aisthesis.pipeline.record import record_inputs, warnings_of
 from aisthesis.pipeline.retain import retain_files
+from aisthesis.pipeline.running import running_rows
 from aisthesis.pipeline.stages import do_stage, retain_stage, table_stages
 from aisthesis.pipeline.status import Row, study_status
 from aisthesis.report import write_report
@@ -57,7 +58,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         A checked configuration; or give its keys by name (`images`, `ratings`, `out`,
         `backbones`, ...), relative paths being relative to the working directory.
     narrator : Narrator, optional
-        Who tells progress; nobody by default.
+        Who tells progress; by default bars in a notebook, nobody elsewhere.
     follow_links : bool
         Whether links in the study's folder are your own; otherwise it is refused with them.
 
@@ -158,6 +159,9 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
 
     def _table_of_images(self) -> Path:
         return self.folder.predictions
+
+    def _running_rows(self, who: str) -> list[Row]:
+        return running_rows(self.folder, self.config, who)
 
     def _status_rows(self) -> list[Row]:
         return study_status(self.folder, self.config, self.inputs, self._narrator)

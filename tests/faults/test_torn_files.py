@@ -18,7 +18,7 @@ TORN = {
 }
 #: Made at every report, or looked at only when something is computed: no row of status is theirs.
 UNTOLD = re.compile(
-    r"report\.html|figures/|cache/(embeddings|agreement|zarr)|ledger/(cache|fit/)|\.lock"
+    r"report\.html|figures/|cache/(embeddings|agreement|tables|zarr)|ledger/(cache|fit/)|\.lock"
 )
 #: Parts of names in which files of one kind differ.
 ALIKE = re.compile(r"[0-9a-f]{16,}|\d+|(?<=miniature_vgg16/)\w+(?=/)")

@@ -136,3 +136,19 @@ def test_faithfulness_of_one_network_is_kept_for_the_next(make, monkeypatch) -> 
         assert asked == expected
         labels.insert(0, "b")
     assert list(read_csv(study.folder.faithfulness)["backbone"]) == ["b", "a"]
+
+
+def test_status_of_a_running_study_counts_what_is_done_and_reads_no_image(
+    make, monkeypatch
+) -> None:
+    from aisthesis.engine.lock import folder_lock
+
+    study = make()
+    monkeypatch.setattr(type(study), "inputs", property(lambda _: pytest.fail("images were read")))
+    with folder_lock(study.folder.root):
+        rows = study.status().set_index(["stage", "of"])
+    assert rows.loc[("run", "study"), "state"] == "running"
+    assert "at work (process" in rows.loc[("run", "study"), "why"]
+    assert tuple(rows.loc[("fit", VGG), ["done", "total"]]) == (1, 1)
+    assert tuple(rows.loc[("explain", VGG), ["state", "done", "total"]]) == ("done", 1, 1)
+    assert rows.loc[("agree", "all backbones"), "state"] == "to do"

@@ -430,6 +430,25 @@ def test_the_page_fits_a_phone(page, theme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.parametrize("width", [360, 640, 760, 1000, 1300])
+def test_no_picture_or_panel_is_alone_on_a_row(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(300)
+    alone = page.evaluate(
+        """() => [...document.querySelectorAll(".pictures, .scatters")].filter((grid) => {
+            const shown = [...grid.children].filter((one) => one.getBoundingClientRect().width);
+            const rows = {};
+            shown.forEach((one) => {
+                const top = Math.round(one.getBoundingClientRect().top);
+                rows[top] = (rows[top] || 0) + 1;
+            });
+            const counts = Object.values(rows), most = Math.max(...counts);
+            return most > 1 && counts[counts.length - 1] === 1;
+        }).map((grid) => `${grid.className} ${grid.children.length}`)"""
+    )
+    assert alone == []
+
+
 def test_print_shows_every_matrix_and_no_browser(page):
     page.emulate_media(media="print")
     for kind in ("ais", "evidence"):

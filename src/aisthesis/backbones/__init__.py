@@ -12,6 +12,7 @@ from aisthesis.backbones.recipe import Network, Recipe, scaled_px
 from aisthesis.backbones.registry import (
     backbone,
     check_backbone,
+    layers_and_taken,
     list_layers,
     transform_of,
     weights_file,
@@ -40,6 +41,7 @@ __all__ = [
     "check_backbone",
     "find_official",
     "hub_folder",
+    "layers_and_taken",
     "list_layers",
     "modern_path",
     "scaled_px",

@@ -28,7 +28,14 @@ from aisthesis.errors import AisthesisError, RequestError, nearest, or_list
 from aisthesis.images import Transform, View
 from aisthesis.parts import is_own
 
-__all__ = ["backbone", "check_backbone", "list_layers", "transform_of", "weights_file"]
+__all__ = [
+    "backbone",
+    "check_backbone",
+    "layers_and_taken",
+    "list_layers",
+    "transform_of",
+    "weights_file",
+]
 
 #: Networks of other libraries, by what stands before their names.
 FAMILIES = {
@@ -173,6 +180,15 @@ def list_layers(name: str, *, input_px: int | None = None) -> list[Layer]:
     recipe = _recipe(name, input_px)
     scan = _meta_scan(recipe) if recipe.builds_on_meta else _real_scan(recipe)
     return list(scan.layers.values())
+
+
+def layers_and_taken(name: str) -> tuple[list[Layer], str]:
+    """As `list_layers`, and the path of the one that is taken by itself, or else the deepest."""
+    recipe = _recipe(name, None)
+    scan = _meta_scan(recipe) if recipe.builds_on_meta else _real_scan(recipe)
+    own = KNOWN[name].layer if name in KNOWN else None
+    taken = scan.deepest() if own is None else scan.layer(own)
+    return list(scan.layers.values()), taken.path
 
 
 def _recipe(name: str, input_px: int | None) -> Recipe:

@@ -18,7 +18,7 @@ from aisthesis.engine.folder import digest_of
 from aisthesis.engine.ledger import Ledger, Parts, State
 from aisthesis.engine.store_index import group_attributes, make_plain_root
 
-__all__ = ["ArraySpec", "ChunkStore"]
+__all__ = ["ArraySpec", "ChunkStore", "chunks_of"]
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,20 @@ class ChunkStore:
         places[axis] = range(number, number + 1)
         encode = array.metadata.chunk_key_encoding.encode_chunk_key
         return [self.path / name / encode(place) for place in itertools.product(*places)]
+
+
+def chunks_of(path: Path) -> int | None:
+    """How many chunks of images a group has; None where there is no group, or no array in it."""
+    try:
+        group = zarr.open_group(path, mode="r", use_consolidated=False)
+        for _, array in sorted(group.arrays()):
+            names = getattr(array.metadata, "dimension_names", None) or ()
+            if "image" in names and array.ndim > 1:
+                axis = names.index("image")
+                return -(-array.shape[axis] // array.chunks[axis])
+    except (OSError, ValueError, KeyError):
+        return None
+    return None
 
 
 def create_array(group: zarr.Group, name: str, spec: ArraySpec, images_a_chunk: int) -> None:

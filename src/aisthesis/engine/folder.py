@@ -80,6 +80,7 @@ class StudyFolder:
         self.methods = root / "methods.csv"
         self.faithfulness = root / "faithfulness.csv"
         self.cascade = root / "cascade.csv"
+        self.top_channels = root / "top_channels.csv"
         self.ensemble = root / "ensemble.zarr"
         self.ensemble_maps = root / "ensemble_maps.csv"
         self.figures = root / "figures"
@@ -190,7 +191,10 @@ class StudyFolder:
         `labels` are those of the backbones that stay.
         """
         for label in change.dropped:
-            for group in ("fit", self.maps.name, "faithfulness", "localise", "retain"):
+            kept = [
+                f"cache/{stage}" for stage in ("faithfulness", "localise", "retain", "channels")
+            ]
+            for group in ("fit", self.maps.name, *kept):
                 self.ledger.forget(f"{group}/{slug(label)}")
             with plain_errors(self.maps):
                 remove_tree(self.maps / slug(label), inside=self.root)

@@ -60,7 +60,7 @@ class KeptTables:
 
     @property
     def _piece(self) -> str:
-        return f"{self.stage}/{slug(self.label)}"
+        return f"cache/{self.stage}/{slug(self.label)}"
 
     def _file(self, name: str) -> Path:
-        return self.folder.cache / f"{self.stage}-{slug(self.label)}-{name}.json"
+        return self.folder.cache / f"tables-{self.stage}-{slug(self.label)}-{name}.json"

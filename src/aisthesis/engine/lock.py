@@ -16,7 +16,7 @@ from aisthesis.engine.files import plain_errors, write_text
 from aisthesis.errors import AisthesisError
 from aisthesis.whole import sweep_partial
 
-__all__ = ["folder_lock"]
+__all__ = ["at_work", "folder_lock"]
 
 
 @contextmanager
@@ -48,6 +48,20 @@ def folder_lock(root: Path) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def at_work(root: Path) -> str:
+    """Say who runs in a study's folder at the moment; empty where nobody does."""
+    holder = root / ".lock.json"
+    if not holder.is_file():
+        return ""
+    lock = FileLock(root / ".lock", timeout=0, mode=0o644)
+    try:
+        lock.acquire()
+    except (Timeout, OSError):
+        return f"a run is at work{_who(holder)}"
+    lock.release()  # whoever wrote the file was killed
+    return ""
 
 
 def _us() -> dict[str, str | int]:

@@ -1,7 +1,10 @@
-"""Progress with the time left, on the terminal or nowhere."""
+"""Progress with the time left: bars on a terminal or in a notebook, lines in a log, or nowhere."""
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,9 +18,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Advance", "Narrator", "Silent", "Terminal"]
+__all__ = ["Advance", "Narrator", "Silent", "Terminal", "narrator_here"]
 
 Advance = Callable[[int], None]
+
+#: Where there is no terminal, a line on what is under way is written so often, in seconds.
+EVERY_S = 30.0
 
 
 class Narrator:
@@ -29,6 +35,9 @@ class Narrator:
     def warn(self, message: str) -> None:
         """Tell one line that the reader must not miss."""
 
+    def detail(self, message: str) -> None:
+        """Tell one line to those alone who have asked for everything."""
+
     @contextmanager
     def steps(self, label: str, total: int) -> Iterator[Advance]:
         """Count `total` steps; the caller advances by so many at a time."""
@@ -38,10 +47,23 @@ class Narrator:
 Silent = Narrator
 
 
-class Terminal(Narrator):
-    """Bars and lines on standard error, so that standard output stays clean for data."""
+def narrator_here() -> Narrator:
+    """Who tells progress where nobody was named: bars in a notebook, nobody elsewhere."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return Terminal() if type(shell).__name__ == "ZMQInteractiveShell" else Silent()
 
-    def __init__(self) -> None:
+
+class Terminal(Narrator):
+    """Bars and lines on standard error, so that standard output stays clean for data.
+
+    Parameters
+    ----------
+    verbose : bool
+        Whether details are told too.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self.verbose = verbose
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, message: str) -> None:
@@ -52,9 +74,18 @@ class Terminal(Narrator):
         """Tell one line in yellow."""
         self.console.print(f"warning: {message}", style="yellow", markup=False)
 
+    def detail(self, message: str) -> None:
+        """Tell one line where details are wanted."""
+        if self.verbose:
+            self.say(message)
+
     @contextmanager
     def steps(self, label: str, total: int) -> Iterator[Advance]:
-        """Show a bar with the time left; where there is no terminal, one line at the end."""
+        """Show a bar with the time left; where there is no terminal, a line every so often."""
+        if not (self.console.is_terminal or self.console.is_jupyter):
+            with _Lines(self, label, total).told() as advance:
+                yield advance
+            return
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=28),
@@ -66,3 +97,49 @@ class Terminal(Narrator):
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(label, total=total)
             yield lambda n: progress.advance(task, n)
+
+
+class _Lines:
+    """One stage in a log: a line every so often, whether or not steps are done, and at the end."""
+
+    def __init__(self, narrator: Narrator, label: str, total: int) -> None:
+        self._narrator, self._label, self._total = narrator, label, total
+        self._done = 0
+        self._started = time.monotonic()
+
+    @contextmanager
+    def told(self) -> Iterator[Advance]:
+        """Tell while the work in the block lasts."""
+        over = threading.Event()
+        teller = threading.Thread(target=self._tell, args=(over,), daemon=True)
+        teller.start()
+        try:
+            yield self._advance
+        finally:
+            over.set()
+            teller.join()
+        self._narrator.say(f"{self._label}: {self._done} of {self._total} in {self._elapsed()}")
+
+    def _advance(self, n: int) -> None:
+        self._done += n
+
+    def _tell(self, over: threading.Event) -> None:
+        while not over.wait(EVERY_S):
+            self._narrator.say(self._under_way())
+
+    def _under_way(self) -> str:
+        said = f"{self._label}: {self._done} of {self._total} after {self._elapsed()}"
+        if 0 < self._done < self._total:
+            left = (time.monotonic() - self._started) * (self._total / self._done - 1)
+            said += f", about {_time(left)} left"
+        return said
+
+    def _elapsed(self) -> str:
+        return _time(time.monotonic() - self._started)
+
+
+def _time(seconds: float) -> str:
+    """Say a duration as people would."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -179,7 +179,11 @@ def align_backbone(
     device = choose_device(config.device)
     backbone.trunk.to(device)
     plan = embedding_plan(backbone, inputs.folder)
-    narrator.say(f"{asked.label}: {plan.describe().replace('module.', '')}")
+    narrator.say(
+        f"{asked.label}: {plan.channels} channels of {backbone.layer} in {plan.passes:.3g} forward "
+        "passes an image"
+    )
+    narrator.detail(f"{asked.label}: {plan.describe().replace('module.', '')}")
     with narrator.steps(f"{asked.label}: embeddings", len(inputs.names)) as advance:
         embeddings = _embeddings(folder, config, inputs, backbone, plan, device, advance)
     aligned = _aligned(config, inputs, asked.label, embeddings, narrator)

@@ -11,7 +11,7 @@ from aisthesis.backbones import (
     Backbone,
     backbone,
     check_backbone,
-    list_layers,
+    layers_and_taken,
     scan_network,
     transform_of,
     weights_file,
@@ -134,16 +134,20 @@ def check_request(config: CommonConfig) -> None:
 
 
 def layers_of(name: str) -> pd.DataFrame:
-    """List the layers of a backbone that can be explained, with their output shapes."""
+    """List the layers of a backbone that can be explained, with their output shapes.
+
+    `note` marks the one that is taken where a study names none, or else `deepest`.
+    """
     if is_own("backbone", name):
         made = own_backbone(BackboneConfig.model_validate(name), weights_dir=None, seed=0)
-        layers = own_layers(made)
+        layers, taken = own_layers(made), made.layer
     elif name.startswith(MINIATURE_PREFIX):
         made = miniature_backbone(name, weights="random", layer="none")
         images = torch.zeros(2, 3, *made.input_size_px)
         layers = list(scan_network(made.module, images).layers.values())
+        taken = miniature_backbone(name, weights="random").layer
     else:
-        layers = list_layers(name)
+        layers, taken = layers_and_taken(name)
     return pd.DataFrame(
         {
             "layer": [layer.path for layer in layers],
@@ -151,5 +155,6 @@ def layers_of(name: str) -> pd.DataFrame:
             "output (channels x height x width)": [
                 " x ".join(map(str, layer.layout.shape)) for layer in layers
             ],
+            "note": ["recommended" if layer.path == taken else "" for layer in layers],
         }
     )

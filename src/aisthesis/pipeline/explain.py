@@ -194,6 +194,8 @@ def _explain(
         _prepare(config, inputs, job, backbone)
         n = sum(len(chunk.names) for chunk in chunks)
         narrator.say(_announcement(job.spec.label, backbone, plans, n))
+        for plan in (plans.channels, plans.places):
+            narrator.detail(f"{job.spec.label}: {plan_in_words(plan)}")
         tasks += [Task(job, chunk) for chunk in chunks]
         explained.append((job, plans))
     title = jobs[0][0].spec.label if len(jobs) == 1 else f"{len(jobs)} backbones"
@@ -335,7 +337,7 @@ def plan_in_words(plan: AblationPlan | PlacePlan) -> str:
 
 
 def _announcement(label: str, backbone: Backbone, plans: Plans, n_images: int) -> str:
-    """Say which way is taken and, from one timed forward pass, how long it will take."""
+    """Say what is removed and, from one timed forward pass, how long it will take."""
     image = torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device)
     with torch.no_grad():
         backbone.trunk(image)
@@ -343,8 +345,12 @@ def _announcement(label: str, backbone: Backbone, plans: Plans, n_images: int) -
         backbone.trunk(image).sum().item()
         passes = plans.channels.passes + plans.places.passes
         seconds = (time.perf_counter() - started) * passes * n_images
-    said = f"{plan_in_words(plans.channels)} {plan_in_words(plans.places)}"
-    return f"{label}: {said} {n_images} images, expected {in_units(seconds)}."
+    rows, columns = plans.places.shape
+    return (
+        f"{label}: {plans.channels.channels} channels and {rows} × {columns} places of "
+        f"{backbone.layer} in {passes:.3g} forward passes an image; {n_images} "
+        f"image{'' if n_images == 1 else 's'}, expected {in_units(seconds)}"
+    )
 
 
 def in_units(seconds: float) -> str:

@@ -16,9 +16,9 @@ from aisthesis.engine.processes import cores, in_processes
 from aisthesis.explainer_names import BASE
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import explained_images
+from aisthesis.pipeline.explain import explained_images, in_units
 from aisthesis.pipeline.inputs import Inputs
-from aisthesis.pipeline.methods import maps_parts, method_keys
+from aisthesis.pipeline.methods import maps_parts, method_keys, stored_methods
 from aisthesis.pipeline.tested import measure_backbone
 
 __all__ = ["faithfulness_parts", "images_asked", "measure_faithfulness"]
@@ -72,9 +72,10 @@ def measure_faithfulness(
         if not one.done
     ]
     n_processes = _processes(config, len(jobs), len(places))
+    if jobs:
+        narrator.say(_cost(folder, config, [job[3] for job in jobs], len(places), n_processes))
     if n_processes > 1:
         threads = max(1, torch.get_num_threads() // n_processes)
-        narrator.say(f"faithfulness of {len(jobs)} networks, {n_processes} at a time")
         with narrator.steps("faithfulness", len(jobs)) as advance:
             in_processes(_measure, jobs, n_processes, threads=threads, advance=advance)
     else:
@@ -87,6 +88,37 @@ def measure_faithfulness(
     columns = ["backbone", "method", *CASCADE_COLUMNS]
     table = pd.concat([each["cascade"] for each in found], ignore_index=True)
     write_csv(folder.cascade, table.reindex(columns=columns))
+
+
+def _cost(
+    folder: StudyFolder, config: StudyConfig, labels: list[str], n_images: int, at_once: int
+) -> str:
+    """Say what the stage will take, from what the maps took, and how it is made shorter."""
+    images, seconds, unknown = 0, 0.0, False
+    explained = (folder.provenance().get("explained") or {}).get("n") or 0
+    for label in labels:
+        methods = len(stored_methods(folder, config, label)) + 4  # activation and controls
+        own = perturbed_images(config, n_images, methods)
+        images += own
+        record = folder.backbone_record(label)
+        passes = sum((record.get(k) or {}).get("forward_passes", 0) for k in ("ablation", "places"))
+        if explained and passes and record.get("explain_seconds"):
+            seconds += own * record["explain_seconds"] / explained / passes
+        else:
+            unknown = True
+    n = f"{len(labels)} network{'s' if len(labels) > 1 else ''}"
+    took = "" if unknown else f", about {in_units(seconds / at_once)} and what the cascade takes"
+    return (
+        f"faithfulness of {n} on {n_images} images, {at_once} at a time: at most {images:,} "
+        f"perturbed images{took}; fewer `images`, `steps` or `baselines` under [faithfulness] "
+        "make it shorter"
+    )
+
+
+def perturbed_images(config: StudyConfig, n_images: int, n_maps: int) -> int:
+    """Most images that are perturbed to test so many maps of one network."""
+    options = config.faithfulness
+    return n_images * len(options.baselines) * (n_maps * 4 * options.steps + options.squares)
 
 
 def _kept(folder: StudyFolder, config: StudyConfig, label: str) -> KeptTables:

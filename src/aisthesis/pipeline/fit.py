@@ -68,6 +68,12 @@ class Fit:
             tables = State("damaged", f"{self.folder.provenance_file.name} lacks the ensemble")
         return {**states, "": tables}
 
+    def heads_done(self, label: str) -> list[int]:
+        """Seeds whose heads of a backbone are fitted for what they depend on, and intact."""
+        parts = self._parts_of_a_head(label)
+        pieces = {s: f"{_piece(label)}/seed{s}" for s in (p.fit_seed for p in self.inputs.splits)}
+        return [s for s, piece in pieces.items() if self.folder.ledger.state(piece, parts).done]
+
     @property
     def _has_ensemble(self) -> bool:
         return self.config.ensemble and len(self.specs) > 1
@@ -158,8 +164,7 @@ class Fit:
         """Fit one seed's heads unless that is done; give the head's and the predictions' files."""
         seed = self.config.seed + number
         files = [self.folder.head_file(label, seed), _fitted_file(self.folder, label, seed)]
-        piece, parts = f"{_piece(label)}/seed{seed}", self._parts(label)
-        del parts["seeds"]  # a head does not depend on how many others there are
+        piece, parts = f"{_piece(label)}/seed{seed}", self._parts_of_a_head(label)
         if not self.folder.ledger.state(piece, parts).done:
             head, metadata, fitted = _fit_heads(self.config, self.inputs, label, number, embeddings)
             with plain_errors(self.folder.heads):
@@ -213,6 +218,10 @@ class Fit:
 
     def _parts(self, label: str) -> dict[str, str]:
         return fit_parts(self.config, self.inputs, self.specs[label])
+
+    def _parts_of_a_head(self, label: str) -> dict[str, str]:
+        """A head does not depend on how many others there are."""
+        return {name: part for name, part in self._parts(label).items() if name != "seeds"}
 
     def _parts_of_tables(self) -> dict[str, str]:
         parts: dict[str, str] = {}

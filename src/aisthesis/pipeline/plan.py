@@ -26,7 +26,7 @@ PARALLEL = ("embed", "explain", "compare")
 #: Stages that look at the explained images only.
 _OF_EXPLAINED = ("explain", "compare", "agree", "methods", "localise")
 #: Stages whose cost does not grow with the images beyond those that they sample.
-_SAMPLED = ("faithfulness",)
+_SAMPLED = ("faithfulness", "channels")
 _FEWEST = 24
 
 

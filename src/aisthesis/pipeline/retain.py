@@ -25,6 +25,7 @@ from aisthesis.importance.similarity import fold_numbers, paired_test
 from aisthesis.judgments import split
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.embed import read_embeddings
+from aisthesis.pipeline.explain import in_units
 from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, fitted_backbone
@@ -143,6 +144,7 @@ def _retained(
     """Choose one backbone's channels, save its predictors and give its tables."""
     started = time.perf_counter()
     backbone = fitted_backbone(folder, config, asked)
+    narrator.say(_cost(folder, config, asked.label, len(inputs.rated), *validation))
     heads, found = _backbone(folder, config, inputs, asked, backbone, *validation, narrator)
     rated = inputs.rating[inputs.rated]
     rows = [_row(asked.label, h, f, rated) for h, f in zip(heads, found, strict=True)]
@@ -161,6 +163,22 @@ def _retained(
         "curve": _curve(asked.label, heads, found, rated),
         "channels": _channels(asked.label, heads, found),
     }
+
+
+def _cost(
+    folder: StudyFolder, config: StudyConfig, label: str, n_rated: int, folds: int, repeats: int
+) -> str:
+    """Say what is done for one backbone and, from what its maps took, how long that takes."""
+    said = (
+        f"{label}: {folds * repeats} heads of folds are fitted and all channels are removed twice "
+        f"from {n_rated} images"
+    )
+    record = folder.backbone_record(label)
+    explained = (folder.provenance().get("explained") or {}).get("n") or 0
+    if not (explained and record.get("explain_seconds")):
+        return said
+    seconds = 2 * n_rated * record["explain_seconds"] / explained
+    return f"{said}, at most about {in_units(seconds)} and the fits"
 
 
 def _backbone(

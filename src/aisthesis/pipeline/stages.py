@@ -32,6 +32,7 @@ from aisthesis.pipeline.retain import (
     retain_files,
     retain_parts,
 )
+from aisthesis.pipeline.top_channels import show_channels, top_channel_parts
 
 __all__ = ["TableStage", "do_stage", "held_stages", "retain_stage", "table_stages"]
 
@@ -80,6 +81,12 @@ def table_stages(
         methods_parts(folder, config),
         (folder.methods,),
         lambda: compare_methods(folder, config, narrator),
+    )
+    yield TableStage(
+        "channels",
+        top_channel_parts(folder, config),
+        (folder.top_channels,),
+        lambda: show_channels(folder, config, inputs, narrator),
     )
     if explains_ensembles(folder, config):
         yield TableStage(

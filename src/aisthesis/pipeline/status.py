@@ -52,10 +52,12 @@ def _fit_rows(
     specs: dict[str, NetworkSpec],
     narrator: Narrator,
 ) -> Iterator[Row]:
-    states = Fit(folder, config, inputs, specs, narrator).state()
+    fit = Fit(folder, config, inputs, specs, narrator)
+    states = fit.state()
     tables = states.pop("")
     for label, state in states.items():
-        yield _row("fit", label, state)
+        done = config.seeds if state.done else len(fit.heads_done(label))
+        yield ("fit", label, state.kind, done, config.seeds, state.why)
     yield _row("fit", "tables", tables)
 
 

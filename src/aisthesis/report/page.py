@@ -17,8 +17,8 @@ __all__ = ["render_page"]
 
 _STYLES = ("base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "browser.css")
 _SCRIPTS = (
-    "theme.js", "scroll.js", "switches.js", "matrix.js", "colour.js", "store.js", "order.js",
-    "pictures.js", "strip.js", "browser.js",
+    "theme.js", "scroll.js", "alone.js", "switches.js", "matrix.js", "colour.js", "store.js",
+    "order.js", "pictures.js", "strip.js", "browser.js",
 )  # fmt: skip
 
 

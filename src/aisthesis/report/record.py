@@ -42,6 +42,11 @@ INFERENCE = {
     "images": ("image", "map", "metric"),
 }
 _DIFFERENCES = ("map", "metric", "compared", "first", "second", "p_corrected")
+_OF_CHANNELS = (
+    "backbone", "channel", "rank", "effect", "low", "high", "seeds_same_sign", "n_seeds",
+    "reliability", "image", "image_rank", "image_effect", "box_left", "box_top",
+    "box_right", "box_bottom", "width_px", "height_px",
+)  # fmt: skip
 _OF_PREDICTIONS = ("score", "compared", "backbone_a", "backbone_b", "p_corrected")
 
 
@@ -70,6 +75,8 @@ class StudyRecord:
         tables of the same names; empty where the study has none.
     differences, prediction_differences : pandas.DataFrame
         `agreement_differences.csv` and `prediction_differences.csv`; empty likewise.
+    channels : pandas.DataFrame
+        `top_channels.csv`; empty likewise.
     maps : dict of str to BackboneMaps
         Maps per backbone label, in the order of `backbones`.
     """
@@ -96,6 +103,7 @@ class StudyRecord:
     differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     prediction_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     human_maps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    channels: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def backbones(self) -> list[str]:
@@ -279,6 +287,7 @@ def read_study_record(path: Path) -> StudyRecord:
         agreement_images=_base_kinds(per_image),
         between=between,
         between_images=per_image,
+        channels=asked.rows(_table(path / "top_channels.csv", _OF_CHANNELS, optional=True)),
         methods=asked.rows(_table(path / "methods.csv", (), optional=True)),
         faithfulness=asked.rows(tested[0], controls=True),
         cascade=asked.rows(tested[1], controls=True),

@@ -15,6 +15,7 @@ from aisthesis.explainer_names import BY_PLACE
 from aisthesis.report.agreement_part import AgreementPart, agreement_part
 from aisthesis.report.browser_data import browser_content
 from aisthesis.report.cautions import cautions
+from aisthesis.report.channel_cards import channel_cards
 from aisthesis.report.dividing import observe_dividing
 from aisthesis.report.dots import draw_dots
 from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_facts
@@ -64,7 +65,7 @@ _TABLES = (
     "predictions.csv", "scores.csv", "prediction_differences.csv", "agreement.csv",
     "agreement_images.csv", "agreement_differences.csv", "reliability.csv", "baselines.csv",
     "variance.csv", "clusters.csv", "images.csv", "localisation.csv", "human_maps.csv",
-    "faithfulness.csv", "methods.csv", "maps.zarr",
+    "faithfulness.csv", "methods.csv", "top_channels.csv", "maps.zarr",
 )  # fmt: skip
 
 
@@ -129,6 +130,8 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     content["other_methods"] = others = other_methods(record)
     apart = others.ranks.contrasts if others is not None and others.ranks is not None else []
     content["rank_cards"] = contrast_cards(record, shown, apart, whole.images)
+    content["channels"] = channel_cards(record.channels, shown)
+    content["channels_shown"] = int(record.channels["rank"].max()) if content["channels"] else 0
     content["cautions"] = cautions(
         record.provenance,
         record.agreement,

@@ -12,10 +12,11 @@ from typing import ClassVar, Generic, Self, TypeVar
 import pandas as pd
 
 from aisthesis.config import CommonConfig
-from aisthesis.engine import Narrator, Silent, StudyFolder
+from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.growth import Change
-from aisthesis.engine.lock import folder_lock
+from aisthesis.engine.lock import at_work, folder_lock
 from aisthesis.engine.permitted import folder_of
+from aisthesis.engine.progress import narrator_here
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.pipeline.absent import absent_inputs, status_without_inputs
@@ -38,7 +39,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
     config : CommonConfig
         Checked, of the kind's own class.
     narrator : Narrator, optional
-        Who tells progress; nobody by default.
+        Who tells progress; by default bars in a notebook, nobody elsewhere.
     follow_links : bool
         Whether links in the study's folder are your own; otherwise it is refused with them.
     """
@@ -55,7 +56,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         self.folder: FolderT = self.folder_class(  # type: ignore[assignment]
             config.out, follow_links=follow_links
         )
-        self._narrator = narrator or Silent()
+        self._narrator = narrator or narrator_here()
         self._inputs: InputsT | None = None
         self._checked_in = 0.0
         self._settings_of: Path | None = None  # the study's folder, where they come from there
@@ -138,13 +139,17 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         -------
         DataFrame
             Columns ``stage, of, state, done, total, why``: a row for each stage, and where a stage
-            goes backbone by backbone for each backbone.
+            goes backbone by backbone for each backbone. While a run is at work no image is read:
+        what it has finished is counted.
         """
         self.folder.inspect()
         with self._parts():
             check_request(self.config)
-            why = self.absent
-            rows = status_without_inputs(self.folder, why) if why else self._status_rows()
+            who = at_work(self.folder.root)
+            rows = self._running_rows(who) if who else []
+            if not rows:
+                why = self.absent
+                rows = status_without_inputs(self.folder, why) if why else self._status_rows()
         return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
 
     @contextmanager
@@ -183,6 +188,10 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
     @abstractmethod
     def _table_of_images(self) -> Path:
         """A table of the folder whose column `image` names the images that it was made of."""
+
+    def _running_rows(self, who: str) -> list[Row]:
+        """Rows of `status` while a run is at work; none where it is asked as at any time."""
+        return []
 
     @abstractmethod
     def _status_rows(self) -> list[Row]:

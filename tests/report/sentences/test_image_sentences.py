@@ -7,9 +7,11 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 import random_tables as made
 from reading import NUM, checks, read, says, table_read
 
+from aisthesis.report.channel_cards import _words
 from aisthesis.report.dividing import observe_dividing
 from aisthesis.report.examples import choose_examples
 from aisthesis.report.planted_pictures import Planted
@@ -314,3 +316,45 @@ def test_planted_evidence():
         word = _finding(auc)
         assert (word == "misses") == (f"{auc:.2f}" < "0.50")
         assert (word == "finds") == (f"{auc:.2f}" > "0.50")
+
+
+CHANNEL = (
+    rf"(?P<does>raises|lowers) the prediction by (?P<size>{NUM}|\S+ × 10\S+) on average"
+    r"(?: \(95% interval of the effect (?P<low>[^ ]+(?: × 10\S+)?) to (?P<high>[^ ]+(?: × 10\S+)?)\)"
+    r"(?P<zero>, which may be zero)?)?"
+    rf"(?:; of the same sign in (?P<same>\d+) of (?P<seeds>\d+) seeds"
+    rf"(?:, correlation of the seeds over images (?P<rho>{NUM}))?)?"
+)
+
+
+@checks("channel_cards._words")
+def test_what_a_channel_does():
+    rng = np.random.default_rng(4)
+    for _ in range(60):
+        effect = float(rng.normal() * 10.0 ** rng.integers(-6, 3))
+        reach = abs(effect) * rng.choice([0.2, 1.5, np.nan])
+        seeds = int(rng.integers(1, 4))
+        row = {
+            "effect": effect, "low": effect - reach, "high": effect + reach, "n_seeds": seeds,
+            "seeds_same_sign": int(rng.integers(0, seeds + 1)),
+            "reliability": float(rng.choice([rng.uniform(-1, 1), np.nan])),
+        }  # fmt: skip
+        table_read()
+
+        def told(found, row=row):
+            assert (found["does"] == "raises") == (row["effect"] > 0)
+            if "×" not in found["size"]:
+                assert float(found["size"]) > 0
+                assert float(found["size"]) == pytest.approx(abs(row["effect"]), rel=0.051)
+            assert (found["low"] is None) == (not math.isfinite(row["low"]))
+            if found["low"] is not None:
+                assert bool(found["zero"]) == (row["low"] <= 0 <= row["high"])
+            assert (found["seeds"] is not None) == (row["n_seeds"] > 1)
+            if found["seeds"]:
+                assert int(found["same"]) == row["seeds_same_sign"]
+                assert (found["rho"] is None) == (not math.isfinite(row["reliability"]))
+                if found["rho"]:
+                    says(found["rho"], row["reliability"])
+
+        read(_words(row), {CHANNEL: told})
+    assert _words({"effect": math.nan, "low": 0, "high": 0}) == "its effect is undefined"

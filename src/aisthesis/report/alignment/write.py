@@ -53,7 +53,7 @@ __all__ = ["write_alignment_report"]
 _STYLES = (
     "base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "alignment.css",
 )  # fmt: skip
-_SCRIPTS = ("theme.js", "scroll.js", "alignment.js")
+_SCRIPTS = ("theme.js", "scroll.js", "alone.js", "alignment.js")
 
 
 def write_alignment_report(
