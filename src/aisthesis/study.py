@@ -407,7 +407,8 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         labels = [backbone.label for backbone in self.config.backbones]
         shown = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
         return (
-            f"Study({str(self.folder.root)!r}: {len(labels)} networks ({shown}), "
+            f"Study({str(self.folder.root)!r}: {len(labels)} network"
+            f"{'s' if len(labels) > 1 else ''} ({shown}), "
             f"{self.config.seeds} seed{'s' if self.config.seeds > 1 else ''}; "
             f"done: {', '.join(done) or 'nothing yet'})"
         )
