@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from torch import fx
 
+from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.cost import CHANGE_COST, ENTRY_COST, and_list, node_name, node_names
 from aisthesis.importance.place_grid import PlaceGrid
+from aisthesis.importance.place_local import mean_share
 from aisthesis.importance.place_ways import PlaceWays
+from aisthesis.importance.winograd import WORK, suits
 
 __all__ = ["place_passes", "places_in_words", "start_of_words"]
 
@@ -25,14 +28,13 @@ def place_passes(ways: PlaceWays, count: int) -> float:
         if affected.channelwise:
             extra += own + moved if node in analysis.needed else 0
         elif node in ways.local:
-            share = ways.window_entries(node) / analysis.sizes[node]
-            extra += (own + moved) * share * count
+            own = own * WORK if _by_tiles(node, analysis) else own
+            extra += (own + moved) * mean_share(ways.local[node], analysis) * count
         elif node in ways.sums:
             extra += own + moved * count
         elif node in ways.meetings:
             source = ways.meetings[node].source
-            share = ways.window_entries(source) / analysis.sizes[source]
-            extra += (own * share + moved) * count
+            extra += (own * mean_share(ways.local[source], analysis) + moved) * count
         elif node in ways.tail:
             extra += (own + moved) * count
     return 1 + extra / max(whole, 1)
@@ -77,13 +79,20 @@ def places_in_words(
     ]
     parts = [_meeting(node, ways) for node in first]
     if ways.local:
-        parts.append(f"{node_names(list(ways.local))} run in windows around each place")
+        tiled = any(_by_tiles(node, analysis) for node in ways.local)
+        by = ", 3 × 3 convolutions by Winograd's algorithm" if tiled else ""
+        parts.append(f"{node_names(list(ways.local))} run in windows around each place{by}")
     parts += [_meeting(node, ways) for node in ways.meetings]
     rest = [n for n in ways.tail if n not in (*first, *ways.local, *ways.meetings)]
     words = f"{start}: {route}; {and_list(list(dict.fromkeys(parts)))}"
     if rest:
         words += f"; the rest ({node_names(rest)}) works on the differences, batched over places"
     return words + "."
+
+
+def _by_tiles(node: fx.Node, analysis: Analysis) -> bool:
+    affected = analysis.affected[node]
+    return suits(affected.operation.name, affected.operation.module, affected.dtype)
 
 
 def _meeting(node: fx.Node, ways: PlaceWays) -> str:

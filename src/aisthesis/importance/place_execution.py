@@ -71,11 +71,13 @@ class PlaceExecution(Execution):
         if self.analysis.states[self.analysis.output] is None:
             return self.output.new_zeros(shape)
         at_once = self.ways.places_at_once(memory_bytes, self.activation.device)
+        order = np.concatenate(self._local.alike(places))
         pieces = [
             self._carried(self._ready_for(some, memory_bytes), self._removed_with(some))
-            for some in np.array_split(places, -(-len(places) // at_once))
+            for some in np.array_split(places[order], -(-len(places) // at_once))
         ]
-        return torch.cat(pieces).movedim(0, 1)
+        back = torch.as_tensor(np.argsort(order), device=self.activation.device)
+        return torch.cat(pieces)[back].movedim(0, 1)
 
     def _ready_for(self, places: np.ndarray, memory_bytes: int) -> dict[str, torch.Tensor]:
         """Changes (P, N, ...) of the operations that need no run for each place."""
@@ -91,24 +93,27 @@ class PlaceExecution(Execution):
             return ready
         windows = self._windows(places, memory_bytes)
         for node in self.ways.pasted:
-            ready[node.name] = windows[node].whole(self.analysis.shapes[node])
+            shape = self.analysis.shapes[node]
+            ready[node.name] = torch.cat([part.whole(shape) for part in windows[node]])
         for node, meeting in self.ways.meetings.items():
             dtype = self.analysis.affected[node].dtype or self.analysis.dtypes[node]
-            own = windows[meeting.source]
-            own = Windows(own.change.to(dtype), own.starts)
-            ready[node.name] = meeting.change(own, places, self.grid, self._caster(dtype))
+            parts = [Windows(one.change.to(dtype), one.starts) for one in windows[meeting.source]]
+            ready[node.name] = meeting.change(parts, places, self.grid, self._caster(dtype))
         return ready
 
-    def _windows(self, places: np.ndarray, memory_bytes: int) -> dict[fx.Node, Windows]:
-        """Windows of the local operations that others read, for as few places at once as fit."""
+    def _windows(self, places: np.ndarray, memory_bytes: int) -> dict[fx.Node, list[Windows]]:
+        """Windows of the local operations that others read, those of one size together."""
         at_once = self.ways.windows_at_once(memory_bytes, self.activation.device)
         read = {*self.ways.pasted, *(m.source for m in self.ways.meetings.values())}
-        pieces: dict[fx.Node, list[Windows]] = {node: [] for node in read}
-        for some in np.array_split(places, -(-len(places) // at_once)):
-            found = self._local.windows(some)
+        parts: dict[fx.Node, list[Windows]] = {node: [] for node in read}
+        for group in self._local.alike(places):
+            pieces = [
+                self._local.windows(some)
+                for some in np.array_split(places[group], -(-len(group) // at_once))
+            ]
             for node in read:
-                pieces[node].append(found[node])
-        return {node: joined(parts) for node, parts in pieces.items()}
+                parts[node].append(joined([piece[node] for piece in pieces]))
+        return parts
 
     def _removed_with(self, places: np.ndarray) -> torch.Tensor:
         """Places removed with each of some, (P, h·w + 1); the first column is for no place."""

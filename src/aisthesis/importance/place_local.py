@@ -21,9 +21,9 @@ from aisthesis.importance.place_grid import PlaceGrid
 from aisthesis.importance.place_owners import Placed, placed_result
 from aisthesis.importance.sliding import Options, Sliding, convolution_options, pool_options
 
-__all__ = ["Local", "Span", "first_spans", "local_operations", "placed_map"]
+__all__ = ["Local", "Span", "first_spans", "local_operations", "mean_share", "placed_map"]
 
-_MOST_OF_A_MAP = 0.7  # windows above this share of a map cost more than the map
+_MOST_OF_A_MAP = 0.7  # windows above this share of a map, on average, cost more than the map
 _ENTRYWISE = frozenset(
     words(
         "relu silu gelu hardswish hardsigmoid hardtanh relu6 leaky_relu elu selu celu mish sigmoid "
@@ -56,6 +56,19 @@ class Span:
         start = np.minimum(self.start, other.start)
         stop = np.maximum(self.start + self.length, other.start + other.length)
         return Span(start, int((stop - start).max()))
+
+    def lengths(self, size: int) -> NDArray[np.int64]:
+        """Cells of each window that lie in a map of that size."""
+        return np.minimum(self.start + self.length, size) - np.maximum(self.start, 0)
+
+    def narrowed(self, chosen: NDArray[np.int64], size: int) -> Span:
+        """Windows in the map, no larger than those of some rows, or columns, of places need.
+
+        They may hold more than the window of a place, where nothing changes; those that are not
+        chosen mean nothing.
+        """
+        length = min(max(int(self.lengths(size)[chosen].max()), 1), size)
+        return Span(np.clip(self.start, 0, size - length), length)
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,7 @@ def local_operations(analysis: Analysis, grid: PlaceGrid, window: int) -> dict[f
         if len(analysis.shapes.get(node, ())) != 4 or not all(maps):
             continue
         way = _local(node, affected, analysis, grid, window, found)
-        if way is not None and _share(way, analysis) <= _MOST_OF_A_MAP:
+        if way is not None and mean_share(way, analysis) <= _MOST_OF_A_MAP:
             found[node] = way
     return found
 
@@ -186,6 +199,10 @@ def _is_entrywise(node: fx.Node, analysis: Analysis) -> bool:
     return isinstance(state, Placed)
 
 
-def _share(way: Local, analysis: Analysis) -> float:
-    _, _, height, width = analysis.shapes[way.node]
-    return way.spans[0].length * way.spans[1].length / (height * width)
+def mean_share(way: Local, analysis: Analysis) -> float:
+    """Mean share of the map that lies in a window."""
+    rows, columns = (
+        float(span.lengths(size).mean()) / size
+        for span, size in zip(way.spans, analysis.shapes[way.node][2:], strict=True)
+    )
+    return rows * columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,15 @@ from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.deltas import Cast
 from aisthesis.importance.place_grid import PlaceGrid
 from aisthesis.importance.place_local import Local, local_operations
-from aisthesis.importance.place_local_run import Windows
+from aisthesis.importance.place_local_run import Windows, joined
+from aisthesis.importance.place_patches import Index, channels_last
 from aisthesis.importance.place_sums import summed_axes
 
 __all__ = ["Meeting", "meetings"]
 
 _FLATTENING = ("flatten", "reshape", "view")
 _OUTPUTS_AT_ONCE = 256
+_WORTH_SHARING = 0.5  # share of the cells' changes that differ, below which each is done once
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,15 @@ class Meeting:
     shape: torch.Size
     sides: tuple[np.ndarray, np.ndarray] | None = None
 
-    def change(self, windows: Windows, places: np.ndarray, grid: PlaceGrid, cast: Cast) -> Tensor:
+    def change(
+        self, parts: list[Windows], places: np.ndarray, grid: PlaceGrid, cast: Cast
+    ) -> Tensor:
         """Change (P, N, ...) of the result for some places.
 
         Parameters
         ----------
-        windows
-            Of the source, in the precision wanted.
+        parts
+            Windows of the source, in the precision wanted, in order of the places.
         places : (P,)
             Their numbers.
         grid
@@ -66,35 +71,47 @@ class Meeting:
             Brings weights to the precision of the computation.
         """
         if self.sides is None:
-            sums = windows.change.sum((3, 4)) * self.scale
+            sums = torch.cat([part.change.sum((3, 4)) for part in parts]) * self.scale
             return sums.reshape(len(places), *self.shape)
-        cells = _cells(windows, self.sides, places, grid, self.shape)
-        return _products(cells, cast(self.module.weight), windows.change, self.shape)
+        weight = cast(self.module.weight)
+        together = joined(parts)
+        cells = _cells(together.starts, together.change, self.sides, places, grid, self.shape)
+        different = sum(len(cell.one) for cell in cells)
+        every = sum(len(part.change) * part.change[0, 0, 0].numel() for part in parts)
+        if different < _WORTH_SHARING * every:
+            return _by_cell(cells, weight, together.change, self.shape)
+        return _by_window(parts, weight, self.shape)
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """Changes of one cell of a map: own (U, N, C), and which of them (P',) some places cause."""
+    """Where one cell of a map changes.
+
+    `one` (U,) are positions of places that change it in different ways, and `down`, `right` where
+    the cell lies in their windows; `places` (P',) are all that change it, in the way `of` (P',).
+    """
 
     number: int
-    own: Tensor
+    one: np.ndarray
+    down: np.ndarray
+    right: np.ndarray
     places: Tensor
     of: Tensor
 
 
 def _cells(
-    windows: Windows,
+    starts: tuple[Index, Index],
+    change: Tensor,
     sides: tuple[np.ndarray, np.ndarray],
     places: np.ndarray,
     grid: PlaceGrid,
     shape: torch.Size,
 ) -> list[_Cell]:
     """Each cell's changes, once for all places that change it alike."""
-    change, starts = windows.change, windows.starts
     row, column = places // grid.width, places % grid.width
     found = []
-    for cell in range(shape[2] * shape[3]):
-        y, x = divmod(cell, shape[3])
+    for number in range(shape[2] * shape[3]):
+        y, x = divmod(number, shape[3])
         down, right = y - starts[0], x - starts[1]
         reached = (down >= 0) & (down < change.shape[3]) & (right >= 0) & (right < change.shape[4])
         chosen = np.flatnonzero(reached)
@@ -102,32 +119,67 @@ def _cells(
             continue
         alike = np.stack([sides[0][row[chosen], y], sides[1][column[chosen], x]], 1)
         _, one, of = np.unique(alike, axis=0, return_index=True, return_inverse=True)
-        first, at_y, at_x, index, which = (
-            torch.as_tensor(part, device=change.device)
-            for part in (chosen[one], down[chosen[one]], right[chosen[one]], chosen, of.reshape(-1))
-        )
-        own = change.permute(0, 3, 4, 1, 2)[first, at_y, at_x]
-        found.append(_Cell(cell, own, index, which))
+        one = chosen[one]
+        index, which = (torch.as_tensor(p, device=change.device) for p in (chosen, of.reshape(-1)))
+        found.append(_Cell(number, one, down[one], right[one], index, which))
     return found
 
 
-def _products(cells: list[_Cell], weight: Tensor, change: Tensor, shape: torch.Size) -> Tensor:
-    """Each cell's changes times its own columns of a linear layer, summed, (P, N, O).
-
-    Columns of a cell lie far apart, so they are gathered, but for some outputs at a time: a copy
-    of the whole layer would take longer than the products.
-    """
-    by_cell = weight.view(-1, shape[1], shape[2] * shape[3])  # (O, C, H·W)
-    total = change.new_zeros(*change.shape[:2], len(by_cell))
-    buffer = change.new_empty(by_cell.shape[2], _OUTPUTS_AT_ONCE, shape[1])
-    for start in range(0, len(by_cell), _OUTPUTS_AT_ONCE):
-        some = by_cell[start : start + _OUTPUTS_AT_ONCE]
-        columns = buffer[:, : len(some)].copy_(some.permute(2, 0, 1))
-        result = total[:, :, start : start + len(some)]
-        for cell in cells:
-            product = cell.own @ columns[cell.number].mT
+def _by_cell(cells: list[_Cell], weight: Tensor, change: Tensor, shape: torch.Size) -> Tensor:
+    """Each cell's changes times its own columns of a linear layer, summed, (P, N, O)."""
+    total = change.new_zeros(*change.shape[:2], len(weight))
+    windows = change.permute(0, 3, 4, 1, 2)
+    own = [windows[cell.one, cell.down, cell.right] for cell in cells]  # (U, N, C) each
+    for outputs, columns in _columns(weight, shape):
+        result = total[:, :, outputs]
+        for cell, changes in zip(cells, own, strict=True):
+            product = changes @ columns[cell.number].mT
             result.index_add_(0, cell.places, product[cell.of])
     return total
+
+
+def _by_window(parts: list[Windows], weight: Tensor, shape: torch.Size) -> Tensor:
+    """Each window's cells times their own columns, summed, (P, N, O)."""
+    blocks = []  # positions of places, numbers of cells, and (P'·N, cells, C) of them
+    first = 0
+    for part in parts:
+        windows = channels_last(part.change)  # (P, N, h, w, C)
+        kinds, of = np.unique(np.stack(part.starts, 1), axis=0, return_inverse=True)
+        for number, (y, x) in enumerate(kinds.tolist()):
+            chosen = np.flatnonzero(of.reshape(-1) == number)
+            at = torch.as_tensor(chosen, device=windows.device)
+            rows = windows[at, :, : shape[2] - y, : shape[3] - x]  # filled up, they may stick out
+            cells = [
+                (y + down) * shape[3] + x + right
+                for down in range(rows.shape[2])
+                for right in range(rows.shape[3])
+            ]
+            blocks.append((first + at, cells, rows.flatten(0, 1).flatten(1, 2)))
+        first += len(windows)
+    images = parts[0].change.shape[1]
+    total = parts[0].change.new_zeros(first, images, len(weight))
+    for outputs, columns in _columns(weight, shape):
+        for index, cells, own in blocks:
+            result = own.new_zeros(len(own), columns.shape[1])
+            for position, cell in enumerate(cells):
+                result.addmm_(own[:, position], columns[cell].mT)
+            total[index, :, outputs] = result.unflatten(0, (-1, images))
+    return total
+
+
+def _columns(weight: Tensor, shape: torch.Size) -> Iterator[tuple[slice, Tensor]]:
+    """Columns of a linear layer by cell, (H·W, outputs, C), for some of its outputs at a time.
+
+    Columns of a cell lie far apart, so they are gathered; a copy of the whole layer would take
+    longer than the products. The memory is used again for the next outputs.
+    """
+    cells = shape[2] * shape[3]
+    buffer = weight.new_empty(cells * _OUTPUTS_AT_ONCE * shape[1])
+    for start in range(0, len(weight), _OUTPUTS_AT_ONCE):
+        some = weight[start : start + _OUTPUTS_AT_ONCE].reshape(-1, cells)
+        columns = buffer[: some.numel()].view(cells, -1).copy_(some.t())  # fast for two axes only
+        count = len(some) // shape[1]
+        yield slice(start, start + count), columns.view(cells, count, shape[1])
 
 
 def meetings(
