@@ -10,6 +10,7 @@ from torch import nn
 from aisthesis.errors import RequestError
 from aisthesis.importance.ablation import Ablation
 from aisthesis.importance.channels import ChannelSets
+from aisthesis.importance.kept_plans import kept_plan
 from aisthesis.importance.plan import MEMORY_BYTES, AblationPlan, ablation_plan
 
 __all__ = ["ablate", "retained_output", "run_ablation"]
@@ -47,7 +48,8 @@ def run_ablation(
     channel_axis : int, optional
         Axis of the layer's output that counts channels, see `ablation_plan`.
     plan : AblationPlan, optional
-        Plan for this network and layer; default a new one. Keep one for many batches.
+        Plan for this network and layer. By default one is made, and kept weakly for later calls
+        with images of the same shape, type and device, until the network changes or goes.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def run_ablation(
         If the layer, the groups, the plan or the network's output is unfit.
     """
     if plan is None:
-        plan = ablation_plan(model, layer, x, channel_axis=channel_axis)
+        plan = _own_plan(model, layer, x, channel_axis)
     elif plan.model is not model or plan.layer != layer:
         raise RequestError(
             f"expected a plan for this network and {layer!r}, got one for {plan.layer!r} of "
@@ -132,6 +134,17 @@ def retained_output(
         If the layer, the channels, the plan or the network's output is unfit.
     """
     if plan is None:
-        plan = ablation_plan(model, layer, x, channel_axis=channel_axis)
+        plan = _own_plan(model, layer, x, channel_axis)
     numbers = keep.tolist() if isinstance(keep, torch.Tensor) else list(keep)
     return plan.retain(x, [numbers], replace=replace, memory_bytes=memory_bytes)[:, 0]
+
+
+def _own_plan(
+    model: nn.Module, layer: str, x: torch.Tensor, channel_axis: int | None
+) -> AblationPlan:
+    return kept_plan(
+        model,
+        ("channels", layer, repr(channel_axis)),
+        x,
+        lambda: ablation_plan(model, layer, x, channel_axis=channel_axis),
+    )

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from aisthesis.errors import RequestError
+from aisthesis.importance.kept_plans import kept_plan
 from aisthesis.importance.place_plan import PlacePlan, place_plan
 from aisthesis.importance.place_windows import Window
 from aisthesis.importance.request import MEMORY_BYTES
@@ -48,7 +49,8 @@ def ablate_places(
     channel_axis, grid
         Layout of the layer's output, see `place_plan`.
     plan : PlacePlan, optional
-        Plan for this network and layer, whose window counts; default a new one.
+        Plan for this network and layer, whose window counts. By default one is made, and kept
+        weakly for later calls as by `run_ablation`.
 
     Returns
     -------
@@ -61,7 +63,14 @@ def ablate_places(
         If the layer, an argument, the plan or the network's output is unfit.
     """
     if plan is None:
-        plan = place_plan(model, layer, x, window=window, channel_axis=channel_axis, grid=grid)
+        plan = kept_plan(
+            model,
+            ("places", layer, repr((window, channel_axis, grid))),
+            x,
+            lambda: place_plan(
+                model, layer, x, window=window, channel_axis=channel_axis, grid=grid
+            ),
+        )
     elif plan.model is not model or plan.layer != layer:
         raise RequestError(
             f"expected a plan for this network and {layer!r}, got one for {plan.layer!r} of "
