@@ -33,6 +33,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/ablation.py
 	$(BIN)/python benchmarks/agreement.py
 	$(BIN)/python benchmarks/alignment.py
+	$(BIN)/python benchmarks/one_shot.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

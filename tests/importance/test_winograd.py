@@ -89,3 +89,56 @@ def test_places_through_wide_convolutions_are_exact(net, deep, window: int) -> N
     exact = net.without_places(deep, "stem", x, windows)
     found = plan(x, memory_bytes=10**7 if window == 1 else 10**9).removed
     torch.testing.assert_close(found.flatten(1)[:, ::9], exact, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("memory_bytes", [10**9, 10**6])
+def test_channels_through_wide_convolutions_are_exact(net, deep, memory_bytes: int) -> None:
+    x = torch.randn(3, 3, 14, 14, dtype=torch.float64)
+    with torch.no_grad():
+        deep.stem.bias[2] = -100  # zero after its ReLU, so removing it changes nothing
+        deep.stem.bias[5] = -0.5  # zero at most places
+    plan = ais.ablation_plan(deep, "stem", x)
+    assert "3 × 3 convolutions go by Winograd's algorithm" in str(plan)
+    assert "left out in images where it changes nothing" in str(plan)
+    result = plan(x, memory_bytes=memory_bytes)
+    exact = net.zeroed_outputs(deep, "stem", x, range(8))
+    torch.testing.assert_close(result.removed, exact, rtol=1e-10, atol=1e-12)
+    assert (result.delta[:, 2] == 0).all()
+    assert (result.delta[:, 5] != 0).any()
+    chosen = plan(x, groups=[[5], [0], [5]]).delta
+    torch.testing.assert_close(chosen, result.delta[:, [5, 0, 5]], rtol=0, atol=1e-13)
+    several = plan(x, groups=[[0, 1], [3]]).removed
+    exact = net.zeroed_outputs(deep, "stem", x, [[0, 1], [3]])
+    torch.testing.assert_close(several, exact, rtol=1e-10, atol=1e-12)
+
+
+class Rest(nn.Module):
+    """Operations that pairs go through: norms, other convolutions, pools, a standardised mean."""
+
+    def __init__(self, across: bool) -> None:
+        super().__init__()
+        self.stem, self.wide = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 64, 3, 2)
+        self.deep, self.norm = nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64)
+        self.grouped = nn.Conv2d(64, 8, 3, 2, 1, groups=4)
+        self.register_buffer("middle", torch.randn(8))
+        self.head, self.across = nn.Linear(8, 2), across
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.silu(self.norm(self.deep(self.wide(self.stem(x)))))
+        x = nn.functional.avg_pool2d(torch.tanh(self.grouped(x)), 2, 1)
+        z = (x.mean((2, 3)) - self.middle) / 3
+        if self.across:
+            z = z - z.mean(0)
+        return self.head(torch.dropout(z, 0.5, False).unsqueeze(1)).squeeze(1)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_pairs_go_through_what_treats_images_apart_only(net, across: bool) -> None:
+    torch.manual_seed(5)
+    model = Rest(across).double().eval().requires_grad_(False)
+    x = torch.randn(2, 3, 13, 12, dtype=torch.float64)
+    plan = ais.ablation_plan(model, "stem", x)
+    assert ("Winograd" in str(plan)) is not across
+    for images in (x, x[:1]):
+        exact = net.zeroed_outputs(model, "stem", images, range(4))
+        torch.testing.assert_close(plan(images).removed, exact, rtol=1e-10, atol=1e-12)

@@ -6,6 +6,8 @@ from torch import fx
 
 from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.expansion import Expansion
+from aisthesis.importance.pairs import pair_chain
+from aisthesis.importance.winograd import WORK, suits
 
 __all__ = [
     "CHANGE_COST",
@@ -29,11 +31,12 @@ def forward_passes(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> float:
     entries += sum(analysis.sizes[node] for node in analysis.affected)
     whole = flops + ENTRY_COST * entries
     extra = 0.0
+    tiled = tiled_operations(analysis, ways)
     for node, affected in analysis.affected.items():
         if node not in analysis.needed:
             continue
         moved = CHANGE_COST * ENTRY_COST * analysis.sizes[node]
-        own = analysis.flops[node]
+        own = analysis.flops[node] * (WORK if node in tiled else 1)
         if affected.channelwise:
             extra += own + moved
         elif node in ways:
@@ -65,7 +68,22 @@ def in_words(layer: str, analysis: Analysis, ways: dict[fx.Node, Expansion]) -> 
     words = f"{start}: {route}; {and_list(list(dict.fromkeys(meetings)))}"
     if rest:
         words += f"; the rest ({node_names(rest)}) works on the differences, batched over channels"
+    if tiled_operations(analysis, ways):
+        words += (
+            "; 3 × 3 convolutions go by Winograd's algorithm, and a channel is left out in images "
+            "where it changes nothing"
+        )
     return words + "."
+
+
+def tiled_operations(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> list[fx.Node]:
+    """Convolutions of single channels' changes that go by Winograd's algorithm."""
+    operations = {node: analysis.affected[node] for node in pair_chain(analysis, ways)[1:]}
+    return [
+        node
+        for node, a in operations.items()
+        if suits(a.operation.name, a.operation.module, a.dtype)
+    ]
 
 
 def _meeting(node: fx.Node, analysis: Analysis, ways: dict[fx.Node, Expansion]) -> str:

@@ -101,12 +101,9 @@ def _add(tokens: Fingerprint, value: Any, seen: set[int]) -> None:
         tokens.append(_Same(value))
         if isinstance(value, np.ndarray):
             tokens.append((value.shape, value.dtype.str, value.tobytes()[:_MOST_BYTES]))
-        elif not isinstance(value, type | types.ModuleType):
-            tokens += (
-                [(k, v) for k, v in vars(value).items() if isinstance(v, _PLAIN)]
-                if hasattr(value, "__dict__")
-                else []
-            )
+        elif hasattr(value, "__dict__") and not isinstance(value, type | types.ModuleType):
+            own = vars(value)
+            tokens += [(name, own[name]) for name in own if isinstance(own[name], _PLAIN)]
 
 
 def _parts(container: Any) -> Iterator[Any]:
@@ -120,12 +117,13 @@ def _parts(container: Any) -> Iterator[Any]:
 
 def _tensor(tensor: torch.Tensor) -> Any:
     """Where a tensor is and how often it was written into, and what a small one holds."""
-    if tensor.is_meta or tensor.layout != torch.strided:
-        return None
     version = None if tensor.is_inference() else tensor._version
-    small = tensor.numel() <= _SMALL and tensor.device.type == "cpu"
-    values = repr(tensor.detach().tolist()) if small and not tensor.is_complex() else None
-    return tensor.data_ptr(), version, tensor.shape, tensor.dtype, tensor.device, values
+    try:
+        small = tensor.numel() <= _SMALL and tensor.device.type == "cpu"
+        values = repr(tensor.detach().tolist()) if small else None
+        return tensor.data_ptr(), version, tensor.shape, tensor.dtype, tensor.device, values
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):
+        return version  # a tensor without memory: sparse, on no device, or not made yet
 
 
 def _add_class(tokens: Fingerprint, kind: type, seen: set[int]) -> None:

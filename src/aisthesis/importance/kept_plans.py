@@ -57,7 +57,9 @@ def kept_plan(
     if not isinstance(x, torch.Tensor) or not isinstance(model, nn.Module):
         return make()  # it says what is wrong
     whole = (*request, x.shape, x.dtype, x.device)
-    state = fingerprint(model)
+    state = _state(model)
+    if state is None:
+        return make()
     with _lock:
         known = next((k for k in _plans if k.model() is model and k.request == whole), None)
         if known is not None:
@@ -66,13 +68,22 @@ def kept_plan(
                 _plans.append(known)
                 return _with_modules(known.plan)
     plan = make()
-    kept = _Kept(
-        weakref.ref(model, _drop), whole, fingerprint(model), _without_modules(plan, model)
-    )
+    after = _state(model)
+    if after is None:
+        return plan
+    bare = _without_modules(plan, model)
+    kept = _Kept(weakref.ref(model, _drop), whole, after, bare)
     with _lock:
         _plans.append(kept)
         del _plans[:-_MOST]
     return plan
+
+
+def _state(model: nn.Module) -> Fingerprint | None:
+    try:
+        return fingerprint(model)
+    except Exception:  # noqa: BLE001  an odd attribute of the user's: plan anew each time
+        return None
 
 
 def _drop(gone: weakref.ref[nn.Module]) -> None:

@@ -28,8 +28,8 @@ def place_passes(ways: PlaceWays, count: int) -> float:
         if affected.channelwise:
             extra += own + moved if node in analysis.needed else 0
         elif node in ways.local:
-            own = own * WORK if _by_tiles(node, analysis) else own
-            extra += (own + moved) * mean_share(ways.local[node], analysis) * count
+            work = own * (WORK if _by_tiles(node, analysis) else 1.0)
+            extra += (work + moved) * mean_share(ways.local[node], analysis) * count
         elif node in ways.sums:
             extra += own + moved * count
         elif node in ways.meetings:

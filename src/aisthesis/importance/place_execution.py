@@ -93,8 +93,8 @@ class PlaceExecution(Execution):
             return ready
         windows = self._windows(places, memory_bytes)
         for node in self.ways.pasted:
-            shape = self.analysis.shapes[node]
-            ready[node.name] = torch.cat([part.whole(shape) for part in windows[node]])
+            parts = windows[node]
+            ready[node.name] = torch.cat([p.whole(self.analysis.shapes[node]) for p in parts])
         for node, meeting in self.ways.meetings.items():
             dtype = self.analysis.affected[node].dtype or self.analysis.dtypes[node]
             parts = [Windows(one.change.to(dtype), one.starts) for one in windows[meeting.source]]

@@ -21,16 +21,25 @@ from aisthesis.importance.place_grid import PlaceGrid
 from aisthesis.importance.place_owners import Placed, placed_result
 from aisthesis.importance.sliding import Options, Sliding, convolution_options, pool_options
 
-__all__ = ["Local", "Span", "first_spans", "local_operations", "mean_share", "placed_map"]
+__all__ = [
+    "ENTRYWISE",
+    "ENTRYWISE_MODULES",
+    "Local",
+    "Span",
+    "first_spans",
+    "local_operations",
+    "mean_share",
+    "placed_map",
+]
 
 _MOST_OF_A_MAP = 0.7  # windows above this share of a map, on average, cost more than the map
-_ENTRYWISE = frozenset(
+ENTRYWISE = frozenset(
     words(
         "relu silu gelu hardswish hardsigmoid hardtanh relu6 leaky_relu elu selu celu mish sigmoid "
         "tanh softplus softsign tanhshrink abs neg square identity dropout"
     )
 )
-_ENTRYWISE_MODULES = frozenset(
+ENTRYWISE_MODULES = frozenset(
     words(
         "SiLU GELU Hardswish Hardsigmoid Hardtanh ReLU6 LeakyReLU ELU SELU CELU Mish Sigmoid "
         "Tanh Softplus Softsign Tanhshrink PReLU"
@@ -184,8 +193,8 @@ def _is_entrywise(node: fx.Node, analysis: Analysis) -> bool:
     operation = analysis.affected[node].operation
     name = operation.name
     known = (
-        name in _ENTRYWISE
-        or name.removeprefix("elementwise:") in _ENTRYWISE_MODULES
+        name in ENTRYWISE
+        or name.removeprefix("elementwise:") in ENTRYWISE_MODULES
         or name in ("batch_norm", "adaptive_avg_pool2d", "adaptive_max_pool2d")
     )
     if not known:

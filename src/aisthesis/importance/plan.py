@@ -23,6 +23,7 @@ from aisthesis.importance.execution import Execution
 from aisthesis.importance.expansion import Expansion, expansions
 from aisthesis.importance.modes import borrowed
 from aisthesis.importance.owners import Owned
+from aisthesis.importance.pairs import PairExecution, pair_chain
 from aisthesis.importance.prepare import Prepared, check_reachable, prepare
 from aisthesis.importance.request import (
     MEMORY_BYTES,
@@ -237,7 +238,10 @@ class AblationPlan:
         ways = expansions(known)
         activation = upstream.values[known.target]
         removed = without_channels(activation, known.axis, replace)
-        run = Execution(known, ways, upstream, removed)
+        if pair_chain(known, ways):
+            run: Execution = PairExecution(known, ways, upstream, removed, memory_bytes)
+        else:
+            run = Execution(known, ways, upstream, removed)
         delta = run.changed(member, sets_at_once(known, x, memory_bytes))
         return Ablation(run.output, delta, run.activation, known.axis)
 

@@ -16,6 +16,8 @@ from aisthesis.importance.channels import without_channels
 from aisthesis.importance.execution import Execution
 from aisthesis.importance.expansion import expansions
 from aisthesis.importance.modes import borrowed
+from aisthesis.importance.pairs import PairExecution, pair_chain
+from aisthesis.importance.request import MEMORY_BYTES
 from aisthesis.importance.state import Kept, state_kept
 from aisthesis.importance.tracing import Trace, first_line, trace
 from aisthesis.importance.upstream import Upstream, run_upstream
@@ -150,12 +152,18 @@ def _is_right(
     intact: Intact,
     upstream: Upstream,
 ) -> bool:
-    """Whether the graph is right with every other, all and some channels removed."""
+    """Whether the graph is right with every other, all and some channels removed.
+
+    Where single channels go another way, one of them too.
+    """
     axis, channels = analysis.axis, analysis.channels
     rows = np.zeros((3, channels), dtype=bool)
     rows[0, ::2] = rows[1] = True
     rows[2] = np.random.default_rng(0).random(channels) < 0.1
     rows[2, channels // 2] = True
+    singly = bool(pair_chain(analysis, expansions(analysis)))
+    if singly:
+        rows = np.vstack([rows, np.arange(channels) == _most_active(analysis, upstream)])
 
     def fast(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         known, before = analysis, upstream
@@ -163,14 +171,24 @@ def _is_right(
             before = run_upstream(analysis.trace, x, watch=True)
             known = analyse(analysis.trace, layer, before, axis)
         removed = without_channels(before.values[known.target], axis, "zero")
-        run = Execution(known, expansions(known), before, removed)
-        return run.output, run.changed(rows, len(rows))
+        if not singly:
+            run = Execution(known, expansions(known), before, removed)
+            return run.output, run.changed(rows, len(rows))
+        run = PairExecution(known, expansions(known), before, removed, MEMORY_BYTES)
+        sets = run.changed(rows[:-1], len(rows)), run.changed(rows[-1:], 1)
+        return run.output, torch.cat(sets, 1)
 
     removals = _removals(rows, axis)
     with state_kept(model):
         return verified(
             fast, analysis.trace, model, layer, sample, removals, intact=intact, upstream=upstream
         )
+
+
+def _most_active(analysis: Analysis, upstream: Upstream) -> int:
+    """A channel whose removal is likely to change something."""
+    sizes = upstream.values[analysis.target].detach().movedim(analysis.axis, 0).flatten(1)
+    return int(sizes.clamp(min=0).double().sum(1).nan_to_num().argmax())
 
 
 def _removals(rows: np.ndarray, axis: int) -> Sequence[Replacement]:
