@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from scipy.ndimage import map_coordinates
 
 from aisthesis.maps import signed_rgba, upsample, z_score
 from aisthesis.report import write_report
@@ -268,6 +269,44 @@ def test_the_difference_is_that_of_the_z_scores(page, full_study):
         }"""
     )
     np.testing.assert_allclose(np.reshape(pixels, (224, 224)), expected, atol=2e-3)
+
+
+def test_maps_of_other_crops_are_subtracted_place_by_place_over_what_both_saw(page, full_study):
+    """The left half of one network's crop is the right half of the other's."""
+    show_browser(page)
+    record = read_study_record(full_study)
+    name = record.explained[1]
+    one, other = (record.maps[label].get("ais", name) for label in ("vgg16", "resnet152"))
+    found = page.evaluate(
+        """() => {
+            const data = JSON.parse(document.getElementById("browser-data").textContent);
+            data.images[1].crops = [[0.25, 0, 0.5, 1], [0, 0, 1, 1], [0, 0, 0.5, 1]];
+            const store = aisthesis.store(data);
+            const look = {kind: "ais", name: "AIS", sign: "both", zero: "mean", opacity: 1,
+                          layout: "two", two: [0, 2]};
+            const made = aisthesis.pictures(data, store).figures(1, look)[3];
+            const canvas = made.querySelector("canvas");
+            data.images[1].crops = [[0, 0, 0.5, 1], [0, 0, 1, 1], [0.5, 0, 0.5, 1]];
+            const none = aisthesis.pictures(data, aisthesis.store(data)).figures(1, look)[3];
+            const maps = store.maps(1, "ais");
+            const half = (k, left) =>
+                [...aisthesis.standardised(maps[k], "mean", [left, 0, 0.5, 1])];
+            return {note: made.textContent, style: canvas?.style.cssText ?? "",
+                    none: none.textContent, one: half(0, 0), other: half(2, 0.5)};
+        }"""
+    )
+    assert "over the part of the photograph that both saw" in found["note"]
+    assert "left: 25%" in found["style"]
+    assert "width: 25%" in found["style"]
+    assert "no map" in found["none"]
+    for pixels, values, left in ((found["one"], one, 0), (found["other"], other, 0.5)):
+        cells = values.shape[0]
+        across = np.clip((left + (np.arange(224) + 0.5) / 448) * cells - 0.5, 0, cells - 1)
+        down = np.clip((np.arange(224) + 0.5) / 224 * cells - 0.5, 0, cells - 1)
+        expected = map_coordinates(values.astype(float), np.meshgrid(down, across, indexing="ij"),
+                                   order=1)  # fmt: skip
+        expected = (expected - expected.mean()) / expected.std()
+        np.testing.assert_allclose(np.reshape(pixels, (224, 224)), expected, atol=2e-3)
 
 
 def test_the_colours_are_those_of_the_figures(page):

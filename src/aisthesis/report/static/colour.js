@@ -4,17 +4,18 @@ const aisthesis = (() => {
   const GRID = 224;
 
   // Half-pixel centres, edges repeated: [left cell, right cell, share of the right one].
-  const axis = (cells) =>
+  const axis = (cells, from, to) =>
     Array.from({ length: GRID }, (_, k) => {
-      const place = Math.max(((k + 0.5) * cells) / GRID - 0.5, 0);
+      const place = Math.max((from + ((k + 0.5) * (to - from)) / GRID) * cells - 0.5, 0);
       const left = Math.min(Math.floor(place), cells - 1);
       return [left, Math.min(left + 1, cells - 1), place - left];
     });
 
-  /** Pixels of a map, row by row, from `centre` in units of `unit`. */
-  const upsampled = ({ values, w, h }, centre, unit) => {
-    const rows = axis(h);
-    const columns = axis(w);
+  const WHOLE = [0, 0, 1, 1];
+  /** Pixels of a part of a map (left, top, width, height), row by row, from `centre` in `unit`s. */
+  const upsampled = ({ values, w, h }, centre, unit, [x0, y0, width, height] = WHOLE) => {
+    const rows = axis(h, y0, y0 + height);
+    const columns = axis(w, x0, x0 + width);
     const out = new Float64Array(GRID * GRID);
     for (let y = 0; y < GRID; y += 1) {
       const [top, bottom, down] = rows[y];
@@ -28,9 +29,21 @@ const aisthesis = (() => {
     return out;
   };
 
-  /** The values themselves, or z-scores about the map's mean; null where there is nothing to see. */
-  const standardised = (map, zero) => {
+  const zScores = (pixels) => {
+    const mean = pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
+    const sd = Math.sqrt(pixels.reduce((sum, value) => sum + (value - mean) ** 2, 0) / pixels.length);
+    const largest = pixels.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    return sd > 1e-6 * largest ? pixels.map((value) => (value - mean) / sd) : null;
+  };
+
+  /** The values themselves, or z-scores about the map's mean; null where there is nothing to see.
+      Of a part of the map (left, top, width, height, in shares of it) where one is given. */
+  const standardised = (map, zero, part = WHOLE) => {
     if (!map) return null;
+    if (String(part) !== String(WHOLE)) {
+      const pixels = upsampled(map, 0, 1, part);
+      return zero === "mean" ? zScores(pixels) : pixels.some((value) => value !== 0) ? pixels : null;
+    }
     if (zero === "mean") return map.sd > 0 ? upsampled(map, map.mean, map.sd) : null;
     return map.values.some((value) => value !== 0) ? upsampled(map, 0, 1) : null;
   };

@@ -25,6 +25,20 @@
     });
   };
 
+  /** The part of the photograph that two crops share; null where they share none. */
+  const common = (one, other) => {
+    const [a, b] = [one ?? [0, 0, 1, 1], other ?? [0, 0, 1, 1]];
+    const [left, top] = [Math.max(a[0], b[0]), Math.max(a[1], b[1])];
+    const width = Math.min(a[0] + a[2], b[0] + b[2]) - left;
+    const height = Math.min(a[1] + a[3], b[1] + b[3]) - top;
+    return width > 0 && height > 0 ? [left, top, width, height] : null;
+  };
+  /** A part of the photograph in shares of a crop. */
+  const within = (part, crop) => {
+    const [left, top, width, height] = crop ?? [0, 0, 1, 1];
+    return [(part[0] - left) / width, (part[1] - top) / height, part[2] / width, part[3] / height];
+  };
+
   const figure = (picture, title, note) => {
     const made = element("figure");
     const caption = element("figcaption", "", title);
@@ -106,13 +120,19 @@
 
     const difference = (index, a, b, look) => {
       const maps = store.maps(index, look.kind);
+      const [cropA, cropB] = [store.crop(index, a), store.crop(index, b)];
+      const apart = String(cropA) !== String(cropB);
+      // As agreement compares them: place by place, over what both networks saw.
+      const part = apart ? common(cropA, cropB) : cropA;
+      const shares = (k) => (apart ? within(part, store.crop(index, k)) : undefined);
       // Two maps' values have units of their own; each is taken in parts of its full colour.
-      const [one, other] = [a, b].map((k) =>
-        aisthesis.standardised(maps[k], look.zero)?.map((value) => value / limitOf(index, k, look)));
+      const [one, other] = apart && !part ? [] : [a, b].map((k) =>
+        aisthesis.standardised(maps[k], look.zero, shares(k))?.map((value) => value / limitOf(index, k, look)));
       const pixels = one && other ? one.map((value, k) => value - other[k]) : null;
-      const note = `difference of the two, each in ${look.zero === "mean" ? "SDs" : "parts of its full colour"}`;
+      const where = apart ? ", over the part of the photograph that both saw" : "";
+      const note = `difference of the two, each in ${look.zero === "mean" ? "SDs" : "parts of its full colour"}${where}`;
       const title = `${data.backbones[a]} \u2212 ${data.backbones[b]}`;
-      return overlay(index, pixels, 1, store.crop(index, a), title, note, look);
+      return overlay(index, pixels, 1, part, title, note, look);
     };
 
     /** All figures of an image, as the controls want them. */
