@@ -14,12 +14,13 @@ from aisthesis.heads.ensembles import (
     stacking,
 )
 from aisthesis.heads.evaluation import PREDICTION_METRICS, evaluate
-from aisthesis.heads.fitting import FitOptions, FittedMLP, fit_mlp, fit_ridge
+from aisthesis.heads.fitting import HEAD_START, FitOptions, FittedMLP, fit_mlp, fit_ridge
 from aisthesis.heads.mlp import MLPHead, load_head, save_head
 from aisthesis.heads.model import MeanRating, RatingEnsemble, RatingModel
 from aisthesis.heads.photographs import MemberNetwork, PhotographEnsemble
 
 __all__ = [
+    "HEAD_START",
     "PREDICTION_METRICS",
     "Ensemble",
     "FitOptions",

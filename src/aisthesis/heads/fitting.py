@@ -25,8 +25,10 @@ _INITIAL_SCALE = 0.1
 # constant there and its map flat.
 _INITIAL_BIAS = 0.3
 
-__all__ = ["FitOptions", "FittedMLP", "fit_mlp", "fit_ridge"]
+__all__ = ["HEAD_START", "FitOptions", "FittedMLP", "fit_mlp", "fit_ridge"]
 
+#: How a head begins, for the record.
+HEAD_START = {"scale": _INITIAL_SCALE, "bias": _INITIAL_BIAS}
 _RIDGE_PENALTIES = np.logspace(-2, 6, 33)
 
 

@@ -19,7 +19,16 @@ from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Executor, in_groups, loaded_for
 from aisthesis.engine.ledger import State
 from aisthesis.engine.versions import made_with
-from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, fit_ridge, load_head, save_head
+from aisthesis.heads import (
+    HEAD_START,
+    FitOptions,
+    MLPHead,
+    evaluate,
+    fit_mlp,
+    fit_ridge,
+    load_head,
+    save_head,
+)
 from aisthesis.pipeline.boxes import seen_shares
 from aisthesis.pipeline.dead_heads import count_silent, tell_dead, with_dead
 from aisthesis.pipeline.embed import EmbedJob, embedding_tasks, read_embeddings
@@ -146,7 +155,11 @@ class Fit:
         record = _record(backbone, self.specs[label].asked, seconds)
         record["seen"] = seen_shares(self.inputs.sizes, backbone.transform, self.inputs.names)
         record["dead_heads"] = self._dead_heads(label, embeddings)
-        self.folder.record(backbones={label: record})
+        record["best_epochs"] = [
+            int(load_head(self.folder.head_file(label, part.fit_seed))[1]["best_epoch"]) + 1
+            for part in self.inputs.splits
+        ]
+        self.folder.record(backbones={label: record}, head_start=HEAD_START)
         self.folder.ledger.enter(_piece(label), self._parts(label), files)
 
     def _dead_heads(self, label: str, embeddings: NDArray[np.float32]) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from aisthesis.report.methods_explainers import explainers_text, tests_text
+from aisthesis.report.methods_fit import heads_text, networks_text, scores_text
 from aisthesis.report.methods_inference import (
     SPEARMAN_BROWN,
     inference_references,
@@ -16,10 +18,11 @@ from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import metric_names
 from aisthesis.report.wording import (
     and_list,
+    capitalised,
     ceiling_interval,
     count,
-    count_word,
     number,
+    percent,
     rating_text,
     span,
 )
@@ -58,13 +61,6 @@ _NETWORKS = {
 }  # fmt: skip
 
 
-_ENSEMBLES = {
-    "ensemble": "their plain mean (ensemble)",
-    "ensemble_stacking": "weights, none below zero, that a ridge regression learnt on out-of-fold "
-    "predictions of the images that are not test images (ensemble_stacking)",
-}
-
-
 _SALIENCY = (
     "Bylinskii, Z., Judd, T., Oliva, A., Torralba, A., & Durand, F. (2019). What do different "
     "evaluation metrics tell us about saliency models? IEEE TPAMI, 41(3), 740–757.",
@@ -96,20 +92,30 @@ def methods_text(record: StudyRecord) -> list[str]:
     """
     provenance, config, labels = record.provenance, record.config, record.backbones
     metrics = metric_names(record.agreement)
-    paragraphs = [_data(provenance), _heads(provenance, config, labels)]
+    paragraphs = [
+        _data(provenance, config),
+        networks_text(provenance, record.networks),
+        " ".join(
+            [
+                heads_text(provenance, config, labels),
+                scores_text(config, len(record.prediction_differences) > 0),
+            ]
+        ),
+    ]
     if any(not _facts(provenance, label).get("predicts_only") for label in labels):
-        paragraphs += [_maps(provenance), _places(provenance)]
+        paragraphs += [_maps(provenance), _places(provenance), explainers_text(record)]
     if metrics:
-        paragraphs.append(_agreement(metrics))
+        paragraphs.append(_agreement(metrics, record))
         paragraphs.append(inference_text(record))
     if len(record.localisation):
-        paragraphs.append(_localisation(record.localisation))
+        paragraphs.append(_localisation(record.localisation, config))
     if len(record.human_maps):
         paragraphs.append(_HUMAN_MAPS)
+    paragraphs.append(tests_text(record))
     return [text for text in paragraphs if text]
 
 
-def _localisation(table: pd.DataFrame) -> str:
+def _localisation(table: pd.DataFrame, config: dict[str, Any]) -> str:
     found = set(table["map"]) | set(table.get("control", [])) if "map" in table else set()
     text = (
         "Where masks say which pixels hold evidence, a map is scored by the probability that a "
@@ -119,7 +125,9 @@ def _localisation(table: pd.DataFrame) -> str:
         "scores of a Gaussian around the centre and of the layer’s mean activation"
     )
     if "random_weights" in found:
-        text += ", and of maps of the same network with random weights,"
+        n = config.get("randomised")
+        which = f" ({count(int(n), 'draw')} of them)" if n else ""
+        text += f", and of maps of the same network with random weights{which},"
     return f"{text} serve as controls on the same images."
 
 
@@ -128,7 +136,17 @@ def _facts(provenance: dict[str, Any], label: str) -> dict[str, Any]:
     return facts
 
 
-def _data(provenance: dict[str, Any]) -> str:
+_UNRATED = {
+    "ignore": "Images without a rating were left out. ",
+    "explain": "Images without a rating took no part in any fit; they have evidence maps alone. ",
+}
+
+
+def _skipped(n: int) -> str:
+    return f"{count(n, 'image')} could not be read and {'was' if n == 1 else 'were'} left out."
+
+
+def _data(provenance: dict[str, Any], config: dict[str, Any]) -> str:
     images, ratings = provenance.get("images", {}), provenance.get("ratings", {})
     splits = provenance.get("splits", {})
     text = f"The study has {count(int(images.get('n') or 0), 'image')}"
@@ -150,8 +168,22 @@ def _data(provenance: dict[str, Any]) -> str:
         if splits.get(name)
     ]  # fmt: skip
     text += f", split into {and_list(sizes)}. " if sizes else ". "
+    if images.get("skipped"):
+        text += f"{capitalised(_skipped(len(images['skipped'])))} "
+    text += _UNRATED.get(str(config.get("unrated")), "")
     if splits.get("seed") is not None:
-        text += f"The test images were drawn once with seed {splits['seed']} and never change. "
+        shares = [config.get(name) for name in ("test", "validation")]
+        drawn = (
+            f" ({percent(shares[0])} of the rated images; {percent(shares[1])} of the others for "
+            "early stopping)"
+            if None not in shares
+            else ""
+        )
+        text += (
+            f"The test images were drawn once with seed {splits['seed']} and never change. Both "
+            "divisions are stratified by rating: images in the order of their ratings are cut into "
+            f"as many equal runs as images are wanted, and one is drawn from each{drawn}. "
+        )
     ceiling = ratings.get("noise_ceiling")
     if ceiling and ceiling.get("correlation") is not None:
         interval = span(*ceiling_interval(ceiling))
@@ -172,48 +204,17 @@ def _data(provenance: dict[str, Any]) -> str:
     return text.strip()
 
 
-def _heads(provenance: dict[str, Any], config: dict[str, Any], labels: list[str]) -> str:
-    splits, fit = provenance.get("splits", {}), config.get("fit", {})
-    ensembles = [label for label in labels if label in _ENSEMBLES]
-    labels = [label for label in labels if label not in _ENSEMBLES]
-    networks = "network was" if len(labels) == 1 else "networks were"
-    text = (
-        f"{count_word(len(labels))} {networks} used as frozen feature extractors "
-        "in evaluation mode. The embedding, standardised by the mean and SD of the training "
-        "images, feeds a head of one hidden layer"
-    )
-    if fit.get("hidden"):
-        text += f" ({fit['hidden']} units, dropout {fit.get('dropout')})"
-    text += " that predicts the standardised rating under squared error, with early stopping"
-    if fit.get("learning_rate"):
-        text += f" (learning rate {fit['learning_rate']:g}, patience {fit.get('patience')} epochs)"
-    seeds = int(splits.get("seeds") or config.get("seeds") or 1)
-    text += (
-        f"; {count(seeds, 'head was', 'heads were')} trained per network, each with its own "
-        "initialisation and its own training and validation images"
-        if seeds > 1 else "; one head was trained per network"
-    )  # fmt: skip
-    members = provenance.get("ensemble", {}).get("members", labels)
-    ways = [_ENSEMBLES[label] for label in ensembles]
-    combined = (
-        f" The predictions of {and_list([str(label) for label in members])} were combined by "
-        f"{and_list(ways)}."
-        if ways else ""
-    )  # fmt: skip
-    return (
-        f"{text}.{combined} Predictions are given on the scale of the ratings. A ridge regression "
-        "on the same embedding serves as a baseline. Reported are Spearman’s (SRCC), Pearson’s "
-        "(PLCC) and Kendall’s tau-b (KRCC) correlation, root mean squared (RMSE) and mean absolute "
-        "(MAE) error and R², each with a 95% interval over images: studentised by the jackknife "
-        "on Fisher’s z for correlations and on log(1 − R²), by the bootstrap for the errors. "
-        "Intervals do not cover other seeds, networks or people."
-    )
-
-
 def _maps(provenance: dict[str, Any]) -> str:
+    explained = provenance.get("explained") or {}
+    which = {"all": "all images", "test": "the test images"}.get(str(explained.get("which")))
+    start = (
+        f"Explained were {which} ({count(int(explained['n']), 'image')}). "
+        if which and explained.get("n")
+        else ""
+    )
     seeds = int(provenance.get("splits", {}).get("seeds") or 1)
     averaged = "averaged over heads, " if seeds > 1 else ""
-    return (
+    return start + (
         "For image i and channel c of the target layer’s output, the channel is set to zero and "
         "everything after the layer computed again, which gives the prediction f(i, −c). With "
         "Δp = f(i, −c) − f(i) and Δr = |f(i, −c) − y(i)| − |f(i) − y(i)|, the alignment-importance "
@@ -222,8 +223,9 @@ def _maps(provenance: dict[str, Any]) -> str:
         "the predicted rating. A heatmap by channel is the sum over channels of the score times "
         "the rectified activation, at the layer’s resolution. For comparison maps are "
         f"{averaged}resampled bilinearly to 224 × 224 pixels (half-pixel centres, "
-        "no antialiasing) and z-scored over the pixels of the image; constant "
-        "maps are undefined in every metric and counted."
+        "no antialiasing) and z-scored over the pixels of the image, or of the part of the "
+        "photograph that both networks saw where their crops differ; constant maps are undefined "
+        "in every metric and counted."
     )
 
 
@@ -259,13 +261,32 @@ def _window(size: int, labels: list[str], *, alone: bool) -> str:
     return area if alone else f"{area} for {and_list(labels)}"
 
 
-def _agreement(metrics: list[str]) -> str:
+def _agreement(metrics: list[str], record: StudyRecord) -> str:
+    draws, n = record.config.get("bootstrap"), record.agreement.get("n", pd.Series(dtype=float))
+    how = f"studentised bootstrap, {draws:,} draws" if draws else "studentised bootstrap"
+    over = f" ({_range(n)} a pair)" if n.notna().any() else ""
+    intervals = "" if draws == 0 else (
+        f" with 95% intervals of the mean ({how}; of fewer than five images Student’s t), which do "
+        "not cover other seeds, networks or people"
+    )  # fmt: skip
     text = (
         "The maps of every pair of networks were compared image by image "
-        f"by {'; '.join(_metric(name) for name in metrics)}. Values are summarised over images "
-        "with 95% intervals of the mean (studentised bootstrap)."
+        f"by {'; '.join(_metric(name) for name in metrics)}. Values are summarised over images"
+        f"{over}{intervals}."
     )
+    if len(record.differences):
+        text += (
+            " Pairs, and networks by their mean over pairs, are called different by their "
+            "differences on the same images alone, corrected over all that are compared (by the "
+            "largest studentised difference of each bootstrap draw; with fewer than 20 images by "
+            "Bonferroni’s correction of Student’s t)."
+        )
     return text
+
+
+def _range(n: pd.Series) -> str:
+    low, high = int(n.min()), int(n.max())
+    return count(low, "image") if low == high else f"{low:,} to {count(high, 'image')}"
 
 
 def _metric(name: str) -> str:

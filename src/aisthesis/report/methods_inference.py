@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from aisthesis.report.metricnames import describe
 from aisthesis.report.record import StudyRecord
+from aisthesis.report.wording import and_list, count
 
 __all__ = ["SPEARMAN_BROWN", "inference_references", "inference_text"]
 
@@ -43,6 +45,29 @@ def _has(record: StudyRecord, *columns: str) -> bool:
     return all(name in table.columns and table[name].notna().any() for name in columns)
 
 
+def _pairings(record: StudyRecord) -> str:
+    n = (record.provenance.get("inference") or {}).get("permutations")
+    return f"{int(n):,} " if n else ""
+
+
+def _of_images(record: StudyRecord) -> str:
+    """Say from how many images chance and p are, by metric where they differ."""
+    table = record.agreement
+    if "chance_n" not in table or not table["chance_n"].notna().any():
+        return ""
+    most = table.groupby("metric", sort=False)["chance_n"].max().dropna().astype(int)
+    if most.nunique() == 1:
+        return f" (from {count(int(most.iloc[0]), 'image')})"
+    by_n: dict[int, list[str]] = {}
+    for name, n in most.items():
+        by_n.setdefault(int(n), []).append(describe(str(name)).title)
+    return (
+        " (from "
+        + and_list([f"{n:,} by {and_list(names)}" for n, names in by_n.items()])
+        + " images)"
+    )
+
+
 def inference_text(record: StudyRecord) -> str:
     """Write the paragraph on inference; empty where the study holds none of it."""
     said = []
@@ -50,12 +75,14 @@ def inference_text(record: StudyRecord) -> str:
         said.append(
             "The level of chance of a pair is the mean agreement between one network’s map of an "
             "image and the other’s map of another image, which is what a bias shared by all images "
-            "gives."
+            f"gives{_of_images(record)}. AIS maps are compared among images on which the two heads "
+            "err on the same sides, because the sign of an AIS map is that of the error."
         )
     if _has(record, "p"):
         said.append(
-            "Its p value is that of the observed mean among the means under random pairings of "
-            "the images (one-sided, the observed pairing counted among them)"
+            f"Its p value is that of the observed mean among the means under {_pairings(record)}"
+            "random pairings of the images (one-sided, the observed pairing counted among them; "
+            "all pairings there are where they are fewer)"
             + (
                 ", corrected over pairs by the procedure of Benjamini and Hochberg."
                 if _has(record, "p_corrected")

@@ -354,7 +354,7 @@ def test_shares_and_counts():
                         lambda found, n=actual: says(found["n"], n)})  # fmt: skip
 
 
-@checks("methods._data", "methods._heads", "methods._maps")
+@checks("methods._data", "methods_fit.heads_text", "methods._maps")
 def test_methods_of_the_record():
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in INFERENCE.items()}
     for _, rng, n in made.generators(30, seed=36):
@@ -392,7 +392,7 @@ def test_methods_of_the_record():
         read(data, {
             r"The study has (?P<n>\d+) images?(?:, rated by (?P<raters>\d+) (?:person|people))? \(mean "
             r"ratings from −1\.50 to 7\.25\)(?:, split into [^.]+)?\. The test images were drawn once "
-            r"with seed 3 and never change\.(?: The split-half reliability of the mean ratings, "
+            r"with seed 3 and never change\. Both divisions are stratified by rating: [^.]+\.(?: The split-half reliability of the mean ratings, "
             rf"Spearman–Brown corrected, is R = (?P<r>{NUM}); a correlation with the mean rating cannot "
             rf"be expected above √R = (?P<limit>{NUM})\.)?": of_data
         })  # fmt: skip
