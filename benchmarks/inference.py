@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from aisthesis.agreement import chance_level
-from aisthesis.heads import evaluate
+from aisthesis.heads import evaluate, score_differences
 from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.differences import mean_differences
 
@@ -67,6 +68,32 @@ def score_coverage(n: int, studies: int) -> dict[str, float]:
     return {name: count / studies for name, count in hits.items()}
 
 
+def heavy_coverage(n: int, studies: int) -> dict[str, float]:
+    """As `score_coverage`, of errors with Student's t distribution of three degrees of freedom."""
+    rng, truths = np.random.default_rng(n), {"rmse": 3**0.5, "mae": 2 * 3**0.5 / np.pi}
+    hits = dict.fromkeys(truths, 0)
+    for _ in range(studies):
+        y = rng.normal(size=n)
+        scores = evaluate(y, y + rng.standard_t(3, size=n), n_boot=200)
+        for name, truth in truths.items():
+            hits[name] += scores[f"{name}_low"] <= truth <= scores[f"{name}_high"]
+    return {name: count / studies for name, count in hits.items()}
+
+
+def false_score_differences(n: int, studies: int) -> dict[str, float]:
+    """Share of studies in which any of 15 differences between six equal predictors is found."""
+    pairs, hits = list(combinations(range(6), 2)), dict.fromkeys(SCORES, 0)
+    for seed in range(studies):
+        rng = np.random.default_rng([n, seed])
+        y, common = rng.normal(size=(2, n))
+        own = rng.normal(size=(6, n))
+        f = RHO * y + np.sqrt(1 - RHO**2) * (common + own) / np.sqrt(2)
+        found = score_differences(y, dict(enumerate(f)), pairs, n_boot=200)
+        for name, rows in found.groupby("score"):
+            hits[str(name)] += bool((rows["p_corrected"] < 0.05).any())
+    return {name: count / studies for name, count in hits.items()}
+
+
 def false_differences(n: int, studies: int) -> float:
     """Share of studies in which any of 15 differences of nothing is found."""
     i, j = np.triu_indices(6, 1)
@@ -99,6 +126,11 @@ def main() -> None:
             rows.append(("mean", f"{name}, n = {n}", "coverage", share))
         for name, share in score_coverage(n, 2 * studies).items():
             rows.append((name, f"bivariate normal, n = {n}", "coverage", share))
+        if n >= 20:
+            for name, share in heavy_coverage(n, 2 * studies).items():
+                rows.append((name, f"errors of t(3), n = {n}", "coverage", share))
+            for name, share in false_score_differences(n, studies).items():
+                rows.append((f"any of 15 differences of {name}", f"n = {n}", "size", share))
         rows.append(
             (
                 "any of 15 differences",

@@ -19,6 +19,8 @@ from aisthesis.engine.jobs import Serial
 from aisthesis.engine.maps_store import MapsWriter, open_maps
 from aisthesis.pipeline.agree import agree_backbones, agree_parts
 from aisthesis.pipeline.columns import TABLES
+from aisthesis.report.methods import methods_text
+from aisthesis.report.record import read_study_record
 
 KINDS = ("ais", "evidence")
 
@@ -92,6 +94,27 @@ def test_the_tables_have_the_columns_of_the_contract(study, tables) -> None:
         assert len(tables[name]) or name == "agreement_differences"
         whole = bool(len(tables[name]))  # an empty table says no types
         pd.testing.assert_frame_equal(getattr(study, name), tables[name], check_dtype=whole)
+
+
+def test_images_with_opposed_seeds_are_counted_by_network(study, stored, tables) -> None:
+    table = study.predictions.query("seed != 'mean'")
+    table = table[table["image"].isin(stored[1])]
+    table = table.assign(above=table["prediction"] > table["rating"])
+    opposed = (
+        table.groupby(["backbone", "image"])["above"].nunique().gt(1).groupby("backbone").mean()
+    )
+    found = tables["reliability"]
+    for row in found[found["map"].isin(("ais", "ais_place"))].to_dict("records"):
+        assert row["opposite_seeds_share"] == pytest.approx(opposed[row["backbone"]])
+    assert found.loc[found["map"] == "evidence", "opposite_seeds_share"].isna().all()
+
+
+def test_the_methods_say_what_the_run_recorded(study) -> None:
+    text = " ".join(methods_text(read_study_record(study.folder.root)))
+    for words in ("AdamW (learning rate 0.001", "at most 40 epochs", "best epoch was kept (",
+                  "at 0.1 times PyTorch’s default", "under 9,999 random pairings",
+                  "(50 draws)", "jackknife pseudo-value", "photographs were resized"):  # fmt: skip
+        assert words in text, words
 
 
 def strata_of(study, labels, names, kind) -> list[tuple[float, ...]]:

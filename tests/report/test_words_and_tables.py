@@ -14,7 +14,7 @@ from aisthesis.report.methods import methods_text, references
 from aisthesis.report.record import INFERENCE, StudyRecord
 from aisthesis.report.sections import versions_line
 from aisthesis.report.selection import averaged_predictions, evaluated_split, headline_scores
-from aisthesis.report.tables import any_table, network_rows, split_rows
+from aisthesis.report.tables import any_table, network_rows, pair_rows, split_rows
 from aisthesis.report.wording import and_list, count, estimate, number, percent
 
 EMPTY = pd.DataFrame()
@@ -63,6 +63,26 @@ def test_unknown_tables_fold_their_intervals():
     assert header == ["map", "auc", "n"]
     assert (rows[0][1].text, rows[0][1].interval) == ("0.500", "0.400 to 0.600")
     assert [cell.text for cell in rows[1]] == ["–", "–", "4"]
+
+
+def test_p_values_in_tables_are_never_zero():
+    pairs = pd.DataFrame(
+        {
+            "map": "ais",
+            "metric": "cosine",
+            "backbone_a": "a",
+            "backbone_b": "b",
+            "mean": 0.5,
+            "n": 20,
+            "p": [1e-4],
+            "p_corrected": [0.0499996],
+        }
+    )
+    header, (row,) = pair_rows(pairs, "ais", "cosine")
+    said = {name: cell.text for name, cell in zip(header, row, strict=True)}
+    assert (said["p"], said["p, corrected"]) == ("< 0.001", "0.049999600")
+    _, rows = any_table(pd.DataFrame({"p": [0.0, 0.2, np.nan]}))
+    assert [row[0].text for row in rows] == ["< 0.001", "0.200", "–"]
 
 
 def titles(provenance, agreement=EMPTY, unreadable=None):

@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -315,3 +316,24 @@ def test_a_large_study_is_sampled_and_says_so(make_study, monkeypatch):
     assert all(len(stack.crops) == 5 for stack in record.maps.values())
     page = write_report(study).read_text(encoding="utf-8")
     assert "A sample of 5 out of 12 explained images" in page
+
+
+def test_every_interval_on_the_page_stands_in_a_table(full_study):
+    ends = []
+    for file in [*full_study.glob("*.csv"), *(full_study / "figures").glob("*.csv")]:
+        table = pd.read_csv(file)
+        for low in [name for name in table.columns if name.endswith("low")]:
+            high = f"{low[:-3]}high"
+            if high in table:
+                ends.append(table[[low, high]].dropna().to_numpy(dtype=float))
+    known = np.concatenate(ends)
+    page, (_, text) = (full_study / "report.html").read_text("utf-8"), parse(full_study)
+    said = re.findall(r"interval (−?[\d.]+) to (−?\d+(?:\.\d+)?)", text)
+    said += re.findall(r"<small>(−?[\d.]+) to (−?[\d.]+)</small>", page)
+    assert len(said) > 20
+    for pair in set(said):
+        digits = len(pair[0].partition(".")[2])
+        numbers = [float(one.replace("−", "-")) for one in pair]
+        fits = np.abs(known - numbers) <= 0.5 * 10.0**-digits + 1e-9
+        fits |= np.abs(100 * known - numbers) <= 0.5 * 10.0**-digits + 1e-9
+        assert fits.all(axis=1).any(), pair

@@ -14,6 +14,7 @@ from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BESIDE, UNSIGNED
 from aisthesis.maps import upsample
+from aisthesis.stats.bootstrap import column_means, mean_intervals
 
 __all__ = [
     "CONTROLS",
@@ -165,12 +166,12 @@ def centre_prior(height_px: int, width_px: int) -> NDArray[np.float64]:
 def bootstrap_mean(
     values: NDArray[np.float64], n_resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Mean over images with its 95% percentile bootstrap interval.
+    """Mean over images with its 95% interval, as `aisthesis.stats.mean_intervals` gives it.
 
     Parameters
     ----------
     values : ndarray
-        Shape (N,), one finite value per image.
+        Shape (N,), one value per image; NaN is left out.
     n_resamples : int
         Bootstrap samples of the images.
     seed : int
@@ -181,15 +182,9 @@ def bootstrap_mean(
     mean, low, high : float
         All NaN without a value; the interval is NaN for a single one.
     """
-    n = len(values)
-    if n == 0:
-        return float("nan"), float("nan"), float("nan")
-    mean = float(values.mean())
-    if n == 1:
-        return mean, float("nan"), float("nan")
-    chosen = np.random.default_rng(seed).integers(0, n, (n_resamples, n))
-    low, high = np.percentile(values[chosen].mean(axis=1), [2.5, 97.5])
-    return mean, float(low), float(high)
+    interval = mean_intervals(values[:, None], seed, n_resamples)
+    mean = float(column_means(values[:, None])[1][0])
+    return mean, float(interval.low[0]), float(interval.high[0])
 
 
 def localisation_table(
@@ -310,15 +305,22 @@ def _rows(
     n_resamples: int,
     seed: int,
 ) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for name, own in values.items():
-        for control, other in _controls_of(name, values).items():
-            compared = own if other is None else own - other
-            defined = compared[np.isfinite(compared)]
-            summary = bootstrap_mean(defined, n_resamples, seed)
-            undefined = len(compared) - len(defined)
-            rows.append((backbone, name, side, score, control, *summary, len(defined), undefined))
-    return rows
+    pairs = [
+        (name, control, own, other)
+        for name, own in values.items()
+        for control, other in _controls_of(name, values).items()
+    ]
+    compared = np.stack([own if other is None else own - other for *_, own, other in pairs], axis=1)
+    least = np.array([0.0 if other is None else -1.0 for *_, other in pairs])
+    n, means, _ = column_means(compared)
+    low, high = mean_intervals(compared, seed, n_resamples, bounds=(least, 1.0))
+    undefined = len(compared) - n
+    return [
+        (backbone, name, side, score, control, *found)
+        for (name, control, *_), found in zip(
+            pairs, zip(means, low, high, n, undefined, strict=True), strict=True
+        )
+    ]
 
 
 def _controls_of(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aisthesis.aligned import VALUES, aligned
 from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.correlation import kendall, kendall_of_draws, pearson, spearman
-from aisthesis.stats.jackknife import Scale, left_out, studentised_interval
+from aisthesis.stats.jackknife import Scale, jackknife, left_out, studentised_interval
 
 __all__ = ["PREDICTION_METRICS", "evaluate", "jackknifed"]
 
@@ -111,12 +111,8 @@ def jackknifed(name: str, y: Array, f: Array, without: NDArray[np.bool_]) -> Arr
     """
     if name == "krcc":
         return kendall_of_draws(y, f, (~without).astype(np.float64))
-    found, sizes = np.empty(len(without)), without.sum(axis=1)
-    for size in np.unique(sizes):  # samples of one size together
-        kept = np.flatnonzero(sizes == size)
-        index = np.nonzero(~without[kept])[1].reshape(len(kept), -1)
-        found[kept] = PREDICTION_METRICS[name](y[index], f[index])
-    return found
+    metric = PREDICTION_METRICS[name]
+    return jackknife(lambda kept: metric(y[kept], f[kept]), without)
 
 
 def _intervals(

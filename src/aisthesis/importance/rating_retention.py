@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
+from aisthesis.stats.correlation import pearson
 
 __all__ = ["best_set", "correlations", "data_set_importance", "retained_sets", "sizes_to_try"]
 
 Array = NDArray[np.float64]
+_FEWEST = 3  # two points always lie on a line
 
 
 def correlations(ratings: Array, predictions: Array) -> Array:
@@ -25,15 +27,9 @@ def correlations(ratings: Array, predictions: Array) -> Array:
     (...)
         NaN where a side is constant, or for fewer than three images.
     """
-    y = ratings - ratings.mean()
-    f = predictions - predictions.mean(0)
-    size_y, size_f = np.sqrt((y**2).sum()), np.sqrt((f**2).sum(0))
-    # Relative to the values: the residue of rounding in a constant must not pass for variance.
-    varies = size_y > 1e-12 * np.sqrt((ratings**2).sum())
-    varies = varies & (size_f > 1e-12 * np.sqrt((predictions**2).sum(0)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.tensordot(y, f, 1) / (size_y * size_f)
-    return np.where(varies & (len(ratings) > 2), value, np.nan)
+    if len(ratings) < _FEWEST:
+        return np.full(predictions.shape[1:], np.nan)
+    return pearson(ratings.reshape(-1, *[1] * (predictions.ndim - 1)), predictions, axis=0)
 
 
 def data_set_importance(ratings: Array, output: Array, delta: Array) -> Array:

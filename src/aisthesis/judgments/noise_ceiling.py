@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aisthesis.stats.bootstrap import percentile_intervals, resample_counts
+from aisthesis.stats.correlation import pearson, pearson_of_draws
+
 __all__ = ["NoiseCeiling", "ceiling_of_halves", "noise_ceiling", "noise_ceiling_of_votes"]
 
 Array = NDArray[np.float64]
 
 _MIN_IMAGES = 3
-_BOOTSTRAP_CHUNK = 100
-_BOOTSTRAP_VALUES = 4_000_000  # held at once
-_INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def noise_ceiling(
     rng = np.random.default_rng(seed)
     halves = np.stack(list(_halvings(kept, complete, n_splits, rng)))  # (split, 2, image)
     n_times = _lengthening(np.isfinite(kept).sum(1))
-    r = _correlations(halves[:, 0], halves[:, 1], np.ones((1, len(kept))))[0]  # (split,)
+    r = pearson(halves[:, 0], halves[:, 1])  # (split,)
     reliability = float(_spearman_brown(_mean_or_nan(r), n_times))
     n_undefined = int(np.isnan(r).sum())
     if math.isnan(reliability):
@@ -141,7 +141,7 @@ def noise_ceiling(
             else "the two halves of the ratings contradict each other"
         )
         return _told(facts, math.nan, np.empty(0), n_undefined, reason)
-    return _told(facts, reliability, _bootstrap(halves, n_times, n_boot, rng), n_undefined)
+    return _told(facts, reliability, _bootstrap(halves, n_times, n_boot, seed), n_undefined)
 
 
 def noise_ceiling_of_votes(
@@ -179,17 +179,12 @@ def noise_ceiling_of_votes(
         )
         return _told(facts, math.nan, np.empty(0), reason=reason)
     error, means = (variance / n_votes)[kept], mean[kept]
-    ones = np.ones((1, len(means)))
-    reliability = float(_from_errors(means, error, ones)[0])
+    reliability = float(_from_errors(means, error, np.ones((1, len(means))))[0])
     if math.isnan(reliability):
         return _told(facts, math.nan, np.empty(0), reason="the means do not vary between images")
-    rng, n = np.random.default_rng(seed), len(means)
-    chunk = max(1, min(_BOOTSTRAP_CHUNK, _BOOTSTRAP_VALUES // n))
-    drawn = [
-        _from_errors(means, error, rng.multinomial(n, np.full(n, 1 / n), size=some))
-        for some in (min(chunk, n_boot - start) for start in range(0, n_boot, chunk))
-    ]
-    return _told(facts, reliability, np.concatenate(drawn) if drawn else np.empty(0))
+    draws = resample_counts(len(means), n_boot, seed)
+    drawn = [np.empty(0), *(_from_errors(means, error, counts) for counts in draws)]
+    return _told(facts, reliability, np.concatenate(drawn))
 
 
 def _from_errors(mean: Array, error: Array, weights: NDArray[Any]) -> Array:
@@ -221,13 +216,13 @@ def ceiling_of_halves(
         reason = "halves of the choices do not connect all images"
         return _told(facts, math.nan, np.empty(0), n_splits, reason)
     kept = halves[defined]
-    r = _correlations(kept[:, 0], kept[:, 1], np.ones((1, n_images)))[0]
+    r = pearson(kept[:, 0], kept[:, 1])
     reliability = float(_spearman_brown(_mean_or_nan(r), 2.0))
     n_undefined = n_splits - int(np.isfinite(r).sum())
     if math.isnan(reliability):
         reason = "the two halves of the choices contradict each other"
         return _told(facts, math.nan, np.empty(0), n_undefined, reason)
-    drawn = _bootstrap(kept, 2.0, n_boot, np.random.default_rng(seed))
+    drawn = _bootstrap(kept, 2.0, n_boot, seed)
     return _told(facts, reliability, drawn, n_undefined)
 
 
@@ -285,36 +280,6 @@ def _spearman_brown(r: Array, n_times: float) -> Array:
         return np.where(denominator > 1e-12, n_times * r / denominator, np.nan)
 
 
-def _correlations(first: Array, second: Array, weights: Array) -> Array:
-    """Pearson correlations over images, each image counted so many times.
-
-    Parameters
-    ----------
-    first, second
-        Shape (split, image).
-    weights
-        Shape (resample, image).
-
-    Returns
-    -------
-    array, shape (resample, split)
-        NaN where a half does not vary.
-    """
-    a, b = first - first.mean(1, keepdims=True), second - second.mean(1, keepdims=True)
-    total = weights.sum(1, keepdims=True)
-    mean_a, mean_b = weights @ a.T / total, weights @ b.T / total
-    covariance = weights @ (a * b).T / total - mean_a * mean_b
-    variance_a = weights @ (a**2).T / total - mean_a**2
-    variance_b = weights @ (b**2).T / total - mean_b**2
-    # What rounding leaves of a constant half must not pass for variance.
-    floor_a = 1e-24 * np.maximum((first**2).mean(1), np.finfo(np.float64).tiny)
-    floor_b = 1e-24 * np.maximum((second**2).mean(1), np.finfo(np.float64).tiny)
-    varies = (variance_a > floor_a) & (variance_b > floor_b)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = covariance / np.sqrt(variance_a * variance_b)
-    return np.where(varies, r.clip(-1.0, 1.0), np.nan)
-
-
 def _mean_or_nan(values: Array) -> Array:
     """Mean over the last axis of what is defined, NaN where nothing is."""
     defined = np.isfinite(values)
@@ -322,16 +287,13 @@ def _mean_or_nan(values: Array) -> Array:
     return np.where(n > 0, np.where(defined, values, 0.0).sum(-1) / np.maximum(n, 1), np.nan)
 
 
-def _bootstrap(halves: Array, n_times: float, n_boot: int, rng: np.random.Generator) -> Array:
+def _bootstrap(halves: Array, n_times: float, n_boot: int, seed: int) -> Array:
     """Reliability of every resample of the images, shape (n_boot,)."""
-    n_images = halves.shape[2]
-    values = []
-    for start in range(0, n_boot, _BOOTSTRAP_CHUNK):
-        n = min(_BOOTSTRAP_CHUNK, n_boot - start)
-        weights = rng.multinomial(n_images, np.full(n_images, 1 / n_images), size=n)
-        r = _correlations(halves[:, 0], halves[:, 1], weights.astype(np.float64))
+    values = [np.empty(0)]
+    for counts in resample_counts(halves.shape[2], n_boot, seed):
+        r = pearson_of_draws(halves[:, 0], halves[:, 1], counts)
         values.append(_spearman_brown(_mean_or_nan(r), n_times))
-    return np.concatenate(values) if values else np.empty(0)
+    return np.concatenate(values)
 
 
 def _told(
@@ -341,8 +303,7 @@ def _told(
     n_undefined: int = 0,
     reason: str | None = None,
 ) -> NoiseCeiling:
-    defined = resampled[np.isfinite(resampled)]
-    low, high = np.percentile(defined, _INTERVAL).tolist() if len(defined) else (math.nan,) * 2
+    low, high = (float(end[0]) for end in percentile_intervals(resampled[:, None]))
     if reliability < 0:
         reason = (
             f"the reliability is negative ({reliability:.3f}): raters agree less than by chance, "

@@ -34,11 +34,11 @@ from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Chunk, Executor, Task
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK, group_key
 from aisthesis.engine.tables import read_csv
-from aisthesis.explainer_names import BASE
+from aisthesis.explainer_names import BASE, SIGNED_BY_ERROR
 from aisthesis.parts import part_keys
 from aisthesis.pipeline.boxes import seen_boxes
 from aisthesis.pipeline.columns import TABLES, in_columns
-from aisthesis.pipeline.inference import infer
+from aisthesis.pipeline.inference import N_PERMUTATIONS, infer
 from aisthesis.pipeline.methods import is_control, maps_parts, open_methods, stored_methods
 from aisthesis.pipeline.stored import StoredMaps
 
@@ -133,13 +133,16 @@ def agree_backbones(
         started = time.perf_counter()
         compared = _compare(folder, config, labels, kinds, executor, narrator)
         seconds = round(time.perf_counter() - started, 3)
-        folder.record(stages={"compare": {"seconds": seconds}})
+        folder.record(
+            stages={"compare": {"seconds": seconds}}, inference={"permutations": N_PERMUTATIONS}
+        )
         predicted = _Predicted.of(folder, labels, compared.names)
         with _opened(folder, labels, kinds) as datasets:
             shares = _compared_shares(datasets)
             inferred = infer(datasets, config, narrator, kinds[len(BASE) :], predicted.errors)
         tables = _tables(compared, predicted, config)
         tables |= inferred.others
+        tables["reliability"] = predicted.with_opposed(tables["reliability"])
         if len(labels) > 1:
             tables["agreement"] = tables["agreement"].merge(
                 inferred.pairs, on=["map", "metric", "backbone_a", "backbone_b"], how="left"
@@ -255,6 +258,7 @@ class _Predicted:
     rating: pd.Series  # by image
     prediction: pd.DataFrame  # image x backbone
     errors: dict[str, NDArray[np.float64]]  # by backbone: mean over seeds of the residual's sign
+    opposed: pd.Series  # by backbone: share of images on which its seeds err on opposite sides
 
     @classmethod
     def of(cls, folder: StudyFolder, labels: list[str], names: list[str]) -> _Predicted:
@@ -264,11 +268,25 @@ class _Predicted:
         by_backbone = table.groupby(["image", "backbone"], sort=False)["prediction"].mean()
         prediction = by_backbone.unstack("backbone").reindex(index=names, columns=labels)
         signed = table.assign(side=np.sign((table["prediction"] - table["rating"]).to_numpy()))
-        sides = signed.groupby(["image", "backbone"], sort=False)["side"].mean()
-        errors = sides.unstack("backbone").reindex(index=names, columns=labels)
+        sides = signed.groupby(["image", "backbone"], sort=False)["side"]
+        errors = sides.mean().unstack("backbone").reindex(index=names, columns=labels)
+        ends = [end.unstack("backbone").reindex(index=names, columns=labels)
+                for end in (sides.min(), sides.max())]  # fmt: skip
+        several = table["seed"].nunique() > 1
+        opposed = ((ends[0] < 0) & (ends[1] > 0)).where(ends[0].notna() & several)
         return cls(
-            names, rating, prediction, {label: errors[label].to_numpy(float) for label in labels}
+            names,
+            rating,
+            prediction,
+            {label: errors[label].to_numpy(float) for label in labels},
+            opposed.astype(float).mean(),
         )
+
+    def with_opposed(self, reliability: pd.DataFrame) -> pd.DataFrame:
+        """Add the share of images with opposed seeds to rows of maps whose sign that decides."""
+        signed = reliability["map"].isin(SIGNED_BY_ERROR)
+        share = reliability["backbone"].map(self.opposed)
+        return reliability.assign(opposite_seeds_share=share.where(signed))
 
     def sides(self) -> pd.DataFrame:
         """On which images each pair's heads err on the same side of the human rating."""

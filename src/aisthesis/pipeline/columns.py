@@ -27,7 +27,9 @@ TABLES = {
             "map metric compared first second difference low high "
             "low_corrected high_corrected p_corrected n"
         ),
-        "reliability": "map metric backbone mean low high n n_seeds stepped_up",
+        "reliability": (
+            "map metric backbone mean low high n n_seeds stepped_up opposite_seeds_share"
+        ),
         "baselines": "map metric backbone mean low high n n_undefined",
         "variance": "map component share low high n",
         "clusters": "map metric step left right members distance support",

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import bootstrap, rankdata
+from scipy.stats import rankdata
 
+from aisthesis.report.estimates import Estimate
 from aisthesis.report.selection import DIVIDED
 from aisthesis.report.wording import KIND_NAMES, and_list, count, number, span
+from aisthesis.stats.correlation import spearman
+from aisthesis.stats.jackknife import jackknife, left_out, studentised_interval
 
-__all__ = ["divided_from", "observe_dividing", "partial_rank_correlations", "rank_correlation"]
+__all__ = [
+    "divided_from",
+    "dividing_estimates",
+    "observe_dividing",
+    "partial_rank_correlations",
+    "rank_correlation",
+]
 
 FEWEST_IMAGES = 20
+#: What is estimated.
+RANK = "rank correlation with agreement"
+PARTIAL = "partial rank correlation with agreement"
 OUTER = 0.2  # share of images that count as having equal ratings, or unlike maps
 Values = NDArray[np.float64]
 
 
-def _spearman(x: Values, y: Values, axis: int = -1) -> Values:
-    ranks = [rankdata(one, axis=axis) for one in (x, y)]
-    centred = [one - one.mean(axis=axis, keepdims=True) for one in ranks]
-    product = (centred[0] * centred[1]).sum(axis=axis)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rho: Values = product / np.sqrt(np.prod([(c**2).sum(axis=axis) for c in centred], axis=0))
-    return rho
-
-
 def rank_correlation(x: Values, y: Values, level: float) -> tuple[float, float, float]:
-    """Spearman's correlation over images with its percentile bootstrap interval.
+    """Spearman's correlation over images with its interval, studentised by the jackknife.
 
     Parameters
     ----------
@@ -42,16 +46,13 @@ def rank_correlation(x: Values, y: Values, level: float) -> tuple[float, float, 
     -------
     rho, low, high : float
     """
-    found = bootstrap(
-        (x, y), _spearman, paired=True, vectorized=True, n_resamples=999, method="percentile",
-        confidence_level=level, rng=np.random.default_rng(0),
-    )  # fmt: skip
-    interval = found.confidence_interval
-    return float(_spearman(x, y)), float(interval.low), float(interval.high)
+    rho = float(spearman(x, y))
+    left = jackknife(lambda kept: spearman(x[kept], y[kept]), left_out(len(y)))
+    return rho, *studentised_interval(rho, left, len(y), "correlation", level)
 
 
 def partial_rank_correlations(
-    predictors: Values, y: Values, level: float, draws: int = 999
+    predictors: Values, y: Values, level: float
 ) -> list[tuple[float, float, float]]:
     """Spearman's correlation of each predictor with `y`, the other predictors held equal.
 
@@ -62,9 +63,7 @@ def partial_rank_correlations(
     y : ndarray
         (N,) finite values.
     level : float
-        Of the percentile bootstrap intervals over images.
-    draws : int
-        Of the bootstrap.
+        Of the intervals over images, studentised by the jackknife.
 
     Returns
     -------
@@ -72,17 +71,15 @@ def partial_rank_correlations(
         One for each predictor; NaN where predictors determine one another.
     """
     everything = np.vstack([predictors, y])
-    chosen = np.random.default_rng(0).integers(0, len(y), (draws, len(y)))
     own = _partial(rankdata(everything, axis=-1)[None])[0]
-    drawn = _partial(rankdata(everything[:, chosen].swapaxes(0, 1), axis=-1))
-    tail = (1 - level) / 2
-    found = []
-    for rho, column in zip(own, drawn.T, strict=True):
-        known = column[np.isfinite(column)]
-        enough = np.isfinite(rho) and len(known) >= (1 - tail) * draws
-        ends = np.quantile(known, [tail, 1 - tail]) if enough else (np.nan, np.nan)
-        found.append((float(rho), float(ends[0]), float(ends[1])))
-    return found
+    left = jackknife(
+        lambda kept: _partial(rankdata(everything[:, kept].swapaxes(0, 1), axis=-1)),
+        left_out(len(y)),
+    )
+    return [
+        (float(rho), *studentised_interval(float(rho), column, len(y), "correlation", level))
+        for rho, column in zip(own, left.T, strict=True)
+    ]
 
 
 def _partial(ranks: Values) -> Values:
@@ -119,6 +116,58 @@ def _candidates(facts: pd.DataFrame) -> dict[str, tuple[pd.Series, str, str]]:
     }
 
 
+def _tested(facts: pd.DataFrame) -> pd.DataFrame:
+    """What may go with agreement and varies enough, a column each, and `consensus` itself."""
+    consensus, found = facts["consensus"], {}
+    for name, (values, *_) in _candidates(facts).items():
+        known = values.notna() & consensus.notna()
+        if known.sum() >= FEWEST_IMAGES and min(values[known].nunique(), consensus.nunique()) > 2:
+            found[name] = values
+    return pd.DataFrame({**found, "consensus": consensus})
+
+
+def dividing_estimates(facts: pd.DataFrame, kind: str) -> list[Estimate]:
+    """Correlate agreement over images with what is known of them.
+
+    Parameters
+    ----------
+    facts : pandas.DataFrame
+        As `image_facts` gives it for maps of this kind.
+    kind : str
+        The kind of map.
+
+    Returns
+    -------
+    list of Estimate
+        Rank correlations, and partial ones of those whose interval excludes zero where there are
+        several; empty with fewer than 20 images whose agreement is defined.
+    """
+    table = _tested(facts)
+    names = [str(name) for name in table.columns[:-1]]
+    level = 1 - 0.05 / max(len(names), 1)  # together they cover as often as one at 95%
+    found = []
+    for name in names:
+        x, y = table[[name, "consensus"]].dropna().to_numpy(dtype=float).T
+        found.append(_estimate(RANK, kind, name, rank_correlation(x, y, level), level,
+                               len(y)))  # fmt: skip
+    found = [one for one in found if one.known]
+    shown = [one.name for one in found if one.shown]
+    if len(shown) > 1:
+        values = table[[*shown, "consensus"]].dropna().to_numpy(dtype=float).T
+        partial = partial_rank_correlations(values[:-1], values[-1], level)
+        found += [
+            _estimate(PARTIAL, kind, name, one, level, values.shape[1])
+            for name, one in zip(shown, partial, strict=True)
+        ]
+    return found
+
+
+def _estimate(
+    about: str, kind: str, name: str, ends: tuple[float, float, float], level: float, n: int
+) -> Estimate:
+    return Estimate(about, kind, "", name, *ends, level, n)
+
+
 def observe_dividing(facts: pd.DataFrame, kind: str) -> str | None:
     """Say on what kind of image networks agree less, if the intervals show one.
 
@@ -134,36 +183,26 @@ def observe_dividing(facts: pd.DataFrame, kind: str) -> str | None:
     str or None
         None with fewer than 20 images whose agreement is defined.
     """
-    consensus = facts["consensus"]
-    tested = {}
-    for name, (values, high, low) in _candidates(facts).items():
-        known = values.notna() & consensus.notna()
-        if known.sum() >= FEWEST_IMAGES and min(values[known].nunique(), consensus.nunique()) > 2:
-            tested[name] = (values[known], consensus[known], high, low)
-    if not tested:
-        return None
-    level = 1 - 0.05 / len(tested)  # so that all intervals together cover as often as one at 95%
-    found = {
-        name: (*rank_correlation(x.to_numpy(float), y.to_numpy(float), level), high, low)
-        for name, (x, y, high, low) in tested.items()
-    }
-    found = {name: r for name, r in found.items() if np.isfinite(r[:3]).all()}
+    estimates = dividing_estimates(facts, kind)
+    found = {one.name: one for one in estimates if one.about == RANK}
     if not found:
         return None
-    shown = {name: r for name, r in found.items() if r[1] > 0 or r[2] < 0}
+    words = _candidates(facts)
+    shown = {name: one for name, one in found.items() if one.shown}
     maps = f"{KIND_NAMES.get(kind, kind)} maps"
     if shown:
         parts = [
-            f"{low if rho > 0 else high} (rank correlation of {name} and agreement {number(rho)}, "
-            f"{100 * level:.0f}% interval {span(start, end)})"
-            for name, (rho, start, end, high, low) in shown.items()
+            f"{words[name][2 if one.value > 0 else 1]} (rank correlation of {name} and agreement "
+            f"{number(one.value)}, {100 * one.level:.0f}% interval {span(one.low, one.high)})"
+            for name, one in shown.items()
         ]
         said = f"The {maps} agree less on images {and_list(parts)}."
         if len(shown) > 1:
-            table = pd.DataFrame({name: tested[name][0] for name in shown}).assign(_y=consensus)
-            said += f" {_together(table.dropna(), level)}"
+            partial = [one for one in estimates if one.about == PARTIAL]
+            known = _tested(facts)[[*shown, "consensus"]].dropna()
+            said += f" {_together(known[list(shown)], partial)}"
     else:
-        ends = [number(pick(r[0] for r in found.values())) for pick in (min, max)]
+        ends = [number(pick(one.value for one in found.values())) for pick in (min, max)]
         between = f"is {ends[0]}" if len(found) == 1 else f"run from {ends[0]} to {ends[1]}"
         said = (
             "No kind of image is shown to divide them: the rank "
@@ -174,30 +213,27 @@ def observe_dividing(facts: pd.DataFrame, kind: str) -> str | None:
     return f"{said} {other}" if other else said
 
 
-def _together(table: pd.DataFrame, level: float) -> str:
+def _together(table: pd.DataFrame, partial: Sequence[Estimate]) -> str:
     """Say how the predictors go together, and which is shown with the others held equal.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        A column a predictor, without NaN; the last is agreement.
-    level : float
-        Of the intervals.
+        A column a predictor, without NaN.
+    partial : sequence of Estimate
+        Their partial rank correlations with agreement.
     """
-    names = [str(name) for name in table.columns[:-1]]
+    names = [str(name) for name in table.columns]
     values = table.to_numpy(dtype=float).T
     between = [
-        f"{a} and {b} {number(float(_spearman(values[i], values[j])))}"
+        f"{a} and {b} {number(float(spearman(values[i], values[j])))}"
         for (i, a), (j, b) in combinations(enumerate(names), 2)
     ]
-    partial = dict(zip(names, partial_rank_correlations(values[:-1], values[-1], level),
-                       strict=True))  # fmt: skip
-    left = {name: r for name, r in partial.items() if r[1] > 0 or r[2] < 0}
+    left = [one for one in partial if one.shown]
     start = f"These go together (rank correlation of {and_list(between)})"
     held = "with the other held equal" if len(names) == 2 else "with the others held equal"
     parts = [
-        f"{name} ({number(rho)}, interval {span(low, high)})"
-        for name, (rho, low, high) in left.items()
+        f"{one.name} ({number(one.value)}, interval {span(one.low, one.high)})" for one in left
     ]
     if len(left) == len(names):
         return (

@@ -11,6 +11,7 @@ import pandas as pd
 from aisthesis.explainer_names import CONTROLS
 from aisthesis.report.tables import Value
 from aisthesis.report.wording import KIND_NAMES, and_list, capitalised, count, number, same_number
+from aisthesis.stats.correlation import spearman
 
 __all__ = ["Contrast", "MethodRanks", "method_ranks"]
 
@@ -119,7 +120,7 @@ def _alike(rho: float) -> bool:
 
 
 def _spearman(part: pd.DataFrame) -> float:
-    return float(part["auc"].corr(part["area"], method="spearman"))
+    return float(spearman(part["auc"].to_numpy(float), part["area"].to_numpy(float)))
 
 
 def _best(part: pd.DataFrame, column: str) -> str:

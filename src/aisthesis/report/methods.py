@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import metric_names
 from aisthesis.report.wording import (
     and_list,
+    as_number,
     capitalised,
     ceiling_interval,
     count,
@@ -67,9 +69,17 @@ _SALIENCY = (
     "Kümmerer, M., Wallis, T. S. A., & Bethge, M. (2018). Saliency benchmarking made easy: "
     "Separating models, maps and metrics. ECCV, 770–787.",
 )
+_PEOPLE = {
+    "clicks": "Where people clicked is known on photographs; their places, and a density of them "
+    "({blur})",
+    "densities": "How densely people looked at places is known on photographs; the densities",
+    "masks": "What people marked is known on photographs; the masks",
+}
+_LOOKED = (
+    "Where people looked is known on photographs; their places, and a density of them ({blur})"
+)
 _HUMAN_MAPS = (
-    "Where people looked is known on photographs; their places, and a density of them (a Gaussian "
-    "each), are cut to what each network saw. A map is made a saliency map by its positive part, "
+    ", are cut to what each network saw. A map is made a saliency map by its positive part, "
     "its negative part or its size, and scored as pysaliency defines NSS, AUC-Judd, shuffled AUC, "
     "CC, KL divergence and SIM. Differences on the same images are taken to a Gaussian around the "
     "centre, to the same network’s maps of other images and, where single people are known, to all "
@@ -110,9 +120,18 @@ def methods_text(record: StudyRecord) -> list[str]:
     if len(record.localisation):
         paragraphs.append(_localisation(record.localisation, config))
     if len(record.human_maps):
-        paragraphs.append(_HUMAN_MAPS)
+        paragraphs.append(_human_maps(config))
     paragraphs.append(tests_text(record))
     return [text for text in paragraphs if text]
+
+
+def _human_maps(config: dict[str, Any]) -> str:
+    asked = config.get("human_maps") or {}
+    asked = asked if isinstance(asked, dict) else {}  # a path alone
+    blur = asked.get("blur_px")
+    sd = f"{blur:g} px" if blur else "a 30th of the longer side"
+    start = _PEOPLE.get(str(asked.get("kind")), _LOOKED)
+    return start.format(blur=f"a Gaussian each, of an SD of {sd}") + _HUMAN_MAPS
 
 
 def _localisation(table: pd.DataFrame, config: dict[str, Any]) -> str:
@@ -172,11 +191,11 @@ def _data(provenance: dict[str, Any], config: dict[str, Any]) -> str:
         text += f"{capitalised(_skipped(len(images['skipped'])))} "
     text += _UNRATED.get(str(config.get("unrated")), "")
     if splits.get("seed") is not None:
-        shares = [config.get(name) for name in ("test", "validation")]
+        shares = [as_number(config.get(name)) for name in ("test", "validation")]
         drawn = (
             f" ({percent(shares[0])} of the rated images; {percent(shares[1])} of the others for "
             "early stopping)"
-            if None not in shares
+            if all(map(math.isfinite, shares))
             else ""
         )
         text += (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aisthesis.report.wording import and_list, capitalised, count, count_word
+from aisthesis.report.wording import and_list, count, count_word
 
 __all__ = ["ENSEMBLES", "heads_text", "networks_text", "scores_text"]
 
@@ -15,7 +15,7 @@ ENSEMBLES = {
     "predictions of the images that are not test images (ensemble_stacking)",
 }
 _VIEWS = {
-    "crop": "resized to {resize} pixels ({how}), of which the central {crop} are read",
+    "crop": "resized to {resize} pixels ({how}), of which the central {crop} were read",
     "squash": "squashed to {crop} pixels ({how})",
     "pad": "resized ({how}) to fit into {crop} pixels, with bars beside them",
 }
@@ -32,8 +32,8 @@ def networks_text(provenance: Mapping[str, Any], labels: Sequence[str]) -> str:
         Networks, without ensembles.
     """
     known = {label: provenance.get("backbones", {}).get(label) or {} for label in labels}
-    said = [f"{label} is {text}" for label, facts in known.items() if (text := _network(facts))]
-    text = f"{capitalised('; '.join(said))}." if said else ""
+    said = [f"{label}, {text}" for label, facts in known.items() if (text := _network(facts))]
+    text = f"Networks: {'; '.join(said)}." if said else ""
     read: dict[str, list[str]] = {}
     for label, facts in known.items():
         if facts.get("transform"):

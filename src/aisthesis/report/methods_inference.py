@@ -105,8 +105,8 @@ def inference_text(record: StudyRecord) -> str:
     if _has(record, "disattenuated"):
         said.append(
             "Disattenuated agreement is the mean agreement between maps of single, different seeds "
-            "of two networks over the root of the product of their reliabilities, with bootstrap "
-            "intervals over images of the whole ratio."
+            "of two networks over the root of the product of their reliabilities, with percentile "
+            "bootstrap intervals over images of the whole ratio."
         )
     if record.baselines["mean"].notna().any():
         said.append(

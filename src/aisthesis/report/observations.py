@@ -15,6 +15,7 @@ from aisthesis.report.observed_prediction import (
     observe_prediction,
     observe_ridge,
 )
+from aisthesis.report.opposed_seeds import observe_opposed_seeds
 from aisthesis.report.residual_side import observe_residual_side
 from aisthesis.report.selection import map_kinds, metric_names
 from aisthesis.report.signed_copies import observe_signed_copies
@@ -112,6 +113,7 @@ def observe(
     side = [
         None if copies is None else observe_signed_copies(copies),
         None if averaged is None else observe_residual_side(per_image, averaged),
+        None if reliability is None else observe_opposed_seeds(reliability, agreement),
     ]
     topics = [
         ("How well they predict", " ".join(text for text in predicted if text)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from aisthesis.report.estimates import Estimate
 from aisthesis.report.metricnames import describe
 from aisthesis.report.pair_words import SIGNIFICANT, Row, of
 from aisthesis.report.selection import leading_kind, map_kinds, metric_names
@@ -18,9 +19,13 @@ from aisthesis.report.wording import (
     same_number,
     span,
 )
-from aisthesis.stats.bootstrap import percentile_intervals, resampled_means
+from aisthesis.stats.bootstrap import mean_intervals
+from aisthesis.stats.jackknife import means_without, pseudo_values
 
-__all__ = ["main_metric", "observe_chance", "observe_level", "observe_noise"]
+__all__ = ["level_estimates", "main_metric", "observe_chance", "observe_level", "observe_noise"]
+
+#: What is estimated.
+MEAN = "mean over pairs"
 
 
 def main_metric(agreement: pd.DataFrame) -> str | None:
@@ -33,19 +38,42 @@ def _pick(table: pd.DataFrame, kind: str, metric: str) -> pd.DataFrame:
     return table[(table["map"] == kind) & (table["metric"] == metric)]
 
 
-def _interval(rows: pd.DataFrame, per_image: pd.DataFrame, kind: str, metric: str) -> str:
-    """95% interval over images of the mean over pairs, or nothing where it cannot be had."""
+def level_estimates(agreement: pd.DataFrame, per_image: pd.DataFrame) -> list[Estimate]:
+    """Mean agreement over pairs with its interval over images, of both kinds of maps.
+
+    Parameters
+    ----------
+    agreement, per_image : pandas.DataFrame
+        `agreement.csv` and `agreement_images.csv`; either may be empty.
+    """
+    metric, found = main_metric(agreement), []
+    for kind in map_kinds(agreement)[:2] if metric else ():
+        rows = _pick(agreement, kind, str(metric)).dropna(subset=["mean"])
+        if len(rows):
+            ends, n = _interval(rows, per_image, kind, str(metric))
+            mean = float(rows["mean"].mean())
+            found.append(Estimate("agreement", kind, str(metric), MEAN, mean, *ends, 0.95, n))
+    return found
+
+
+def _interval(
+    rows: pd.DataFrame, per_image: pd.DataFrame, kind: str, metric: str
+) -> tuple[tuple[float, float], int]:
+    """95% interval over images of the mean over pairs, NaN where it cannot be had; images."""
     if len(rows) == 1:  # the table's own
         one = rows.to_dict("records")[0]
-        return span(of(one, "low"), of(one, "high")) if _many(one) else ""
+        n = int(of(one, "n")) if np.isfinite(of(one, "n")) else 0
+        return (of(one, "low"), of(one, "high")) if _many(one) else (np.nan, np.nan), n
     values = _pick(per_image, kind, metric).dropna(subset=["value"])
     wide = values.pivot_table(index="image", columns=["backbone_a", "backbone_b"], values="value")
     if len(wide) < FEW_IMAGES:
-        return ""
+        return (np.nan, np.nan), len(wide)
     # Of the mean over pairs of their means over images, some of which may be undefined.
-    drawn = resampled_means(wide.to_numpy(dtype=float), seed=0, n_boot=2000).mean(axis=1)
-    low, high = percentile_intervals(drawn[:, None])
-    return span(float(low[0]), float(high[0]))
+    table = wide.to_numpy(dtype=float)
+    mean = np.nanmean(table, axis=0).mean()
+    each = pseudo_values(np.array([mean]), means_without(table).mean(axis=1)[:, None])
+    low, high = mean_intervals(each, seed=0, n_boot=2000)
+    return (float(low[0]), float(high[0])), len(wide)
 
 
 def _many(row: Row) -> bool:
@@ -67,12 +95,11 @@ def observe_level(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | Non
     if metric is None:
         return None
     parts, levels = [], {}
-    for kind in map_kinds(agreement)[:2]:
+    for found in level_estimates(agreement, per_image):
+        kind = found.map
         rows = _pick(agreement, kind, metric).dropna(subset=["mean"])
         means = rows["mean"]
-        if means.empty:
-            continue
-        interval = _interval(rows, per_image, kind, metric)
+        interval = span(found.low, found.high)
         inside = [f"95% interval {interval}"] if interval else []
         if len(means) > 1:
             ends = number(means.min()), number(means.max())
@@ -80,7 +107,7 @@ def observe_level(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | Non
             inside.append(f"{len(means)} pairs {spread}")
         extra = f" ({'; '.join(inside)})" if inside else ""
         name = KIND_NAMES.get(kind, kind)
-        parts.append((name, f"{number(means.mean())}{extra}"))
+        parts.append((name, f"{number(found.value)}{extra}"))
         levels[name] = agreement_word(_beyond_chance(rows))
     if not parts:
         return None

@@ -20,6 +20,7 @@ from aisthesis.report.wording import (
     number,
     same_number,
 )
+from aisthesis.stats.correlation import spearman
 
 __all__ = ["MSE_SAYS_NOTHING", "observe_emd", "observe_mse_identity", "observe_pairs"]
 
@@ -167,8 +168,7 @@ def observe_emd(agreement: pd.DataFrame) -> str | None:
     wide = wide.reindex(columns=["emd", "cosine"]).dropna()
     if len(wide) < 4 or wide["emd"].nunique() < 2 or wide["cosine"].nunique() < 2:
         return blind
-    ranks = (-wide["emd"]).rank(), wide["cosine"].rank()
-    rho = float(np.corrcoef(*ranks)[0, 1])
+    rho = float(spearman(-wide["emd"].to_numpy(float), wide["cosine"].to_numpy(float)))
     return (
         f"{blind} Here its order of the {len(wide)} pairs’ {KIND_NAMES.get(kind, kind)} maps has a "
         f"rank correlation of {number(rho)} with cosine’s."

@@ -26,6 +26,7 @@ _NUMBERS = frozenset(
     f"{name}{end}"
     for name in ("plcc", "srcc", "krcc", "rmse", "mae", "r2", "rating", "prediction", "n", "mean",
                  "std", "median", "min", "max", "value", "share", "distance", "chance", "p",
+                 "single_seed", "opposite_seeds_share",
                  "p_corrected", "reliability_a", "reliability_b", "disattenuated", "n_undefined")
     for end in ("", "_low", "_high")
 )  # fmt: skip

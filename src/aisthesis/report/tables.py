@@ -10,7 +10,15 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from aisthesis.report.selection import headline_scores
-from aisthesis.report.wording import count, number_or_dash, percent, rating_text, span
+from aisthesis.report.wording import (
+    DASH,
+    count,
+    number_or_dash,
+    p_value,
+    percent,
+    rating_text,
+    span,
+)
 
 __all__ = [
     "Value",
@@ -26,12 +34,14 @@ SCORE_NAMES = {
     "srcc": "SRCC", "plcc": "PLCC", "krcc": "KRCC", "rmse": "RMSE", "mae": "MAE", "r2": "R²",
 }  # fmt: skip
 _IN_RATING_UNITS = ("rmse", "mae")
+_P_VALUES = ("p", "p_corrected")
 _PAIR_EXTRAS = {
     "same_side_share": "Same side",
     "same_side_mean": "Mean, same side",
     "chance": "Chance level",
     "p": "p",
     "p_corrected": "p, corrected",
+    "single_seed": "Single seeds",
     "disattenuated": "Disattenuated",
 }  # fmt: skip
 
@@ -207,8 +217,15 @@ def pair_rows(
 
 
 def _with_interval(row: pd.Series, name: str) -> Value:
+    if name in _P_VALUES:
+        return _p_cell(float(row[name]))
     low, high = (float(row.get(f"{name}_{end}", np.nan)) for end in ("low", "high"))
     return Value(number_or_dash(float(row[name]), 3), span(low, high, 3))
+
+
+def _p_cell(p: float) -> Value:
+    """Say a p value, which is never zero."""
+    return Value(p_value(p).removeprefix("= ") if np.isfinite(p) else DASH)
 
 
 def any_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
@@ -223,6 +240,8 @@ def any_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
 
 def _any_values(table: pd.DataFrame, name: str) -> list[Value]:
     values = table[name]
+    if name in _P_VALUES and is_numeric_dtype(values):
+        return [_p_cell(float(p)) for p in values]
     if not is_numeric_dtype(values):
         return [Value("–" if pd.isna(v) else str(v), numeric=False) for v in values]
     if values.dropna().mod(1).eq(0).all():

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from aisthesis.engine.entries import check_entries
-from aisthesis.engine.files import write_text
+from aisthesis.engine.files import write_csv, write_text
 from aisthesis.engine.progress import Narrator
 from aisthesis.errors import RequestError, or_list
 from aisthesis.explainer_names import BY_PLACE
@@ -16,8 +16,9 @@ from aisthesis.report.agreement_part import AgreementPart, agreement_part
 from aisthesis.report.browser_data import browser_content
 from aisthesis.report.cautions import cautions
 from aisthesis.report.channel_cards import channel_cards
-from aisthesis.report.dividing import observe_dividing
+from aisthesis.report.dividing import dividing_estimates, observe_dividing
 from aisthesis.report.dots import draw_dots
+from aisthesis.report.estimates import ceiling_estimates, estimates_table
 from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_facts
 from aisthesis.report.faithfulness import other_methods
 from aisthesis.report.kinds_of_evidence import observe_kinds
@@ -25,13 +26,25 @@ from aisthesis.report.known_places import known_places, observe_found, place_cha
 from aisthesis.report.methods import methods_text, references
 from aisthesis.report.metricnames import describe
 from aisthesis.report.observations import Observations, observe
+from aisthesis.report.observed_agreement import level_estimates
 from aisthesis.report.observed_prediction import no_ceiling
+from aisthesis.report.observed_shape import (
+    SSIM_LESS_COSINE,
+    WITHIN_FAMILIES,
+    observe_family,
+    observe_far,
+    observe_grids,
+    observe_near_zero,
+    observe_ssim,
+    shape_estimates,
+)
 from aisthesis.report.overlays import colour_bar_css
 from aisthesis.report.page import render_page
 from aisthesis.report.photographs import Photographs, PhotographStore, Placement
 from aisthesis.report.planted_pictures import planted_pictures
 from aisthesis.report.rank_pictures import contrast_cards
 from aisthesis.report.record import StudyRecord, read_study_record, told_as_damage
+from aisthesis.report.residual_side import side_estimates
 from aisthesis.report.scatter import draw_panel, scatter_panels
 from aisthesis.report.score_chart import score_chart
 from aisthesis.report.sections import (
@@ -65,7 +78,7 @@ _TABLES = (
     "predictions.csv", "scores.csv", "prediction_differences.csv", "agreement.csv",
     "agreement_images.csv", "agreement_differences.csv", "reliability.csv", "baselines.csv",
     "variance.csv", "clusters.csv", "images.csv", "localisation.csv", "human_maps.csv",
-    "faithfulness.csv", "methods.csv", "top_channels.csv", "maps.zarr",
+    "faithfulness.csv", "methods.csv", "top_channels.csv", "report_estimates.csv", "maps.zarr",
 )  # fmt: skip
 
 
@@ -118,6 +131,7 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     shown = Photographs(record.images_dir)
     averaged = averaged_predictions(record.predictions)
     facts = _facts_by_kind(record, averaged)
+    write_csv(record.path / "report_estimates.csv", _estimates(record, facts, averaged))
     part = agreement_part(record)
     drawn = FigureList()
     content = _overview(record, facts, averaged)
@@ -174,6 +188,35 @@ def _n_rated(provenance: dict[str, Any]) -> int:
     return int(rated or (provenance.get("images") or {}).get("n") or 0)
 
 
+def _estimates(
+    record: StudyRecord, facts: dict[str, pd.DataFrame], averaged: pd.DataFrame
+) -> pd.DataFrame:
+    """Everything that sentences say with an interval and that no other table holds."""
+    kind = leading_kind(record.agreement["map"]) or "ais"
+    return estimates_table(
+        [
+            *ceiling_estimates(record.provenance),
+            *level_estimates(record.agreement, record.agreement_images),
+            *side_estimates(record.agreement_images, averaged),
+            *shape_estimates(record.agreement_images, record.provenance.get("backbones", {})),
+            *dividing_estimates(facts[kind], kind),
+        ]
+    )
+
+
+def _across(record: StudyRecord) -> str:
+    """What the metrics and pairs show together, as far as the tables show anything."""
+    backbones = record.provenance.get("backbones", {})
+    found = {one.about: one for one in shape_estimates(record.agreement_images, backbones)}
+    said = [
+        observe_ssim(record.agreement, found.get(SSIM_LESS_COSINE)),
+        observe_far(record.agreement, record.differences),
+        observe_family(found.get(WITHIN_FAMILIES), backbones, record.agreement),
+        observe_near_zero(record.agreement),
+    ]
+    return " ".join(text for text in said if text)
+
+
 def _overview(
     record: StudyRecord, facts: dict[str, pd.DataFrame], averaged: pd.DataFrame
 ) -> dict[str, Any]:
@@ -195,6 +238,8 @@ def _overview(
             record.variance,
             averaged,
             [
+                ("Across metrics and pairs", _across(record)),
+                ("How coarse the maps are", observe_grids(provenance.get("backbones", {}))),
                 ("What divides them", observe_dividing(facts[kind], kind)),
                 ("Where the evidence is known", observe_found(record.localisation)),
                 (

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
-__all__ = ["kendall", "kendall_of_draws", "pearson", "spearman"]
+__all__ = ["kendall", "kendall_of_draws", "pearson", "pearson_of_draws", "spearman"]
 
 Array = NDArray[np.float64]
 _RESIDUE = 1e-12  # of the values; what a mean's rounding leaves of a constant is a thousandth
@@ -25,6 +25,35 @@ def pearson(x: Array, y: Array, axis: int = -1) -> Array:
     varies = varies & (size_b > _RESIDUE * np.sqrt((y**2).sum(axis)))
     with np.errstate(invalid="ignore", divide="ignore"):
         r = (a * b).sum(axis) / (size_a * size_b)
+    return np.where(varies, np.clip(r, -1.0, 1.0), np.nan)
+
+
+def pearson_of_draws(x: Array, y: Array, counts: Array) -> Array:
+    """Pearson's r of several samples in many draws, from how often each draw holds each image.
+
+    Parameters
+    ----------
+    x, y
+        (K, N): K pairs of samples of the same N images.
+    counts
+        (draws, N).
+
+    Returns
+    -------
+    ndarray
+        (draws, K); NaN where a side is constant.
+    """
+    a, b = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
+    total = counts.sum(1, keepdims=True)
+    mean_a, mean_b = counts @ a.T / total, counts @ b.T / total
+    covariance = counts @ (a * b).T / total - mean_a * mean_b
+    variance_a = counts @ (a**2).T / total - mean_a**2
+    variance_b = counts @ (b**2).T / total - mean_b**2
+    # What rounding leaves of a constant must not pass for variance.
+    floors = [_RESIDUE**2 * np.maximum((z**2).mean(1), np.finfo(float).tiny) for z in (x, y)]
+    varies = (variance_a > floors[0]) & (variance_b > floors[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = covariance / np.sqrt(variance_a * variance_b)
     return np.where(varies, np.clip(r, -1.0, 1.0), np.nan)
 
 

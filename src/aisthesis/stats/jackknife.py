@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-__all__ = ["left_out", "pseudo_values", "studentised_interval"]
+__all__ = ["jackknife", "left_out", "means_without", "pseudo_values", "studentised_interval"]
 
 Array = NDArray[np.float64]
 Scale = Literal["correlation", "share left"]
@@ -42,6 +42,37 @@ def left_out(n: int, seed: int = 0) -> NDArray[np.bool_]:
     group = np.empty(n, dtype=int)
     group[order] = np.arange(n) * groups // max(n, 1)
     return group[None, :] == np.arange(groups)[:, None]
+
+
+def jackknife(statistic: Callable[[NDArray[np.intp]], Array], without: NDArray[np.bool_]) -> Array:
+    """Statistics of the samples that leave images out.
+
+    Parameters
+    ----------
+    statistic
+        Gives (samples, ...) of the (samples, size) positions of the images that samples keep.
+    without
+        (groups, N) of `left_out`.
+
+    Returns
+    -------
+    ndarray
+        (groups, ...)
+    """
+    sizes, parts, places = without.sum(axis=1), [], []
+    for size in np.unique(sizes):  # samples of one size together
+        places.append(np.flatnonzero(sizes == size))
+        kept = np.nonzero(~without[places[-1]])[1]
+        parts.append(np.asarray(statistic(kept.reshape(len(places[-1]), -1))))
+    return np.concatenate(parts)[np.argsort(np.concatenate(places))] if parts else np.empty(0)
+
+
+def means_without(values: Array) -> Array:
+    """Means of columns with one image left out in turn, NaN left out: (N, K) of (N, K)."""
+    defined = np.isfinite(values)
+    filled = np.where(defined, values, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (filled.sum(axis=0) - filled) / (defined.sum(axis=0) - defined)
 
 
 def pseudo_values(values: Array, jackknifed: Array) -> Array:

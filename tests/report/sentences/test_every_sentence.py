@@ -8,7 +8,7 @@ from prose import functions_with_prose
 from reading import CHECKED
 
 for _name in ("prediction", "agreement", "noise", "method", "image", "kind", "record", "pair",
-              "template", "caption", "people"):  # fmt: skip
+              "template", "caption", "people", "option", "shape"):  # fmt: skip
     importlib.import_module(f"test_{_name}_sentences")
 
 FIXED = "text that no number of a table enters"
@@ -23,7 +23,7 @@ WITHOUT = {
             "alignment.charts.draw_curve", "alignment.charts._draw_key",
             "distribution.draw_distribution", "figure_pictures.draw_examples",
             "matrix_drawing.draw_matrix", "variance.draw_variance",
-            "known_places._main_table", "where_people_look._main_table", "methods._agreement", "methods._localisation",
+            "known_places._main_table", "where_people_look._main_table",
             "observations.observe", "overlays.colour_bar_css", "photographs.Photographs._read",
             "tables.network_rows", "write._overview", "yardsticks.yardsticks",
             "matrices._matrix", "matrices.Matrix.own_words",

@@ -24,7 +24,8 @@ WITHOUT = {
     **dict.fromkeys(("images", "ratings", "out", "image_list", "weights_dir"), PATHS),
     **dict.fromkeys(("device", "batch_size", "engine", "workers", "threads"), ENGINE),
     **dict.fromkeys(("dask.scheduler", "dask.cluster", "dask.options"), ENGINE),
-    "title": "a name",
+    "title": "a name", "human_maps.path": PATHS,
+    **{f"human_maps.{name}": "a column of its table" for name in ("image", "x", "y", "subject")},
     **{f"columns.{name}": TABLE for name in (
         "image_a", "image_b", "choice", "votes_a", "votes_b", "names", "image", "rating", "rater",
         "layout", "raters", "votes", "scale", "where", "retests", "match", "winner", "loser",
@@ -38,6 +39,7 @@ CHANGED = {
     "test": 0.3, "validation": 0.1, "explain": "all", "explainers": ["grad_cam"],
     "metrics": ["cosine"], "unrated": "explain", "masks": None, "randomised": 7,
     "bootstrap": 500, "inference_images": 100, "ensemble": True,
+    "human_maps.kind": "clicks", "human_maps.blur_px": 24.0,
     "fit.hidden": 8, "fit.dropout": 0.5, "fit.learning_rate": 0.01, "fit.weight_decay": 0.5,
     "fit.batch_size": 16, "fit.epochs": 40, "fit.patience": 3,
     "explaining.cells": 28, "explaining.integration_steps": 8, "explaining.lime_samples": 50,
@@ -67,6 +69,7 @@ def asked() -> dict[str, Any]:
     config = StudyConfig(
         images="i", ratings="r.csv", out="o", masks="m", explainers=list(EXPLAINER_TABLE),
         backbones=[{"name": "vgg16", "layer": "features.28"}], faithfulness={"images": 8}, seeds=2,
+        human_maps="h.csv",
     )  # fmt: skip
     return config.model_dump(mode="json")
 
@@ -123,7 +126,7 @@ def ran(config: dict[str, Any]) -> StudyRecord:
         predictions=pd.DataFrame({"backbone": [*labels, *ensembles]}),
         scores=pd.DataFrame({"backbone": []}), agreement=agreement,
         agreement_images=pd.DataFrame(), localisation=places if config["masks"] else places[:0],
-        faithfulness=pd.DataFrame({"n": [config["faithfulness"]["images"]]}),
+        human_maps=pd.DataFrame({"mean": [0.1]}), faithfulness=pd.DataFrame({"n": [config["faithfulness"]["images"]]}),
         cascade=pd.DataFrame({"mean": [0.1]}), differences=pd.DataFrame({"difference": [0.1]}),
         prediction_differences=pd.DataFrame({"difference": [0.1]}), **empty,
     )  # fmt: skip
@@ -138,7 +141,7 @@ def said(config: dict[str, Any]) -> str:
     "methods_fit._network", "methods_fit._transform", "methods_fit._side", "methods_fit._training",
     "methods_fit.scores_text", "methods_explainers.explainers_text",
     "methods_explainers._explainer", "methods_explainers.tests_text",
-    "methods_inference._of_images", "methods._range",
+    "methods_inference._of_images", "methods._range", "methods._human_maps",
 )  # fmt: skip
 def test_every_option_that_changes_changes_what_the_methods_say():
     before = said(asked())
