@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from aisthesis.cli import main
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import ImageFolder
+from aisthesis.judgments import triplet_agreement
 
 NAME = "miniature:resnet152"
 N = 20
@@ -178,6 +180,35 @@ def test_networks_of_other_kinds(make, tmp_path, name) -> None:
     if row["retained_by"] == "ablate":
         expected = np.corrcoef(np.corrcoef(z)[UPPER], -human[UPPER])[0, 1]
         assert row["agreement_retained"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_choices_among_three_are_compared_with_directly(planted, make, tmp_path) -> None:
+    names = list(ImageFolder(planted.images).names)[:8]
+    rng = np.random.default_rng(0)
+    rows = [
+        (*three, three[rng.integers(3)], who)
+        for who in "xy"
+        for three in combinations(names, 3)
+        if rng.random() < 0.8
+    ]
+    columns = ["image_a", "image_b", "image_c", "odd", "subject"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "t.csv", index=False)
+    keys = {"folds": 2, "repeats": 1, "sizes": 4}
+    study = make(tmp_path / "s", judgments=tmp_path / "t.csv", **keys).run()
+    row, triplets = study.agreement.iloc[0], study.inputs.similarities.triplets
+    with np.load(study.folder.dissimilarities) as held:
+        network = 1 - held[next(name for name in held.files if name.endswith("network"))]
+        judged = list(held["images"])
+    assert row["triplet_share"] == pytest.approx(triplet_agreement(network, judged, triplets))
+    assert row["n_triplets"] == len(rows) == len(triplets)
+    assert row["triplet_chance"] == pytest.approx(1 / 3)
+    assert row["triplet_ceiling_lower"] <= row["triplet_ceiling_upper"]
+    assert 0 < row["n_triplets_repeated"] < len(rows)
+    assert study.channels["triplet_importance"].abs().max() > 0
+    with study.maps(NAME) as maps:
+        assert np.isfinite(maps["triplet_place"]).all()
+        assert float(np.abs(maps["triplet_likelihood_place"]).max()) > 0
+    assert "choices among three images" in (study.folder.root / "report.html").read_text()
 
 
 def test_rdms_of_rsatoolbox_are_kept_in_the_folder(study, make, tmp_path) -> None:

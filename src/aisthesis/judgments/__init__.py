@@ -14,9 +14,16 @@ from aisthesis.judgments.similarity_ceiling import (
 )
 from aisthesis.judgments.similarity_files import SimilarityColumns
 from aisthesis.judgments.splits import Split, split
+from aisthesis.judgments.triplet_shares import (
+    Choices,
+    TripletCeiling,
+    choices_among,
+    triplet_ceiling,
+)
 from aisthesis.judgments.triplets import Triplet, triplet_agreement
 
 __all__ = [
+    "Choices",
     "NoiseCeiling",
     "Ratings",
     "Similarities",
@@ -24,7 +31,9 @@ __all__ = [
     "SimilarityColumns",
     "Split",
     "Triplet",
+    "TripletCeiling",
     "agreement_with_subjects",
+    "choices_among",
     "match",
     "most_alike",
     "nearest",
@@ -34,4 +43,5 @@ __all__ = [
     "similarity_ceiling",
     "split",
     "triplet_agreement",
+    "triplet_ceiling",
 ]

@@ -15,6 +15,7 @@ from aisthesis.errors import RequestError
 from aisthesis.judgments.folder import Folder
 from aisthesis.judgments.names import renamed
 from aisthesis.judgments.similarity_files import Matrix, SimilarityColumns, read_matrices
+from aisthesis.judgments.triplets import Triplet, renamed_triplets
 
 __all__ = ["Kind", "Similarities", "read_similarities", "similarities"]
 
@@ -50,6 +51,8 @@ class Similarities:
         What else was found out, in words.
     weights : (K, N, N), optional
         Judgments that each value rests on, where they differ: the mean over subjects counts them.
+    triplets : tuple of Triplet
+        Choices among three images, where that is what was judged.
     """
 
     names: tuple[str, ...]
@@ -60,6 +63,7 @@ class Similarities:
     n_missing: int = 0
     said: tuple[str, ...] = ()
     weights: Array | None = None
+    triplets: tuple[Triplet, ...] = ()
 
     @property
     def mean(self) -> Array:
@@ -144,7 +148,14 @@ def read_similarities(
     if folder is not None:
         found = renamed([name for matrix in matrices for name in matrix.names], folder)
         said = found.said
-        matrices = [replace(m, names=tuple(map(found, m.names))) for m in matrices]
+        matrices = [
+            replace(
+                m,
+                names=tuple(map(found, m.names)),
+                triplets=renamed_triplets(m.triplets, found),
+            )
+            for m in matrices
+        ]
     result = similarities(matrices, kind=kind)
     result = replace(result, said=(*result.said, *said))
     if folder is not None:
@@ -196,6 +207,7 @@ def similarities(matrices: Sequence[Matrix], *, kind: Kind | None = None) -> Sim
         _missing(dissimilarity),
         tuple(dict.fromkeys(line for matrix in matrices for line in matrix.said)),
         _weights(matrices, names),
+        tuple(triplet for matrix in matrices for triplet in matrix.triplets),
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from aisthesis.judgments.triplets import Triplet
 
 __all__ = ["Matrix"]
 
@@ -30,6 +33,8 @@ class Matrix:
         How many judgments each value rests on, where they differ: those of triplets.
     said : tuple of str
         What was found out or averaged, in words.
+    triplets : tuple of Triplet
+        The choices that all matrices of the source come from, with the first of them.
     """
 
     names: tuple[str, ...]
@@ -39,3 +44,4 @@ class Matrix:
     kind: Literal["similarity", "dissimilarity"] | None = None
     weights: NDArray[np.float64] | None = None
     said: tuple[str, ...] = ()
+    triplets: tuple[Triplet, ...] = ()

@@ -6,8 +6,8 @@ saw are missing, and how often a pair was seen is its weight.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,14 @@ from aisthesis.judgments.table import Row, Table
 if TYPE_CHECKING:
     from aisthesis.judgments.similarity_files import SimilarityColumns
 
-__all__ = ["Triplet", "is_triplets", "read_triplets", "triplet_agreement", "triplets_of"]
+__all__ = [
+    "Triplet",
+    "is_triplets",
+    "read_triplets",
+    "renamed_triplets",
+    "triplet_agreement",
+    "triplets_of",
+]
 
 _LETTERS = (("1", "a", "left", "first"), ("2", "b", "right", "second"), ("3", "c", "third"))
 #: Subjects who judged so many of the pairs have matrices of their own.
@@ -139,6 +146,17 @@ def _chosen(row: Row, cells: list[str], options: list[str], faults: Faults) -> l
     return [float(one) for one in hit]
 
 
+def renamed_triplets(
+    triplets: Sequence[Triplet], name: Callable[[str], str]
+) -> tuple[Triplet, ...]:
+    """The same choices among images of other names."""
+
+    def both(pair: tuple[str, str]) -> tuple[str, str]:
+        return name(pair[0]), name(pair[1])
+
+    return tuple(replace(t, pair=both(t.pair), over=tuple(map(both, t.over))) for t in triplets)
+
+
 def _triplet(
     shown: list[str], number: int, reference: bool, subject: str, weight: float
 ) -> Triplet:
@@ -176,10 +194,11 @@ def read_triplets(table: Table, columns: SimilarityColumns) -> list[Matrix]:
         if len(by_subject) > 1:
             said.append(f"{len(by_subject):,} subjects saw few of the pairs each, and are pooled")
         own = [("" if len(by_subject) > 1 else next(iter(by_subject)), chosen, seen)]
-    return [
+    matrices = [
         Matrix(tuple(names), _share(wins, n), who, table.name, "similarity", n, tuple(said))
         for who, wins, n in own
     ]
+    return [replace(matrices[0], triplets=tuple(found)), *matrices[1:]]
 
 
 def _counts(

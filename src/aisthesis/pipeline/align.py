@@ -31,6 +31,7 @@ from aisthesis.importance.similarity import (
     DenseEmbeddings,
     Embeddings,
     OwnedEmbeddings,
+    TripletScores,
     Validation,
     alignment_scores,
     best_size,
@@ -40,6 +41,7 @@ from aisthesis.importance.similarity import (
     retained_dissimilarity,
     retention_curve,
     retention_sizes,
+    triplet_scores,
     validate,
 )
 from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, Keeper, scratch_bytes
@@ -80,6 +82,8 @@ class Aligned:
         Dissimilarities of the intact and of the retained embeddings.
     record : dict
         For provenance.
+    triplets : TripletScores or None
+        Where choices among three images were judged.
     """
 
     label: str
@@ -94,6 +98,7 @@ class Aligned:
     network: NDArray[np.float64]
     kept: NDArray[np.float64]
     record: dict[str, Any]
+    triplets: TripletScores | None = None
 
 
 def align_parts(config: AlignmentConfig, inputs: AlignmentInputs) -> dict[str, str]:
@@ -208,6 +213,12 @@ def _aligned(
         )
     if scores.n_flat:
         narrator.warn(f"{label}: {scores.n_flat} images have a constant embedding; left out")
+    triplets = None
+    if inputs.choices is not None and len(inputs.choices):
+        with narrator.steps(f"{label}: triplets", embeddings.channels) as advance:
+            triplets = triplet_scores(
+                embeddings, inputs.choices, removal=config.removal, advance=advance
+            )
     seconds = round(time.perf_counter() - started, 3)
     owned = isinstance(embeddings, OwnedEmbeddings)
     how = config.retained if config.retained != "auto" else ("columns" if owned else "ablate")
@@ -248,6 +259,7 @@ def _aligned(
         network=dissimilarity_of(embeddings.intact),
         kept=kept_matrix,
         record={"scores_seconds": seconds, "retained": how, "owned": owned},
+        triplets=triplets,
     )
 
 

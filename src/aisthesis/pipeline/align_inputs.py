@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,13 @@ from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder, check_images
-from aisthesis.judgments import Similarities, SimilarityColumns, read_similarities
+from aisthesis.judgments import (
+    Choices,
+    Similarities,
+    SimilarityColumns,
+    choices_among,
+    read_similarities,
+)
 from aisthesis.judgments.understood import lines_on_similarities
 
 __all__ = ["AlignmentInputs", "read_alignment_inputs"]
@@ -53,17 +60,24 @@ class AlignmentInputs:
         """Mean dissimilarity over subjects, (N, N); NaN where nobody judged a pair."""
         return self.similarities.mean
 
+    @cached_property
+    def choices(self) -> Choices | None:
+        """Choices among three of these images; None where something else was judged."""
+        triplets = self.similarities.triplets
+        return choices_among(triplets, self.names) if triplets else None
+
     @property
     def digest(self) -> str:
         """Digest of images and judgments: changes when either does."""
         judged = np.ascontiguousarray(self.similarities.dissimilarity)
-        weights = self.similarities.weights
+        weights, judged_by = self.similarities.weights, self.similarities.triplets
         counts = [] if weights is None else [hashlib.sha256(weights.tobytes()).hexdigest()]
         return digest_of(
             [(name, self.digests[name]) for name in self.names],
             self.similarities.subjects,
             hashlib.sha256(np.nan_to_num(judged, nan=-1.0).tobytes()).hexdigest(),
             *counts,
+            *([digest_of([str(one) for one in judged_by])] if judged_by else []),
         )
 
     @property

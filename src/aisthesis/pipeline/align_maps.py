@@ -44,6 +44,18 @@ ALIGNMENT_ARRAYS = {
     "activation": (("image", "y", "x"), "mean of the layer's activations over channels"),
 }
 
+#: Where choices among three images were judged.
+TRIPLET_ARRAYS = {
+    "triplet_place": (
+        ("image", "y", "x"),
+        "share of the image's choices that similarities predict minus that without the place",
+    ),
+    "triplet_likelihood_place": (
+        ("image", "y", "x"),
+        "mean log-likelihood of the image's choices minus that without the place, in nats",
+    ),
+}
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -70,8 +82,9 @@ def write_alignment_maps(
     removed = embedding_place_plan(backbone, config.places.window, inputs.folder)
     partner = nearest(inputs.human)
     places = PlaceMaps(
-        removed, result.embeddings, inputs.human, partner, config.measure, config.places
-    )
+        removed, result.embeddings, inputs.human, partner, config.measure, config.places,
+        inputs.choices, float("nan") if result.triplets is None else result.triplets.sharpness,
+    )  # fmt: skip
     narrator.say(f"{label}: {places.record['plan']}")
     rectified = relu_follows(backbone.trunk, str(backbone.trunk_layer))
     attributes = {
@@ -82,12 +95,13 @@ def write_alignment_maps(
         "window": removed.window,
         "replace": config.places.replace,
     }
+    arrays = ALIGNMENT_ARRAYS | (TRIPLET_ARRAYS if inputs.choices is not None else {})
     partners = [names[k] if k >= 0 else "" for k in partner]
     coordinates: dict[str, Any] = {"image": names, "partner": partners}
     coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
     undefined = dict.fromkeys(("alignment", "alignment_place"), 0)
     with (
-        MapsWriter(folder.maps, label, coordinates, attributes, ALIGNMENT_ARRAYS) as writer,
+        MapsWriter(folder.maps, label, coordinates, attributes, arrays) as writer,
         narrator.steps(f"{label}: maps", len(names)) as advance,
     ):
         for start in range(0, len(names), IMAGES_A_CHUNK):

@@ -13,7 +13,8 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import PlacesConfig
 from aisthesis.images import ImageFolder
 from aisthesis.importance import PlacePlan, place_plan
-from aisthesis.importance.similarity import pair_places, place_alignment
+from aisthesis.importance.similarity import pair_places, place_alignment, place_triplets
+from aisthesis.judgments import Choices
 from aisthesis.pipeline.explain import sample_pixels
 
 __all__ = ["PlaceMaps", "embedding_place_plan"]
@@ -54,6 +55,10 @@ class PlaceMaps:
     measure : str
         Of the agreement of two rows.
     places : PlacesConfig
+    choices : Choices, optional
+        Among three of the images, whose share that is predicted has maps too.
+    sharpness : float
+        As of `TripletScores`.
     """
 
     plan: PlacePlan
@@ -62,6 +67,8 @@ class PlaceMaps:
     partner: NDArray[np.intp]
     measure: str
     places: PlacesConfig
+    choices: Choices | None = None
+    sharpness: float = float("nan")
 
     @property
     def record(self) -> dict[str, Any]:
@@ -83,7 +90,7 @@ class PlaceMaps:
         output = ablation.output.cpu().numpy()
         removed = ablation.removed.cpu().numpy()  # (n, h, w, D)
         embeddings = self.intact.copy()
-        alignment, pairs = [], []
+        alignment, pairs, triplets = [], [], []
         for image, (own, without) in enumerate(zip(output, removed, strict=True), start):
             # From the same pass as what is compared with it, so that no effect is exactly zero.
             embeddings[image] = own
@@ -91,7 +98,14 @@ class PlaceMaps:
             found = place_alignment(embeddings, self.human, image, flat, measure=self.measure)
             alignment.append(found.reshape(self.plan.shape))
             pairs.append(self._pair(image, own, flat).reshape(self.plan.shape))
-        return {"alignment_place": np.stack(alignment), "pair_place": np.stack(pairs)}
+            if self.choices is not None:
+                shares = place_triplets(embeddings, self.choices, image, flat, self.sharpness)
+                triplets.append(np.stack(shares).reshape(2, *self.plan.shape))
+        maps = {"alignment_place": np.stack(alignment), "pair_place": np.stack(pairs)}
+        if triplets:
+            share, likelihood = np.stack(triplets, axis=1)
+            maps |= {"triplet_place": share, "triplet_likelihood_place": likelihood}
+        return maps
 
     def _pair(self, image: int, own: Array, without: Array) -> Array:
         partner = self.partner[image]

@@ -15,7 +15,7 @@ from aisthesis.engine import write_csv
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import plain_errors
 from aisthesis.importance.similarity import paired_test, signed_square
-from aisthesis.judgments import agreement_with_subjects, similarity_ceiling
+from aisthesis.judgments import agreement_with_subjects, similarity_ceiling, triplet_ceiling
 from aisthesis.judgments.second_order import valid_pairs
 from aisthesis.pipeline.align import Aligned
 from aisthesis.pipeline.align_inputs import AlignmentInputs
@@ -83,7 +83,31 @@ def _alignment_row(
     for name in ("r2_full", "r2_retained", "difference"):
         test = paired_test(table[name].to_numpy(), share)
         row |= {name: test.mean, f"{name}_low": test.low, f"{name}_high": test.high}
-    return row | {"t": test.t, "p": test.p, "n_better": test.n_better}
+    row |= {"t": test.t, "p": test.p, "n_better": test.n_better}
+    return row | _triplet_columns(inputs, result)
+
+
+def _triplet_columns(inputs: AlignmentInputs, result: Aligned) -> dict[str, Any]:
+    """How many choices among three images the similarities predict, beside what anything could."""
+    scores, choices = result.triplets, inputs.choices
+    if scores is None or choices is None:
+        return {}
+    ceiling = triplet_ceiling(choices)
+    return {
+        "n_triplets": float(choices.weight.sum()),
+        "n_triplets_left_out": choices.n_left_out,
+        "triplet_share": scores.share,
+        "triplet_share_low": scores.low,
+        "triplet_share_high": scores.high,
+        "triplet_chance": choices.chance,
+        "triplet_share_retained": choices.share(1 - result.kept),
+        "n_triplets_repeated": ceiling.n,
+        "triplet_share_repeated": ceiling.repeated.share(1 - result.network),
+        "triplet_ceiling_lower": ceiling.lower,
+        "triplet_ceiling_upper": ceiling.upper,
+        "triplet_log_likelihood": scores.log_likelihood,
+        "triplet_sharpness": scores.sharpness,
+    }
 
 
 def _mean_with_subjects(network: Any, subjects: Any, measure: str) -> float:
@@ -109,7 +133,17 @@ def _channels(result: Aligned) -> pd.DataFrame:
             "share_of_folds": result.validation.selected.mean(0),
             "mean_image_importance": total / np.maximum(defined.sum(0), 1),
         }
+        | _triplet_importance(result)
     )
+
+
+def _triplet_importance(result: Aligned) -> dict[str, Any]:
+    if result.triplets is None:
+        return {}
+    return {
+        "triplet_importance": result.triplets.data_set,
+        "triplet_likelihood_importance": result.triplets.likelihood,
+    }
 
 
 def _images(inputs: AlignmentInputs, result: Aligned) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 import random_tables as made
 from reading import NUM, checks, names, read, says, table_read
 
-from aisthesis.report.alignment.words import _agreement, _validation, observations
+from aisthesis.report.alignment.words import _agreement, _triplets, _validation, observations
 from aisthesis.report.alignment.words import cautions as alignment_cautions
 from aisthesis.report.cautions import cautions
 from aisthesis.report.dendrogram import dendrogram
@@ -172,6 +172,52 @@ VALIDATED = (
     r"explains)|(?P<open>which the variation between folds could also bring about)|(?P<bare>without an "
     r"interval it may be chance))\."
 )
+
+
+TRIPLETS = (
+    rf"(?:alpha: t|T)he similarities predict (?P<share>{NUM}) of (?P<n>[\d,]+) choices among three images "
+    rf"\((?:no interval|95% interval (?P<a>{NUM}) to (?P<z>{NUM})); "
+    rf"(?P<chance>{NUM}) is chance\); (?:no question was answered twice, so there is no ceiling for it|of "
+    rf"the (?P<m>[\d,]+) answers to questions that were answered more than once they predict (?P<again>{NUM}), "
+    rf"the majority of the other answers (?P<lower>{NUM}), and nothing can predict more than (?P<upper>{NUM}))\."
+)
+NO_TRIPLETS = (
+    r"(?:alpha: t|T)he share of [\d,]+ choices among three images that the similarities predict is "
+    r"undefined\."
+)
+
+
+@checks("alignment.words._triplets")
+def test_choices_among_three():
+    for mode, rng, _ in made.generators(40, seed=34):
+        x = np.abs(made.values(rng, 5, mode))
+        low, high = (end[0] for end in made.ends(rng, x[:1], mode))
+        row = pd.Series({
+            "backbone": "alpha", "n_triplets": float(rng.integers(1, 9000)), "triplet_share": x[0],
+            "triplet_share_low": low, "triplet_share_high": high, "triplet_chance": x[1],
+            "n_triplets_repeated": 7.0, "triplet_share_repeated": x[2],
+            "triplet_ceiling_lower": x[3], "triplet_ceiling_upper": x[4]})  # fmt: skip
+        table_read()
+
+        def told(found, row=row):
+            says(found["share"], row["triplet_share"])
+            says(found["chance"], row["triplet_chance"])
+            assert int(found["n"].replace(",", "")) == row["n_triplets"]
+            ends = row[["triplet_share_low", "triplet_share_high"]].to_numpy(float)
+            assert (found["a"] is not None) == np.isfinite(ends).all()
+            if found["a"]:
+                says(found["a"], ends[0])
+                says(found["z"], ends[1])
+            names = ["triplet_share_repeated", "triplet_ceiling_lower", "triplet_ceiling_upper"]
+            assert bool(found["m"]) == np.isfinite(row[names].to_numpy(float)).all()
+            if found["m"]:
+                for key, name in zip(("again", "lower", "upper"), names, strict=True):
+                    says(found[key], row[name])
+
+        def not_told(found, row=row):
+            assert not math.isfinite(row["triplet_share"])
+
+        read(_triplets(row, True), {TRIPLETS: told, NO_TRIPLETS: not_told})
 
 
 @checks(

@@ -19,6 +19,11 @@ from aisthesis.importance.similarity.retention import (
 )
 from aisthesis.importance.similarity.scores import AlignmentScores, alignment_scores
 from aisthesis.importance.similarity.standard import dissimilarity_of
+from aisthesis.importance.similarity.triplets import (
+    TripletScores,
+    place_triplets,
+    triplet_scores,
+)
 from aisthesis.importance.similarity.validation import (
     PairedTest,
     Validation,
@@ -34,6 +39,7 @@ __all__ = [
     "Embeddings",
     "OwnedEmbeddings",
     "PairedTest",
+    "TripletScores",
     "Validation",
     "alignment_scores",
     "best_size",
@@ -43,11 +49,13 @@ __all__ = [
     "pair_places",
     "paired_test",
     "place_alignment",
+    "place_triplets",
     "ranked",
     "retained_dissimilarity",
     "retention_curve",
     "retention_curves",
     "retention_sizes",
     "signed_square",
+    "triplet_scores",
     "validate",
 ]

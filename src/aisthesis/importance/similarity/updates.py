@@ -16,7 +16,7 @@ from aisthesis.importance.similarity.embeddings import Embeddings
 from aisthesis.importance.similarity.standard import FLAT, SetUp
 from aisthesis.judgments.second_order import row_agreement, second_order
 
-__all__ = ["channel_by_channel"]
+__all__ = ["ChannelUpdate", "channel_by_channel"]
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def channel_by_channel(
     for channel in range(embeddings.channels):
         columns, by = embeddings.change(channel)
         if len(columns):
-            update = _Update(set_up, set_up.z[:, columns], by / set_up.length[:, None])
+            update = ChannelUpdate(set_up, set_up.z[:, columns], by / set_up.length[:, None])
             changed = update.data_set(removal)
             value = second_order(1 - changed, set_up.human, set_up.mask, measure=measure)
             data_set[channel] = full - float(value)
@@ -54,7 +54,7 @@ def channel_by_channel(
 
 
 @dataclass(frozen=True)
-class _Update:
+class ChannelUpdate:
     """One channel's entries, standardised z (N, m), and what is added to them, d (N, m)."""
 
     set_up: SetUp

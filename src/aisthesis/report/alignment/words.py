@@ -27,6 +27,8 @@ def observations(record: AlignmentRecord) -> list[str]:
     for _, row in table.iterrows():
         said.append(_agreement(row, len(table) > 1))
         said.append(_validation(row, len(table) > 1))
+        if "triplet_share" in table.columns:
+            said.append(_triplets(row, len(table) > 1))
     first = table.iloc[0]
     if np.isfinite(first[["ceiling_lower", "ceiling_upper"]].to_numpy(dtype=float)).all():
         said.append(
@@ -57,6 +59,29 @@ def _agreement(row: pd.Series, several: bool) -> str:
     if np.isfinite(row["agreement_subjects"]) and row["n_subjects"] > 1:
         said += f", and with single subjects at {number(row['agreement_subjects'])} on average"
     return said + "."
+
+
+def _triplets(row: pd.Series, several: bool) -> str:
+    """Say how many choices among three images are predicted, beside chance and ceiling."""
+    name = f"{row['backbone']}: the" if several else "The"
+    n = f"{row['n_triplets']:,.0f} choices among three images"
+    if not np.isfinite(row["triplet_share"]):
+        return f"{name} share of {n} that the similarities predict is undefined."
+    interval = span(row["triplet_share_low"], row["triplet_share_high"])
+    said = (
+        f"{name} similarities predict {number(row['triplet_share'])} of {n} "
+        f"({f'95% interval {interval}' if interval else 'no interval'}; "
+        f"{number(row['triplet_chance'])} is chance)"
+    )
+    bounds = row[["triplet_share_repeated", "triplet_ceiling_lower", "triplet_ceiling_upper"]]
+    if not np.isfinite(bounds.to_numpy(dtype=float)).all():
+        return f"{said}; no question was answered twice, so there is no ceiling for it."
+    share, low, high = map(number, bounds)
+    return (
+        f"{said}; of the {row['n_triplets_repeated']:,.0f} answers to questions that were "
+        f"answered more than once they predict {share}, the majority of the other answers {low}, "
+        f"and nothing can predict more than {high}."
+    )
 
 
 def _validation(row: pd.Series, several: bool) -> str:
