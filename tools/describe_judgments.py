@@ -42,7 +42,7 @@ said instead, by one key under `[columns]` (or `--column KEY=VALUE`):
 | `match` | `"auto"` | `"exact"`: names are taken as they are |
 
 Beside `[columns]`: `ratings` may be a list of files, or a folder of them, and `image_list` names the
-images of arrays that carry no names. Workbooks, SPSS and Parquet need `pip install
+images of arrays that carry no names. Workbooks, SPSS, Parquet and MATLAB 7.3 need `pip install
 aisthesis[tables]`; of a workbook the first sheet is read.
 
 - The **noise ceiling** from votes is 1 minus the mean squared standard error over the variance of

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,6 +146,26 @@ def _jspsych() -> str:
     return "\n".join(rows) + "\n"
 
 
+def _jspsych_json() -> str:
+    """As `_jspsych`, one list of trials a subject; the answer in the form of a survey."""
+    subjects = [
+        [
+            {"trial_type": "instructions", "subject": rater, "response": None},
+            *(
+                {
+                    "trial_type": "html-slider-response",
+                    "subject": rater,
+                    "stimulus": f'<img src="img/{name}">',
+                    "response": {"Q0": given[k]},
+                }
+                for name, given in GIVEN.items()
+            ),
+        ]
+        for k, rater in enumerate(RATERS)
+    ]
+    return json.dumps(subjects)
+
+
 def _psychopy() -> str:
     rows = ["participant,stimFile,slider.response,slider.rt"]
     for n, rater in enumerate(RATERS):
@@ -171,6 +192,18 @@ def _mat(folder: Path, listed: bool = True) -> None:
     savemat(folder / "mosz1.mat", {"MOSz": [[value] for value in MEANS.values()]})
     if listed:
         (folder / "names.txt").write_text("\n".join(MEANS))
+
+
+def _mat73(folder: Path) -> None:
+    """As MATLAB saves with -v7.3: HDF5 behind a block of its own, axes turned round."""
+    import h5py
+
+    with h5py.File(folder / "mosz1.mat", "w", userblock_size=512) as file:
+        values = file.create_dataset("MOSz", data=[list(MEANS.values())])
+        values.attrs["MATLAB_class"] = b"double"
+        text = file.create_dataset("about", data=[[ord(c)] for c in "means"], dtype="uint16")
+        text.attrs["MATLAB_class"] = b"char"
+    (folder / "names.txt").write_text("\n".join(MEANS))
 
 
 def _bytes(path: Path, data: bytes) -> None:
@@ -371,8 +404,26 @@ CASES = (
         "a vector of MATLAB with a list of images (AIGCIQA2023)", _mat, {"image_list": "names.txt"}
     ),
     Case(
+        "a vector of MATLAB 7.3 with a list of images",
+        _mat73,
+        {"image_list": "names.txt"},
+    ),
+    Case(
         "an experiment by jsPsych: HTML, other trials",
         {"data.csv": _jspsych()},
+        {
+            "image": "stimulus",
+            "rating": "response",
+            "rater": "subject",
+            "where": {"trial_type": "html-slider-response"},
+        },
+        layout="ratings",
+        ceiling=True,
+        says="16 of 20 rows have trial_type = html-slider-response",
+    ),
+    Case(
+        "an experiment by jsPsych in JSON, a list of trials a subject",
+        {"data.json": _jspsych_json()},
         {
             "image": "stimulus",
             "rating": "response",
@@ -412,6 +463,18 @@ CASES = (
 )
 
 REFUSED = (
+    Case(
+        "JSON that is no list of trials",
+        {"data.json": '[["a.jpg", 3], ["b.jpg", 4]]'},
+        rating={},
+        says="expected a list of trials",
+    ),
+    Case(
+        "JSON that is cut short",
+        {"data.json": '[{"image": "a.jpg", "rating": 3}, {"ima'},
+        rating={},
+        says="data.json is not valid JSON",
+    ),
     Case(
         "an image twice",
         {"r.csv": "image,rating\na.jpg,1\nb.jpg,2\na.jpg,3\n"},

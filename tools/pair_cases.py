@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -80,6 +81,43 @@ def _meadows(folder: Path) -> None:
     savemat(folder / "tree.mat", {"rdmutv": [list(NEAR.values())], "stimuli": stimuli})
 
 
+#: Where a person put the images of a first arrangement; in a second some of them, elsewhere and
+#: three times as far apart.
+_PLACES = {"a": 0.0, "b": 1.0, "c": 3.0, "d": 6.0}
+_RMS = (84 / 6) ** 0.5
+APART = {
+    a + b: abs(_PLACES[a] - _PLACES[b]) / _RMS for a in "abcd" for b in "abcd" if a < b
+}  # fmt: skip
+
+
+def _tree(rdm: bool) -> dict[str, Any]:
+    stimuli = [{"id": f"s{name}", "name": name} for name in "abcd"]
+    trials = [
+        {"positions": [{"id": f"s{name}", "x": 0.0, "y": x} for name, x in _PLACES.items()]},
+        {"positions": [{"id": f"s{n}", "x": 5 - 3 * _PLACES[n], "y": 2.0} for n in "bcd"]},
+        {"positions": [{"id": "sa", "x": 1.0, "y": 1.0}]},
+    ]
+    task = {"task": {"name": "arrange", "task_type": "multiarrange"}, "stimuli": stimuli}
+    held = {"rdm": list(NEAR.values())} if rdm else {"trials": trials}
+    survey = {"task": {"name": "age", "task_type": "survey"}, "stimuli": []}
+    return {"tasks": [survey, task | held]}
+
+
+def _mat73(folder: Path) -> None:
+    """As MATLAB saves with -v7.3: names are a cell array of references."""
+    import h5py
+
+    with h5py.File(folder / "judged.mat", "w", userblock_size=512) as file:
+        rdm = file.create_dataset("rdm", data=_matrix().to_numpy().T)
+        rdm.attrs["MATLAB_class"] = b"double"
+        cells = file.create_dataset("images", (4, 1), dtype=h5py.ref_dtype)
+        cells.attrs["MATLAB_class"] = b"cell"
+        for k, name in enumerate(IMAGES):
+            text = file.create_dataset(f"#refs#/{k}", data=[[ord(c)] for c in name], dtype="uint16")
+            text.attrs["MATLAB_class"] = b"char"
+            cells[k, 0] = text.ref
+
+
 PAIR_CASES = (
     PairCase(
         "pairs, a row each",
@@ -103,6 +141,18 @@ PAIR_CASES = (
     ),
     PairCase("a matrix of NumPy with a list of images", _npy, {"image_list": "names.txt"}),
     PairCase("Meadows", _meadows, says="lacking the extension"),
+    PairCase(
+        "Meadows, trees with dissimilarities, of several people",
+        {"tree.json": json.dumps({"wise-ant": _tree(rdm=True), "calm-bee": _tree(rdm=True)})},
+        says="2 matrices of 4 images",
+    ),
+    PairCase(
+        "Meadows, a tree with the trials of multiple arrangement",
+        {"tree.json": json.dumps(_tree(rdm=False))},
+        dissimilarity=APART,
+        says="2 arrangements of tree make one matrix",
+    ),
+    PairCase("a matrix of MATLAB 7.3 with its names", _mat73),
     PairCase(
         "odd one out of three",
         {"t.csv": "image_a,image_b,image_c,odd\na.jpg,b.jpg,c.jpg,c.jpg\na.jpg,b.jpg,d.jpg,3\n"},

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import tokenize
 import zipfile
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.judgments.rsa import read_apart
 from aisthesis.judgments.similarity_matrix import Matrix
 
 __all__ = ["load_arrays", "read_arrays", "texts_of"]
@@ -162,12 +165,24 @@ def _load_mat(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         head = file.read(520)
     if _HDF5 in head:
-        raise RequestError(f"{path} is a MATLAB 7.3 file; save it with `save(..., '-v7')` instead")
+        return _load_hdf5(path)
     try:
         found = loadmat(path, simplify_cells=True)
     except (MatReadError, *_BROKEN) as error:
         raise RequestError(f"{path} cannot be read as a MATLAB file ({error})") from None
     return {k: np.asarray(v) for k, v in found.items() if not k.startswith("__")}
+
+
+def _load_hdf5(path: Path) -> dict[str, Any]:
+    """Every variable of a MATLAB 7.3 file that is numbers or text."""
+    if find_spec("h5py") is None:
+        raise RequestError(
+            f"{path.name} is a MATLAB 7.3 file, and reading it needs h5py; install it with "
+            "`pip install aisthesis[tables]`, or save the file with `save(..., '-v7')`"
+        )
+    answer = io.BytesIO(read_apart(path, "mat_reader.py", "what MATLAB saves"))
+    with np.load(answer, allow_pickle=False) as held:
+        return {name: held[name] for name in held.files}
 
 
 def _own_names(arrays: dict[str, Any]) -> list[str] | None:

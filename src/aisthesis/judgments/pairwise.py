@@ -95,7 +95,8 @@ def scaled(choices: Sequence[Choice], source: str, *, seed: int = 0) -> Scaled:
         f"{total:,.0f} choices between {pairs:,} of the {n * (n - 1) // 2:,} pairs of {n:,} images "
         f"({ties:,.0f} ties, half a win each; {again:,} pairs judged more than once, in either "
         "order), scaled by Bradley-Terry: ratings are log odds with mean 0, standard error "
-        f"{mean['se'].median():.2g} (median)"
+        f"{mean['se'].median():.2g} (median), by which the scale's reliability is "
+        f"{_reliability(mean):.2f}"
     ]
     if not strong:
         said.append(
@@ -103,6 +104,12 @@ def scaled(choices: Sequence[Choice], source: str, *, seed: int = 0) -> Scaled:
             "to have won 1/N of a choice each against one another"
         )
     return Scaled(mean, _ceiling(choices, names, prior, seed), tuple(said))
+
+
+def _reliability(mean: pd.DataFrame) -> float:
+    """Share of the ratings' variance that is not their errors'; NaN for equal ratings."""
+    variance = float(mean["rating"].var())
+    return 1 - float((mean["se"] ** 2).mean()) / variance if variance > 0 else math.nan
 
 
 def _wins(choices: Sequence[Choice], names: Sequence[str]) -> Array:

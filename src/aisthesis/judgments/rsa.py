@@ -20,7 +20,7 @@ from scipy.spatial.distance import squareform
 from aisthesis.errors import RequestError, or_list
 from aisthesis.judgments.similarity_matrix import Matrix
 
-__all__ = ["from_rdms", "is_rdms", "read_rdms"]
+__all__ = ["from_rdms", "is_rdms", "read_apart", "read_rdms"]
 
 #: A file that has not been read after so long is taken for damaged: the C library can turn in
 #: circles on one that lies.
@@ -53,7 +53,7 @@ def read_rdms(path: Path, names: list[str] | None, descriptor: str | None) -> li
             f"reading {path.name} needs h5py; install it with `pip install aisthesis[rsa]`"
         )
     try:
-        with np.load(io.BytesIO(_read_apart(path)), allow_pickle=False) as held:
+        with np.load(io.BytesIO(read_apart(path)), allow_pickle=False) as held:
             pairs, about = held["dissimilarities"], json.loads(str(held["about"]))
         matrices = np.stack([squareform(row, checks=False) for row in np.atleast_2d(pairs)])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -64,15 +64,26 @@ def read_rdms(path: Path, names: list[str] | None, descriptor: str | None) -> li
     )  # fmt: skip
 
 
-def _read_apart(path: Path) -> bytes:
-    """What `rdm_reader` says of a file, in a process that may end or never end on it.
+def read_apart(
+    path: Path, reader: str = "rdm_reader.py", holds: str = "RDMs of rsatoolbox"
+) -> bytes:
+    """What a reader of HDF5 says of a file, in a process that may end or never end on it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    reader : str
+        A script beside this module.
+    holds : str
+        What the file should hold, for messages.
 
     Raises
     ------
     RequestError
         If it says nothing within `READ_S` seconds, or ends without an answer.
     """
-    command = [sys.executable, "-P", str(Path(__file__).with_name("rdm_reader.py"))]
+    command = [sys.executable, "-P", str(Path(__file__).with_name(reader))]
     try:
         done = subprocess.run(
             [*command, str(path.absolute())],
@@ -81,12 +92,12 @@ def _read_apart(path: Path) -> bytes:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise RequestError(
-            f"{path} is damaged: reading it had not ended after {READ_S:.0f} s; save the RDMs again"
+            f"{path} is damaged: reading it had not ended after {READ_S:.0f} s; save it again"
         ) from None
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.decode("utf-8", "replace") if done.returncode == 3 else "the reader broke"
-    raise RequestError(f"{path} does not hold RDMs of rsatoolbox ({said[:_LONGEST].strip()})")
+    raise RequestError(f"{path} does not hold {holds} ({said[:_LONGEST].strip()})")
 
 
 def from_rdms(

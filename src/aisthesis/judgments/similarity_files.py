@@ -15,14 +15,17 @@ from aisthesis.errors import RequestError, quoted
 from aisthesis.judgments.array_files import read_arrays
 from aisthesis.judgments.cells import MISSING, image_name
 from aisthesis.judgments.image_list import read_image_list
+from aisthesis.judgments.json_files import is_meadows, load_json, read_meadows
 from aisthesis.judgments.rsa import from_rdms, is_rdms, read_rdms
 from aisthesis.judgments.similarity_matrix import Matrix
 from aisthesis.judgments.table import Row, Table, read_table
+from aisthesis.judgments.table_files import read_any_table
 from aisthesis.judgments.triplets import is_triplets, read_triplets
 
 __all__ = ["Matrix", "SimilarityColumns", "holds_pairs", "read_matrices"]
 
 _TEXT = (".csv", ".tsv", ".txt")
+_JSON = (".json", ".jsonl")
 _ARRAYS = (".npy", ".npz", ".mat")
 _RDMS = (".h5", ".hdf5")
 _PICKLES = (".pkl", ".pickle")
@@ -109,7 +112,7 @@ def read_matrices(
     return matrices
 
 
-_KNOWN = "judgments come as .csv, .tsv, .npy, .npz, .mat, or RDMs saved by rsatoolbox as .hdf5"
+_KNOWN = "judgments come as .csv, .tsv, .json, .npy, .npz, .mat, or RDMs of rsatoolbox as .hdf5"
 
 
 def _why_not_pickle(path: Path) -> str:
@@ -122,6 +125,8 @@ def _reader(path: Path) -> Callable[..., list[Matrix]] | None:
     suffix = path.suffix.lower()
     if suffix in _TEXT:
         return _read_text
+    if suffix in _JSON:
+        return _read_json
     if suffix in _ARRAYS:
         return _read_arrays
     return _read_rdms if suffix in (*_RDMS, *_PICKLES) else None
@@ -143,7 +148,19 @@ def _read_text(
     path: Path, names: list[str] | None, _variable: str | None, columns: SimilarityColumns
 ) -> list[Matrix]:
     wanted = (columns.image_a, columns.image_b, columns.reference)
-    table = read_table(path, wanted, columns.names)
+    return _of_table(read_table(path, wanted, columns.names), path, columns)
+
+
+def _read_json(
+    path: Path, _names: list[str] | None, _variable: str | None, columns: SimilarityColumns
+) -> list[Matrix]:
+    held = load_json(path)
+    if is_meadows(held):
+        return read_meadows(held, path)
+    return _of_table(read_any_table(path, (columns.image_a, columns.image_b)), path, columns)
+
+
+def _of_table(table: Table, path: Path, columns: SimilarityColumns) -> list[Matrix]:
     if is_triplets(table, columns):
         return read_triplets(table, columns)
     if columns.image_a in table.columns and columns.image_b in table.columns:

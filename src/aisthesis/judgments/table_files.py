@@ -14,15 +14,17 @@ import pandas as pd
 
 from aisthesis.errors import RequestError
 from aisthesis.judgments.array_files import load_arrays, texts_of
+from aisthesis.judgments.json_files import json_trials
 from aisthesis.judgments.table import Row, Table, read_table
 
 __all__ = ["ENDINGS", "read_any_table"]
 
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
 _ARRAYS = (".mat", ".npy", ".npz")
+_JSON = (".json", ".jsonl")
 _TEXT = (".csv", ".tsv", ".txt", ".dat")
 #: Files in a folder that are taken for tables.
-ENDINGS = (*_TEXT, *_WORKBOOKS, ".sav", ".zsav", ".parquet", *_ARRAYS)
+ENDINGS = (*_TEXT, *_WORKBOOKS, ".sav", ".zsav", ".parquet", *_JSON, *_ARRAYS)
 
 
 def read_any_table(
@@ -39,6 +41,7 @@ def read_any_table(
     ----------
     path
         Text (see `read_table`), a workbook's first sheet (.xlsx, .xls, .ods), SPSS (.sav), Parquet,
+        JSON (a list of trials, as jsPsych exports it),
         or arrays (.mat, .npy, .npz): a vector with a value an image, or a matrix.
     wanted
         Column names that may be in the header.
@@ -59,6 +62,7 @@ def read_any_table(
     readers: dict[str, Callable[[], pd.DataFrame]] = {
         **dict.fromkeys(_WORKBOOKS, lambda: _workbook(path, bool(names))),
         **dict.fromkeys((".sav", ".zsav"), lambda: _spss(path)),
+        **dict.fromkeys(_JSON, lambda: json_trials(path)),
         ".parquet": lambda: pd.read_parquet(path),
         **dict.fromkeys(_ARRAYS, lambda: _arrays(path, variable, images)),
     }

@@ -309,6 +309,7 @@ def _prediction_rows(inputs: Inputs, label: str, values: NDArray[np.float64]) ->
                     "split": _split_of_images(inputs, number),
                     "rating": inputs.rating,
                     "prediction": prediction,
+                    **inputs.errors,
                 }
             )
         )

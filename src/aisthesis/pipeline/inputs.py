@@ -70,6 +70,15 @@ class Inputs:
             "ratings": digest_of(self.rating.tolist()),
         }
 
+    @property
+    def errors(self) -> dict[str, NDArray[np.float64]]:
+        """`rating_se`, the standard error of each rating, where choices give it; else nothing."""
+        mean = self.ratings.mean
+        if "se" not in mean:
+            return {}
+        by_name = dict(zip(mean["image"], mean["se"], strict=True))
+        return {"rating_se": np.array([by_name.get(name, np.nan) for name in self.names])}
+
     def chunks(self, index: NDArray[np.intp], size: int) -> list[Chunk]:
         """Cut images, given by their indices, into chunks of so many."""
         return [
