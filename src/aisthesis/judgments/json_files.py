@@ -114,13 +114,14 @@ def _is_arrangement(task: Any) -> bool:
 
 
 def _of_task(task: Mapping[str, Any], subject: str, source: str) -> Matrix:
+    said: tuple[str, ...] = ()
     try:
         stimuli = task["stimuli"]
         names = tuple(str(one["name"]) for one in stimuli)
         ids = {str(one.get("id", one["name"])): k for k, one in enumerate(stimuli)}
         ids |= {name: k for k, name in enumerate(names)}
         if task.get("rdm"):
-            values, said = _of_pairs(task["rdm"], len(names), source), ()
+            values = _of_pairs(task["rdm"], len(names), source)
         else:
             trials = [_of_trial(trial, ids) for trial in task["trials"]]
             trials = [trial for trial in trials if len(trial[0]) > 1]

@@ -123,9 +123,8 @@ def choices_among(triplets: Sequence[Triplet], names: Sequence[str]) -> Choices:
         if any(-1 in pair for pair in pairs):
             n_left_out += triplet.weight
             continue
-        chosen, *over = (tuple(sorted(pair)) for pair in pairs)
-        over = [*sorted(over), (-1, -1)][:2]
-        held[(chosen, *over)] += triplet.weight  # type: ignore[index]
+        chosen, *over = ((min(a, b), max(a, b)) for a, b in pairs)
+        held[(chosen, *[*sorted(over), (-1, -1)][:2])] += triplet.weight
     found = np.array(list(held), dtype=np.intp).reshape(-1, 3, 2)
     weight = np.array(list(held.values()), dtype=np.float64)
     return Choices(found[..., 0], found[..., 1], weight, n_left_out)
