@@ -12,6 +12,7 @@ import pandas as pd
 from aisthesis.explainer_names import BASE, CONTROLS
 from aisthesis.faithfulness.measures import FAITHFULNESS_MEASURES
 from aisthesis.report.method_ranks import MethodRanks, method_ranks
+from aisthesis.report.methods_verdict import verdict
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import EVIDENCE, leading_kind
 from aisthesis.report.tables import Value, any_table
@@ -61,6 +62,8 @@ class OtherMethods:
         `faithfulness.csv`.
     baseline : str
         That of the main table.
+    verdict : str
+        Which methods beat random maps, in a sentence; empty where that is not tested.
     """
 
     sentences: list[tuple[str, str]]
@@ -72,6 +75,7 @@ class OtherMethods:
     all_header: list[str]
     all_rows: list[list[Value]]
     baseline: str
+    verdict: str = ""
 
 
 def other_methods(record: StudyRecord) -> OtherMethods | None:
@@ -103,6 +107,7 @@ def other_methods(record: StudyRecord) -> OtherMethods | None:
         all_header,
         all_rows,
         baseline,
+        verdict(table, [name for name in methods if name not in _CONTROLS], baseline),
     )
 
 

@@ -15,6 +15,8 @@ from aisthesis.report.faithfulness import _sentence, other_methods
 from aisthesis.report.known_places import _sentence as _finding
 from aisthesis.report.known_places import observe_agreeing_pair, observe_wrong
 from aisthesis.report.method_ranks import method_ranks
+from aisthesis.report.methods_verdict import verdict
+from aisthesis.report.wording import KIND_NAMES
 
 SIGNS = (
     ("deletion_positive", "removing what it ranks highest lowers the prediction", "a random map does"),
@@ -350,3 +352,52 @@ def test_cells_of_the_table_of_methods_are_means_over_networks_with_their_range(
             low, high = cell.interval.split(" to ")
             says(low, own.min())
             says(high, own.max())
+
+
+VERDICT = (
+    r"By deletion with the baseline blur, on (?P<n>\d+) networks?, against random maps on the same "
+    r"images: (?P<parts>.+)\. Which method is best is not tested\."
+)
+
+
+@checks("methods_verdict.verdict")
+def test_which_methods_beat_random_maps():
+    rng = np.random.default_rng(11)
+    methods, networks = ["lime", "grad_cam", "occlusion"], ["a", "b", "c"]
+    for _ in range(60):
+        middle = rng.normal(0, 1, (3, 3)).round(2)
+        half = rng.choice([0.1, 0.7, np.nan], (3, 3))
+        table = pd.DataFrame([
+            {"backbone": b, "method": m, "measure": "deletion_positive", "baseline": "blur",
+             "control": control, "difference": middle[i, j],
+             "difference_low": middle[i, j] - half[i, j] if control == "random" else 9.0,
+             "difference_high": middle[i, j] + half[i, j] if control == "random" else 9.0}
+            for i, m in enumerate(methods) for j, b in enumerate(networks)
+            for control in ("centre", "random")
+        ])  # fmt: skip
+        table_read()
+        tested = np.isfinite(half)
+        if not tested.any():
+            assert verdict(table, methods, "blur") == ""
+            continue
+
+        def told(found, middle=middle, half=half, tested=tested):
+            assert int(found["n"]) == tested.any(axis=0).sum()
+            expected: dict[str, list[str]] = {}
+            for i, name in enumerate(KIND_NAMES[method] for method in methods):
+                n = int(tested[i].sum())
+                if not n:
+                    continue
+                more = int((middle[i] - half[i] > 0).sum())
+                less = int((middle[i] + half[i] < 0).sum())
+                key = ("better on every network" if more == n else "better on some" if more
+                       else "not shown to be better on any")  # fmt: skip
+                share = f" ({more} of {n})" if 0 < more < n else ""
+                expected.setdefault(key, []).append(f"{name}{share}")
+                if less:
+                    expected.setdefault("worse on some", []).append(f"{name} ({less} of {n})")
+            parts = dict(part.split(": ") for part in found["parts"].split("; "))
+            assert {key: names(said) for key, said in parts.items()} == expected
+
+        read(verdict(table, methods, "blur"), {VERDICT: told})
+    assert verdict(pd.DataFrame(), methods, "blur") == ""
