@@ -29,11 +29,15 @@ docs: $(VENV)/.installed-dev
 audit: $(VENV)/.installed-dev
 	$(BIN)/python tools/audit.py
 
+# Ours against others, both sides in one run each; then docs/benchmarks.md from their results.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/ablation.py
 	$(BIN)/python benchmarks/agreement.py
 	$(BIN)/python benchmarks/alignment.py
 	$(BIN)/python benchmarks/one_shot.py
+	$(BIN)/python benchmarks/occlusion.py
+	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/page.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -48,3 +49,9 @@ def test_a_development_install_brings_what_the_make_targets_run() -> None:
     ]
     assert {"test", "docs"} <= set(re.findall(r"\w+", extras["dev"][0]))
     assert any(one.startswith("mkdocs-material") for one in extras["docs"])
+
+
+def test_the_page_of_benchmarks_says_what_the_result_files_say() -> None:
+    page = runpy.run_path(str(ROOT / "benchmarks" / "page.py"))["page"]()
+    kept = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert kept == page, "run `python benchmarks/page.py`"
