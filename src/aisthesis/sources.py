@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["imported_names", "module_file"]
+__all__ = ["imported_names", "module_file", "names_of"]
 
 
 def module_file(root: Path, module: str) -> Path | None:
@@ -26,12 +26,18 @@ def imported_names(tree: ast.AST, package: str = "") -> Iterator[tuple[str, str]
         Of the source, which relative imports are relative to.
     """
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".") if package else []
-                kept = parents[: len(parents) - node.level + 1]
-                base = ".".join([*kept, *([base] if base else [])])
-            yield from ((base, alias.name) for alias in node.names)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from names_of(node, package)
+
+
+def names_of(node: ast.Import | ast.ImportFrom, package: str = "") -> Iterator[tuple[str, str]]:
+    """What one statement imports, as `imported_names` gives it."""
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, "") for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        parents = package.split(".") if package else []
+        kept = parents[: len(parents) - node.level + 1]
+        base = ".".join([*kept, *([base] if base else [])])
+    yield from ((base, alias.name) for alias in node.names)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
+from skimage.metrics import structural_similarity
 
-from aisthesis.agreement import chance_level, disattenuated, pair_values, single_seed_cosines
+from aisthesis.agreement import (
+    chance_level,
+    disattenuated,
+    pair_values,
+    single_seed_cosines,
+    variance_components,
+)
 from aisthesis.agreement.registration import common_part, compared_share, onto_part
 from aisthesis.errors import RequestError
 
@@ -128,3 +135,51 @@ def test_boxes_of_every_network_and_image_are_wanted(maps):
         pair_values(maps, ["cosine"], boxes={"a": BOXES["a"]})
     with pytest.raises(RequestError, match="each of 3 images, got 2"):
         pair_values(maps, ["cosine"], boxes={name: one[:2] for name, one in BOXES.items()})
+
+
+def one_window(n):
+    """Boxes of n photographs of one size, and the part that both networks saw of each."""
+    boxes = {"a": np.tile([40.0, 0, 440, 400], (n, 1)), "b": np.tile([65.0, 25, 465, 425], (n, 1))}
+    return boxes, common_part(list(boxes.values()))
+
+
+def test_one_part_of_every_map_is_compared_on_its_cells_as_on_its_pixels():
+    rng = np.random.default_rng(3)
+    maps = {"a": rng.normal(size=(4, 14, 9)), "b": rng.normal(size=(4, 7, 7))}
+    boxes, part = one_window(4)
+    cells = {name: onto_part(one, boxes[name], part)[:] for name, one in maps.items()}
+    pixels = {name: np.asarray(one) for name, one in cells.items()}
+    assert cells["a"].shape == (4, 14, 9)
+    assert pixels["a"].shape == (4, 224, 224)
+    names = ["cosine", "ssim", "ssim_gaussian", "emd", "spearman", "top10_iou"]
+    values = pair_values(maps, names, boxes=boxes)["value"].to_numpy().reshape(4, -1)
+    np.testing.assert_allclose(
+        values, pair_values(pixels, names)["value"].to_numpy().reshape(4, -1), atol=2e-6
+    )
+    a, b = ((one[0] - one[0].mean()) / one[0].std() for one in pixels.values())
+    limits = max(a.max(), b.max()) - min(a.min(), b.min())
+    assert values[0, 1] == pytest.approx(structural_similarity(a, b, data_range=limits), abs=1e-7)
+    chances = [
+        chance_level(one, ["ssim", "cosine"], n_permutations=9, boxes=given)["chance"]
+        for one, given in ((maps, boxes), (pixels, None))
+    ]
+    np.testing.assert_allclose(*chances, atol=1e-6)
+
+
+def test_single_seeds_of_one_part_too():
+    rng = np.random.default_rng(4)
+    single = {"a": rng.normal(size=(3, 5, 8, 8)), "b": rng.normal(size=(2, 5, 7, 7))}
+    boxes, part = one_window(5)
+    framed = {name: onto_part(one, boxes[name], part) for name, one in single.items()}
+    pixels = {name: np.asarray(one[:, :]) for name, one in framed.items()}
+    cosines = single_seed_cosines(single, boxes=boxes)
+    on_pixels = single_seed_cosines(pixels)
+    np.testing.assert_allclose(cosines.between, on_pixels.between, atol=1e-9)
+    np.testing.assert_allclose(cosines.within_both(0), on_pixels.within, atol=1e-9)
+    np.testing.assert_allclose(
+        *(
+            variance_components(one, n_boot=20)[["share", "low", "high"]]
+            for one in (framed, pixels)
+        ),
+        atol=1e-9,
+    )

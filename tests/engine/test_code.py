@@ -14,7 +14,7 @@ def package(tmp_path, monkeypatch):
     for folder in ("pipeline", "maths", "engine"):
         (root / folder).mkdir(parents=True)
     monkeypatch.setattr(code, "_ROOT", tmp_path)
-    names = ("source_digest", "modules_behind", "_parsed", "_named", "_statements")
+    names = ("source_digest", "modules_behind", "_source", "_file", "_imports", "_statements")
     caches = [getattr(code, name) for name in (*names, "_libraries_behind")]
 
     def write(name: str, text: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import linkage
 
 from aisthesis.agreement.metrics import metric
 from aisthesis.agreement.summary import by_image
@@ -19,7 +19,7 @@ __all__ = ["cluster_backbones"]
 
 _PAIR = ["backbone_a", "backbone_b"]
 _COLUMNS = ["step", "left", "right", "members", "distance", "support"]
-Cluster = frozenset[int]
+Members = NDArray[np.bool_]
 
 
 def cluster_backbones(values: pd.DataFrame, seed: int = 0, n_boot: int = 1000) -> pd.DataFrame:
@@ -81,21 +81,22 @@ def _merges_with_support(
     drawn = resampled_means(matrix, seed, n_boot)
     mean, drawn = (1 - one[..., order] if higher else one[..., order] for one in (mean, drawn))
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
-    found = Counter(cluster for one in drawn for *_, cluster, _ in _merges(one))
+    found = Counter(one.tobytes() for one in _merges(drawn).members.reshape(-1, len(backbones)))
 
-    def told(cluster: Cluster) -> str:
-        return "|".join(backbones[member] for member in sorted(cluster))
+    def told(cluster: Members) -> str:
+        return "|".join(backbones[member] for member in np.flatnonzero(cluster))
 
+    left, members, distances = (one[0] for one in _merges(mean[None]))
     merges: list[dict[str, Any]] = [
         {
-            "step": step,
-            "left": told(left),
-            "right": told(right),
-            "members": told(cluster),
-            "distance": distance,
-            "support": found[cluster] / len(drawn) if len(drawn) else np.nan,
+            "step": step + 1,
+            "left": told(left[step]),
+            "right": told(members[step] & ~left[step]),
+            "members": told(members[step]),
+            "distance": distances[step],
+            "support": found[members[step].tobytes()] / len(drawn) if len(drawn) else np.nan,
         }
-        for step, (left, right, cluster, distance) in enumerate(_merges(mean), start=1)
+        for step in range(len(members))
     ]
     return pd.DataFrame(merges, columns=_COLUMNS)
 
@@ -116,13 +117,36 @@ def _condensed_order(rows: pd.DataFrame, backbones: list[str]) -> NDArray[np.int
     return np.array([place[pair] for pair in wanted])
 
 
-def _merges(distances: NDArray[np.float64]) -> list[tuple[Cluster, Cluster, Cluster, float]]:
-    """Clusters merged at each step, the one with the earlier backbone first, and how far apart."""
-    tree = linkage(distances, method="average")
-    clusters = [frozenset((leaf,)) for leaf in range(len(tree) + 1)]
-    merges = []
-    for first, second, distance, _ in tree.tolist():
-        left, right = sorted((clusters[int(first)], clusters[int(second)]), key=min)
-        clusters.append(left | right)
-        merges.append((left, right, left | right, distance))
-    return merges
+class _Merges(NamedTuple):
+    """Of many clusterings of the same n backbones, the n - 1 merges of each."""
+
+    left: Members  # (draws, n - 1, n): members of the cluster with the earlier backbone
+    members: Members  # (draws, n - 1, n): of both together
+    distance: NDArray[np.float64]  # (draws, n - 1)
+
+
+def _merges(condensed: NDArray[np.float64]) -> _Merges:
+    """Merge the two closest clusters, step by step, in every draw at once.
+
+    Of equal distances the one between the earlier backbones comes first, in draws and sample alike.
+    """
+    draws, n = len(condensed), (1 + math.isqrt(1 + 8 * condensed.shape[1])) // 2
+    every, (i, j) = np.arange(draws), np.triu_indices(n, 1)
+    distance = np.full((draws, n, n), np.inf)
+    distance[:, i, j] = distance[:, j, i] = condensed
+    members = np.broadcast_to(np.eye(n, dtype=bool), (draws, n, n)).copy()
+    size = np.ones((draws, n))
+    steps = []
+    for _ in range(n - 1):
+        # A cluster stands where its earliest backbone does, so the first of two is the left one.
+        a, b = np.divmod(distance.reshape(draws, n * n).argmin(axis=1), n)
+        left, apart = members[every, a].copy(), distance[every, a, b]
+        size_a, size_b = size[every, a, None], size[every, b, None]
+        joined = (size_a * distance[every, a] + size_b * distance[every, b]) / (size_a + size_b)
+        joined[every, a] = np.inf
+        distance[every, a], distance[every, :, a] = joined, joined
+        distance[every, b], distance[every, :, b] = np.inf, np.inf
+        members[every, a] |= members[every, b]
+        size[every, a] += size[every, b]
+        steps.append((left, members[every, a], apart))
+    return _Merges(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))

@@ -7,7 +7,8 @@ the grid, all of them where the maps are few. Each window is exact; only their n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,7 +18,6 @@ from torch import Tensor
 from aisthesis.agreement.ranks import sorted_pixels, standard_ranks, top_pixels
 from aisthesis.agreement.stack import MapStack
 from aisthesis.agreement.structure import GAUSSIAN, K1, K2, UNIFORM, Window
-from aisthesis.maps import interpolation_matrix
 
 __all__ = ["cross_emd", "cross_spearman", "cross_ssim", "cross_ssim_gaussian", "cross_top10_iou"]
 
@@ -28,6 +28,8 @@ SSIM_EXACT = 12_000_000
 #: And how many there are to be of more comparisons, within the least and most along an axis.
 SSIM_AT_MOST = 20_000_000
 SSIM_FEWEST, SSIM_MOST = 20, 56
+#: Values of one kind that are computed together: few enough for the processor's cache.
+CACHED = 1 << 16
 #: Maps whose pixels are held at a time.
 MAPS_AT_ONCE = 16
 
@@ -61,15 +63,18 @@ def cross_ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
     least_a, most_a = a.once(_extremes)
     least_b, most_b = b.once(_extremes)
     joint = torch.maximum(most_a[:, None], most_b) - torch.minimum(least_a[:, None], least_b)
-    c1, c2 = (K1 * joint).square(), (K2 * joint).square()
+    c1, c2 = (K1 * joint).square().float(), (K2 * joint).square().float()
     windows = a.size_px - len(window.weights) + 1
     window.matrix(a.size_px)  # refuses a grid that is smaller than the window
     along = _along(windows, len(a) * len(b))
-    starts = ((np.arange(along) + 0.5) * windows / along).astype(int)
+    spread = _Spread(window, along, windows)
+    of_a, of_b = (tuple(part.movedim(0, 1) for part in one.once(spread.taken)) for one in (a, b))
     total = torch.zeros(len(a), len(b), dtype=torch.float64, device=a.small.device)
-    for row in starts:
-        of_a, of_b = (_windows(one, window, int(row), starts) for one in (a, b))
-        total += _similarity(of_a, of_b, c1, c2).sum(dim=0)
+    at_once = max(1, CACHED // max(1, len(a) * len(b)))
+    for start in range(0, along**2, at_once):
+        some = slice(start, start + at_once)
+        similar = _similarity([x[some] for x in of_a], [x[some] for x in of_b], c1, c2)
+        total += similar.sum(dim=0)
     return total / along**2
 
 
@@ -86,37 +91,56 @@ def cross_ssim_gaussian(a: MapStack, b: MapStack) -> Tensor:
     return cross_ssim(a, b, GAUSSIAN)
 
 
-def _windows(
-    stack: MapStack, window: Window, row: int, starts: np.ndarray
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Means, variances (windows, N) and deviations (windows, N, pixels) in one row of windows."""
-    side = len(window.weights)
-    height, width = stack.native_size
-    along_y = interpolation_matrix(height, stack.size_px)[row : row + side].to(stack.small)
-    along_x = interpolation_matrix(width, stack.size_px).to(stack.small)
-    strip = (along_y @ stack.small @ along_x.mT).float()  # (N, side, size_px)
-    patches = strip.unfold(2, side, 1)[:, :, torch.as_tensor(starts)]  # (N, side, windows, side)
-    patches = patches.permute(2, 0, 1, 3).flatten(2)
-    weights = torch.tensor(window.weights, dtype=torch.float64)
-    weights = torch.outer(weights, weights).flatten().to(patches)
-    mean = patches @ weights
-    deviations = (patches - mean[..., None]) * (weights * window.covariance_factor).sqrt()
-    return mean, deviations.square().sum(dim=2), deviations
+@dataclass(frozen=True)
+class _Spread:
+    """Windows evenly spread over the grid: `along` of its `windows` along each axis."""
+
+    window: Window
+    along: int
+    windows: int
+
+    def taken(self, stack: MapStack) -> tuple[Tensor, ...]:
+        """Means, variances (N, taken) and deviations (N, taken, pixels), images second in memory.
+
+        Row by row of windows, from pixels in double precision.
+        """
+        side, n = len(self.window.weights), len(stack)
+        spread = (np.arange(self.along) + 0.5) * self.windows / self.along
+        starts = torch.as_tensor(spread.astype(int))
+        weights = torch.tensor(self.window.weights, dtype=torch.float64)
+        weights = torch.outer(weights, weights).flatten().to(stack.small.device).float()
+        scale = (weights * self.window.covariance_factor).sqrt()
+        deviations = weights.new_empty(self.along, self.along, n, side**2)
+        mean, variance = weights.new_empty(2, self.along, self.along, n)
+        for number, row in enumerate(starts.tolist()):
+            patches = _strip(stack, row, side).unfold(2, side, 1)[:, :, starts]
+            patches = patches.permute(2, 0, 1, 3).flatten(2)  # (windows, N, pixels)
+            mean[number] = patches @ weights
+            patches.sub_(mean[number][..., None]).mul_(scale)
+            deviations[number] = patches
+            variance[number] = patches.square_().sum(dim=2)
+        parts = (part.flatten(0, 1).movedim(1, 0) for part in (mean, variance, deviations))
+        return tuple(parts)
 
 
-def _similarity(
-    a: tuple[Tensor, Tensor, Tensor], b: tuple[Tensor, Tensor, Tensor], c1: Tensor, c2: Tensor
-) -> Tensor:
+def _strip(stack: MapStack, row: int, rows: int) -> Tensor:
+    """Rows of pixels from a row on: (N, rows, size_px), float32."""
+    if stack.is_pixels:
+        return stack.small[:, row : row + rows].float()
+    along_y, along_x = (axis.matrix(stack.size_px).to(stack.small) for axis in stack.axes)
+    return (along_y[row : row + rows] @ stack.small @ along_x.mT).float()
+
+
+def _similarity(a: Sequence[Tensor], b: Sequence[Tensor], c1: Tensor, c2: Tensor) -> Tensor:
     """SSIM of every two maps in each window: (windows, N_a, N_b)."""
     (mean_a, variance_a, of_a), (mean_b, variance_b, of_b) = a, b
-    c1, c2 = c1.to(mean_a), c2.to(mean_a)
-    similarity = torch.bmm(of_a, of_b.mT).mul_(2).add_(c2)
+    similarity = torch.baddbmm(c2, of_a, of_b.mT, alpha=2)
     mean_a, mean_b = mean_a[:, :, None], mean_b[:, None, :]
     luminance = torch.addcmul(c1, mean_a, mean_b, value=2)
     similarity.mul_(luminance)
     difference = mean_a - mean_b
     luminance.addcmul_(difference, difference)
-    contrast = (variance_a[:, :, None] + variance_b[:, None, :]).add_(c2)
+    contrast = torch.add(variance_a[:, :, None], variance_b[:, None, :], out=difference).add_(c2)
     return similarity.div_(luminance.mul_(contrast))
 
 
@@ -124,7 +148,7 @@ def _in_pieces(stack: MapStack, build: Callable[[MapStack], Tensor]) -> Tensor:
     """Build of a few maps at a time, so that their pixels are not all held."""
     pieces = range(0, max(1, len(stack)), MAPS_AT_ONCE)
     alone = [
-        MapStack(stack.small[part], stack.undefined[part], stack.size_px)
+        MapStack(stack.small[part], stack.undefined[part], stack.size_px, stack.axes)
         for part in (slice(start, start + MAPS_AT_ONCE) for start in pieces)
     ]
     return torch.cat([build(one) for one in alone])

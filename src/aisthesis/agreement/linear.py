@@ -6,34 +6,42 @@ An upsampled map is ``U_y M U_x^T``, so the mean over pixels of the product of t
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from torch import Tensor
 
+from aisthesis.agreement.axis import Axis
 from aisthesis.agreement.stack import MapStack
-from aisthesis.maps import interpolation_matrix
 
 __all__ = ["cosine", "cross_cosine", "gram", "mse", "onto_grid", "pearson"]
 
 
-def gram(n_a: int, n_b: int, size_px: int) -> Tensor:
-    """Mean products over pixels of the interpolation weights of two axes: (n_a, n_b), float64."""
-    to_a, to_b = interpolation_matrix(n_a, size_px), interpolation_matrix(n_b, size_px)
-    return to_a.mT @ to_b / size_px
+@lru_cache(maxsize=256)
+def gram(a: Axis, b: Axis, size_px: int) -> Tensor:
+    """Mean products over pixels of the interpolation weights of two axes, float64, not to change.
+
+    (cells of a, cells of b).
+    """
+    return a.matrix(size_px).mT @ b.matrix(size_px) / size_px
 
 
-def onto_grid(maps: Tensor, height: int, width: int, size_px: int) -> Tensor:
-    """Maps (..., height, width), such that a plain product with maps of that size is one of pixels.
+def onto_grid(
+    maps: Tensor, axes: tuple[Axis, Axis], others: tuple[Axis, Axis], size_px: int
+) -> Tensor:
+    """Maps (..., h', w'), such that a plain product with maps on `others` is one of pixels.
 
     Of maps (..., h, w) and their partners, both upsampled; means over pixels, not sums.
     """
-    if maps.shape[-2:] == (height, width) == (size_px, size_px):
+    if axes == others == (Axis(size_px), Axis(size_px)):
         return maps / size_px**2
-    gram_y = gram(maps.shape[-2], height, size_px).to(maps.device)
-    gram_x = gram(maps.shape[-1], width, size_px).to(maps.device)
+    gram_y, gram_x = (
+        gram(own, other, size_px).to(maps.device) for own, other in zip(axes, others, strict=True)
+    )
     return gram_y.mT @ maps @ gram_x
 
 
 def _onto_grid_of(a: MapStack, b: MapStack) -> Tensor:
-    return onto_grid(a.small, *b.native_size, a.size_px)
+    return onto_grid(a.small, a.axes, b.axes, a.size_px)
 
 
 def cosine(a: MapStack, b: MapStack) -> Tensor:

@@ -14,8 +14,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aisthesis.agreement.axis import Axis, Part, interpolation
 from aisthesis.errors import RequestError
-from aisthesis.maps.common_frame import as_boxes, linear_weights
+from aisthesis.maps.common_frame import as_boxes
 
 __all__ = ["Framed", "Registered", "common_part", "compared_share", "onto_part", "register"]
 
@@ -79,7 +80,8 @@ class Framed:
     """Maps over a part of what the network saw, interpolated when they are asked for.
 
     Between the centres of a map's cells values are interpolated bilinearly, beyond the outermost
-    they stay, as for looking at the map.
+    they stay, as for looking at the map. Where the part is the same of every map, as for
+    photographs of one size, what is given holds the cells themselves, which are far fewer.
 
     Parameters
     ----------
@@ -90,6 +92,11 @@ class Framed:
         none, which makes the map one of NaN.
     cells
         Rows and columns of the result.
+
+    Attributes
+    ----------
+    axes
+        The part of every map's rows and columns, where it is the same of all.
     """
 
     def __init__(self, maps: Any, window: Array, cells: int) -> None:
@@ -97,6 +104,7 @@ class Framed:
         self._window = window
         self._cells = cells
         self._along: dict[tuple[int, float, float], Array] = {}
+        self.axes = _common_axes(window, maps.shape[-2:])
         self.shape = (*(int(length) for length in maps.shape[:-2]), cells, cells)
         if self.shape[-3] != len(window):
             raise RequestError(
@@ -115,6 +123,8 @@ class Framed:
             index = (index, slice(None))
         images = index[1] if isinstance(index, tuple) else index
         taken = np.asarray(self._maps[index], dtype=np.float64)
+        if self.axes is not None:
+            return Part(taken, self.axes, self._cells)
         return self._framed(taken, self._window[images])
 
     def some(self, images: NDArray[np.intp]) -> Framed:
@@ -136,16 +146,17 @@ class Framed:
     def _matrix(self, n: int, start: float, end: float) -> Array:
         key = (n, start, end)
         if key not in self._along:
-            self._along[key] = _interpolation(n, start, end, self._cells)
+            self._along[key] = interpolation(n, start, end, self._cells)
         return self._along[key]
 
 
-def _interpolation(n: int, start: float, end: float, cells: int) -> Array:
-    """Bilinear interpolation of n cells at the middles of `cells` equal parts of a stretch."""
-    if not np.isfinite([start, end]).all():
-        return np.full((cells, n), np.nan)
-    middle = start + (np.arange(cells) + 0.5) / cells * (end - start)
-    return linear_weights(middle * n - 0.5, n)
+def _common_axes(window: Array, size: Sequence[int]) -> tuple[Axis, Axis] | None:
+    """The stretch of each axis that is wanted of every map; None where it is not the same."""
+    rounded = window.round(12)
+    if not len(window) or not (np.isfinite(rounded).all() and (rounded == rounded[0]).all()):
+        return None
+    left, top, right, bottom = rounded[0].tolist()
+    return Axis(int(size[0]), top, bottom), Axis(int(size[1]), left, right)
 
 
 @dataclass(frozen=True, eq=False)

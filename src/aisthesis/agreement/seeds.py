@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from aisthesis.agreement.axis import Axis, Part
 from aisthesis.agreement.linear import onto_grid
 from aisthesis.agreement.parallel import one_thread_an_operation
 from aisthesis.agreement.registration import Framed, register
@@ -20,6 +21,7 @@ from aisthesis.errors import RequestError
 
 __all__ = [
     "SeedCosines",
+    "SeedMaps",
     "over_different_seeds",
     "require_seeds",
     "seed_chunks",
@@ -114,7 +116,7 @@ def single_seed_cosines(
     for place, chunk in seed_chunks(every, size_px):
         for column, one in enumerate(chunk.values()):
             within[place, column] = over_different_seeds(one, one, size_px).cpu().numpy()
-            defined[place, column] = one.isfinite().flatten(1).all(dim=1).cpu().numpy()
+            defined[place, column] = one.maps.isfinite().flatten(1).all(dim=1).cpu().numpy()
         for column, (a, b) in enumerate(registered.pairs):
             between[place, column] = over_different_seeds(chunk[a], chunk[b], size_px).cpu().numpy()
     within[:, [int(one.shape[0]) < 2 for one in every.values()]] = np.nan
@@ -127,16 +129,25 @@ def single_seed_cosines(
     return replace(found, within_pair=within[:, columns])
 
 
+@dataclass(frozen=True, eq=False)
+class SeedMaps:
+    """Standardised maps (images, S, h, w) and what of their rows and columns is compared."""
+
+    maps: torch.Tensor
+    axes: tuple[Axis, Axis]
+
+
 def seed_chunks(
     maps: Mapping[Any, Any], size_px: int, index: NDArray[np.intp] | None = None
-) -> Iterator[tuple[slice, dict[Any, torch.Tensor]]]:
-    """Give (images, S, h, w) standardised maps of every backbone, a few images at a time.
+) -> Iterator[tuple[slice, dict[Any, SeedMaps]]]:
+    """Give the standardised maps of every backbone, a few images at a time.
 
     With `index`, of those images alone; the slice then counts along `index`.
     """
     n = _n_images(maps) if index is None else len(index)
     step = IMAGES_AT_ONCE
-    if any(isinstance(one, Framed) for one in maps.values()):  # their grid is fine
+    if any(isinstance(one, Framed) and one.axes is None for one in maps.values()):
+        # their grid is fine
         step = max(1, step // 16)
     for start in range(0, n, step):
         place = slice(start, min(start + step, n))
@@ -144,25 +155,19 @@ def seed_chunks(
         yield place, {name: _standardised(one[:, images], size_px) for name, one in maps.items()}
 
 
-def product(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torch.Tensor:
-    """Mean over pixels of the product of upsampled maps, (..., h, w) each: (...).
+def over_different_seeds(a: SeedMaps, b: SeedMaps, size_px: int) -> torch.Tensor:
+    """Mean over pixels, and over seeds s of one and t != s of the other, of their product: (M,).
 
-    With both standardised that is their cosine.
+    Where neither has a second seed, over the one of each. Of standardised maps it is the cosine.
     """
-    return (onto_grid(a, b.shape[-2], b.shape[-1], size_px) * b).sum(dim=(-2, -1))
-
-
-def over_different_seeds(a: torch.Tensor, b: torch.Tensor, size_px: int) -> torch.Tensor:
-    """Mean product of (M, S, h, w) and (M, T, h', w') maps over seeds s and t != s: (M,).
-
-    Where neither has a second seed, over the one of each.
-    """
-    every = product(a.sum(dim=1), b.sum(dim=1), size_px)
-    common = min(a.shape[1], b.shape[1])
-    n = a.shape[1] * b.shape[1] - common
+    on_b, other = onto_grid(a.maps, a.axes, b.axes, size_px), b.maps
+    every = (on_b.sum(dim=1) * other.sum(dim=1)).sum(dim=(-2, -1))
+    common = min(on_b.shape[1], other.shape[1])
+    n = on_b.shape[1] * other.shape[1] - common
     if n == 0:
         return every
-    return (every - product(a[:, :common], b[:, :common], size_px).sum(dim=1)) / n
+    same = (on_b[:, :common] * other[:, :common]).sum(dim=(1, 2, 3))
+    return (every - same) / n
 
 
 @one_thread_an_operation()
@@ -185,7 +190,8 @@ def seed_cosines(maps_a: Any, maps_b: Any, size_px: int = 224) -> Matrix:
     parts = [np.empty((0, *(int(one.shape[0]) for one in both.values())))]
     for _, chunk in seed_chunks(both, size_px):
         a, b = chunk["a"], chunk["b"]
-        cosines = product(a[:, :, None], b[:, None], size_px)
+        on_b = onto_grid(a.maps, a.axes, b.axes, size_px)
+        cosines = torch.einsum("nshw,nthw->nst", on_b, b.maps)
         parts.append(cosines.clamp(-1, 1).cpu().numpy())
     return np.concatenate(parts)
 
@@ -210,10 +216,10 @@ def _n_images(maps: Mapping[str, Any]) -> int:
     return next((int(one.shape[1]) for one in maps.values()), 0)
 
 
-def _standardised(maps: Any, size_px: int) -> torch.Tensor:
+def _standardised(maps: Any, size_px: int) -> SeedMaps:
     """(N, S, h, w) maps of mean 0 and SD 1 on the pixel grid; NaN where undefined."""
     seeds, n = int(maps.shape[0]), int(maps.shape[1])
-    maps = maps if isinstance(maps, torch.Tensor) else np.asarray(maps)
+    maps = maps if isinstance(maps, torch.Tensor | Part) else np.asarray(maps)
     stack = MapStack.of(maps.reshape(seeds * n, *maps.shape[2:]), size_px)
     small = stack.small.masked_fill(stack.undefined[:, None, None], float("nan"))
-    return small.reshape(seeds, n, *stack.native_size).transpose(0, 1)
+    return SeedMaps(small.reshape(seeds, n, *stack.native_size).transpose(0, 1), stack.axes)

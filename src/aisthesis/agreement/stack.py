@@ -11,9 +11,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from aisthesis.agreement.axis import Axis, Part
 from aisthesis.aligned import laid_out
 from aisthesis.errors import RequestError
-from aisthesis.maps import FLAT_TOLERANCE, interpolation_matrix, upsample
+from aisthesis.maps import FLAT_TOLERANCE
 
 __all__ = ["MapStack"]
 
@@ -37,16 +38,22 @@ class MapStack:
         (N,) bool: the map is flat or not finite, so it has no z-scores and no agreement.
     size_px
         Side of the pixel grid.
+    axes
+        The stretch of the maps' rows and of their columns that the grid covers.
     """
 
     small: Tensor
     undefined: Tensor
     size_px: int
+    axes: tuple[Axis, Axis]
     _derived: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
-        cls, maps: ArrayLike | Tensor, size_px: int = 224, device: torch.device | str | None = None
+        cls,
+        maps: ArrayLike | Tensor | Part,
+        size_px: int = 224,
+        device: torch.device | str | None = None,
     ) -> MapStack:
         """Standardise maps of shape (N, h, w), given as a tensor or as any array.
 
@@ -54,7 +61,8 @@ class MapStack:
         ----------
         maps
             (N, h, w) finite or not; a tensor stays on its device unless `device` says otherwise,
-            and a `DataArray` may have its dimensions in any order.
+            and a `DataArray` may have its dimensions in any order. Of a `Part` the pixels are
+            those of the part.
         size_px
             Side of the square pixel grid on which maps are compared.
         device
@@ -65,17 +73,19 @@ class MapStack:
         RequestError
             If `maps` is not a stack of numeric maps or `size_px` is not positive.
         """
-        wide = _as_double(maps, device)
+        wide = _as_double(maps.maps if isinstance(maps, Part) else maps, device)
+        height, width = wide.shape[1:]
+        axes = maps.axes if isinstance(maps, Part) else (Axis(height), Axis(width))
         if not isinstance(size_px, int) or size_px < 1:
             raise RequestError(f"expected size_px as a positive whole number, got {size_px!r}")
         magnitude = wide.abs().amax(dim=(1, 2), keepdim=True)
         # Squares of very small or very large maps would leave the range of a float.
         scaled = torch.where(magnitude > 0, wide / magnitude, wide)
-        if wide.shape[1:] == (size_px, size_px):  # the pixels themselves
+        if axes == (Axis(size_px), Axis(size_px)):  # the pixels themselves
             centred = scaled - scaled.mean(dim=(1, 2), keepdim=True)
             square = centred.square().mean(dim=(1, 2), keepdim=True)
         else:
-            pixel_mean, gram_y, gram_x = _grid_moments(scaled, size_px)
+            pixel_mean, gram_y, gram_x = _grid_moments(scaled, axes, size_px)
             centred = scaled - pixel_mean
             square = ((gram_y @ centred @ gram_x) * centred).sum(dim=(1, 2), keepdim=True)
         sd = square.clamp(min=0).sqrt()
@@ -83,7 +93,7 @@ class MapStack:
         small = torch.where(flat, torch.zeros_like(centred), centred / sd)
         finite = magnitude.isfinite()
         small = torch.where(finite, small, torch.full_like(small, torch.nan))
-        return cls(small, (flat | ~finite)[:, 0, 0], size_px)
+        return cls(small, (flat | ~finite)[:, 0, 0], size_px, axes)
 
     def __len__(self) -> int:
         return int(self.small.shape[0])
@@ -92,6 +102,18 @@ class MapStack:
     def native_size(self) -> tuple[int, int]:
         """Height and width of the maps at the layer's resolution."""
         return int(self.small.shape[1]), int(self.small.shape[2])
+
+    @property
+    def is_pixels(self) -> bool:
+        """Whether `small` has a value for each pixel already."""
+        return self.axes == (Axis(self.size_px), Axis(self.size_px))
+
+    def onto_cells(self, n_px: int) -> Tensor:
+        """Interpolate the standardised maps onto a grid of that side: (N, n_px, n_px), float64."""
+        if self.axes == (Axis(n_px), Axis(n_px)):
+            return self.small
+        along_y, along_x = (axis.matrix(n_px).to(self.small) for axis in self.axes)
+        return along_y @ self.small @ along_x.mT
 
     def once(self, build: Callable[[MapStack], Derived]) -> Derived:
         """Give ``build(self)``, computed the first time only.
@@ -118,7 +140,7 @@ class MapStack:
             else value[index]
             for build, value in self._derived.items()
         }
-        return MapStack(self.small[index], self.undefined[index], self.size_px, derived)
+        return MapStack(self.small[index], self.undefined[index], self.size_px, self.axes, derived)
 
 
 def _as_double(maps: ArrayLike | Tensor, device: torch.device | str | None) -> Tensor:
@@ -137,13 +159,17 @@ def _as_double(maps: ArrayLike | Tensor, device: torch.device | str | None) -> T
     return tensor.to(device=device, dtype=torch.float64)
 
 
-def _grid_moments(maps: Tensor, size_px: int) -> tuple[Tensor, Tensor, Tensor]:
+def _grid_moments(
+    maps: Tensor, axes: tuple[Axis, Axis], size_px: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Mean over pixels (N, 1, 1) and, per axis, the Gram matrix of the interpolation / size_px."""
-    along_y = interpolation_matrix(maps.shape[1], size_px).to(maps.device)
-    along_x = interpolation_matrix(maps.shape[2], size_px).to(maps.device)
+    along_y, along_x = (axis.matrix(size_px).to(maps.device) for axis in axes)
     mean = along_y.mean(dim=0) @ maps @ along_x.mean(dim=0)
     return mean[:, None, None], along_y.mT @ along_y / size_px, along_x.mT @ along_x / size_px
 
 
 def _pixels(stack: MapStack) -> Tensor:
-    return upsample(stack.small.float(), stack.size_px)
+    if stack.is_pixels:
+        return stack.small.float()
+    along_y, along_x = (axis.matrix(stack.size_px).to(stack.small).float() for axis in stack.axes)
+    return along_y @ stack.small.float() @ along_x.mT

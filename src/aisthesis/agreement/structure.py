@@ -18,9 +18,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from aisthesis.agreement.axis import Axis
 from aisthesis.agreement.stack import MapStack
 from aisthesis.errors import RequestError
-from aisthesis.maps import interpolation_matrix, upsample
 
 __all__ = ["GAUSSIAN", "UNIFORM", "Window", "ssim", "ssim_gaussian"]
 
@@ -72,20 +72,29 @@ class Window:
         pixels = stack.pixels()
         ends = pixels.amin(dim=(1, 2)), pixels.amax(dim=(1, 2))
         if max(stack.native_size) > MOST_CELLS:
-            return self.means(stack.small).float(), variance, *ends
+            return stack.once(self.pixel_means)[0].float(), variance, *ends
         filters = self.matrix(stack.size_px)
         along_y, along_x = (
-            (filters @ interpolation_matrix(side, stack.size_px)).float().to(stack.small.device)
-            for side in stack.native_size
+            (filters @ axis.matrix(stack.size_px)).float().to(stack.small.device)
+            for axis in stack.axes
         )
         mean = along_y @ stack.small.float() @ along_x.mT
         return mean, variance, *ends
 
     def means(self, pixels: Tensor) -> Tensor:
         """Weighted mean of each window that fits: (N, windows, windows)."""
-        weights = torch.tensor(self.weights).to(pixels)
-        rows = torch.nn.functional.conv2d(pixels[:, None], weights[None, None, :, None])
-        return torch.nn.functional.conv2d(rows, weights[None, None, None, :])[:, 0]
+        for axis in (1, 2):
+            length = pixels.shape[axis] - len(self.weights) + 1
+            mean = pixels.narrow(axis, 0, length) * self.weights[0]
+            for start, weight in enumerate(self.weights[1:], start=1):
+                mean.add_(pixels.narrow(axis, start, length), alpha=weight)
+            pixels = mean
+        return pixels
+
+    def pixel_means(self, stack: MapStack) -> tuple[Tensor, Tensor]:
+        """Means over the windows, and the pixels that they are of, in double precision."""
+        pixels = stack.onto_cells(stack.size_px)
+        return self.means(pixels), pixels
 
 
 def _gaussian_weights(sigma: float, radius: int) -> tuple[float, ...]:
@@ -135,11 +144,12 @@ def _scaled_covariance(
 ) -> Tensor:
     """``factor * covariance + plus`` of two maps in every window: (N, windows, windows)."""
     factor *= window.covariance_factor
-    (h_a, w_a), (h_b, w_b) = a.native_size, b.native_size
-    if max(h_a, w_a, h_b, w_b) > MOST_CELLS:
+    if max(*a.native_size, *b.native_size) > MOST_CELLS:
         return _pixel_covariance(a, b, window).mul_(factor).add_(plus.reshape(-1, 1, 1))
-    along_y = _cell_pairs(h_a, h_b, a.size_px, window)
-    along_x = _cell_pairs(w_a, w_b, a.size_px, window)
+    along_y, along_x = (
+        _cell_pairs(one, other, a.size_px, window)
+        for one, other in zip(a.axes, b.axes, strict=True)
+    )
     if max(along_y.i.numel(), along_x.i.numel()) > MOST_CELL_PAIRS:
         return _pixel_covariance(a, b, window).mul_(factor).add_(plus)
     device = a.small.device
@@ -162,9 +172,9 @@ class _CellPairs:
     stacked: Tensor  # (windows, 2 pairs): C beside P, product of the two cells' mean weights
 
 
-@lru_cache(maxsize=64)
-def _cell_pairs(n_a: int, n_b: int, size_px: int, window: Window) -> _CellPairs:
-    to_a, to_b = interpolation_matrix(n_a, size_px), interpolation_matrix(n_b, size_px)
+@lru_cache(maxsize=256)
+def _cell_pairs(a: Axis, b: Axis, size_px: int, window: Window) -> _CellPairs:
+    to_a, to_b = a.matrix(size_px), b.matrix(size_px)
     sums = window.matrix(size_px)  # (windows, pixels)
     mean_a, mean_b = sums @ to_a, sums @ to_b
     i, j = torch.nonzero(mean_a.mT @ mean_b, as_tuple=True)
@@ -183,6 +193,5 @@ def _cell_pairs(n_a: int, n_b: int, size_px: int, window: Window) -> _CellPairs:
 def _pixel_covariance(a: MapStack, b: MapStack, window: Window) -> Tensor:
     """Windowed population covariance over the pixels, for maps nearly as large as the grid."""
     window.matrix(a.size_px)  # refuses a grid that is smaller than the window
-    pixels_a, pixels_b = upsample(a.small, a.size_px), upsample(b.small, b.size_px)
-    mean_a, mean_b = window.means(pixels_a), window.means(pixels_b)
-    return (window.means(pixels_a * pixels_b) - mean_a * mean_b).float()
+    (mean_a, pixels_a), (mean_b, pixels_b) = a.once(window.pixel_means), b.once(window.pixel_means)
+    return torch.addcmul(window.means(pixels_a * pixels_b), mean_a, mean_b, value=-1).float()

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from aisthesis.agreement.stack import MapStack
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.maps import upsample
 
 __all__ = ["DEFAULT_GRID", "MOST_GRID", "spatial_emd"]
 
@@ -52,8 +51,8 @@ def spatial_emd(a: MapStack, b: MapStack, grid: int = DEFAULT_GRID) -> Tensor:
         raise RequestError(f"expected a transport grid of 2 to {MOST_GRID} cells, got {grid}")
     solver = _solver()
     distance = _ground_distance(grid)
-    cells_a = upsample(a.small, grid).flatten(1).cpu().numpy()
-    cells_b = upsample(b.small, grid).flatten(1).cpu().numpy()
+    cells_a = a.onto_cells(grid).flatten(1).cpu().numpy()
+    cells_b = b.onto_cells(grid).flatten(1).cpu().numpy()
     usable = ~(a.undefined | b.undefined).cpu().numpy()
     values = np.full(len(a), np.nan)
     for image in np.flatnonzero(usable):

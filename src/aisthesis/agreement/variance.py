@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aisthesis.agreement.parallel import one_thread_an_operation
 from aisthesis.agreement.seeds import (
     SeedCosines,
+    SeedMaps,
     over_different_seeds,
     require_seeds,
     seed_chunks,
@@ -177,19 +178,17 @@ def _summed_products(
     The sum of products is the product of the sums, so the images are gone through once. Both are
     (draws,), averaged over different seeds, and over backbones or pairs of them.
     """
-    sums = {
-        name: torch.zeros(
-            len(counts), *map(int, (one.shape[0], *one.shape[2:])), dtype=torch.double
-        )
-        for name, one in maps.items()
-    }
+    sums: dict[str, SeedMaps] = {}
     for place, chunk in seed_chunks(maps, size_px, complete):
         weights = torch.from_numpy(counts[:, place].astype(np.float64))
         for name, one in chunk.items():
-            sums[name] += torch.tensordot(weights, one.cpu(), dims=1)
+            summed = torch.tensordot(weights, one.maps.cpu(), dims=1)
+            sums[name] = SeedMaps(
+                summed if name not in sums else sums[name].maps.add_(summed), one.axes
+            )
     unknown = torch.full((len(counts),), torch.nan, dtype=torch.double)
     within = [
-        over_different_seeds(one, one, size_px) if one.shape[1] > 1 else unknown
+        over_different_seeds(one, one, size_px) if one.maps.shape[1] > 1 else unknown
         for one in sums.values()
     ]
     between = [over_different_seeds(a, b, size_px) for a, b in combinations(sums.values(), 2)]

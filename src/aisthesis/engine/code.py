@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from aisthesis.sources import imported_names, module_file
+from aisthesis.sources import module_file, names_of
 
 __all__ = ["code_parts", "library_version", "modules_behind", "source_digest"]
 
@@ -65,8 +66,9 @@ def code_parts(of: str, module: str) -> dict[str, str]:
     return {f"code of {of}": source_digest(module)} | versions
 
 
+@cache
 def library_version(distribution: str) -> str:
-    """Version of an installed distribution, or `not installed`."""
+    """Version of an installed distribution, or `not installed`; looked up once a process."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -95,29 +97,47 @@ def modules_behind(module: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
 def _file(module: str) -> Path | None:
     """Where a module of this package is; None where the name is no module's."""
     return module_file(_ROOT, module)
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A module's text, and what of its syntax tree is asked for, from one walk through it."""
+
+    text: str
+    named: tuple[str, ...]  # what it imports, in functions too: modules, or what is in them
+    told: frozenset[int]  # lines of docstrings and of texts under attributes
+    inside: frozenset[int]  # lines of texts over several lines: no comments are in them
+
+
 @cache
-def _parsed(module: str) -> tuple[ast.Module, str]:
+def _source(module: str) -> _Source:
     file = _file(module)
     if file is None:
         raise ModuleNotFoundError(f"{module} is no module of {_PACKAGE}")
     text = file.read_text(encoding="utf-8")
-    return ast.parse(text), text
+    named: list[str] = []
+    told: set[int] = set()
+    inside: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant | ast.JoinedStr):
+            if node.end_lineno != node.lineno:
+                inside.update(_lines(node))
+        elif isinstance(node, ast.Expr):
+            if isinstance(node.value, ast.Constant):
+                told.update(_lines(node))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            named += [f"{base}.{name}" if name else base for base, name in names_of(node)]
+        elif isinstance(node, ast.Call) and _called(node) == "import_module":
+            named += [str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)]
+    return _Source(text, tuple(named), frozenset(told), frozenset(inside))
 
 
-@cache
-def _named(module: str) -> tuple[str, ...]:
-    """Names that a module imports, in functions too: modules, or what is in them."""
-    tree = _parsed(module)[0]
-    found = [f"{base}.{name}" if name else base for base, name in imported_names(tree)]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _called(node) == "import_module":
-            found += [str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)]
-    return tuple(found)
+def _lines(node: ast.expr | ast.stmt) -> range:
+    return range(node.lineno, int(node.end_lineno or node.lineno) + 1)
 
 
 def _called(node: ast.Call) -> str:
@@ -125,17 +145,18 @@ def _called(node: ast.Call) -> str:
     return getattr(node.func, "attr", "") or getattr(node.func, "id", "")
 
 
-def _imports(module: str) -> list[str]:
+@cache
+def _imports(module: str) -> tuple[str, ...]:
     """Modules of this package that a module imports."""
-    ours = [name for name in _named(module) if name.startswith(f"{_PACKAGE}.")]
+    ours = [name for name in _source(module).named if name.startswith(f"{_PACKAGE}.")]
     ours = [name if _file(name) else name.rpartition(".")[0] for name in ours]
-    return [name for name in ours if name != _PACKAGE]
+    return tuple(name for name in ours if name != _PACKAGE)
 
 
 @cache
 def _libraries_behind(module: str) -> list[str]:
     """Distributions that a module or one behind it imports and that can change numbers."""
-    named = {name for one in modules_behind(module) for name in _named(one)}
+    named = {name for one in modules_behind(module) for name in _source(one).named}
     tops = {name.partition(".")[0] for name in named}
     return sorted(_LIBRARIES[top] for top in tops if top in _LIBRARIES)
 
@@ -143,20 +164,12 @@ def _libraries_behind(module: str) -> list[str]:
 @cache
 def _statements(module: str) -> bytes:
     """A module's text without what computes nothing: docstrings, whole-line comments, gaps."""
-    tree, text = _parsed(module)
-    lines = text.splitlines()
-    inside: set[int] = set()  # lines of texts over several lines: no comments are in them
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno != node.lineno:
-            inside.update(range(node.lineno, int(node.end_lineno or node.lineno) + 1))
-    for node in ast.walk(tree):
-        # A docstring, or the text under an attribute.
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            for number in range(node.lineno, int(node.end_lineno or node.lineno) + 1):
-                lines[number - 1] = ""
+    source = _source(module)
     kept = [
         line.rstrip()
-        for number, line in enumerate(lines, 1)
-        if line.strip() and (number in inside or not line.lstrip().startswith("#"))
+        for number, line in enumerate(source.text.splitlines(), 1)
+        if number not in source.told
+        and line.strip()
+        and (number in source.inside or not line.lstrip().startswith("#"))
     ]
     return "\n".join(kept).encode()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from aisthesis.importance.compiled import uncompiled
-from aisthesis.importance.state import Kept, NetworkState, state_kept
+from aisthesis.importance.state import Kept, NetworkState, every_module, state_kept
 
 __all__ = ["borrowed", "channels_replaced", "evaluation"]
 
@@ -20,7 +20,7 @@ Replacement = Callable[[torch.Tensor], torch.Tensor]
 @contextmanager
 def evaluation(model: nn.Module) -> Iterator[None]:
     """Every submodule in evaluation mode, without gradients; each one's own flag comes back."""
-    flags = [(module, module.training) for module in model.modules()]
+    flags = [(module, module.training) for module in every_module(model)]
     try:
         for module, _ in flags:
             module.training = False

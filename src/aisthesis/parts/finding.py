@@ -11,8 +11,9 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -71,7 +72,13 @@ def is_reference(name: str) -> bool:
 
 def entry_names(kind: str) -> list[str]:
     """Names of the parts of a kind that installed packages declare; nothing is loaded."""
-    return sorted({point.name for point in metadata.entry_points(group=GROUPS[kind])})
+    return list(_declared(metadata.entry_points, GROUPS[kind], tuple(sys.path)))
+
+
+@lru_cache(maxsize=32)
+def _declared(find: Callable[..., Any], group: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the entry points of a group; looked for once for the same places to look at."""
+    return tuple(sorted({point.name for point in find(group=group)}))
 
 
 def is_entry(kind: str, name: str) -> bool:

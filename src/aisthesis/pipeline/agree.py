@@ -46,6 +46,9 @@ __all__ = ["AgreeJob", "agree_backbones", "agree_parts", "mapped_labels"]
 
 Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 
+#: Bytes of one kind of maps of one network up to which they are read as a whole.
+_READ_AT_ONCE = 32 << 20
+
 
 def mapped_labels(folder: StudyFolder, config: StudyConfig) -> list[str]:
     """Labels of the backbones that have maps, in the study's order."""
@@ -181,7 +184,17 @@ def compared_kinds(folder: StudyFolder, config: StudyConfig, labels: Sequence[st
 @contextmanager
 def _opened(folder: StudyFolder, labels: Sequence[str], kinds: Sequence[str]) -> Iterator[Opened]:
     with ExitStack() as stack:
-        yield {label: stack.enter_context(open_methods(folder, label, kinds)) for label in labels}
+        opened = {
+            label: stack.enter_context(open_methods(folder, label, kinds)) for label in labels
+        }
+        # Statistics go through the maps many times, a few images each.
+        yield {
+            label: {
+                kind: one.load() if one.nbytes <= _READ_AT_ONCE else one
+                for kind, one in arrays.items()
+            }
+            for label, arrays in opened.items()
+        }
 
 
 @dataclass(frozen=True)
