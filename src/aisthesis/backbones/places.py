@@ -92,8 +92,12 @@ def place_fault(
 
 
 def _is_plain(module: nn.Module, layout: MapLayout) -> bool:
-    """Whether trying is not worth its passes: torchvision's maps (N, C, h, w) are convolutions'."""
-    return layout.kind == "channels_first" and type(module).__module__.startswith("torchvision.")
+    """Whether trying is not worth its passes: torchvision's maps (N, C, h, w) are convolutions'.
+
+    The package's miniatures are torchvision's networks, narrower.
+    """
+    kept = type(module).__module__.startswith(("torchvision.", "aisthesis.miniature."))
+    return layout.kind == "channels_first" and kept
 
 
 def _has_effect(trunk: FrozenTrunk, layer: Layer, images: Tensor, embedding: Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -131,7 +132,10 @@ def check_backbone(
     recipe = _recipe(name, input_px)
     layer = _layer_asked_for(recipe, layer)
     if recipe.builds_on_meta and layer is not None:
-        _meta_scan(recipe).layer(layer)
+        if is_own("backbone", name):
+            _meta_scan(recipe).layer(layer)
+        else:
+            _look_for_layer(name, input_px, layer)
     if weights == DEFAULT:
         if not recipe.cached():
             obtain_official(_official_file(recipe), weights_dir)
@@ -215,6 +219,12 @@ def _layer_asked_for(recipe: Recipe, layer: str | None) -> str | None:
         if recipe.network == f"torchvision {known.network}" and layer in hints:
             raise RequestError(f"there is no layer {layer!r} in {recipe.name}: {hints[layer]}")
     return None if layer == NO_LAYER else layer
+
+
+@lru_cache(maxsize=256)
+def _look_for_layer(name: str, input_px: int | None, layer: str) -> None:
+    """Refuse a layer that an installed library's network has not; found once a process."""
+    _meta_scan(_recipe(name, input_px)).layer(layer)
 
 
 def _meta_scan(recipe: Recipe) -> Scan:

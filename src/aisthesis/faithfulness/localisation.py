@@ -110,8 +110,10 @@ def mass_inside(maps: Maps, masks: Masks) -> NDArray[np.float64]:
         Shape (N,); NaN where the mask is empty, the map not finite or nowhere positive.
     """
     maps, masks = _paired(maps, masks)
-    positive = np.maximum(maps, 0).astype(np.float64)
-    inside, total = (positive * masks).sum((1, 2)), positive.sum((1, 2))
+    inside, total = np.empty((2, len(maps)))
+    for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):  # one fits into the cache
+        positive = np.maximum(one, 0).astype(np.float64)
+        inside[index], total[index] = positive[mask].sum(), positive.sum()
     defined = masks.any((1, 2)) & np.isfinite(total) & (total > 0)
     return np.where(defined, inside / np.where(defined, total, 1), np.nan)
 
@@ -140,9 +142,11 @@ def pixel_auc(maps: Maps, masks: Masks) -> NDArray[np.float64]:
         if mask.any() and not mask.all() and np.isfinite(one).all():
             # Both sorted: looking up values in their order is several times faster.
             inside, outside = np.sort(one[mask]), np.sort(one[~mask])
-            below = np.searchsorted(outside, inside, side="left").sum(dtype=np.float64)
-            not_above = np.searchsorted(outside, inside, side="right").sum(dtype=np.float64)
-            scores[index] = (below + not_above) / (2 * inside.size * outside.size)
+            below = not_above = np.searchsorted(outside, inside, side="left")
+            if (outside.take(below, mode="clip") == inside).any():
+                not_above = np.searchsorted(outside, inside, side="right")
+            total = below.sum(dtype=np.float64) + not_above.sum(dtype=np.float64)
+            scores[index] = total / (2 * inside.size * outside.size)
     return scores
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -122,7 +123,9 @@ def check_request(config: CommonConfig) -> None:
             check_own(asked, weights_dir=config.weights_dir, seed=config.seed)
             continue
         if asked.name.startswith(MINIATURE_PREFIX):
-            miniature_backbone(asked.name, layer=asked.layer, weights=asked.weights)
+            path = miniature_weights(asked.name, asked.weights)
+            digest = None if path is None else file_digest(path)
+            _try_miniature(asked.name, asked.layer, asked.weights, digest)
             continue
         check_backbone(
             asked.name,
@@ -131,6 +134,12 @@ def check_request(config: CommonConfig) -> None:
             weights_dir=config.weights_dir,
             input_px=asked.input_px,
         )
+
+
+@lru_cache(maxsize=64)
+def _try_miniature(name: str, layer: str | None, weights: str | Path, digest: str | None) -> None:
+    """Make a miniature, which refuses what cannot be; once a process for a file of weights."""
+    miniature_backbone(name, layer=layer, weights=weights)
 
 
 def layers_of(name: str) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -244,21 +246,23 @@ def verdicts(found: pd.DataFrame, above: pd.DataFrame) -> str:
 def _main_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
     header = ["Backbone", "Map", "Sought", *_SCORES.values(), "AUC above centre prior"]
     rows = []
+    asked = [*((score, "none") for score in _SCORES), ("auc", "centre")]
+    found = {
+        (kind, *each): _pick(table, kind, *each).to_dict("index")
+        for kind in _NATURAL
+        for each in asked
+    }
     for backbone in dict.fromkeys(table["backbone"]):
         for kind, side in _NATURAL.items():
-            cells = [_cell(table, backbone, kind, score) for score in _SCORES]
-            if all(cell.text == number_or_dash(np.nan) for cell in cells):
+            cells = [_cell(found[kind, *each].get(backbone)) for each in asked]
+            if all(cell.text == number_or_dash(np.nan) for cell in cells[:-1]):
                 continue
-            cells.append(_cell(table, backbone, kind, "auc", "centre"))
             words = [str(backbone), KIND_NAMES[kind], _SIDE_WORDS[side]]
             rows.append([*(Value(text, numeric=False) for text in words), *cells])
     return header, rows
 
 
-def _cell(
-    table: pd.DataFrame, backbone: str, kind: str, score: str, control: str = "none"
-) -> Value:
-    found = _pick(table, kind, score, control).to_dict("index").get(backbone)
+def _cell(found: Mapping[Hashable, Any] | None) -> Value:
     if found is None:
         return Value(number_or_dash(np.nan))
     return Value(number_or_dash(found["mean"]), span(found["low"], found["high"]))

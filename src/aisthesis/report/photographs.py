@@ -51,7 +51,8 @@ def map_data_uri(image: Image.Image) -> str:
     Its hues are signs, and JPEG gives a sharp blue edge a rim that is red.
     """
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", lossless=True, method=2, quality=20)
+    # Other methods take four times as long for 7 % fewer bytes.
+    image.save(buffer, "WEBP", lossless=True, method=0, quality=20)
     return "data:image/webp;base64," + _base64(buffer.getvalue())
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
+from scipy.ndimage import maximum_filter
 
 from aisthesis.errors import AisthesisError
 from aisthesis.faithfulness import load_masks, pixel_auc
@@ -235,13 +236,14 @@ def outlined(
     rows, columns = np.indices(part.shape[:2])
     dots = (rows + columns) // 4 % 2 == 0
     for mask, shown in ((raising, np.ones_like(dots)), (lowering, dots)):
-        inside = Image.fromarray(mask.astype(np.uint8) * 255).resize(
+        resized = Image.fromarray(mask.astype(np.uint8) * 255).resize(
             size, Image.Resampling.BILINEAR
         )
-        inside = inside.point(lambda v: 255 * (v > 127))
-        grown = [np.asarray(inside.filter(ImageFilter.MaxFilter(k))) > 0 for k in (1, 5, 7)]
-        halo = (grown[2] & ~grown[0])[here][: part.shape[0], : part.shape[1]]
-        line = (grown[1] & ~grown[0])[here][: part.shape[0], : part.shape[1]]
+        inside = (np.asarray(resized) > 127).astype(np.uint8)
+        line, halo = (
+            (maximum_filter(inside, k) > inside)[here][: part.shape[0], : part.shape[1]]
+            for k in (5, 7)
+        )
         part[halo & shown] = 255
         part[line & shown] = 20
     return Image.fromarray(pixels)

@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aisthesis.report.dots import DotChart, Mark, dot_chart, draw_dots
 from aisthesis.report.drawing import Drawing
 from aisthesis.report.matrices import own_value
 from aisthesis.report.metricnames import describe
-from aisthesis.report.pair_words import of
+from aisthesis.report.pair_words import Row, of
 from aisthesis.report.wording import KIND_NAMES, and_list, capitalised
 from aisthesis.stats.bootstrap import mean_intervals
 
@@ -42,10 +43,16 @@ class Yardsticks:
         return draw_dots(self.chart)
 
 
-def _one(table: pd.DataFrame, kind: str, metric: str, name: str, label: str) -> list[Mark]:
-    rows = table[(table["map"] == kind) & (table["metric"] == metric)]
-    rows = rows[rows["backbone"] == label]
-    for row in rows.to_dict("records"):
+def _rows(table: pd.DataFrame, kind: str, metric: str) -> dict[str, list[Row]]:
+    """Rows of one kind of map and metric, by backbone."""
+    found: dict[str, list[Row]] = {}
+    for row in table[(table["map"] == kind) & (table["metric"] == metric)].to_dict("records"):
+        found.setdefault(str(row["backbone"]), []).append(row)
+    return found
+
+
+def _one(rows: Sequence[Row], name: str) -> list[Mark]:
+    for row in rows:
         # The interval is that of single seeds; it does not belong to the stepped-up value.
         stepped = name == "itself" and own_value(row) != of(row, "mean")
         mean = own_value(row) if name == "itself" else of(row, "mean")
@@ -55,9 +62,22 @@ def _one(table: pd.DataFrame, kind: str, metric: str, name: str, label: str) -> 
     return []
 
 
-def _others(per_image: pd.DataFrame, label: str) -> list[Mark]:
-    own = per_image[(per_image["backbone_a"] == label) | (per_image["backbone_b"] == label)]
-    values = own.dropna(subset=["value"]).groupby("image", sort=False)["value"].mean().to_numpy()
+def _by_image(per_image: pd.DataFrame, labels: list[str]) -> dict[str, NDArray[np.float64]]:
+    """By backbone, the mean agreement with the others on each image where one is defined."""
+    defined = per_image.dropna(subset=["value"])
+    image, names = pd.factorize(defined["image"])
+    value = defined["value"].to_numpy(float)
+    sides = [defined[f"backbone_{side}"].to_numpy(object) for side in "ab"]
+    found = {}
+    for label in labels:
+        own = (sides[0] == label) | (sides[1] == label)
+        n = np.bincount(image[own], minlength=len(names))
+        total = np.bincount(image[own], value[own], minlength=len(names))
+        found[label] = total[n > 0] / n[n > 0]
+    return found
+
+
+def _others(values: NDArray[np.float64]) -> list[Mark]:
     if not len(values):
         return []
     interval = mean_intervals(values[:, None], seed=0, n_boot=1000)
@@ -99,13 +119,15 @@ def yardsticks(
     """
     summary = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
     images = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
+    others = _by_image(images, labels)
+    activation, itself = (_rows(table, kind, metric) for table in (baselines, reliability))
     rows = []
     for label in labels:
         marks = [
             *_chance(summary, label),
-            *_one(baselines, kind, metric, "activation", label),
-            *_others(images, label),
-            *_one(reliability, kind, metric, "itself", label),
+            *_one(activation.get(label, ()), "activation"),
+            *_others(others[label]),
+            *_one(itself.get(label, ()), "itself"),
         ]
         rows.append((label, marks))
     names = {mark.name for _, marks in rows for mark in marks}
