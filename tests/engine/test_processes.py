@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from aisthesis.engine.processes import cores, in_processes
+from aisthesis.engine.processes import cores, in_processes, in_turn_or_processes
 from aisthesis.errors import AisthesisError, RequestError, or_list
 from aisthesis.explainer_names import checked_names
 
@@ -24,6 +24,14 @@ def test_results_come_in_the_order_of_the_jobs():
     assert found == ["a or b", "c", "d, e or f"]
     assert sum(told) == 3
     assert cores() >= 1
+
+
+def test_this_process_does_what_is_short_while_helpers_load():
+    told = []
+    found = in_turn_or_processes(os.getpid, [()] * 3, 2, told.append)
+    assert (found, sum(told)) == ([os.getpid()] * 3, 3)
+    with pytest.raises(RequestError, match="did you mean grad_cam"):
+        in_turn_or_processes(checked_names, [(["gradcam"],)] * 3, 2, told.append)
 
 
 def test_what_a_job_raises_is_raised_here():

@@ -10,7 +10,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
+
+import torch
 
 from aisthesis.engine.jobs import Serial, Task, run_task
 from aisthesis.errors import AisthesisError
@@ -88,23 +91,33 @@ def in_turn_or_processes(
     n_processes: int,
     advance: Callable[[int], None],
 ) -> list[Any]:
-    """Do jobs as `in_processes`, or one after another in this process where that is as good.
+    """Do jobs as `in_processes`, but this process, which has all loaded, is one of them.
 
-    So it is for one job, or with one process.
+    For one job, or with one process, no other is started.
     """
-    if n_processes > 1 and len(jobs) > 1:
-        return in_processes(work, jobs, n_processes, advance=advance)
-    results = []
-    for job in jobs:
-        results.append(work(*job))
+    results: list[Any] = [None] * len(jobs)
+    for number, result in as_finished(work, jobs, min(n_processes, len(jobs)), here=True):
+        results[number] = result
         advance(1)
     return results
 
 
 def as_finished(
-    work: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], n_processes: int, *, threads: int = 1
+    work: Callable[..., Any],
+    jobs: Sequence[tuple[Any, ...]],
+    n_processes: int,
+    *,
+    threads: int = 1,
+    here: bool = False,
 ) -> Iterator[tuple[int, Any]]:
-    """Give (number of the job, its result) as jobs are finished; otherwise as `in_processes`."""
+    """Give (number of the job, its result) as jobs are finished; otherwise as `in_processes`.
+
+    With `here` this process is one of them, and has the same number of torch's threads meanwhile
+    if there are others: sums depend on it in their last digits.
+    """
+    if here and n_processes < 2:
+        yield from ((number, work(*job)) for number, job in enumerate(jobs))
+        return
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(len(jobs)):
         waiting.put(number)
@@ -115,6 +128,8 @@ def as_finished(
         number = -1
         try:
             with _helper(threads, helpers) as ask:
+                if here:  # until a helper has loaded what it needs, this process does more
+                    ask(_load, (work.__module__,))
                 while (number := _next(waiting, -1)) >= 0:
                     finished.put((number, ask(work, jobs[number])))
         except BaseException as error:  # noqa: BLE001 - raised where the results are taken
@@ -122,14 +137,23 @@ def as_finished(
             finished.put((-1, error))
 
     with ThreadPoolExecutor(n_processes) as pool:
-        for _ in range(min(n_processes, len(jobs))):
+        for _ in range(min(n_processes, len(jobs)) - here):
             pool.submit(help_out)
+        done = 0
         try:
-            for _ in jobs:
+            while here and (number := _next(waiting, -1)) >= 0:
+                with _threads(threads):
+                    result = work(*jobs[number])
+                done += 1
+                yield number, result
+            for _ in range(len(jobs) - done):
                 number, result = finished.get()
                 if number < 0:
                     raise result
                 yield number, result
+            if here:
+                for helper in helpers:  # one may still be loading what nobody needs any more
+                    helper.terminate()
         except (KeyboardInterrupt, GeneratorExit):
             _empty(waiting)
             for helper in helpers:  # nobody waits for what they are at
@@ -163,6 +187,21 @@ class Processes:
         jobs = [(task, self._threads) for task in tasks]
         for _, images in as_finished(run_task, jobs, self._n, threads=self._threads):
             yield images
+
+
+def _load(module: str) -> None:
+    import_module(module)
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Have torch work with so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _next(waiting: queue.SimpleQueue[int], none: int) -> int:
