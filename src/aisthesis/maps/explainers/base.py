@@ -13,6 +13,7 @@ from aisthesis.errors import RequestError
 from aisthesis.explainer_table import EXPLAINER_TABLE
 
 __all__ = [
+    "Advance",
     "ExplainedNetwork",
     "Explainer",
     "Tabled",
@@ -22,6 +23,9 @@ __all__ = [
     "optional",
     "require_predictions",
 ]
+
+#: Told the share of an image that was just done.
+Advance = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,7 @@ class Explainer(Protocol):
         ...
 
     def __call__(
-        self,
-        subject: ExplainedNetwork,
-        images: Tensor,
-        *,
-        seeds: list[int],
-        advance: Callable[[float], None],
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Make the maps (N, rows, columns) of images (N, 3, H, W).
 
@@ -139,6 +138,10 @@ class Tabled:
     def control(self) -> bool:
         """Whether it knows nothing of the network."""
         return EXPLAINER_TABLE[self.kind].control
+
+    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
+        """Rows and columns of the maps: the layer's, where a kind has none of its own."""
+        return subject.map_px
 
 
 def cells_of(cells: int, size_px: tuple[int, int]) -> tuple[int, int]:

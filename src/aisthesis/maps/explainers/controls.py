@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.base import ExplainedNetwork, Tabled
+from aisthesis.maps.explainers.base import Advance, ExplainedNetwork, Tabled
 
 __all__ = ["CentrePrior", "RandomMap"]
 
@@ -21,21 +20,12 @@ class RandomMap(Tabled):
 
     kind = "random"
 
-    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
-        """The layer's, so that it is as coarse as the maps it is held against."""
-        return subject.map_px
-
     def passes(self, subject: ExplainedNetwork) -> float:
         """None."""
         return 0.0
 
     def __call__(
-        self,
-        subject: ExplainedNetwork,
-        images: Tensor,
-        *,
-        seeds: list[int],
-        advance: Callable[[float], None],
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Maps (N, h, w), standard normal."""
         maps = [
@@ -52,21 +42,12 @@ class CentrePrior(Tabled):
 
     kind = "centre"
 
-    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
-        """The layer's."""
-        return subject.map_px
-
     def passes(self, subject: ExplainedNetwork) -> float:
         """None."""
         return 0.0
 
     def __call__(
-        self,
-        subject: ExplainedNetwork,
-        images: Tensor,
-        *,
-        seeds: list[int],
-        advance: Callable[[float], None],
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Maps (N, h, w), 0 to 1."""
         y, x = (((torch.arange(n) + 0.5) / n - 0.5).square() for n in self.grid(subject))

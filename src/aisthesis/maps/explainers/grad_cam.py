@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aisthesis.maps.explainers.base import (
+    Advance,
     ExplainedNetwork,
     Tabled,
     grad_enabled_copy,
@@ -48,21 +48,12 @@ class GradCam(Tabled):
         """Not where it is rectified."""
         return not self.rectified
 
-    def grid(self, subject: ExplainedNetwork) -> tuple[int, int]:
-        """The layer's own."""
-        return subject.map_px
-
     def passes(self, subject: ExplainedNetwork) -> float:
         """One forward and one backward pass."""
         return 3.0
 
     def __call__(
-        self,
-        subject: ExplainedNetwork,
-        images: Tensor,
-        *,
-        seeds: list[int],
-        advance: Callable[[float], None],
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Maps (N, h, w) at the layer's resolution, in rating units."""
         held: list[Tensor] = []

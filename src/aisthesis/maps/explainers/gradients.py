@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from aisthesis.maps.explainers.base import (
+    Advance,
     ExplainedNetwork,
     Tabled,
     cells_of,
@@ -18,8 +18,6 @@ from aisthesis.maps.explainers.base import (
 )
 
 __all__ = ["GradientTimesInput", "IntegratedGradients"]
-
-Advance = Callable[[float], None]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aisthesis.maps.explainers.base import ExplainedNetwork, Tabled, cells_of, on_cells, optional
+from aisthesis.maps.explainers.base import (
+    Advance,
+    ExplainedNetwork,
+    Tabled,
+    cells_of,
+    on_cells,
+    optional,
+)
 
 __all__ = ["Lime"]
 
@@ -57,12 +63,7 @@ class Lime(Tabled):
         return float(self.samples)
 
     def __call__(
-        self,
-        subject: ExplainedNetwork,
-        images: Tensor,
-        *,
-        seeds: list[int],
-        advance: Callable[[float], None],
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Maps (N, cells, cells) in rating units a superpixel."""
         captum = optional("captum.attr", self.name)

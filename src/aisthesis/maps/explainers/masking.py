@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from aisthesis.maps.explainers.base import ExplainedNetwork, Tabled
+from aisthesis.maps.explainers.base import Advance, ExplainedNetwork, Tabled
 from aisthesis.maps.occlusion import OcclusionPlan, occlusion_plan
 
 __all__ = ["Masking", "multiscale", "occlusion"]
@@ -66,12 +65,7 @@ class Masking(Tabled):
         return self.plan(subject).passes
 
     def __call__(
-        self,
-        subject: ExplainedNetwork,
-        images: Tensor,
-        *,
-        seeds: list[int],
-        advance: Callable[[float], None],
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Maps (N, rows, columns) in rating units."""
         plan = self.plan(subject)

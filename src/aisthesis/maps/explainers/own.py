@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aisthesis.errors import RequestError
-from aisthesis.maps.explainers.base import ExplainedNetwork, Explainer
+from aisthesis.maps.explainers.base import Advance, ExplainedNetwork, Explainer
 from aisthesis.parts import given_name, identity_of, own_name, part
 
 __all__ = ["OwnExplainer", "own_explainer"]
@@ -87,12 +86,7 @@ class OwnExplainer:
         return float(self._own.passes(subject))
 
     def __call__(
-        self,
-        subject: ExplainedNetwork,
-        images: Tensor,
-        *,
-        seeds: list[int],
-        advance: Callable[[float], None],
+        self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
         """Maps (N, rows, columns), held against what `grid` says."""
         maps = self._own(subject, images, seeds=seeds, advance=advance)
