@@ -100,7 +100,7 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
         # Too few images for the folds is said before the work, not after it.
         fold_numbers(len(inputs.names), self.config.folds, 1, self.config.seed)
         self.folder.check(self.config)
-        with self._alone(inputs), plain_memory_errors("align"):
+        with self._alone(), plain_memory_errors("align"):
             self._align(inputs)
             self.report()
 
@@ -219,8 +219,8 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
                 subjects=np.array(judged.subjects),
             )
 
-    def _record_inputs(self, inputs: AlignmentInputs) -> None:
-        config, judged = self.config, inputs.similarities
+    def _record_inputs(self) -> None:
+        config, inputs, judged = self.config, self.inputs, self.inputs.similarities
         if self._given is not None:
             self._keep_judgments(inputs)
         ceiling = similarity_ceiling(judged.dissimilarity, measure=config.measure)

@@ -188,7 +188,7 @@ def _add_run(commands: Any) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="how the ratings table is read, as under [columns]: image, rating or rater=NAME, "
-        "layout=wide, votes=c1,c2,... (may be repeated)",
+        "rating=A,B (several properties), layout=wide, votes=c1,c2,... (may be repeated)",
     )
     add_engine_options(command)
     _add_force(command)
@@ -368,6 +368,7 @@ def columns_given(held: Any, items: Sequence[str]) -> dict[str, Any]:
     keys: dict[str, Any] = {"names": held} if isinstance(held, list) else dict(held)
     for key, value in _pairs(items, "--column").items():
         several = key in ("votes", "scale", "names") or (key == "raters" and value != "anonymous")
+        several |= key == "rating" and "," in value  # properties
         keys[key] = names_in(value) if several else value
     return keys
 
@@ -419,7 +420,7 @@ def _predict(options: argparse.Namespace) -> None:
     from aisthesis.pipeline.predict import note_written, refuse_edited
 
     if not options.force:
-        refuse_edited(study.folder, options.out)
+        refuse_edited(study.folder, options.out, properties=bool(study.config.properties))
         if options.out.resolve() in [file.resolve() for file in study.config.ratings_files]:
             raise RequestError(
                 f"{options.out} holds the study's ratings; give another name, or --force"

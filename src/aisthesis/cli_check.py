@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from aisthesis.images import ImageFolder
 
 __all__ = ["add_check"]
@@ -30,7 +32,8 @@ def add_check(commands: Any) -> None:
         default=[],
         metavar="KEY=VALUE",
         help="how the table is read, as under [columns] of a study file: image, rating or "
-        "rater=NAME, layout=wide, votes=c1,c2,... (may be repeated)",
+        "rater=NAME, rating=A,B (several properties), layout=wide, votes=c1,c2,... (may be "
+        "repeated)",
     )
     add(
         "--similarity",
@@ -55,15 +58,38 @@ def _check(options: argparse.Namespace) -> None:
         _check_similarities(options, given, folder)
         return
     columns = checked(Columns, given, "--column")
-    ratings = read_ratings(
-        options.table, **columns.model_dump(), image_list=options.image_list, folder=folder
-    )
-    for line in lines_on(ratings):
-        print(line)
-    for line in ratings.cautions:
-        print(f"caution: {line}")
-    if folder is not None:
-        print(_on_images(ratings.mean["image"].tolist(), folder))
+    names = columns.rating if isinstance(columns.rating, tuple) else ()
+    read = {}
+    for name in names or (columns.rating,):
+        own = columns.model_copy(update={"rating": name})
+        ratings = read[str(name)] = read_ratings(
+            options.table, **own.model_dump(), image_list=options.image_list, folder=folder
+        )
+        before = f"{name}: " if names else ""
+        for line in lines_on(ratings):
+            print(f"{before}{line}")
+        for line in ratings.cautions:
+            print(f"{before}caution: {line}")
+        if folder is not None:
+            print(f"{before}{_on_images(ratings.mean['image'].tolist(), folder)}")
+    if names:
+        print(_on_properties({name: one.mean for name, one in read.items()}))
+
+
+def _on_properties(means: dict[str, pd.DataFrame]) -> str:
+    """Say how many images were rated for all properties, and how their ratings go together."""
+    from itertools import combinations
+
+    from aisthesis.stats.correlation import pearson
+
+    ratings = {name: mean.set_index("image")["rating"] for name, mean in means.items()}
+    common = set.intersection(*(set(one.index) for one in ratings.values()))
+    said = [f"{len(common):,} images are rated for all {len(ratings)} properties"]
+    for a, b in combinations(ratings, 2):
+        both = sorted(set(ratings[a].index) & set(ratings[b].index))
+        r = pearson(ratings[a][both].to_numpy(float), ratings[b][both].to_numpy(float))
+        said.append(f"{a} and {b} correlate with r = {float(r):.2f}" if len(both) > 2 else "")
+    return "; ".join(filter(None, said))
 
 
 def _of_pairs(tables: list[Path], given: dict[str, Any]) -> bool:

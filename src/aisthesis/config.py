@@ -19,7 +19,7 @@ from pydantic import (
 
 from aisthesis.errors import RequestError, nearest
 from aisthesis.explainer_names import BASE, checked_names
-from aisthesis.labels import refuse_labels, slug
+from aisthesis.labels import refuse_labels, refuse_properties, slug
 
 __all__ = [
     "AIS_BACKBONES",
@@ -84,7 +84,7 @@ class Columns(TableColumns):
     """How the table of ratings is read: names of its columns, and its layout where it is said."""
 
     image: str = "image"
-    rating: str = "rating"
+    rating: str | tuple[str, ...] = "rating"
     rater: str = "rater"
     layout: Literal[
         "auto", "means", "ratings", "anonymous", "wide", "transposed", "votes", "choices"
@@ -97,6 +97,15 @@ class Columns(TableColumns):
     match: Literal["auto", "exact"] = "auto"
     winner: str = "winner"
     loser: str = "loser"
+
+    @field_validator("rating")
+    @classmethod
+    def _one_is_no_list(cls, rating: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not isinstance(rating, tuple):
+            return rating
+        if not rating:
+            raise ValueError("`rating`: expected the name of a column, or of several, got none")
+        return rating[0] if len(rating) == 1 else rating
 
 
 class FitConfig(Section):
@@ -227,9 +236,10 @@ class StudyConfig(CommonConfig):
     The fields are the keys of the study file; README and docs/study.md describe each.
     """
 
-    ratings: Path | tuple[Path, ...]
+    ratings: Path | tuple[Path, ...] | dict[str, Path | tuple[Path, ...]]
     columns: Columns = Columns()
     image_list: Path | None = None
+    split: Path | None = None
     seeds: int = Field(1, ge=1, le=1000)
     test: float = Field(0.2, gt=0, lt=1)
     validation: float = Field(0.2, gt=0, lt=1)
@@ -253,13 +263,38 @@ class StudyConfig(CommonConfig):
 
     @property
     def ratings_files(self) -> tuple[Path, ...]:
-        """The table, or tables, of ratings."""
-        return self.ratings if isinstance(self.ratings, tuple) else (self.ratings,)
+        """The table, or tables, of ratings, of all properties."""
+        held = self.ratings.values() if isinstance(self.ratings, dict) else [self.ratings]
+        files = [file for one in held for file in (one if isinstance(one, tuple) else (one,))]
+        return tuple(dict.fromkeys(files))
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Names of the properties that the images were rated for; empty where it is one."""
+        if isinstance(self.ratings, dict):
+            return tuple(self.ratings)
+        return self.columns.rating if isinstance(self.columns.rating, tuple) else ()
 
     @field_validator("explainers")
     @classmethod
     def _known_explainers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return checked_names(names)
+
+    @model_validator(mode="after")
+    def _properties_can_be_told_apart(self) -> StudyConfig:
+        if isinstance(self.ratings, dict):
+            if len(self.ratings) < 2:
+                raise ValueError(
+                    "`ratings`: expected a table for each of two properties or more; where there "
+                    'is one, write ratings = "FILE"'
+                )
+            if isinstance(self.columns.rating, tuple):
+                raise ValueError(
+                    "expected several properties in one of two ways, got both: a table for each "
+                    "(`[ratings]`), or several columns of one (`[columns] rating = [...]`)"
+                )
+        refuse_properties(self.properties)
+        return self
 
     @model_validator(mode="after")
     def _no_bar(self) -> StudyConfig:
@@ -290,7 +325,7 @@ def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyCon
         Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
     """
     config = checked(StudyConfig, values, source)
-    keys = ("images", "ratings", "out", "weights_dir", "masks", "image_list")
+    keys = ("images", "ratings", "out", "weights_dir", "masks", "image_list", "split")
     changed = absolute_paths(config, keys, base, source)
     if config.human_maps is not None:
         path = _in_home(config.human_maps.path, base, source)
@@ -310,6 +345,8 @@ def absolute_paths(config: Any, keys: Iterable[str], base: Path, source: str) ->
     def absolute(value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(absolute(each) for each in value)
+        if isinstance(value, dict):
+            return {name: absolute(each) for name, each in value.items()}
         return None if value is None else _in_home(value, base, source)
 
     backbones = tuple(

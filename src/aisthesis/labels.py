@@ -1,4 +1,4 @@
-"""Labels of backbones: any text that can name files and folders, on every system."""
+"""Labels of backbones and names of properties: any text that can name files on every system."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from aisthesis.errors import or_list, quoted
 
-__all__ = ["refuse_labels", "slug"]
+__all__ = ["refuse_labels", "refuse_properties", "slug"]
 
 # File names end at 255 bytes, and a study adds to the label (`fitted-...-seed12.npz`).
 _LONGEST_BYTES = 150
@@ -55,6 +55,32 @@ def refuse_labels(backbones: Sequence[tuple[str, str]]) -> None:
     if twice:
         raise ValueError(
             f"the backbones {or_list(twice)} appear more than once; give each its own `label`"
+        )
+
+
+def refuse_properties(names: Sequence[str]) -> None:
+    """Refuse names of properties that cannot name folders, or of which two would name the same.
+
+    Raises
+    ------
+    ValueError
+        With the name and the reason.
+    """
+    for name in names:
+        reason = _why_not(name, is_name=True)
+        if "|" in name:
+            reason = "holds `|`, which separates names in tables"
+        if reason:
+            raise ValueError(
+                f"the property {quoted(name)} {reason}; its folder could not be named after it: "
+                "rename it"
+            )
+    same = [_same_file(name) for name in names]
+    twice = [name for name, file in zip(names, same, strict=True) if same.count(file) > 1]
+    if twice:
+        raise ValueError(
+            f"the properties {or_list(twice)} appear more than once as names of folders, where "
+            "case and `:`, `/` and `_` make no difference; rename all but one"
         )
 
 

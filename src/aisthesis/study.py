@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any, Literal
@@ -14,34 +16,40 @@ import pandas as pd
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.config import StudyConfig, study_config
 from aisthesis.engine import Narrator, StudyFolder
-from aisthesis.engine.jobs import Executor, Serial, forget_loaded
+from aisthesis.engine.jobs import Executor, forget_loaded
+from aisthesis.engine.ledger import State
 from aisthesis.engine.permitted import require_permitted
-from aisthesis.engine.processes import Processes, cores
+from aisthesis.engine.progress import Prefixed
 from aisthesis.engine.store_index import index_store
-from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
 from aisthesis.memory import plain_memory_errors
 from aisthesis.parts import denied, is_own
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
-from aisthesis.pipeline.explain import explain_backbones, explained_images
+from aisthesis.pipeline.explain import Rated, explained_images
+from aisthesis.pipeline.explain_stage import explain_backbones
 from aisthesis.pipeline.explainers import explain_by_others
 from aisthesis.pipeline.fit import Fit
 from aisthesis.pipeline.human_maps import check_human_maps
 from aisthesis.pipeline.inputs import Inputs, read_inputs
 from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.own_parts import plain_keys
-from aisthesis.pipeline.predict import predict_images
-from aisthesis.pipeline.record import record_inputs, warnings_of
+from aisthesis.pipeline.predict import Embedded, predict_images
+from aisthesis.pipeline.properties import OneProperty, by_property, properties_stage
+from aisthesis.pipeline.record import record_inputs, record_together, warnings_of
 from aisthesis.pipeline.retain import retain_files
 from aisthesis.pipeline.running import running_rows
 from aisthesis.pipeline.stages import do_stage, retain_stage, table_stages
-from aisthesis.pipeline.status import Row, study_status
+from aisthesis.pipeline.status import STATUS_COLUMNS, Row, study_status
+from aisthesis.pipeline.together import InputsTogether, read_together, share_embeddings
+from aisthesis.property_config import SPLIT_FILE, property_configs
 from aisthesis.report import write_report
 from aisthesis.studies.base import BaseStudy
+from aisthesis.studies.executors import executor_of
 from aisthesis.studies.looking import image_of, save_overlays
 from aisthesis.studies.one_image import StudyImage
+from aisthesis.studies.property_maps import PropertyMaps
 from aisthesis.studies.stored_maps import Maps
 
 __all__ = ["Maps", "Study"]
@@ -85,6 +93,23 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
             raise TypeError("give a configuration or its keys by name, not both")
         super().__init__(config, narrator=narrator, follow_links=follow_links)
         self._specs: dict[str, NetworkSpec] = {}
+        self._together: InputsTogether | None = None
+
+    @cached_property
+    def properties(self) -> dict[str, Study]:
+        """A study of each property by its name, in a folder of its own; empty where there is one.
+
+        All have the images, the test images and the passes through each trunk in common.
+        """
+        each = {}
+        for name, config in property_configs(self.config).items():
+            each[name] = Study(
+                config,
+                narrator=Prefixed(self._narrator, name),
+                follow_links=self.folder.follow_links,
+            )
+            each[name]._settings_of, each[name]._beside = self._settings_of, self._beside
+        return each
 
     def run(self, *, until: str = "report", here: bool = False, force: bool = False) -> Study:
         """Do what is not done yet, up to and including a stage.
@@ -111,23 +136,21 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         """
         if until not in _STAGES:
             raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
-        with self._at_work(here=here, force=force) as (inputs, executor):
+        with self._at_work(here=here, force=force) as executor:
             for stage in _STAGES[: _STAGES.index(until) + 1]:
                 with plain_memory_errors(stage):
-                    getattr(self, f"_{stage}")(inputs, executor)
+                    getattr(self, f"_{stage}")(executor)
         return self
 
     @contextmanager
-    def _at_work(
-        self, *, here: bool = False, force: bool = False
-    ) -> Iterator[tuple[Inputs, Executor]]:
-        """Check the request, keep other runs out, and give the inputs and who does the work."""
+    def _at_work(self, *, here: bool = False, force: bool = False) -> Iterator[Executor]:
+        """Check the request, read the inputs, keep other runs out, and give who does the work."""
         self.folder.inspect()
-        with self._parts(), self._checked(here=here, force=force) as work:
-            yield work
+        with self._parts(), self._checked(here=here, force=force) as executor:
+            yield executor
 
     @contextmanager
-    def _checked(self, *, here: bool, force: bool) -> Iterator[tuple[Inputs, Executor]]:
+    def _checked(self, *, here: bool, force: bool) -> Iterator[Executor]:
         """As `_at_work`, with the user's own parts at hand."""
         known = [n for n in self.config.metrics if not (denied() and is_own("metric", n))]
         if known or not self.config.metrics:
@@ -138,27 +161,62 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         config = self.config.model_copy(update={"engine": "serial"}) if here else self.config
         if self._settings_of is not None and config.engine == "dask":
             require_permitted(config.dask, self._settings_of)
-        inputs = self.inputs
-        with self._alone(inputs, force=force):
+        self._know_inputs()
+        with ExitStack() as stack:
+            for study in (self, *self.properties.values()):  # the whole study's folder first
+                stack.enter_context(study._alone(force=force))
             # Named once a run: a file that is swapped while it lasts is another one, and said so.
-            self._specs = {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
+            specs = {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
+            for study in self._studies:
+                study._specs = {k: replace(one, root=study.config.out) for k, one in specs.items()}
             try:
-                with _executor(config, self._narrator) as executor:
-                    yield inputs, executor
+                yield stack.enter_context(executor_of(config, self._narrator))
             finally:
                 forget_loaded()
 
+    @property
+    def _studies(self) -> list[Study]:
+        """The study of each property; this one where there is one."""
+        return list(self.properties.values()) or [self]
+
+    def _know_inputs(self) -> None:
+        """Read and check the images and the ratings of every property, once."""
+        if not self.properties:
+            _ = self.inputs
+        elif self._together is None:
+            started = time.perf_counter()
+            configs = {name: study.config for name, study in self.properties.items()}
+            self._together = read_together(self.config, configs, self._narrator)
+            for name, study in self.properties.items():
+                study._inputs = self._together.each[name]
+            self._checked_in = time.perf_counter() - started
+
     def _read_inputs(self) -> Inputs:
+        self._refuse_several("inputs")
         return read_inputs(self.config, self._narrator)
 
-    def _record_inputs(self, inputs: Inputs) -> None:
-        record_inputs(self.folder, self.config, inputs)
+    def _refuse_several(self, what: str) -> None:
+        """Refuse what is of one property where there are several."""
+        if self.properties:
+            raise RequestError(
+                "the images of this study were rated for several properties; ask for that of one: "
+                f"study.properties[{next(iter(self.properties))!r}].{what}"
+            )
+
+    def _record_inputs(self) -> None:
+        if self._together is None:
+            record_inputs(self.folder, self.config, self.inputs)
+            return
+        self._together.write_split(self.folder.root / SPLIT_FILE)
+        configs = {name: study.config for name, study in self.properties.items()}
+        record_together(self.folder, configs, self._together)
 
     def _files_judged(self) -> tuple[Path, ...]:
-        return self.config.ratings_files
+        split = () if self.config.split is None else (self.config.split,)
+        return (*self.config.ratings_files, *split)
 
     def _table_of_images(self) -> Path:
-        return self.folder.predictions
+        return self._studies[0].folder.predictions
 
     def _running_rows(self, who: str) -> list[Row]:
         return running_rows(self.folder, self.config, who)
@@ -166,15 +224,68 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
     def _status_rows(self) -> list[Row]:
         return study_status(self.folder, self.config, self.inputs, self._narrator)
 
-    def _fit(self, inputs: Inputs, executor: Executor) -> None:
-        check_human_maps(self.config, inputs)
-        fit = Fit(self.folder, self.config, inputs, self._specs, self._narrator)
-        if fit.run(executor):
-            self.folder.record(warnings=warnings_of(self.folder, self.config, inputs))
+    def status(self) -> pd.DataFrame:
+        """Say what is done, stale, damaged or to do, and why; nothing is computed or written.
 
-    def _explain(self, inputs: Inputs, executor: Executor) -> None:
+        Returns
+        -------
+        DataFrame
+            Columns ``stage, of, state, done, total, why``: a row for each stage, and where a stage
+            goes backbone by backbone for each backbone. Of several properties the first column is
+            ``property``; the rows of what compares them have none.
+        """
+        if not self.properties:
+            return super().status()
+        self.folder.inspect()
+        tables = {}
+        with self._parts():
+            check_request(self.config)
+            if not self.absent:
+                self._know_inputs()
+            for name, study in self.properties.items():
+                rows = study.status() if self._together is None else study._status_rows()
+                tables[name] = pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
+            tables[""] = self._status_of_comparison(tables)
+        return by_property(tables)
+
+    def _status_of_comparison(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        """Rows of the stage that compares the properties, from those of what it is made of."""
+        stage = properties_stage(self.folder, self.config, self._compared(), self._narrator)
+        state = self.folder.ledger.state(stage.name, stage.parts)
+        for name, table in tables.items():
+            unfinished = table[(table["state"] != "done") & table["stage"].isin(stage.after)]
+            if state.done and len(unfinished):
+                first = unfinished.iloc[0]
+                why = f"{first['stage']} of {first['of']} ({name}) is {first['state']}"
+                state = State("stale", why)
+        row = (stage.name, "all properties", state.kind, int(state.done), 1, state.why)
+        return pd.DataFrame([row], columns=list(STATUS_COLUMNS))
+
+    def _compared(self) -> list[OneProperty]:
+        """The study of each property, as the comparison of properties needs it."""
+        return [
+            OneProperty(name, study.folder, study.config) for name, study in self.properties.items()
+        ]
+
+    def _fit(self, executor: Executor) -> None:
+        for study in self._studies:
+            check_human_maps(study.config, study.inputs)
+            share_embeddings([one.folder for one in self._studies])
+            fit = Fit(study.folder, study.config, study.inputs, study._specs, study._narrator)
+            if fit.run(executor):
+                warnings = warnings_of(study.folder, study.config, study.inputs)
+                study.folder.record(warnings=warnings)
+
+    def _explain(self, executor: Executor) -> None:
         started = time.perf_counter()
-        made = explain_backbones(self.config, inputs, self._specs, executor, self._narrator)
+        rated = [Rated(one.config, one.inputs, one._specs) for one in self._studies]
+        new = explain_backbones(rated, executor, self._narrator)
+        for study, made in zip(self._studies, new, strict=True):
+            study._explain_by_others(executor, started, made=made)
+
+    def _explain_by_others(self, executor: Executor, started: float, *, made: bool) -> None:
+        """Make the maps by other explainers and write down that maps are there."""
+        inputs = self.inputs
         made |= explain_by_others(self.config, inputs, self._specs, executor, self._narrator)
         index_store(self.folder.root, self.folder.maps.name)
         explained = explained_images(self.config, inputs)
@@ -182,12 +293,16 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         if made or "explain" not in (self.folder.provenance().get("stages") or {}):
             self.folder.record_stage("explain", "", started)
 
-    def _agree(self, inputs: Inputs, executor: Executor) -> None:
-        folder, narrator = self.folder, self._narrator
-        for stage in table_stages(folder, self.config, inputs, executor, narrator):
-            do_stage(folder, stage, narrator)
+    def _agree(self, executor: Executor) -> None:
+        for study in self._studies:
+            folder, narrator = study.folder, study._narrator
+            for stage in table_stages(folder, study.config, study.inputs, executor, narrator):
+                do_stage(folder, stage, narrator)
+        if self.properties:
+            stage = properties_stage(self.folder, self.config, self._compared(), self._narrator)
+            do_stage(self.folder, stage, self._narrator)
 
-    def _report(self, inputs: Inputs, executor: Executor) -> None:
+    def _report(self, executor: Executor) -> None:
         self.report()
 
     def retain(self, *, folds: int = 4, repeats: int = 2) -> pd.DataFrame:
@@ -208,13 +323,13 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         """
         if folds < 2 or repeats < 1:
             raise RequestError(f"expected at least 2 folds and 1 repeat, got {folds} and {repeats}")
-        with self._at_work() as (inputs, executor):
-            self._fit(inputs, executor)
-            stage = retain_stage(
-                self.folder, self.config, inputs, self._specs, (folds, repeats), self._narrator
-            )
-            do_stage(self.folder, stage, self._narrator)
-        return read_csv(retain_files(self.folder)["retention"])
+        with self._at_work() as executor:
+            self._fit(executor)
+            for one in self._studies:
+                folder, narrator, given = one.folder, one._narrator, (folds, repeats)
+                stage = retain_stage(folder, one.config, one.inputs, one._specs, given, narrator)
+                do_stage(folder, stage, narrator)
+        return self._table(retain_files(self.folder)["retention"], "retain")
 
     def predict(
         self,
@@ -240,19 +355,23 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         -------
         DataFrame
             Columns ``image, backbone, seed, prediction``; seed ``mean`` is the averaged
-            prediction; in rating units.
+            prediction; in rating units. Of several properties the first column is ``property``.
         """
         self.folder.inspect()
+        tables, embedded = {}, Embedded()  # one pass of each trunk for all properties
         with self._parts():
-            return predict_images(
-                self.folder,
-                self.config,
-                Path(images),
-                on_error=on_error,
-                device=device,
-                narrator=self._narrator,
-                retained=retained,
-            )
+            for name, study in (self.properties or {"": self}).items():
+                tables[name] = predict_images(
+                    study.folder,
+                    study.config,
+                    Path(images),
+                    on_error=on_error,
+                    device=device,
+                    narrator=study._narrator,
+                    retained=retained,
+                    embedded=embedded,
+                )
+        return by_property(tables) if self.properties else tables[""]
 
     def report(self, photographs: Literal["auto", "inline", "folder"] = "auto") -> Path:
         """Write the report from what the folder holds and give its path.
@@ -262,16 +381,58 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         photographs : {"auto", "inline", "folder"}
             Whether the image browser's photographs lie inside the page or as files beside it, in
             `report-photographs/`; `auto` keeps them inside while they take less than about 20 MB.
+
+        Returns
+        -------
+        Path
+            `report.html`; of several properties that which compares them and leads to the report
+            of each, which is written too.
         """
+        for study in self.properties.values():
+            study.report(photographs)
         started = time.perf_counter()
-        page = write_report(
-            self.folder.root,
-            progress=self._narrator,
-            photographs=photographs,
-            follow_links=self.folder.follow_links,
-        )
+        follow_links = self.folder.follow_links
+        if self.properties:
+            from aisthesis.report.properties import write_properties_report
+
+            page = write_properties_report(
+                self.folder.root, progress=self._narrator, follow_links=follow_links
+            )
+        else:
+            page = write_report(
+                self.folder.root,
+                progress=self._narrator,
+                photographs=photographs,
+                follow_links=follow_links,
+            )
         self.folder.record_stage("report", "", started)
         return page
+
+    def _table(self, path: Path, command: str = "") -> pd.DataFrame:
+        """A table of the folder; those of all properties one after the other."""
+        if not self.properties or path in self.folder.of_properties:
+            return super()._table(path, command)
+        return by_property(
+            {
+                name: study._table(study.folder.root / path.relative_to(self.folder.root), command)
+                for name, study in self.properties.items()
+            }
+        )
+
+    @property
+    def property_correlations(self) -> pd.DataFrame:
+        """`properties.csv`: correlation of people's ratings, and of predictions, for properties."""
+        return self._table(self.folder.properties, "agree")
+
+    @property
+    def property_agreement(self) -> pd.DataFrame:
+        """`properties_agreement.csv`: agreement of maps for two properties in each backbone."""
+        return self._table(self.folder.properties_agreement, "agree")
+
+    @property
+    def property_differences(self) -> pd.DataFrame:
+        """`properties_differences.csv`: paired differences between such agreements."""
+        return self._table(self.folder.properties_differences, "agree")
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -345,7 +506,9 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
 
     @property
     def maps(self) -> Maps:
-        """AIS maps by backbone."""
+        """AIS maps by backbone; of several properties with the dimension `property`."""
+        if self.properties:
+            return PropertyMaps({name: study.maps for name, study in self.properties.items()})
         return Maps(self.folder, self.config, mapped_labels(self.folder, self.config))
 
     def image(self, name: str, *, kind: str = "ais") -> StudyImage:
@@ -363,6 +526,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         RequestError
             If the study has no maps of it, with the nearest right names.
         """
+        self._refuse_several("image(...)")
         return image_of(self.folder, self.config, self.maps, name, kind)
 
     def save_overlays(
@@ -394,20 +558,23 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         list of Path
             What was written.
         """
+        self._refuse_several("save_overlays(...)")
         return save_overlays(
             self.folder, self.config, self.maps, Path(folder), kind, images, limit, side_px
         )
 
     def __repr__(self) -> str:
         """Say where the study is, what it is of and which of its stages have been done."""
-        stages = self.folder.provenance().get("stages")
+        first = self._studies[0].folder  # stages are done for all properties in turn
+        stages = first.provenance().get("stages")
         done = [name for name in _STAGES if isinstance(stages, dict) and name in stages]
-        if self.folder.predictions.is_file() and "fit" not in done:
+        if first.predictions.is_file() and "fit" not in done:
             done.insert(0, "fit")
         labels = [backbone.label for backbone in self.config.backbones]
         shown = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
+        of = f"{', '.join(self.properties)}; " if self.properties else ""
         return (
-            f"Study({str(self.folder.root)!r}: {len(labels)} network"
+            f"Study({str(self.folder.root)!r}: {of}{len(labels)} network"
             f"{'s' if len(labels) > 1 else ''} ({shown}), "
             f"{self.config.seeds} seed{'s' if self.config.seeds > 1 else ''}; "
             f"done: {', '.join(done) or 'nothing yet'})"
@@ -416,25 +583,10 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
     def _repr_html_(self) -> str:
         """The same, with the table of held-out scores where there is one."""
         said = f"<p>{escape(repr(self))}</p>"
-        if not self.folder.scores.is_file():
+        if not all(one.folder.scores.is_file() for one in self._studies):
             return said
         scores = self.scores.query("split == 'test' and seed == 'mean' and head == 'mlp'")
-        shown = scores[[c for c in ("backbone", "n", "plcc", "srcc", "rmse", "r2") if c in scores]]
+        shown = scores[
+            [c for c in ("property", "backbone", "n", "plcc", "srcc", "rmse", "r2") if c in scores]
+        ]
         return said + str(shown.round(3).to_html(index=False, border=0))
-
-
-@contextmanager
-def _executor(config: StudyConfig, narrator: Narrator) -> Iterator[Executor]:
-    """Give who does the work on chunks: this process, some beside it, or a cluster."""
-    if config.engine == "serial":
-        yield Serial()
-        return
-    if config.engine == "processes":
-        yield Processes(config.workers or cores(), config.threads)
-        return
-    from aisthesis.engine.cluster import dask_executor
-
-    with dask_executor(
-        config.dask, config.workers, config.threads, narrator, config.out
-    ) as executor:
-        yield executor

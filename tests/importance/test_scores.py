@@ -58,6 +58,16 @@ def test_torch_and_numpy_agree() -> None:
         )
 
 
+def test_every_head_may_have_ratings_of_its_own() -> None:
+    generator = np.random.default_rng(0)
+    f, delta, y = (generator.normal(size=shape) for shape in ((4, 2), (4, 7, 2), (4, 2)))
+    for kind in (np.asarray, torch.from_numpy):
+        scores = np.asarray(importance_scores(kind(f), kind(delta), y))
+        for k in range(2):
+            own = importance_scores(f[:, k], delta[..., k], y[:, k])
+            np.testing.assert_array_equal(scores[..., k], own)
+
+
 def test_evidence_is_the_change_reversed() -> None:
     delta = torch.tensor([[0.5, -2.0]])
     assert evidence_scores(delta).tolist() == [[-0.5, 2.0]]
@@ -65,7 +75,13 @@ def test_evidence_is_the_change_reversed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("f", "delta", "y"), [((2,), (2, 3, 1), (2,)), ((2,), (2, 3), (3,)), ((2, 5), (2, 3, 4), (2,))]
+    ("f", "delta", "y"),
+    [
+        ((2,), (2, 3, 1), (2,)),
+        ((2,), (2, 3), (3,)),
+        ((2, 5), (2, 3, 4), (2,)),
+        ((2, 5), (2, 3, 5), (2, 4)),
+    ],
 )
 def test_shapes_that_do_not_belong_together_are_refused(f, delta, y) -> None:
     with pytest.raises(RequestError, match="score the images of one batch together"):

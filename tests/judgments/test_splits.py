@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aisthesis.errors import RequestError
 from aisthesis.judgments import read_ratings, split
+from aisthesis.judgments.split_file import read_split
 
 
 def study(n, seed=0):
@@ -123,3 +124,60 @@ def test_raise(shared):
     tested = mean[mean["image"].isin(parts.test)]["rating"]
     assert tested.mean() == pytest.approx(mean["rating"].mean(), abs=1)
     assert tested.std() == pytest.approx(mean["rating"].std(), rel=0.05)
+
+
+def test_test_images_may_be_named():
+    names, ratings = study(20)
+    named = [*names[3:9], "not-rated.jpg"]
+    parts = [split(names, ratings, fit_seed=seed, test_images=named) for seed in (1, 2)]
+    for one in parts:
+        assert list(one.test) == names[3:9]
+        assert sorted([*one.train, *one.validation]) == [*names[:3], *names[9:]]
+    assert list(parts[0].validation) != list(parts[1].validation)
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    [(slice(0, 1), "at least 2 rated test images, but 1 of 20"), (slice(0, 17), "left to train")],
+)
+def test_too_few_named_or_left_are_refused(named, sentence):
+    names, ratings = study(20)
+    with pytest.raises(RequestError, match=sentence):
+        split(names, ratings, test_images=names[named])
+
+
+class Photographs:
+    """A folder of images that are all there but for one."""
+
+    root = "photographs"
+    names = ("a.jpg", "b.jpg", "c.jpg")
+
+    def why_not(self, name):
+        return None if name in self.names else "is not there"
+
+    def listed_name(self, name):
+        return name
+
+
+def test_a_split_is_read_from_a_file(tmp_path):
+    file = tmp_path / "split.csv"
+    file.write_text("image,split\nb,test\nfolder/c.jpg,Validation\na.jpg,train\n")
+    read = read_split(file, Photographs())
+    assert read.names == ("b.jpg", "c.jpg", "a.jpg")
+    assert read.test == ("b.jpg",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("a.jpg,held out", r"line 2: expected the split `test`, `train` or `validation`"),
+        ("d.jpg,test", "line 2: d.jpg is not there"),
+        ("a.jpg,test\na.jpg,train", "a.jpg is there twice"),
+        ("a.jpg,train", "expected images with the split `test`"),
+    ],
+)
+def test_a_wrong_split_is_said(tmp_path, rows, sentence):
+    file = tmp_path / "split.csv"
+    file.write_text(f"image,split\n{rows}\n")
+    with pytest.raises(RequestError, match=sentence):
+        read_split(file, Photographs())

@@ -83,9 +83,23 @@ class StudyFolder:
         self.top_channels = root / "top_channels.csv"
         self.ensemble = root / "ensemble.zarr"
         self.ensemble_maps = root / "ensemble_maps.csv"
+        self.properties = root / "properties.csv"
+        self.properties_agreement = root / "properties_agreement.csv"
+        self.properties_images = root / "properties_images.csv"
+        self.properties_differences = root / "properties_differences.csv"
         self.figures = root / "figures"
         self.report = root / "report.html"
         self.cache = root / "cache"
+
+    @property
+    def of_properties(self) -> tuple[Path, ...]:
+        """Tables that compare several properties of the same images."""
+        return (
+            self.properties,
+            self.properties_agreement,
+            self.properties_images,
+            self.properties_differences,
+        )
 
     def check(self, config: CommonConfig, *, force: bool = False) -> Change:
         """Refuse a folder that may not hold this study; nothing is written.

@@ -27,7 +27,7 @@ NOT_THE_STUDY = frozenset(
         *("workers", "threads", "dask", "on_error"),
     }
 )
-_FILES = ("images", "ratings", "judgments", "image_list")
+_FILES = ("images", "ratings", "judgments", "image_list", "split")
 #: Values of a key from which, and to which, a study only grows.
 _WIDER = {"explain": "all", "unrated": "explain", "ensemble": True}
 

@@ -40,13 +40,13 @@ class Chunk:
     digests : tuple of str
         SHA-256 of each image's bytes, as the study has checked them.
     ratings : tuple of float
-        Human rating of each; NaN where there is none.
+        Human rating of each, or of each one a property; NaN where there is none.
     """
 
     number: int
     names: tuple[str, ...]
     digests: tuple[str, ...] = ()
-    ratings: tuple[float, ...] = ()
+    ratings: tuple[float, ...] | tuple[tuple[float, ...], ...] = ()
 
 
 class Job(Protocol):

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Advance", "Narrator", "Silent", "Terminal", "narrator_here"]
+__all__ = ["Advance", "Narrator", "Prefixed", "Silent", "Terminal", "narrator_here"]
 
 Advance = Callable[[int], None]
 
@@ -51,6 +51,31 @@ def narrator_here() -> Narrator:
     """Who tells progress where nobody was named: bars in a notebook, nobody elsewhere."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return Terminal() if type(shell).__name__ == "ZMQInteractiveShell" else Silent()
+
+
+class Prefixed(Narrator):
+    """Tells another what it is told, with a name before it."""
+
+    def __init__(self, narrator: Narrator, name: str) -> None:
+        self._narrator, self._name = narrator, name
+
+    def say(self, message: str) -> None:
+        """Tell one line."""
+        self._narrator.say(f"{self._name}: {message}")
+
+    def warn(self, message: str) -> None:
+        """Tell one line that the reader must not miss."""
+        self._narrator.warn(f"{self._name}: {message}")
+
+    def detail(self, message: str) -> None:
+        """Tell one line to those alone who have asked for everything."""
+        self._narrator.detail(f"{self._name}: {message}")
+
+    @contextmanager
+    def steps(self, label: str, total: int) -> Iterator[Advance]:
+        """Count steps."""
+        with self._narrator.steps(f"{self._name}: {label}", total) as advance:
+            yield advance
 
 
 class Terminal(Narrator):

@@ -16,6 +16,7 @@ from aisthesis.engine.permitted import folder_of
 
 __all__ = [
     "HEADER",
+    "PROPERTIES",
     "absolute_by_name",
     "is_the_folders_own",
     "same_place",
@@ -27,7 +28,10 @@ __all__ = [
 #: First line of a study file that a run has written.
 HEADER = "# Written by `aisthesis` into its study's folder, to which these paths are relative.\n"
 
-_PATHS = ("images", "ratings", "masks", "weights_dir", "judgments", "image_list")
+#: Folder in a study of several properties that holds one study of each.
+PROPERTIES = "properties"
+
+_PATHS = ("images", "ratings", "masks", "weights_dir", "judgments", "image_list", "split")
 _NO_FILES = ("default", "random")
 
 
@@ -41,7 +45,9 @@ def seen_from(values: Mapping[str, Any], root: Path) -> dict[str, Any]:
     root : Path
         The study's folder, absolute.
     """
-    near = [folder for folder in (root.parent, root.parent.parent) if _may_be_a_project(folder)]
+    # A property's study lies in the folder `properties` of the study that it is a part of.
+    whole = root.parent.parent if root.parent.name == PROPERTIES else root
+    near = [folder for folder in (whole.parent, whole.parent.parent) if _may_be_a_project(folder)]
 
     def relative(_name: str, path: str) -> str:
         inside = any(Path(path).is_relative_to(folder) for folder in near)
@@ -100,6 +106,8 @@ def same_place(held: Any, asked: Any) -> bool:
         return True
     if isinstance(held, list) and isinstance(asked, list) and len(held) == len(asked):
         return all(map(same_place, held, asked))
+    if isinstance(held, dict) and isinstance(asked, dict) and list(held) == list(asked):
+        return all(same_place(one, asked[name]) for name, one in held.items())
     if not (isinstance(held, str) and isinstance(asked, str)) or {held, asked} & {*_NO_FILES}:
         return False
     if not _there(asked):
@@ -138,14 +146,8 @@ def _each_path(values: Mapping[str, Any], change: Callable[[str, str], str]) -> 
     """Change every path among a study's keys; what is no text is left for others to refuse."""
     changed = dict(values)
     for key in _PATHS:
-        held = values.get(key)
-        if isinstance(held, str):
-            changed[key] = change(key, held)
-        elif isinstance(held, list):
-            changed[key] = [
-                change(f"{key} {number}", one) if isinstance(one, str) else one
-                for number, one in enumerate(held)
-            ]
+        if key in values:
+            changed[key] = _changed(key, values[key], change)
     looked = values.get("human_maps")
     if isinstance(looked, dict) and isinstance(looked.get("path"), str):
         changed["human_maps"] = {**looked, "path": change("human_maps", looked["path"])}
@@ -162,3 +164,14 @@ def _each_path(values: Mapping[str, Any], change: Callable[[str, str], str]) -> 
             for number, one in enumerate(backbones)
         ]
     return changed
+
+
+def _changed(name: str, held: Any, change: Callable[[str, str], str]) -> Any:
+    """Change a path, each of several, or those of each property."""
+    if isinstance(held, str):
+        return change(name, held)
+    if isinstance(held, list):
+        return [_changed(f"{name} {number}", one, change) for number, one in enumerate(held)]
+    if isinstance(held, dict):
+        return {key: _changed(f"{name} {key}", one, change) for key, one in held.items()}
+    return held

@@ -31,8 +31,8 @@ def importance_scores(output: Array, delta: Array, rating: ArrayLike | torch.Ten
         Predictions f, on the rating's scale, of K heads.
     delta : (N, C) or (N, C, K)
         Δp: the prediction with the channel removed, minus `output`.
-    rating : (N,)
-        Human ratings y; NaN where an image has none.
+    rating : (N,) or (N, K)
+        Human ratings y, for all heads or for each; NaN where an image has none.
 
     Returns
     -------
@@ -54,13 +54,14 @@ def importance_scores(output: Array, delta: Array, rating: ArrayLike | torch.Ten
         y = torch.as_tensor(rating, device=delta.device).to(torch.float64)
         change = delta.to(torch.float64)
         _check(tuple(f.shape), tuple(change.shape), tuple(y.shape))
-        residual = (f - y.reshape(-1, *[1] * (f.ndim - 1))).unsqueeze(1)
+        residual = (f - y.reshape(*y.shape, *[1] * (f.ndim - y.ndim))).unsqueeze(1)
         return _signed(torch, residual, change)
     f_np = np.asarray(output, dtype=np.float64)
     y_np = np.asarray(rating, dtype=np.float64)
     change_np = np.asarray(delta, dtype=np.float64)
     _check(f_np.shape, change_np.shape, y_np.shape)
-    residual_np = np.expand_dims(f_np - y_np.reshape(-1, *[1] * (f_np.ndim - 1)), 1)
+    own_np = y_np.reshape(*y_np.shape, *[1] * (f_np.ndim - y_np.ndim))
+    residual_np = np.expand_dims(f_np - own_np, 1)
     return cast(Array, _signed(np, residual_np, change_np))
 
 
@@ -76,8 +77,8 @@ def place_scores(output: Array, delta: Array, rating: ArrayLike | torch.Tensor) 
         Predictions f, on the rating's scale, of K heads.
     delta : (N, h, w) or (N, h, w, K)
         Δp: the prediction with the place removed, minus `output`.
-    rating : (N,)
-        Human ratings y; NaN where an image has none.
+    rating : (N,) or (N, K)
+        Human ratings y, for all heads or for each; NaN where an image has none.
 
     Returns
     -------
@@ -133,10 +134,10 @@ def _check(output: tuple[int, ...], delta: tuple[int, ...], rating: tuple[int, .
         len(output) in (1, 2)
         and len(delta) == len(output) + 1
         and delta[:1] + delta[2:] == output
-        and rating == output[:1]
+        and rating in (output[:1], output)
     )
     if not fits:
         raise RequestError(
-            "expected output (N,) or (N, K), delta (N, C) or (N, C, K) and rating (N,), got "
-            f"{output}, {delta} and {rating}; score the images of one batch together"
+            "expected output (N,) or (N, K), delta (N, C) or (N, C, K) and rating (N,) or (N, K), "
+            f"got {output}, {delta} and {rating}; score the images of one batch together"
         )

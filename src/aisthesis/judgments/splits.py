@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -48,6 +48,7 @@ def split(
     validation: float = 0.2,
     seed: int = 0,
     fit_seed: int | None = None,
+    test_images: Collection[str] | None = None,
 ) -> Split:
     """Divide rated images into training, validation and test images.
 
@@ -69,6 +70,9 @@ def split(
         Decides the test images.
     fit_seed
         Decides train and validation images, and nothing about the test images; `seed` by default.
+    test_images
+        Names of the test images, where they are not to be drawn; those that are not among `images`
+        count for nothing, and so does `test`.
 
     Raises
     ------
@@ -78,9 +82,13 @@ def split(
     """
     fit_seed = seed if fit_seed is None else fit_seed
     names, values = _sorted_by_name(images, ratings)
-    n_test, n_validation = _sizes(len(names), test, validation)
-    # Two streams of one seed: dividing the rest must not repeat the draws that chose the test part.
-    in_test = _draw_stratified(values, n_test, np.random.default_rng([seed, 0]))
+    if test_images is None:
+        n_test, n_validation = _sizes(len(names), test, validation)
+        # Two streams of one seed: dividing the rest must not repeat the draws of the test part.
+        in_test = _draw_stratified(values, n_test, np.random.default_rng([seed, 0]))
+    else:
+        in_test = np.isin(names, list(test_images))
+        n_validation = _validation_beside(int(in_test.sum()), len(names), validation)
     rest, rest_values = names[~in_test], values[~in_test]
     in_validation = _draw_stratified(
         rest_values, n_validation, np.random.default_rng([fit_seed, 1])
@@ -137,6 +145,23 @@ def _sizes(n: int, test: float, validation: float) -> tuple[int, int]:
             "smaller."
         )
     return n_test, n_validation
+
+
+def _validation_beside(n_test: int, n: int, validation: float) -> int:
+    """How many validation images there are beside given test images."""
+    if n_test < _MIN_TEST:
+        raise RequestError(
+            f"A study needs at least {_MIN_TEST} rated test images, but {n_test} of {n} rated "
+            "images are named as test images."
+        )
+    n_validation = max(_MIN_VALIDATION, round(validation * (n - n_test)))
+    n_train = n - n_test - n_validation
+    if n_train < _MIN_TRAIN:
+        raise RequestError(
+            f"With {n_test} test images and validation = {validation:g}, {max(n_train, 0)} of {n} "
+            f"rated images are left to train on and at least {_MIN_TRAIN} are needed."
+        )
+    return n_validation
 
 
 def _draw_stratified(

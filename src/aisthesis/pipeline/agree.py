@@ -42,7 +42,7 @@ from aisthesis.pipeline.inference import N_PERMUTATIONS, infer
 from aisthesis.pipeline.methods import is_control, maps_parts, open_methods, stored_methods
 from aisthesis.pipeline.stored import StoredMaps
 
-__all__ = ["AgreeJob", "agree_backbones", "agree_parts", "mapped_labels"]
+__all__ = ["AgreeJob", "Predicted", "agree_backbones", "agree_parts", "mapped_labels"]
 
 Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 
@@ -139,7 +139,7 @@ def agree_backbones(
         folder.record(
             stages={"compare": {"seconds": seconds}}, inference={"permutations": N_PERMUTATIONS}
         )
-        predicted = _Predicted.of(folder, labels, compared.names)
+        predicted = Predicted.of(folder, labels, compared.names)
         with _opened(folder, labels, kinds) as datasets:
             shares = _compared_shares(datasets)
             inferred = infer(datasets, config, narrator, kinds[len(BASE) :], predicted.errors)
@@ -264,7 +264,7 @@ def _as_tables(
 
 
 @dataclass(frozen=True)
-class _Predicted:
+class Predicted:
     """What the backbones with maps predict for the explained images, averaged over seeds."""
 
     names: list[str]
@@ -274,7 +274,8 @@ class _Predicted:
     opposed: pd.Series  # by backbone: share of images on which its seeds err on opposite sides
 
     @classmethod
-    def of(cls, folder: StudyFolder, labels: list[str], names: list[str]) -> _Predicted:
+    def of(cls, folder: StudyFolder, labels: list[str], names: list[str]) -> Predicted:
+        """Read predictions of some images by some backbones."""
         table = read_csv(folder.predictions)
         table = table[(table["seed"] != "mean") & table["backbone"].isin(labels)]
         rating = table.groupby("image", sort=False)["rating"].first().reindex(names)
@@ -320,7 +321,7 @@ class _Predicted:
 
 
 def _tables(
-    compared: _Compared, predicted: _Predicted, config: StudyConfig
+    compared: _Compared, predicted: Predicted, config: StudyConfig
 ) -> dict[str, pd.DataFrame]:
     """Summarise what was compared image by image, over images and over pairs."""
     draws: dict[str, Any] = {"seed": config.seed, "n_boot": config.bootstrap}

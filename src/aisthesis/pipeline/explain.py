@@ -16,10 +16,10 @@ from torch import nn
 from aisthesis.backbones import Backbone
 from aisthesis.backbones.initialise import noise_images
 from aisthesis.config import PlacesConfig, StudyConfig
-from aisthesis.engine import Narrator, StudyFolder, digest_of
+from aisthesis.engine import digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.code import code_parts
-from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
+from aisthesis.engine.jobs import Chunk
 from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
 from aisthesis.explainer_names import BASE
@@ -36,29 +36,31 @@ from aisthesis.importance import (
     place_plan,
     place_scores,
     remove_both,
-    sign_is_arbitrary,
 )
 from aisthesis.maps import activation_map, weighted_map, z_score
 from aisthesis.memory import in_halves
 from aisthesis.pipeline.boxes import crop_boxes
-from aisthesis.pipeline.dead_heads import tell_dead, unmoved, with_dead
+from aisthesis.pipeline.dead_heads import unmoved
 from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
 
 __all__ = [
+    "MapsJob",
     "Plans",
-    "explain_backbones",
+    "Rated",
     "explain_batch",
     "explain_both",
     "explain_parts",
     "explain_places",
     "explained_images",
+    "images_of",
     "in_units",
     "maps_store",
     "place_plan_for",
     "plan_for",
     "plans_for",
+    "prepare_maps",
     "sample_pixels",
 ]
 
@@ -69,7 +71,8 @@ def explained_images(config: StudyConfig, inputs: Inputs) -> NDArray[np.intp]:
     """Indices of the images that get maps."""
     if config.explain == "all":
         return np.arange(len(inputs.names))
-    return inputs.indices(inputs.splits[0].test)
+    named = inputs.held_out  # some may have no rating
+    return inputs.indices(inputs.splits[0].test if named is None else named)
 
 
 def explain_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
@@ -106,17 +109,43 @@ class Plans:
 
 
 @dataclass(frozen=True)
+class Rated:
+    """Ratings of one property of the images, and the networks with heads fitted to them."""
+
+    config: StudyConfig
+    inputs: Inputs
+    specs: Mapping[str, NetworkSpec]
+
+
+@dataclass(frozen=True)
 class MapsJob:
-    """Scores the channels and places of one backbone's layer and makes its maps."""
+    """Scores the channels and places of one backbone's layer and makes its maps.
+
+    Attributes
+    ----------
+    spec, store
+        Of the only property, or of the first.
+    places
+        How places are removed.
+    others
+        Network and store of every other property of the same images: their heads share the pass
+        through the trunk. A chunk's ratings are then one an image and property.
+    """
 
     spec: NetworkSpec
     store: ChunkStore
     places: PlacesConfig
+    others: tuple[tuple[NetworkSpec, ChunkStore], ...] = ()
+
+    @property
+    def each(self) -> list[tuple[NetworkSpec, ChunkStore]]:
+        """Network and store of every property."""
+        return [(self.spec, self.store), *self.others]
 
     @property
     def identity(self) -> str:
         """Equal where network and heads are."""
-        return digest_of("maps", self.spec.identity, self.store.key)
+        return digest_of("maps", [(spec.identity, store.key) for spec, store in self.each])
 
     def load(self) -> tuple[Backbone, Plans | None]:
         """Build the network with its heads and find how channels and places are removed."""
@@ -124,9 +153,9 @@ class MapsJob:
         if backbone.layer is None:
             return backbone, None
         device = next(backbone.trunk.parameters()).device
-        model = RatingEnsemble(backbone.trunk, self.spec.heads()).to(device)
+        model = RatingEnsemble(backbone.trunk, [h for s, _ in self.each for h in s.heads()])
         folder = ImageFolder(self.spec.images)
-        return backbone, plans_for(backbone, model, self.places, folder)
+        return backbone, plans_for(backbone, model.to(device), self.places, folder)
 
     @torch.no_grad()
     def work(self, loaded: tuple[Backbone, Plans], chunk: Chunk) -> None:
@@ -134,89 +163,36 @@ class MapsJob:
         started = time.perf_counter()
         backbone, plans = loaded
         parts = [
-            explain_both(backbone, plans, pixels, torch.from_numpy(rating))
+            explain_both(backbone, plans, pixels, self._of_heads(rating))
             for pixels, rating in pixels_of(self.spec, backbone.transform, chunk)
         ]
-        arrays = _joined(parts)
-        flat = {kind: _n_flat(arrays[kind]) for kind in BASE}
-        seconds = round(time.perf_counter() - started, 4)
-        dead = unmoved(arrays["delta_prediction"])
-        self.store.write(chunk.number, arrays, flat=flat, dead=dead, seconds=seconds)
+        joined = _joined(parts)
+        seconds = round((time.perf_counter() - started) / len(self.each), 4)
+        for place, (spec, store) in enumerate(self.each):
+            arrays = _of_seeds(joined, slice(place * spec.seeds, (place + 1) * spec.seeds))
+            flat = {kind: _n_flat(arrays[kind]) for kind in BASE}
+            dead = unmoved(arrays["delta_prediction"])
+            store.write(chunk.number, arrays, flat=flat, dead=dead, seconds=seconds)
+
+    def _of_heads(self, rating: NDArray[np.float64]) -> torch.Tensor:
+        """Ratings (N,) of one property, or (N, heads) of several."""
+        ratings = torch.from_numpy(rating)
+        return ratings.repeat_interleave(self.spec.seeds, 1) if self.others else ratings
 
 
-def explain_backbones(
-    config: StudyConfig,
-    inputs: Inputs,
-    specs: Mapping[str, NetworkSpec],
-    executor: Executor,
-    narrator: Narrator,
-) -> bool:
-    """Score every channel of every backbone's layer and write `maps.zarr`.
-
-    Chunks that are finished under the same key are left as they are; says whether any was not.
-    """
-    chosen = explained_images(config, inputs)
-    chunks = inputs.chunks(chosen, IMAGES_A_CHUNK)
-    missing = {}
-    for label, spec in specs.items():
-        store = maps_store(config, inputs, spec)
-        numbers = store.missing(len(chosen))
-        # A record that was lost with a damaged provenance.json is written again without the work.
-        told = "ablation" in StudyFolder(config.out).backbone_record(label)
-        if numbers or not store.complete or not (told or spec.asked.layer == "none"):
-            missing[label] = (store, [chunks[number] for number in numbers])
-        else:
-            narrator.say(f"{label}: maps are already there")
-    for group in in_groups(list(missing), pooled=executor.pooled):
-        jobs = [
-            (MapsJob(specs[label], missing[label][0], config.places), missing[label][1])
-            for label in group
-        ]
-        _explain(config, inputs, jobs, len(chosen), executor, narrator)
-    return bool(missing)
+def images_of(one: Rated) -> list[str]:
+    """Names of the images that get maps."""
+    return [one.inputs.names[i] for i in explained_images(one.config, one.inputs)]
 
 
-def _explain(
-    config: StudyConfig,
-    inputs: Inputs,
-    jobs: list[tuple[MapsJob, list[Chunk]]],
-    n_images: int,
-    executor: Executor,
-    narrator: Narrator,
-) -> None:
-    """Do the chunks that are missing of several backbones at once."""
-    tasks, explained = [], []
-    for job, chunks in jobs:
-        backbone, plans = loaded_for(job)
-        if plans is None:
-            narrator.say(f"{job.spec.label} predicts only: it has no layer to explain")
-            continue
-        _prepare(config, inputs, job, backbone)
-        n = sum(len(chunk.names) for chunk in chunks)
-        narrator.say(_announcement(job.spec.label, backbone, plans, n))
-        for plan in (plans.channels, plans.places):
-            narrator.detail(f"{job.spec.label}: {plan_in_words(plan)}")
-        tasks += [Task(job, chunk) for chunk in chunks]
-        explained.append((job, plans))
-    title = jobs[0][0].spec.label if len(jobs) == 1 else f"{len(jobs)} backbones"
-    with narrator.steps(f"{title}: maps", sum(len(t.chunk.names) for t in tasks)) as advance:
-        for n in executor.run(tasks):
-            advance(n)
-    for job, plans in explained:
-        job.store.finish()
-        seeds = [split.fit_seed for split in inputs.splits]
-        dead = _record(StudyFolder(config.out), job, plans, n_images, seeds)
-        tell_dead(narrator, job.spec.label, "explain", dead)
-
-
-def _prepare(config: StudyConfig, inputs: Inputs, job: MapsJob, backbone: Backbone) -> None:
+def prepare_maps(one: Rated, label: str, store: ChunkStore, backbone: Backbone) -> None:
     """Make the empty arrays of a backbone's group."""
-    names = [inputs.names[i] for i in explained_images(config, inputs)]
+    names, inputs = images_of(one), one.inputs
     if backbone.map_shape is None:
         return
     channels, rows, columns = backbone.map_shape
     lengths = {
-        "seed": config.seeds, "image": len(names), "channel": channels, "y": rows, "x": columns
+        "seed": one.config.seeds, "image": len(names), "channel": channels, "y": rows, "x": columns
     }  # fmt: skip
     arrays = {
         name: ArraySpec(tuple((axis, lengths[axis]) for axis in axes), LONG_NAMES[name])
@@ -226,30 +202,9 @@ def _prepare(config: StudyConfig, inputs: Inputs, job: MapsJob, backbone: Backbo
     coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
     coordinates |= map_axes(coordinates, rows, columns, backbone.input_size_px)
     attributes = {
-        "backbone": job.spec.label, "layer": backbone.layer, "network": backbone.network
+        "backbone": label, "layer": backbone.layer, "network": backbone.network
     }  # fmt: skip
-    job.store.prepare(arrays, coordinates, attributes)
-
-
-def _record(
-    folder: StudyFolder, job: MapsJob, plans: Plans, n_images: int, seeds: list[int]
-) -> list[dict[str, Any]]:
-    """Write how a backbone's maps came about into the study's record; give its dead heads."""
-    notes = job.store.notes(n_images)
-    record = folder.provenance()["backbones"].get(job.spec.label, {})
-    for name, plan in (("ablation", plans.channels), ("places", plans.places)):
-        record[name] = {"plan": plan_in_words(plan), "forward_passes": plan.passes}
-    record["places"] |= {"window": plans.places.window, "replace": plans.replace}
-    record["sign_is_arbitrary"] = sign_is_arbitrary(plans.channels.model, plans.channels.layer)
-    record["flat_maps"] = {
-        kind: sum(note.get("flat", {}).get(kind, 0) for note in notes) for kind in BASE
-    }
-    record["explain_seconds"] = round(sum(note.get("seconds", 0.0) for note in notes), 2)
-    counts = np.sum([note.get("dead") or [0] * len(seeds) for note in notes], axis=0)
-    dead = with_dead(record, "explain", seeds, counts.tolist(), n_images)
-    record["dead_heads"] = dead
-    folder.record(backbones={job.spec.label: record})
-    return dead
+    store.prepare(arrays, coordinates, attributes)
 
 
 def _n_flat(maps: NDArray[Any]) -> int:
@@ -334,23 +289,6 @@ def place_plan_for(
 def plan_in_words(plan: AblationPlan | PlacePlan) -> str:
     """Describe a plan in the backbone's own layer names."""
     return plan.describe().replace("trunk.module.", "")
-
-
-def _announcement(label: str, backbone: Backbone, plans: Plans, n_images: int) -> str:
-    """Say what is removed and, from one timed forward pass, how long it will take."""
-    image = torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device)
-    with torch.no_grad():
-        backbone.trunk(image)
-        started = time.perf_counter()
-        backbone.trunk(image).sum().item()
-        passes = plans.channels.passes + plans.places.passes
-        seconds = (time.perf_counter() - started) * passes * n_images
-    rows, columns = plans.places.shape
-    return (
-        f"{label}: {plans.channels.channels} channels and {rows} × {columns} places of "
-        f"{backbone.layer} in {passes:.3g} forward passes an image; {n_images} "
-        f"image{'' if n_images == 1 else 's'}, expected {in_units(seconds)}"
-    )
 
 
 def in_units(seconds: float) -> str:
@@ -440,6 +378,14 @@ def _place_arrays(ablation: PlaceAblation, rating: torch.Tensor) -> Arrays:
         "evidence_place": evidence_scores(delta).movedim(3, 0),
     }
     return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
+
+
+def _of_seeds(arrays: Arrays, seeds: slice) -> Arrays:
+    """The heads of one property; what has no axis of seeds is every property's."""
+    return {
+        name: values[seeds] if DIMENSIONS[name][0] == "seed" else values
+        for name, values in arrays.items()
+    }
 
 
 def _joined(parts: list[Arrays]) -> Arrays:

@@ -43,7 +43,9 @@ __all__ = ["Fit", "fit_parts"]
 
 def fit_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
     """What a backbone's heads depend on, by name."""
-    splits = (config.seed, config.test, config.validation)
+    splits: tuple[Any, ...] = (config.seed, config.test, config.validation)
+    if inputs.held_out is not None:
+        splits += (inputs.held_out,)
     return {
         **inputs.parts,
         **spec.parts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,11 +12,21 @@ from numpy.typing import NDArray
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.jobs import Chunk
-from aisthesis.images import ImageFolder, check_images
+from aisthesis.errors import RequestError
+from aisthesis.images import CheckedImages, ImageFolder, check_images
 from aisthesis.judgments import Ratings, Split, match, read_ratings, split
+from aisthesis.judgments.split_file import ListedSplit, read_split
 from aisthesis.judgments.understood import lines_on
 
-__all__ = ["Inputs", "ratings_of", "read_inputs"]
+__all__ = [
+    "Inputs",
+    "checked_images",
+    "inputs_of",
+    "open_images",
+    "ratings_of",
+    "read_inputs",
+    "told_ratings",
+]
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,8 @@ class Inputs:
     splits : list of Split
         One a seed; the test split is the same in all.
     skipped : list of (name, reason)
+    held_out : tuple of str, optional
+        Test images, where they were named and not drawn; some may have no rating.
     """
 
     folder: ImageFolder
@@ -46,13 +59,14 @@ class Inputs:
     sizes: dict[str, tuple[int, int]]
     splits: list[Split]
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    held_out: tuple[str, ...] | None = None
 
     @property
     def rated(self) -> NDArray[np.intp]:
         """Indices of the images that have a rating."""
         return np.flatnonzero(np.isfinite(self.rating))
 
-    def indices(self, names: NDArray[np.str_]) -> NDArray[np.intp]:
+    def indices(self, names: Iterable[str]) -> NDArray[np.intp]:
         """Indices of some names into `names`, ascending."""
         place = {name: i for i, name in enumerate(self.names)}
         return np.array(sorted(place[name] for name in names), dtype=np.intp)
@@ -112,21 +126,71 @@ def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:
     RequestError
         With all faults of the table, or of the images, at once.
     """
+    folder = open_images(config, narrator)
+    ratings = told_ratings(config, folder, narrator)
+    if config.split is None:
+        checked = checked_images(
+            config, folder, match(ratings, folder, unrated=config.unrated), narrator
+        )
+        return inputs_of(config, folder, ratings, checked)
+    listed = read_split(config.split, folder)
+    names = _listed_images(config, folder, ratings, listed, narrator)
+    checked = checked_images(config, folder, names, narrator)
+    return inputs_of(config, folder, ratings, checked, listed.test)
+
+
+def open_images(config: StudyConfig, narrator: Narrator) -> ImageFolder:
+    """Open a study's folder of images and tell which of its files are left out."""
     folder = ImageFolder(config.images)
     if folder.left_out:
         narrator.warn(folder.words_on_left_out())
+    return folder
+
+
+def told_ratings(config: StudyConfig, folder: ImageFolder, narrator: Narrator) -> Ratings:
+    """Read a study's ratings and tell how they were understood."""
     ratings = ratings_of(config, folder)
     for line in lines_on(ratings):
         narrator.say(f"ratings: {line}")
     for line in ratings.cautions:
         narrator.warn(line)
-    matched = match(ratings, folder, unrated=config.unrated)
-    with narrator.steps("checking images", len(matched)) as advance:
-        checked = check_images(folder, matched, on_fault=config.on_error, advance=advance)
-    by_name = dict(zip(ratings.mean["image"], ratings.mean["rating"], strict=True))
+    return ratings
+
+
+def checked_images(
+    config: StudyConfig, folder: ImageFolder, names: Sequence[str], narrator: Narrator
+) -> CheckedImages:
+    """Decode every image and tell which are left out as broken."""
+    with narrator.steps("checking images", len(names)) as advance:
+        checked = check_images(folder, names, on_fault=config.on_error, advance=advance)
+    for fault in checked.faults:
+        narrator.warn(f"skipped {fault.name}: {fault.reason}")
+    return checked
+
+
+def inputs_of(
+    config: StudyConfig,
+    folder: ImageFolder,
+    ratings: Ratings,
+    checked: CheckedImages,
+    test_images: Sequence[str] | None = None,
+) -> Inputs:
+    """Put ratings and checked images together, and split.
+
+    Parameters
+    ----------
+    test_images
+        Names of the images that are held out, where they are not to be drawn.
+    """
+    image = ratings.mean["image"]
+    if test_images is not None:  # names are those of the files
+        image = image.map(folder.listed_name)
+    by_name = dict(zip(image, ratings.mean["rating"], strict=True))
     names = checked.names
     rating = np.array([by_name.get(name, np.nan) for name in names], dtype=np.float64)
     rated = np.isfinite(rating)
+    held = set(names)
+    held_out = None if test_images is None else tuple(n for n in test_images if n in held)
     splits = [
         split(
             [name for name, has in zip(names, rated, strict=True) if has],
@@ -135,12 +199,34 @@ def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:
             validation=config.validation,
             seed=config.seed,
             fit_seed=config.seed + number,
+            test_images=held_out,
         )
         for number in range(config.seeds)
     ]
     skipped = [(fault.name, fault.reason) for fault in checked.faults]
-    for name, reason in skipped:
-        narrator.warn(f"skipped {name}: {reason}")
     return Inputs(
-        folder, ratings, names, rating, checked.digests, checked.sizes_px, splits, skipped
+        folder, ratings, names, rating, checked.digests, checked.sizes_px, splits, skipped, held_out
     )
+
+
+def _listed_images(
+    config: StudyConfig,
+    folder: ImageFolder,
+    ratings: Ratings,
+    listed: ListedSplit,
+    narrator: Narrator,
+) -> list[str]:
+    """Images that a split lists: rated ones and, where they are to be explained too, others."""
+    rated = {folder.listed_name(name) for name in match(ratings, folder, unrated="ignore")}
+    names = list(listed.names)
+    if left_out := len(rated - set(names)):
+        narrator.say(f"{left_out} of {len(rated)} rated images are not in {config.split}: left out")
+    unrated = [name for name in names if name not in rated]
+    if unrated and config.unrated == "error":
+        raise RequestError(
+            f"{len(unrated)} of {len(names)} images in {config.split} have no rating "
+            f"({unrated[0]}{', ...' if len(unrated) > 1 else ''}); rate them, or set "
+            'unrated = "ignore" to leave them out or unrated = "explain" to predict and explain '
+            "them too"
+        )
+    return names if config.unrated == "explain" else [name for name in names if name in rated]

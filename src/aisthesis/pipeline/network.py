@@ -137,7 +137,7 @@ def fitted_backbone(folder: StudyFolder, config: StudyConfig, asked: BackboneCon
 def pixels_of(
     spec: NetworkSpec, transform: Any, chunk: Chunk
 ) -> Iterator[tuple[torch.Tensor, NDArray[np.float64]]]:
-    """Give the images of a chunk batch by batch: pixels on the device, and ratings.
+    """Give the images of a chunk batch by batch: pixels on the device, and ratings, (N,) or (N, K).
 
     Raises
     ------

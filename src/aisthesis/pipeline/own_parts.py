@@ -48,6 +48,8 @@ def _as_text(value: Any) -> Any:
         return str(value)
     if isinstance(value, list | tuple):
         return [_as_text(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _as_text(item) for key, item in value.items()}
     return value
 
 

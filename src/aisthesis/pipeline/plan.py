@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
 from aisthesis.judgments import Ratings, match
 from aisthesis.pipeline.inputs import ratings_of
+from aisthesis.property_config import property_configs
 
 __all__ = ["Plan", "plan_study"]
 
@@ -27,6 +28,8 @@ PARALLEL = ("embed", "explain", "compare")
 _OF_EXPLAINED = ("explain", "compare", "agree", "methods", "localise")
 #: Stages whose cost does not grow with the images beyond those that they sample.
 _SAMPLED = ("faithfulness", "channels")
+#: Stages whose pass through the trunk serves all properties of the images.
+_SHARED = ("check", "embed", "explain")
 _FEWEST = 24
 
 
@@ -114,6 +117,13 @@ def plan_study(
     RequestError
         If there are too few images to measure on.
     """
+    properties = property_configs(config)
+    if properties:  # each is measured as the first is; embeddings and maps are made once for all
+        first = next(iter(properties.values())).model_copy(update={"split": None})
+        one = plan_study(
+            first, n_images=n_images, n_workers=n_workers, n_measured=n_measured, narrator=narrator
+        )
+        return _of_properties(one, len(properties))
     ratings, names = _rated(config)
     n_images = len(names) if n_images is None else n_images
     large = min(n_measured, len(names))
@@ -218,6 +228,15 @@ def _extrapolated(config: StudyConfig, runs: list[_Run], n_images: int, n_worker
         large.image_bytes / large.n * n_images * passes,
         float(large.weights_bytes * n_workers),
     )
+
+
+def _of_properties(plan: Plan, n: int) -> Plan:
+    """What n properties of the same images take, from what one takes."""
+    stages = plan.stages.copy()
+    times = np.where(stages["stage"].isin(_SHARED), 1, n)
+    for column in ("fixed_s", "per_image_s", "seconds"):
+        stages[column] *= times
+    return replace(plan, stages=stages, disk_bytes=plan.disk_bytes * n)
 
 
 def _line(at: list[int], values: list[float]) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,18 +20,26 @@ from aisthesis.engine.files import read_json, refuse_overwriting, write_json
 from aisthesis.engine.ledger import file_digest
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads import MLPHead, embed_images, load_head
-from aisthesis.images import ImageFolder, check_images
+from aisthesis.images import CheckedImages, ImageFolder, check_images
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.ensemble import ENSEMBLES
 from aisthesis.pipeline.network import fitted_backbone
 from aisthesis.retained import RetainedPredictor
 
-__all__ = ["COLUMNS", "note_written", "predict_images", "refuse_edited"]
+__all__ = ["COLUMNS", "Embedded", "note_written", "predict_images", "refuse_edited"]
 
 COLUMNS = ("image", "backbone", "seed", "prediction")
 #: So many tables of predictions are known again.
 _MOST_KNOWN = 1000
 _WRITTEN = "predicted.json"
+
+
+@dataclass
+class Embedded:
+    """What predictions of the same images have in common: images checked, embeddings by network."""
+
+    checked: CheckedImages | None = None
+    by_network: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 def predict_images(
@@ -42,8 +51,11 @@ def predict_images(
     device: str,
     narrator: Narrator,
     retained: bool = False,
+    embedded: Embedded | None = None,
 ) -> pd.DataFrame:
     """Predict ratings of every image in a folder, with `retained` by the channels worth keeping.
+
+    What is `embedded` already is not made again, and what is made is kept in it.
 
     Returns
     -------
@@ -58,17 +70,10 @@ def predict_images(
         If a head is missing, the weights are not those that the study was fitted with, the folder
         has no image, or an image is broken and `on_error` is ``stop``.
     """
-    source = ImageFolder(images)
-    if not source.names:
-        skipped = f"; {source.words_on_left_out()}" if source.left_out else ""
-        raise RequestError(f"expected images in {images}, found none{skipped}")
-    if source.left_out:
-        narrator.warn(source.words_on_left_out())
-    with narrator.steps("checking images", len(source.names)) as advance:
-        checked = check_images(source, source.names, on_fault=on_error, advance=advance)
-    for fault in checked.faults:
-        narrator.warn(f"skipped {fault.name}: {fault.reason}")
-    names = checked.names
+    source, kept = ImageFolder(images), embedded or Embedded()
+    if kept.checked is None:
+        kept.checked = _checked(source, on_error, narrator)
+    names = kept.checked.names
     _require_one_fit(folder, config, retained)
     chosen = choose_device(device)
     by_label: dict[str, NDArray[np.float64]] = {}
@@ -77,7 +82,7 @@ def predict_images(
         seeds = range(config.seed, config.seed + config.seeds)
         pairs = [_predictor(folder, asked.label, seed, backbone, retained) for seed in seeds]
         with narrator.steps(f"{asked.label}: predictions", len(names) * len(pairs)) as advance:
-            cached: dict[str, torch.Tensor] = {}
+            cached = kept.by_network
             found = []
             for own, head in pairs:
                 key = own.embedding_fingerprint  # heads on the same channels share embeddings
@@ -91,7 +96,9 @@ def predict_images(
                         device=chosen,
                         advance=advance,
                     )
-                    cached = {key: torch.from_numpy(embeddings)}
+                    if embedded is None:  # no other study needs what came before
+                        cached.clear()
+                    cached[key] = torch.from_numpy(embeddings)
                 else:
                     advance(len(names))
                 found.append(head(cached[key]).double().numpy())
@@ -103,6 +110,22 @@ def predict_images(
         [_rows(names, label, seeds, values) for label, values in by_label.items()],
         ignore_index=True,
     )
+
+
+def _checked(
+    source: ImageFolder, on_error: Literal["stop", "skip"], narrator: Narrator
+) -> CheckedImages:
+    """The images of a folder that can be read."""
+    if not source.names:
+        skipped = f"; {source.words_on_left_out()}" if source.left_out else ""
+        raise RequestError(f"expected images in {source.root}, found none{skipped}")
+    if source.left_out:
+        narrator.warn(source.words_on_left_out())
+    with narrator.steps("checking images", len(source.names)) as advance:
+        checked = check_images(source, source.names, on_fault=on_error, advance=advance)
+    for fault in checked.faults:
+        narrator.warn(f"skipped {fault.name}: {fault.reason}")
+    return checked
 
 
 def _rows(
@@ -136,15 +159,17 @@ def _ensembles(
     return dict(zip(ENSEMBLES, (each.mean(axis=-1), stacked), strict=True))
 
 
-def refuse_edited(folder: StudyFolder, out: Path) -> None:
+def refuse_edited(folder: StudyFolder, out: Path, *, properties: bool = False) -> None:
     """Refuse to overwrite a file that is not, to the byte, one that this study has predicted.
+
+    Tables of several `properties` begin with a column of their names.
 
     Raises
     ------
     RequestError
         If there is another file, or one that was edited since.
     """
-    refuse_overwriting(out, COLUMNS)
+    refuse_overwriting(out, ("property", *COLUMNS) if properties else COLUMNS)
     if out.exists() and file_digest(out) not in _written(folder):
         raise RequestError(
             f"{out} is already there and is no table that this study has predicted, or it was "

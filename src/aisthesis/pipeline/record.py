@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aisthesis.config import StudyConfig
@@ -9,22 +10,50 @@ from aisthesis.engine import StudyFolder
 from aisthesis.engine.versions import without_nan
 from aisthesis.judgments.understood import lines_on
 from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.together import InputsTogether
 
-__all__ = ["record_inputs", "warnings_of"]
+__all__ = ["record_inputs", "record_together", "warnings_of"]
 
 
 def record_inputs(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> None:
     """Write what was read into `provenance.json`."""
-    ceiling = inputs.ratings.noise_ceiling
-    single = inputs.ratings.single
-    rated = inputs.rating[inputs.rated]
     images: dict[str, Any] = {
         "folder": str(config.images),
         "n": len(inputs.names),
         "skipped": [{"image": name, "reason": why} for name, why in inputs.skipped],
     }
+    first = inputs.splits[0]
+    splits = {part: len(getattr(first, part)) for part in ("train", "validation", "test")}
+    folder.record(
+        images=images,
+        ratings=_ratings(config, inputs),
+        splits={**splits, "seed": config.seed, "seeds": config.seeds},
+        warnings=warnings_of(folder, config, inputs),
+    )
+
+
+def record_together(
+    folder: StudyFolder, configs: Mapping[str, StudyConfig], together: InputsTogether
+) -> None:
+    """Write what was read of several properties into the `provenance.json` of the whole study."""
+    config, any_inputs = next(iter(configs.values())), next(iter(together.each.values()))
+    skipped = [{"image": name, "reason": why} for name, why in any_inputs.skipped]
+    folder.record(
+        images={"folder": str(config.images), "n": len(together.listed.names), "skipped": skipped},
+        properties={
+            "rated": {name: _ratings(configs[name], one) for name, one in together.each.items()},
+            "n_common": len(together.common),
+            "in_words": together.in_words(),
+        },
+    )
+
+
+def _ratings(config: StudyConfig, inputs: Inputs) -> dict[str, Any]:
+    """How the ratings of one property were read, and their range."""
+    ceiling, single = inputs.ratings.noise_ceiling, inputs.ratings.single
+    rated = inputs.rating[inputs.rated]
     named = single is not None and inputs.ratings.layout != "anonymous"
-    ratings = {
+    return {
         "file": ", ".join(map(str, config.ratings_files)),
         "n_images": len(rated),
         "n_raters": int(single["rater"].nunique()) if single is not None and named else None,
@@ -34,14 +63,6 @@ def record_inputs(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> N
         "min": float(rated.min()),
         "max": float(rated.max()),
     }
-    first = inputs.splits[0]
-    splits = {part: len(getattr(first, part)) for part in ("train", "validation", "test")}
-    folder.record(
-        images=images,
-        ratings=ratings,
-        splits={**splits, "seed": config.seed, "seeds": config.seeds},
-        warnings=warnings_of(folder, config, inputs),
-    )
 
 
 def warnings_of(folder: StudyFolder, config: StudyConfig, inputs: Inputs) -> list[str]:

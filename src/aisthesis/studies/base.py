@@ -153,7 +153,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         return pd.DataFrame(rows, columns=list(STATUS_COLUMNS))
 
     @contextmanager
-    def _alone(self, inputs: InputsT, *, force: bool = False) -> Iterator[None]:
+    def _alone(self, *, force: bool = False) -> Iterator[None]:
         """Keep other runs out of the folder and write the study and its inputs into it.
 
         `force` says whether what the folder holds may be removed or computed anew.
@@ -161,7 +161,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         self.folder.make()
         with folder_lock(self.folder.root):
             self._tell(self.folder.claim(self.config, force=force))
-            self._record_inputs(inputs)
+            self._record_inputs()
             record_parts(self.folder, self.config)
             self.folder.record(stages={"check": {"seconds": round(self._checked_in, 3)}})
             yield
@@ -178,7 +178,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         """Read and check what the study is computed from."""
 
     @abstractmethod
-    def _record_inputs(self, inputs: InputsT) -> None:
+    def _record_inputs(self) -> None:
         """Write what was read into `provenance.json`."""
 
     @abstractmethod

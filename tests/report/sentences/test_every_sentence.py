@@ -8,7 +8,8 @@ from prose import functions_with_prose
 from reading import CHECKED
 
 for _name in ("prediction", "agreement", "noise", "method", "image", "kind", "record", "pair",
-              "template", "caption", "people", "option", "shape"):  # fmt: skip
+              "template", "caption", "people", "option", "shape",
+              "property"):  # fmt: skip
     importlib.import_module(f"test_{_name}_sentences")
 
 FIXED = "text that no number of a table enters"
@@ -18,6 +19,8 @@ WITHOUT = {
         (
             "cautions._arbitrary_signs",
             "alignment.words.references", "alignment.words.methods", "alignment.words._after_relu", "alignment.write._written",
+            "properties.parts.charts", "properties.parts.correlation_rows",
+            "properties.words.observations", "properties.words.methods",
             "alignment.figures.draw_dissimilarities", "alignment.figures.draw_plane",
             "dendrogram.draw_tree", "drawing.Drawing.svg", "drawing._Text.svg", "scatter.draw_panel",
             "alignment.charts.draw_curve", "alignment.charts._draw_key",

@@ -1,0 +1,127 @@
+"""Write the report that compares several properties of the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aisthesis.engine.entries import check_entries
+from aisthesis.engine.files import write_text
+from aisthesis.engine.progress import Narrator
+from aisthesis.report import figures
+from aisthesis.report.colour_words import meaning, unit_of
+from aisthesis.report.dots import dot_chart_table, draw_dots
+from aisthesis.report.letters import on_missing_letters
+from aisthesis.report.metricnames import describe
+from aisthesis.report.observed_agreement import main_metric
+from aisthesis.report.overlays import colour_bar_css
+from aisthesis.report.page import render_page
+from aisthesis.report.photographs import Photographs
+from aisthesis.report.properties.parts import (
+    agreement_rows,
+    cards,
+    charts,
+    correlation_rows,
+    property_rows,
+)
+from aisthesis.report.properties.record import PropertiesRecord, read_properties_record
+from aisthesis.report.properties.words import methods, observations
+from aisthesis.report.record import told_as_damage
+from aisthesis.report.sections import versions_line
+from aisthesis.report.selection import metric_names
+
+__all__ = ["write_properties_report"]
+
+_STYLES = (
+    "base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "alignment.css",
+)  # fmt: skip
+_SCRIPTS = ("theme.js", "scroll.js", "alignment.js")
+
+
+def write_properties_report(
+    study_dir: Path, *, progress: Narrator | None = None, follow_links: bool = False
+) -> Path:
+    """Write `figures/` and `report.html` of a study of several properties from its folder.
+
+    The report compares the properties and leads to the report of each, which is not written here.
+
+    Parameters
+    ----------
+    study_dir : Path
+        Folder of the whole study, whose tables are written.
+    progress : Narrator, optional
+        Told how far the work is.
+    follow_links : bool
+        Whether links in the folder are followed; otherwise it is refused with them.
+
+    Returns
+    -------
+    Path
+        `report.html`, one file that asks for nothing outside itself.
+
+    Raises
+    ------
+    RequestError
+        If `study_dir` holds no finished study of several properties.
+    AisthesisError
+        If the report cannot be written.
+    """
+    check_entries(Path(study_dir), follow_links=follow_links)
+    with told_as_damage(Path(study_dir)):
+        record = read_properties_record(Path(study_dir), follow_links=follow_links)
+        return _written(record, progress or Narrator())
+
+
+def _written(record: PropertiesRecord, narrator: Narrator) -> Path:
+    photographs = Photographs(record.images_dir)
+    metric = main_metric(record.agreement) or "cosine"
+    boxes: list[str] = []
+    with narrator.steps("report: properties", len(record.pairs)) as advance:
+        pairs = []
+        for number, pair in enumerate(record.pairs, 1):
+            pairs.append(_pair(record, pair, metric, f"properties_{number}", boxes))
+            advance(1)
+    missing = on_missing_letters(boxes)
+    if missing:
+        narrator.warn(missing)
+    title = record.config.title or record.path.resolve().name
+    facts = record.provenance.get("properties") or {}
+    content = {
+        "study_name": title,
+        "provenance": record.provenance,
+        "properties": property_rows(record),
+        "names": list(record.folders),
+        "counted": facts.get("in_words") or "",
+        "pairs": pairs,
+        "metric": describe(metric).title,
+        "correlations": correlation_rows(record),
+        "networks": cards(record, photographs, metric),
+        "meaning": meaning("evidence_place"),
+        "unit": unit_of("evidence_place"),
+        "colour_bar_gradient": colour_bar_css(),
+        "methods": methods(record, metric_names(record.agreement)),
+        "versions": versions_line(record.provenance),
+    }
+    page = record.path / "report.html"
+    write_text(page, render_page(content, "properties/report.html.j2", _STYLES, _SCRIPTS))
+    return page
+
+
+def _pair(
+    record: PropertiesRecord, pair: tuple[str, str], metric: str, name: str, boxes: list[str]
+) -> dict[str, Any]:
+    """What the page shows of two properties."""
+    found = charts(record, pair, metric)
+    drawings = [draw_dots(chart) for chart in found]
+    if drawings:
+        path = record.path / "figures" / name
+        boxes += figures.save_figure(drawings, dot_chart_table(found), path, 2)
+    return {
+        "a": pair[0],
+        "b": pair[1],
+        "observations": observations(
+            record.correlations, record.agreement, record.differences, pair, metric
+        ),
+        "charts": drawings,
+        "rows": agreement_rows(record, pair, metric),
+    }
