@@ -170,7 +170,8 @@ def _told(table: Table, asked: Asked) -> Layout:
         raise RequestError(
             f"{table.name}: there is no column {asked.rating!r}, and it cannot be told whether "
             f"{columns[0]!r} to {columns[-1]!r} are raters or properties; say [columns] "
-            f'layout = "wide" for raters, or rating = "{columns[0]}" for one property'
+            f'layout = "wide" for raters, or rating = "{columns[0]}" for one property '
+            "(a list for several)"
         )
     table.index(asked.rating)
     raise AssertionError  # the column is missing, and said so
