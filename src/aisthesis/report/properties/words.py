@@ -77,9 +77,9 @@ def _together(row: pd.Series) -> str:
     """Whether images rated higher for one property are so for the other."""
     low, high = row["pearson_low"], row["pearson_high"]
     if np.isfinite([low, high]).all() and low > 0:
-        return "what is rated higher for one is rated higher for the other"
+        return "what is rated higher for one tends to be rated higher for the other"
     if np.isfinite([low, high]).all() and high < 0:
-        return "what is rated higher for one is rated lower for the other"
+        return "what is rated higher for one tends to be rated lower for the other"
     return "they are not shown to go together"
 
 

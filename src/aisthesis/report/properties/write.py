@@ -93,7 +93,7 @@ def _written(record: PropertiesRecord, narrator: Narrator) -> Path:
         "names": list(record.folders),
         "counted": facts.get("in_words") or "",
         "pairs": pairs,
-        "metric": describe(metric).title,
+        "metric": "the cosine" if metric == "cosine" else describe(metric).title,
         "correlations": correlation_rows(record),
         "networks": cards(record, photographs, metric),
         "meaning": meaning("evidence_place"),
@@ -122,6 +122,6 @@ def _pair(
         "observations": observations(
             record.correlations, record.agreement, record.differences, pair, metric
         ),
-        "charts": drawings,
+        "charts": [(chart.title, one) for chart, one in zip(found, drawings, strict=True)],
         "rows": agreement_rows(record, pair, metric),
     }
