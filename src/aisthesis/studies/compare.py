@@ -17,6 +17,7 @@ from scipy.special import stdtr, stdtrit
 from aisthesis.config import StudyConfig
 from aisthesis.engine import StudyFolder
 from aisthesis.engine.ledger import file_digest
+from aisthesis.engine.project import PROPERTIES
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
@@ -50,11 +51,17 @@ class _Held:
         held = self.folder.config()
         if not isinstance(held, StudyConfig):  # pragma: no cover - `config` refuses it
             raise RequestError(f"expected a study of ratings in {self.folder.root}")
+        if held.properties:
+            raise RequestError(
+                f"{self.folder.root} holds a study of several properties; compare that of one, in "
+                f"{self.folder.root / PROPERTIES}"
+            )
         return held
 
     @cached_property
     def values(self) -> pd.DataFrame:
         """Agreement of each image, pairs under names that do not depend on the order."""
+        _ = self.config  # refuses what has no such table
         path = self.folder.agreement_images
         if not path.is_file():
             raise RequestError(f"{path} is not there yet; run `aisthesis agree` first")
