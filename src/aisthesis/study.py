@@ -18,6 +18,7 @@ from aisthesis.config import StudyConfig, study_config
 from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.jobs import Executor, forget_loaded
 from aisthesis.engine.ledger import State
+from aisthesis.engine.lock import at_work
 from aisthesis.engine.permitted import require_permitted
 from aisthesis.engine.progress import Prefixed
 from aisthesis.engine.store_index import index_store
@@ -240,7 +241,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         tables = {}
         with self._parts():
             check_request(self.config)
-            if not self.absent:
+            if not at_work(self.folder.root) and not self.absent:
                 self._know_inputs()
             for name, study in self.properties.items():
                 rows = study.status() if self._together is None else study._status_rows()
