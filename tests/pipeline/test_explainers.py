@@ -10,6 +10,7 @@ import xarray as xr
 from PIL import Image
 
 import aisthesis as ais
+from aisthesis.config import HumanMapsConfig
 from aisthesis.engine import Silent
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE
@@ -18,6 +19,7 @@ from aisthesis.images import ImageFolder, batches
 from aisthesis.pipeline import faithfulness
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.explainers import methods_root
+from aisthesis.pipeline.human_maps import compare_with_people
 
 OTHERS = ("grad_cam", "gradient_x_input", "occlusion", "random", "centre")
 EXPLAINING = {"cells": 14, "occlusion_px": 24, "stride_px": 56}
@@ -35,7 +37,6 @@ def explained(make_study, planted, tmp_path_factory):
         faithfulness={"images": 0},
         metrics=METRICS,
         masks=planted.root / "masks",
-        human_maps={"path": clicks(planted, tmp_path_factory.mktemp("people")), "kind": "clicks"},
     ).run(until="agree")
 
 
@@ -113,23 +114,6 @@ def test_agreement_covers_methods_between_backbones_and_on_each(explained):
     )["cosine"]
     assert cell["mean"] == pytest.approx(by_hand.mean(), abs=1e-6)
     assert cell["low"] < cell["mean"] < cell["high"]
-
-
-def test_every_method_is_compared_with_people(explained):
-    table = pd.read_csv(explained.folder.human_maps).set_index(
-        ["backbone", "map", "side", "score", "control"]
-    )
-    own = table.loc["miniature:vgg16"]
-    assert set(own.index.get_level_values("map")) >= {*BASE, *OTHERS[:3], "centre", "people"}
-    middle = own.loc["centre", "either", "nss", "none"]
-    assert middle["low"] > 0
-    assert middle["n_undefined"] == 0
-    assert middle["n_fixations"] == 3 * middle["n"]
-    assert own.loc["people", "either", "nss", "none"]["mean"] > middle["mean"]
-    assert {"centre", "other_images", "people"} <= set(own.loc["ais", "raising", "kl"].index)
-    people = explained.folder.provenance()["human_maps"]
-    assert people["kind"] == "clicks"
-    assert "lie beside the photographs" in people["said"][0]
 
 
 def test_human_maps_that_cannot_be_used_are_refused_before_anything_is_fitted(
@@ -276,3 +260,27 @@ def test_faithfulness_is_the_same_by_several_processes(tested, monkeypatch):
         two = pd.read_csv(file)
         pd.testing.assert_frame_equal(one, two, check_exact=exact, rtol=1e-3, atol=1e-5)
     assert set(serial[0]["backbone"]) == set(BACKBONES)
+
+
+def test_maps_are_compared_with_people(explained, planted, tmp_path):
+    asked = {"path": clicks(planted, tmp_path), "kind": "clicks"}
+    config = explained.config.model_copy(
+        update={
+            "human_maps": HumanMapsConfig(**asked),
+            "explainers": BASE,
+            "backbones": explained.config.backbones[:1],
+        }
+    )
+    compare_with_people(explained.folder, config, explained.inputs, Silent())
+    own = pd.read_csv(explained.folder.human_maps).set_index(["map", "side", "score", "control"])
+    explained.folder.human_maps.unlink()
+    assert set(own.index.get_level_values("map")) == {*BASE, "activation", "centre", "people"}
+    middle = own.loc["centre", "either", "nss", "none"]
+    assert middle["low"] > 0
+    assert middle["n_undefined"] == 0
+    assert middle["n_fixations"] == 3 * middle["n"]
+    assert own.loc["people", "either", "nss", "none"]["mean"] > middle["mean"]
+    assert {"centre", "other_images", "people"} <= set(own.loc["ais", "raising", "kl"].index)
+    people = explained.folder.provenance()["human_maps"]
+    assert people["kind"] == "clicks"
+    assert "lie beside the photographs" in people["said"][0]
