@@ -253,6 +253,8 @@ def test_faithfulness_is_the_same_by_several_processes(tested, monkeypatch):
         return by_processes(*given, **keys)
 
     monkeypatch.setattr(faithfulness, "in_processes", counted)
+    for kept in folder.cache.glob("tables-faithfulness-*"):
+        kept.unlink()
     faithfulness.measure_faithfulness(folder, tested.config, tested.inputs, Silent())
     assert started == [2]
     exact = torch.get_num_threads() == 1  # else sums are rounded in another order

@@ -14,7 +14,6 @@ from aisthesis.backbones import Backbone
 from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.chunk_store import ChunkStore
 from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
-from aisthesis.engine.maps_store import IMAGES_A_CHUNK
 from aisthesis.explainer_names import BASE
 from aisthesis.importance import sign_is_arbitrary
 from aisthesis.pipeline.dead_heads import tell_dead, with_dead
@@ -81,7 +80,7 @@ def _together(
         (one.specs[label], maps_store(one.config, one.inputs, one.specs[label])) for one in rated
     ]
     chunks = [
-        one.inputs.chunks(explained_images(one.config, one.inputs), IMAGES_A_CHUNK) for one in rated
+        one.inputs.chunks(explained_images(one.config, one.inputs), first[1].chunk) for one in rated
     ]
     job = MapsJob(*first, rated[0].config.places, tuple(others))
     wanted = []

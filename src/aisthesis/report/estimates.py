@@ -69,5 +69,5 @@ def ceiling_estimates(provenance: dict[str, Any]) -> list[Estimate]:
 
 
 def estimates_table(found: Sequence[Estimate]) -> pd.DataFrame:
-    """Put estimates into the table `report_estimates.csv`."""
+    """Put estimates into the table `figures/report_estimates.csv`."""
     return pd.DataFrame(found, columns=list(Estimate._fields))

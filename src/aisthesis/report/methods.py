@@ -191,18 +191,7 @@ def _data(provenance: dict[str, Any], config: dict[str, Any]) -> str:
         text += f"{capitalised(_skipped(len(images['skipped'])))} "
     text += _UNRATED.get(str(config.get("unrated")), "")
     if splits.get("seed") is not None:
-        shares = [as_number(config.get(name)) for name in ("test", "validation")]
-        drawn = (
-            f" ({percent(shares[0])} of the rated images; {percent(shares[1])} of the others for "
-            "early stopping)"
-            if all(map(math.isfinite, shares))
-            else ""
-        )
-        text += (
-            f"The test images were drawn once with seed {splits['seed']} and never change. Both "
-            "divisions are stratified by rating: images in the order of their ratings are cut into "
-            f"as many equal runs as images are wanted, and one is drawn from each{drawn}. "
-        )
+        text += _division(config, splits["seed"])
     ceiling = ratings.get("noise_ceiling")
     if ceiling and ceiling.get("correlation") is not None:
         interval = span(*ceiling_interval(ceiling))
@@ -221,6 +210,27 @@ def _data(provenance: dict[str, Any], config: dict[str, Any]) -> str:
             f"√R = {limit}."
         )
     return text.strip()
+
+
+def _division(config: dict[str, Any], seed: int) -> str:
+    """How images were divided into those that heads learn from, stop by and are tested on."""
+    test, validation = (as_number(config.get(name)) for name in ("test", "validation"))
+    runs = (
+        "images in the order of their ratings are cut into as many equal runs as images are "
+        "wanted, and one is drawn from each"
+    )
+    stopping = f"{percent(validation)} of the others for early stopping"
+    if config.get("split"):
+        share = f" ({stopping})" if math.isfinite(validation) else ""
+        return (
+            "The test images were named in a file and never change. The division of the others "
+            f"is stratified by rating: {runs}{share}. "
+        )
+    share = f" ({percent(test)} of the rated images; {stopping})"
+    return (
+        f"The test images were drawn once with seed {seed} and never change. Both divisions are "
+        f"stratified by rating: {runs}{share if math.isfinite(test + validation) else ''}. "
+    )
 
 
 def _maps(provenance: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from aisthesis.engine.entries import check_entries
-from aisthesis.engine.files import write_csv, write_text
+from aisthesis.engine.files import plain_errors, write_csv, write_text
 from aisthesis.engine.progress import Narrator
 from aisthesis.errors import RequestError, or_list
 from aisthesis.explainer_names import BY_PLACE
@@ -78,7 +78,8 @@ _TABLES = (
     "predictions.csv", "scores.csv", "prediction_differences.csv", "agreement.csv",
     "agreement_images.csv", "agreement_differences.csv", "reliability.csv", "baselines.csv",
     "variance.csv", "clusters.csv", "images.csv", "localisation.csv", "human_maps.csv",
-    "faithfulness.csv", "methods.csv", "top_channels.csv", "report_estimates.csv", "maps.zarr",
+    "faithfulness.csv", "methods.csv", "top_channels.csv", "figures/report_estimates.csv",
+    "maps.zarr",
 )  # fmt: skip
 
 
@@ -131,7 +132,10 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     shown = Photographs(record.images_dir)
     averaged = averaged_predictions(record.predictions)
     facts = _facts_by_kind(record, averaged)
-    write_csv(record.path / "report_estimates.csv", _estimates(record, facts, averaged))
+    figures = record.path / "figures"
+    with plain_errors(figures):
+        figures.mkdir(exist_ok=True)
+    write_csv(figures / "report_estimates.csv", _estimates(record, facts, averaged))
     part = agreement_part(record)
     drawn = FigureList()
     content = _overview(record, facts, averaged)
@@ -152,7 +156,7 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
         shown.unreadable,
         differing_crops(record.maps) if len(record.agreement) else [],
     )
-    draw_all(record.path / "figures", part, drawn, narrator)
+    draw_all(figures, part, drawn, narrator)
     page = record.path / "report.html"
     beside = any(image["photograph"] not in (None, "inline") for image in _browsed(content))
     write_text(page, render_page(content, photographs_beside=beside))

@@ -36,7 +36,7 @@ CHANGED = {
     "backbones.name": "vgg19", "backbones.label": "mine", "backbones.layer": "features.34",
     "backbones.weights": "random", "backbones.input_px": 256, "backbones.view": "squash",
     "places.window": 3, "places.replace": "mean", "seed": 5, "on_error": "skip", "seeds": 4,
-    "test": 0.3, "validation": 0.1, "explain": "all", "explainers": ["grad_cam"],
+    "test": 0.3, "validation": 0.1, "split": "split.csv", "explain": "all", "explainers": ["grad_cam"],
     "metrics": ["cosine"], "unrated": "explain", "masks": None, "randomised": 7,
     "bootstrap": 500, "inference_images": 100, "ensemble": True,
     "human_maps.kind": "clicks", "human_maps.blur_px": 24.0,
@@ -141,7 +141,7 @@ def said(config: dict[str, Any]) -> str:
     "methods_fit._network", "methods_fit._transform", "methods_fit._side", "methods_fit._training",
     "methods_fit.scores_text", "methods_explainers.explainers_text",
     "methods_explainers._explainer", "methods_explainers.tests_text",
-    "methods_inference._of_images", "methods._range", "methods._human_maps",
+    "methods_inference._of_images", "methods._range", "methods._human_maps", "methods._division",
 )  # fmt: skip
 def test_every_option_that_changes_changes_what_the_methods_say():
     before = said(asked())
