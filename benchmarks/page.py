@@ -40,6 +40,7 @@ ABOUT = {
     "inference": "sizes of tests and coverage of intervals",
     "faithfulness": "maps against controls",
     "planted_places": "maps where the evidence is known",
+    "one_shot": "calls that keep their plan",
     "real_networks": "maps of really trained networks",
     "held_out": "which images are held out",
 }
