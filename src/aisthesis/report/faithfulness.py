@@ -17,9 +17,9 @@ from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import EVIDENCE, leading_kind
 from aisthesis.report.tables import Value, any_table
 from aisthesis.report.wording import (
-    KIND_NAMES,
     capitalised,
     count,
+    name_of,
     number,
     number_or_dash,
     percent,
@@ -109,11 +109,6 @@ def other_methods(record: StudyRecord) -> OtherMethods | None:
         baseline,
         verdict(table, [name for name in methods if name not in _CONTROLS], baseline),
     )
-
-
-def name_of(method: str) -> str:
-    """A method's name inside a sentence."""
-    return KIND_NAMES.get(method, method.replace("_", " "))
 
 
 def _cosines(table: pd.DataFrame) -> pd.Series:

@@ -20,6 +20,7 @@ from aisthesis.report.wording import (
     and_list,
     capitalised,
     estimate,
+    name_of,
     number,
     number_or_dash,
     same_number,
@@ -32,7 +33,10 @@ __all__ = [
     "map_chart",
     "observe_agreeing_pair",
     "observe_found",
+    "over_networks",
     "place_charts",
+    "score_cell",
+    "side_rows",
     "verdicts",
 ]
 
@@ -139,7 +143,7 @@ def observe_found(table: pd.DataFrame) -> str | None:
 def observe_wrong(table: pd.DataFrame, kind: str = "evidence") -> str | None:
     """Name the backbones whose evidence maps, of a kind, point away from the evidence."""
     found = {
-        side: _side_rows(table, kind, side, "auc").query("high < 0.5").index
+        side: side_rows(table, kind, side, "auc").query("high < 0.5").index
         for side in ("raising", "lowering")
     }
     parts = [
@@ -180,12 +184,13 @@ def observe_agreeing_pair(table: pd.DataFrame, agreement: pd.DataFrame) -> str |
 
 def _pick(table: pd.DataFrame, kind: str, score: str, control: str = "none") -> pd.DataFrame:
     """Rows of the side on which this kind of map has a natural reading, by backbone."""
-    return _side_rows(table, kind, _NATURAL[kind], score, control)
+    return side_rows(table, kind, _NATURAL[kind], score, control)
 
 
-def _side_rows(
+def side_rows(
     table: pd.DataFrame, kind: str, side: str, score: str, control: str = "none"
 ) -> pd.DataFrame:
+    """Defined rows of one kind of map, side, score and control, by network."""
     rows = table[(table["map"] == kind) & (table["side"] == side)]
     rows = rows[(rows["score"] == score) & (rows["control"] == control)]
     rows = rows.dropna(subset=["mean"]).drop_duplicates("backbone")
@@ -197,25 +202,34 @@ def _sentence(table: pd.DataFrame, kind: str) -> str | None:
     found = _pick(table, kind, "auc")
     if found.empty:
         return None
-    ranked = found.sort_values("mean", kind="stable").to_dict("records")
-    worst, best = ranked[0], ranked[-1]
     name, where = KIND_NAMES[kind], _SIDE_WORDS[_NATURAL[kind]]
-    start = f"{capitalised(name)} maps find {where} with a pixel AUC of "
-    if len(found) > 1 and same_number(worst["mean"], best["mean"]):
-        start += f"{number(best['mean'])} on all {len(found)} networks"
-    elif len(found) == 1:
-        start += estimate(best["mean"], best["low"], best["high"]) + f" ({best['backbone']})"
-    else:
-        start += (
-            f"{number(worst['mean'])} ({worst['backbone']}) to "
-            f"{number(best['mean'])} ({best['backbone']})"
-        )
+    start = f"{capitalised(name)} maps find {where} with a pixel AUC of {over_networks(found)}"
     above = _pick(table, kind, "auc", "centre")
     above = above[above["backbone"].isin(found.index)]  # who has no score has no verdict
     start += "; 0.50 is chance"
     if above.empty:
         return f"{start}."
     return f"{start}; against a map that knows only the centre that is {verdicts(found, above)}."
+
+
+def over_networks(found: pd.DataFrame) -> str:
+    """Say a score of one network, or from the least to the greatest of several.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        `backbone`, `mean`, `low`, `high`; a row a network.
+    """
+    ranked = found.sort_values("mean", kind="stable").to_dict("records")
+    least, most = ranked[0], ranked[-1]
+    if len(ranked) == 1:
+        return f"{estimate(most['mean'], most['low'], most['high'])} ({most['backbone']})"
+    if same_number(least["mean"], most["mean"]):
+        return f"{number(most['mean'])} on all {len(ranked)} networks"
+    return (
+        f"{number(least['mean'])} ({least['backbone']}) to {number(most['mean'])} "
+        f"({most['backbone']})"
+    )
 
 
 def verdicts(found: pd.DataFrame, above: pd.DataFrame) -> str:
@@ -254,7 +268,7 @@ def _main_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
     }
     for backbone in dict.fromkeys(table["backbone"]):
         for kind, side in _NATURAL.items():
-            cells = [_cell(found[kind, *each].get(backbone)) for each in asked]
+            cells = [score_cell(found[kind, *each].get(backbone)) for each in asked]
             if all(cell.text == number_or_dash(np.nan) for cell in cells[:-1]):
                 continue
             words = [str(backbone), KIND_NAMES[kind], _SIDE_WORDS[side]]
@@ -262,7 +276,8 @@ def _main_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
     return header, rows
 
 
-def _cell(found: Mapping[Hashable, Any] | None) -> Value:
+def score_cell(found: Mapping[Hashable, Any] | None) -> Value:
+    """A score with its interval, or a dash."""
     if found is None:
         return Value(number_or_dash(np.nan))
     return Value(number_or_dash(found["mean"]), span(found["low"], found["high"]))
@@ -299,7 +314,7 @@ def map_chart(
         As of `dot_chart`.
     """
     others = [str(name) for name in dict.fromkeys(own["map"]) if name not in _MAPS]
-    series = {**_MAPS, **{name: _words_of(name) for name in others}}
+    series = {**_MAPS, **{name: name_of(name) for name in others}}
     rows, marks = "backbone", "map"
     if own["map"].nunique() > _MOST_MARKS:
         rows, marks = "map", "backbone"
@@ -315,10 +330,6 @@ def map_chart(
         laid.sort(key=lambda row: order[row[0]])
         series = {str(name): str(name) for name in dict.fromkeys(own["backbone"])}
     return dot_chart(title, unit, series, laid, reference=reference, ends=ends)
-
-
-def _words_of(method: str) -> str:
-    return KIND_NAMES.get(method, method.replace("_", " "))
 
 
 def _mark(row: Row, name: str) -> Mark:

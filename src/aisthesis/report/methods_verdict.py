@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from aisthesis.report.wording import KIND_NAMES, and_list, count
+from aisthesis.report.wording import and_list, count, name_of
 
 __all__ = ["verdict"]
 
@@ -46,10 +46,10 @@ def verdict(table: pd.DataFrame, methods: Sequence[str], baseline: str) -> str:
     less = (rows["difference_high"] < 0).groupby(rows["method"]).sum()
     tested = rows.groupby("method").size()
     named = [name for name in methods if name in tested.index]
-    every = [_name(m) for m in named if more[m] == tested[m]]
-    some = [f"{_name(m)} ({more[m]} of {tested[m]})" for m in named if 0 < more[m] < tested[m]]
-    never = [_name(m) for m in named if not more[m]]
-    worse = [f"{_name(m)} ({less[m]} of {tested[m]})" for m in named if less[m]]
+    every = [name_of(m) for m in named if more[m] == tested[m]]
+    some = [f"{name_of(m)} ({more[m]} of {tested[m]})" for m in named if 0 < more[m] < tested[m]]
+    never = [name_of(m) for m in named if not more[m]]
+    worse = [f"{name_of(m)} ({less[m]} of {tested[m]})" for m in named if less[m]]
     parts = [
         f"{words}: {and_list(names)}"
         for words, names in (
@@ -65,7 +65,3 @@ def verdict(table: pd.DataFrame, methods: Sequence[str], baseline: str) -> str:
         f"By deletion with the baseline {baseline}, on {n}, against random maps on the same "
         f"images: {'; '.join(parts)}. Which method is best is not tested."
     )
-
-
-def _name(method: str) -> str:
-    return KIND_NAMES.get(method, method.replace("_", " "))

@@ -13,8 +13,12 @@ from aisthesis.report.drawing import Drawing, mixed_colours
 from aisthesis.report.policy import PlacedStyles, content_policy
 from aisthesis.report.wording import count_word
 
-__all__ = ["render_page"]
+__all__ = ["PLAIN_STYLES", "render_page"]
 
+#: Of pages without an image browser.
+PLAIN_STYLES = (
+    "base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "alignment.css",
+)  # fmt: skip
 _STYLES = ("base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "browser.css")
 _SCRIPTS = (
     "theme.js", "scroll.js", "alone.js", "switches.js", "matrix.js", "colour.js", "store.js",

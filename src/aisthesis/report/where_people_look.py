@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from aisthesis.human_maps import SALIENCY_MEASURES
 from aisthesis.report.dots import DotChart
-from aisthesis.report.known_places import map_chart, verdicts
-from aisthesis.report.pair_words import Row, of
+from aisthesis.report.known_places import map_chart, over_networks, score_cell, side_rows, verdicts
 from aisthesis.report.tables import Value, any_table
 from aisthesis.report.wording import (
     KIND_NAMES,
     and_list,
     capitalised,
-    estimate,
-    number,
-    number_or_dash,
-    same_number,
-    span,
+    name_of,
 )
 
 __all__ = ["PeoplesPlaces", "observe_people", "people_chart", "peoples_places"]
@@ -98,7 +92,7 @@ def observe_people(table: pd.DataFrame, kind: str, where: str = _WHERE["fixation
     if not set(table.columns) >= _NEEDED:
         return None
     lead = _lead(table)
-    found = _rows(table, kind, lead)
+    found = side_rows(table, kind, _SIDE, lead)
     if found.empty:
         return None
     chance = "0 is chance" if lead == "nss" else "0 is no relation"
@@ -107,7 +101,7 @@ def observe_people(table: pd.DataFrame, kind: str, where: str = _WHERE["fixation
         f"{_range(found, lead)}; {chance}"
     )
     for control, words in _CONTROLS.items():
-        above = _rows(table, kind, lead, control)
+        above = side_rows(table, kind, _SIDE, lead, control)
         above = above[above["backbone"].isin(found.index)]
         if len(above):
             text += f"; {words} that is {verdicts(found, above)}"
@@ -119,36 +113,21 @@ def _lead(table: pd.DataFrame) -> str:
     return "nss" if (table["score"] == "nss").any() else "cc"
 
 
-def _rows(table: pd.DataFrame, kind: str, score: str, control: str = "none") -> pd.DataFrame:
-    own = (table["map"] == kind) & (table["side"] == _SIDE) & (table["score"] == score)
-    rows = table[own & (table["control"] == control)].dropna(subset=["mean"])
-    return rows.drop_duplicates("backbone").set_index("backbone", drop=False).rename_axis(None)
-
-
 def _range(found: pd.DataFrame, score: str) -> str:
     """Say a score of one network, or from the least to the greatest of several."""
-    ranked = found.sort_values("mean", kind="stable").to_dict("records")
-    least, most = ranked[0], ranked[-1]
-    name = f"{'an' if score == 'nss' else 'a'} {SALIENCY_MEASURES[score].title} of"
-    if len(found) == 1:
-        return f"{name} {estimate(most['mean'], most['low'], most['high'])} ({most['backbone']})"
-    if same_number(least["mean"], most["mean"]):
-        return f"{name} {number(most['mean'])} on all {len(found)} networks"
-    return (
-        f"{name} {number(least['mean'])} ({least['backbone']}) to {number(most['mean'])} "
-        f"({most['backbone']})"
-    )
+    article = "an" if score == "nss" else "a"
+    return f"{article} {SALIENCY_MEASURES[score].title} of {over_networks(found)}"
 
 
 def _ceiling(table: pd.DataFrame, kind: str) -> str | None:
     """Say how well people say it of one another, and how a kind of map compares."""
     lead = _lead(table)
-    people = _rows(table, "people", lead)
+    people = side_rows(table, "people", _SIDE, lead)
     if people.empty:
         return None
     text = f"All other people’s places say it of one person with {_range(people, lead)}"
-    found = _rows(table, kind, lead)
-    beside = _rows(table, kind, lead, "people")
+    found = side_rows(table, kind, _SIDE, lead)
+    beside = side_rows(table, kind, _SIDE, lead, "people")
     if len(found) and len(beside):
         text += (
             f"; against that, person by person, {KIND_NAMES[kind]} maps are "
@@ -186,16 +165,10 @@ def _main_table(table: pd.DataFrame) -> tuple[list[str], list[list[Value]]]:
     }
     rows = []
     for backbone, kind in dict.fromkeys(key[:2] for key in held):
-        cells = [_cell(held.get((backbone, kind, *each))) for each in asked]
-        words = "other people" if kind == "people" else KIND_NAMES.get(kind, kind.replace("_", " "))
+        cells = [score_cell(held.get((backbone, kind, *each))) for each in asked]
+        words = "other people" if kind == "people" else name_of(kind)
         rows.append([Value(backbone, numeric=False), Value(words, numeric=False), *cells])
     return header, rows
-
-
-def _cell(row: Row | None) -> Value:
-    if row is None:
-        return Value(number_or_dash(np.nan))
-    return Value(number_or_dash(of(row, "mean")), span(of(row, "low"), of(row, "high")))
 
 
 def people_chart(table: pd.DataFrame) -> DotChart | None:

@@ -19,6 +19,7 @@ __all__ = [
     "count",
     "count_word",
     "estimate",
+    "name_of",
     "number",
     "number_or_dash",
     "p_value",
@@ -44,6 +45,11 @@ KIND_NAMES = {
     **{one.name: one.said for one in EXPLAINER_TABLE.values()},
     "activation": "mean activation",
 }
+
+
+def name_of(method: str) -> str:
+    """A method's, map's or control's name inside a sentence."""
+    return KIND_NAMES.get(method, method.replace("_", " "))
 
 
 def capitalised(text: str) -> str:

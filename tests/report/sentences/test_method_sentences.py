@@ -255,7 +255,10 @@ def rows_of(table, kind, side, control="none"):
 
 
 @checks(
-    "known_places._sentence", "known_places.observe_wrong", "known_places.observe_agreeing_pair"
+    "known_places._sentence",
+    "known_places.over_networks",
+    "known_places.observe_wrong",
+    "known_places.observe_agreeing_pair",
 )
 def test_known_places():
     reached = set()

@@ -41,7 +41,7 @@ from aisthesis.report.colour_words import meaning, unit_of
 from aisthesis.report.dots import dot_chart_table, draw_dots
 from aisthesis.report.letters import on_missing_letters
 from aisthesis.report.overlays import colour_bar_css
-from aisthesis.report.page import render_page
+from aisthesis.report.page import PLAIN_STYLES, render_page
 from aisthesis.report.photographs import Photographs
 from aisthesis.report.record import told_as_damage
 from aisthesis.report.sections import versions_line
@@ -50,9 +50,6 @@ from aisthesis.report.wording import count, number_or_dash, span
 
 __all__ = ["write_alignment_report"]
 
-_STYLES = (
-    "base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "alignment.css",
-)  # fmt: skip
 _SCRIPTS = ("theme.js", "scroll.js", "alone.js", "alignment.js")
 
 
@@ -137,7 +134,7 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
         },
     }
     page = record.path / "report.html"
-    write_text(page, render_page(content, "alignment/report.html.j2", _STYLES, _SCRIPTS))
+    write_text(page, render_page(content, "alignment/report.html.j2", PLAIN_STYLES, _SCRIPTS))
     return page
 
 

@@ -15,7 +15,7 @@ from aisthesis.report.letters import on_missing_letters
 from aisthesis.report.metricnames import describe
 from aisthesis.report.observed_agreement import main_metric
 from aisthesis.report.overlays import colour_bar_css
-from aisthesis.report.page import render_page
+from aisthesis.report.page import PLAIN_STYLES, render_page
 from aisthesis.report.photographs import Photographs
 from aisthesis.report.properties.parts import (
     agreement_rows,
@@ -32,9 +32,6 @@ from aisthesis.report.selection import metric_names
 
 __all__ = ["write_properties_report"]
 
-_STYLES = (
-    "base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "alignment.css",
-)  # fmt: skip
 _SCRIPTS = ("theme.js", "scroll.js", "alignment.js")
 
 
@@ -103,7 +100,7 @@ def _written(record: PropertiesRecord, narrator: Narrator) -> Path:
         "versions": versions_line(record.provenance),
     }
     page = record.path / "report.html"
-    write_text(page, render_page(content, "properties/report.html.j2", _STYLES, _SCRIPTS))
+    write_text(page, render_page(content, "properties/report.html.j2", PLAIN_STYLES, _SCRIPTS))
     return page
 
 
