@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from aisthesis.human_maps.measures import (
     nss,
     similarity,
 )
-from aisthesis.human_maps.seen import LeftOut, Seen, elsewhere
+from aisthesis.human_maps.seen import Seen, elsewhere
 from aisthesis.maps import interpolation_matrix
 from aisthesis.stats import mean_intervals
 
@@ -162,14 +163,15 @@ class _Scorer:
         """Score a map against each person alone, less what all others score: the mean."""
         ordered = np.sort(saliency.ravel())
         found = [
-            self._at(saliency, one.points, one.density, ordered) - self.of_others(one)
-            for one in self.seen.people
+            self._at(saliency, one.points, one.density, ordered) - others
+            for one, others in zip(self.seen.people, self.of_others, strict=True)
         ]
         return np.mean(found, axis=0) if found else _NONE
 
-    def of_others(self, one: LeftOut) -> Scores:
-        """Score everybody else's density against one person."""
-        return self._at(one.others, one.points, one.density)
+    @cached_property
+    def of_others(self) -> list[Scores]:
+        """Scores of everybody else's density against each person: the same for every map."""
+        return [self._at(one.others, one.points, one.density) for one in self.seen.people]
 
     def _at(
         self, saliency: Map, points: Points | None, density: Map, ordered: Map | None = None
@@ -248,10 +250,7 @@ def _people(scorers: Sequence[_Scorer]) -> dict[tuple[str, str], Scores]:
     if not any(scorer.seen.people for scorer in scorers):
         return {}
     found = [
-        np.mean([scorer.of_others(one) for one in scorer.seen.people], axis=0)
-        if scorer.seen.people
-        else _NONE
-        for scorer in scorers
+        np.mean(scorer.of_others, axis=0) if scorer.seen.people else _NONE for scorer in scorers
     ]
     return {(PEOPLE, "either"): np.stack(found)}
 

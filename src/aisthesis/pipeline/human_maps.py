@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from aisthesis.config import HumanMapsConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.code import code_parts
-from aisthesis.engine.ledger import file_digest
+from aisthesis.engine.kept_tables import KeptTables
 from aisthesis.engine.maps_store import open_maps
 from aisthesis.engine.processes import allowed_cores, in_turn_or_processes
 from aisthesis.explainer_names import EXPLAINERS, UNSIGNED
@@ -18,7 +16,7 @@ from aisthesis.images import Transform
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.explainers import methods_root
 from aisthesis.pipeline.inputs import Inputs
-from aisthesis.pipeline.localise import stored_maps
+from aisthesis.pipeline.localise import digest_of_files, stored_maps
 from aisthesis.pipeline.methods import maps_parts
 
 __all__ = ["check_human_maps", "compare_with_people", "human_maps_parts"]
@@ -29,20 +27,18 @@ _WORTH_PROCESSES = 1000
 
 def human_maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What the stage's table depends on, by name."""
-    asked = config.human_maps
-    code = code_parts("the comparison with people", __name__)
+    return maps_parts(folder, config) | _asked_parts(config)
+
+
+def _asked_parts(config: StudyConfig) -> dict[str, str]:
+    """What the rows of every backbone depend on: human maps, options and code."""
+    asked, held = config.human_maps, "none"
+    if asked is not None:
+        how = asked.model_dump(mode="json", exclude={"path"})
+        held = digest_of(how, digest_of_files(asked.path))
     options = digest_of(config.bootstrap, config.seed)
-    if asked is None:
-        return maps_parts(folder, config) | code | {"human maps": "none", "options": options}
-    how = asked.model_dump(mode="json", exclude={"path"})
-    held = digest_of(how, _digest_of(asked.path))
-    return maps_parts(folder, config) | code | {"human maps": held, "options": options}
-
-
-def _digest_of(path: Path) -> str:
-    """Digest of a file, or of the names and bytes of a folder's."""
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
-    return digest_of([(one.relative_to(path).as_posix(), file_digest(one)) for one in files])
+    code = code_parts("the comparison with people", __name__)
+    return code | {"human maps": held, "options": options}
 
 
 def check_human_maps(config: StudyConfig, inputs: Inputs) -> None:
@@ -81,14 +77,24 @@ def compare_with_people(
     people = _read(config.human_maps, inputs)
     for line in people.said:
         narrator.warn(f"human maps: {line}")
-    labels = mapped_labels(folder, config)
-    jobs = [(folder, config, inputs, people, label) for label in labels]
-    many = len(labels) * len(inputs.names) >= _WORTH_PROCESSES
+    asked = _asked_parts(config)
+    kept = [
+        KeptTables(folder, "human_maps", one, maps_parts(folder, config, one) | asked, ("rows",))
+        for one in mapped_labels(folder, config)
+    ]
+    jobs = [(one, config, inputs, people) for one in kept if not one.done]
+    many = len(jobs) * len(inputs.names) >= _WORTH_PROCESSES
     with narrator.steps("maps against people", len(jobs)) as advance:
-        tables = in_turn_or_processes(_compared, jobs, allowed_cores() if many else 1, advance)
+        in_turn_or_processes(_compare, jobs, allowed_cores() if many else 1, advance)
     folder.record(human_maps={"kind": people.kind, "said": list(people.said)})
-    if tables:
+    if kept:
+        tables = [one.read()["rows"] for one in kept]
         write_csv(folder.human_maps, pd.concat(tables, ignore_index=True))
+
+
+def _compare(kept: KeptTables, config: StudyConfig, inputs: Inputs, people: HumanMaps) -> None:
+    """Compare one backbone's maps and keep its rows: more backbones do not change them."""
+    kept.keep({"rows": _compared(kept.folder, config, inputs, people, kept.label)})
 
 
 def _compared(

@@ -22,23 +22,27 @@ from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import maps_parts, mean_maps, open_methods, stored_methods
 from aisthesis.pipeline.randomised import randomised_maps
 
-__all__ = ["localise_backbones", "localise_parts", "stored_maps"]
+__all__ = ["digest_of_files", "localise_backbones", "localise_parts", "stored_maps"]
 
 
 def localise_parts(
     folder: StudyFolder, config: StudyConfig, only: str | None = None
 ) -> dict[str, str]:
     """What the stage's table depends on, by name; `only` names the one backbone of its rows."""
+    return maps_parts(folder, config, only) | _asked_parts(config)
+
+
+def _asked_parts(config: StudyConfig) -> dict[str, str]:
+    """What the rows of every backbone depend on: masks, options and code."""
     options = digest_of(config.bootstrap, config.seed, config.randomised)
-    masks = _digest_of_masks(config.masks) if config.masks is not None else "none"
-    code = code_parts("the localisation", __name__)
-    return maps_parts(folder, config, only) | code | {"masks": masks, "options": options}
+    masks = digest_of_files(config.masks) if config.masks is not None else "none"
+    return code_parts("the localisation", __name__) | {"masks": masks, "options": options}
 
 
-def _digest_of_masks(folder: Path) -> str:
-    """Digest of every mask's name and bytes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digest_of([(path.relative_to(folder).as_posix(), file_digest(path)) for path in files])
+def digest_of_files(path: Path) -> str:
+    """Digest of a file's bytes, or of the names and bytes of all files in a folder."""
+    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+    return digest_of([(one.relative_to(path).as_posix(), file_digest(one)) for one in files])
 
 
 def localise_backbones(
@@ -56,11 +60,9 @@ def localise_backbones(
     if config.masks is None:
         return
     labels = mapped_labels(folder, config)
-    ratings = {"ratings": inputs.parts["ratings"]}
+    asked = _asked_parts(config) | {"ratings": inputs.parts["ratings"]}  # masks are read once
     kept = [
-        KeptTables(
-            folder, "localise", one, localise_parts(folder, config, one) | ratings, ("rows",)
-        )
+        KeptTables(folder, "localise", one, maps_parts(folder, config, one) | asked, ("rows",))
         for one in labels
     ]
     jobs = [(one, config, inputs, config.masks) for one in kept if not one.done]
