@@ -13,7 +13,7 @@ from PIL import Image
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.explainer_names import BY_CHANNEL, BY_PLACE
 from aisthesis.images.read import photograph_of
-from aisthesis.maps import DIVERGING_ANCHORS, stated_limit
+from aisthesis.maps import signed_rgba, stated_limit
 from aisthesis.report.overlays import OPACITY, lay_over
 from aisthesis.report.stored_maps import CropBox
 
@@ -204,11 +204,7 @@ def _colours() -> Any:
     """The colours of the overlay as they look on white."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    anchors = np.array(DIVERGING_ANCHORS) / 255.0
-    positions = np.linspace(-1.0, 1.0, 201)
-    colours = np.stack(
-        [np.interp(positions, np.linspace(-1, 1, len(anchors)), anchors[:, i]) for i in range(3)],
-        axis=1,
-    )
-    alpha = OPACITY * np.abs(positions)[:, None]
+    scale = np.linspace(-1.0, 1.0, 201)[None]
+    rgba = signed_rgba(scale, 1.0, opacity=OPACITY, fade=True)[0] / 255
+    colours, alpha = rgba[:, :3], rgba[:, 3:]
     return LinearSegmentedColormap.from_list("aisthesis", 1 - alpha + alpha * colours, N=201)

@@ -29,15 +29,8 @@ def image_of(
     """Give one image of a study with its maps; as `Study.image`."""
     found: dict[str, xr.DataArray] = {}
     for label, stack in _stacks(maps, kind).items():
-        names = [str(one) for one in stack["image"].values]
-        if name not in names:
-            close = nearest(name, names) or names[:3]
-            raise RequestError(
-                f"the study has no maps of {name!r}; did you mean {or_list(close)}? (maps are of "
-                'the test images; `explain = "all"` makes them of all)'
-            )
-        one = stack.isel(image=names.index(name)).load()
-        if bool(one.notnull().all()):
+        one = _map_of(stack, name)
+        if one is not None:
             found[label] = one
     rows = read_csv(folder.predictions).query("image == @name")
     mean = rows[rows["seed"] == "mean"].set_index("backbone")["prediction"]
@@ -69,32 +62,45 @@ def save_overlays(
                 f"{into} lies in {held}, whose files are taken for the study's; choose a folder "
                 "outside of it"
             )
-    written: list[Path] = []
-    rows: list[dict[str, object]] = []
-    for label, stack in _stacks(maps, kind).items():
-        names = [str(one) for one in stack["image"].values]
-        absent = [name for name in images or () if name not in names]
-        if absent:
-            raise RequestError(
-                f"the study has no maps of {absent[0]!r}; did you mean "
-                f"{or_list(nearest(absent[0], names) or names[:3])}?"
-            )
-        for name in images or names:
-            one = stack.isel(image=names.index(name)).load()
-            if not bool(one.notnull().all()):
+    stacks = _stacks(maps, kind)
+    names = images or [str(one) for one in next(iter(stacks.values()))["image"].values]
+    wanted = {name: {label: _map_of(one, name) for label, one in stacks.items()} for name in names}
+    rows: dict[str, list[dict[str, object]]] = {label: [] for label in stacks}
+    for name, of_image in wanted.items():
+        photograph = _photograph(config, name)  # decoded once for all networks
+        for label, one in of_image.items():
+            if one is None:
                 continue
             full = stated_limit(one.values) if limit is None else limit
-            picture = overlay(one, _photograph(config, name), limit=full, side_px=side_px)
-            file = into / slug(label) / f"{name}.png"
-            _save(picture, file)
-            written.append(file)
-            rows.append(
-                {"file": file.relative_to(into).as_posix(), "image": name, "backbone": label,
-                 "kind": kind, "limit": full, "units": units_of(one)}
+            file = Path(slug(label)) / f"{name}.png"
+            _save(overlay(one, photograph, limit=full, side_px=side_px), into / file)
+            rows[label].append(
+                {"file": file.as_posix(), "image": name, "backbone": label, "kind": kind,
+                 "limit": full, "units": units_of(one)}
             )  # fmt: skip
     columns = ["file", "image", "backbone", "kind", "limit", "units"]
-    write_csv(into / "limits.csv", pd.DataFrame(rows, columns=columns))
-    return written
+    table = pd.DataFrame([row for own in rows.values() for row in own], columns=columns)
+    write_csv(into / "limits.csv", table)
+    return [into / file for file in table["file"]]
+
+
+def _map_of(stack: xr.DataArray, name: str) -> xr.DataArray | None:
+    """One image's map (y, x) out of a network's; None where it is not defined.
+
+    Raises
+    ------
+    RequestError
+        If there is none of such an image.
+    """
+    names = [str(one) for one in stack["image"].values]
+    if name not in names:
+        raise RequestError(
+            f"the study has no maps of {name!r}; did you mean "
+            f"{or_list(nearest(name, names) or names[:3])}? (maps are of the test images; "
+            '`explain = "all"` makes them of all)'
+        )
+    one = stack.isel(image=names.index(name)).load()
+    return one if bool(one.notnull().all()) else None
 
 
 def _stacks(maps: Maps, kind: str) -> Mapping[str, xr.DataArray]:
