@@ -20,7 +20,7 @@ from aisthesis.heads import MLPHead
 from aisthesis.images import ImageFolder, batches
 from aisthesis.pipeline.explainers import subject_of
 
-__all__ = ["by_method", "faithful", "localise"]
+__all__ = ["backbone_name", "by_method", "faithful", "localise"]
 
 _SIDES = ("raising", "lowering")
 
@@ -75,10 +75,8 @@ def localise(
     none = given.copy(data=np.zeros(given.shape, bool)) if isinstance(given, xr.DataArray) else (
         np.zeros(np.shape(given), bool)
     )  # fmt: skip
-    first = next(iter(stacks.values()))
-    told = getattr(first, "attrs", {}).get("backbone", "")
     return localisation_table(
-        backbone.name if backbone is not None else str(told),
+        backbone_name(backbone, stacks),
         stacks,
         *(masks.get(side, none) for side in _SIDES),
         n_resamples=n_boot,
@@ -157,6 +155,13 @@ def faithful(
         cell_px=cell_px, n_squares=n_squares, n_boot=n_boot, seed=seed, batch_size=4 * batch_size,
         advance=advance,
     )  # fmt: skip
+
+
+def backbone_name(backbone: Backbone | None, stacks: Mapping[str, Any]) -> str:
+    """Name of the network that maps are of, for a table: as given, else as the maps say it."""
+    if backbone is not None:
+        return backbone.name
+    return str(getattr(next(iter(stacks.values())), "attrs", {}).get("backbone", ""))
 
 
 def by_method(maps: Any) -> dict[str, Any]:

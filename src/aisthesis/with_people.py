@@ -22,7 +22,7 @@ from aisthesis.human_maps import (
     seen_by_mask,
 )
 from aisthesis.images import ImageFolder
-from aisthesis.measuring import by_method
+from aisthesis.measuring import backbone_name, by_method
 
 __all__ = ["compare_with_people"]
 
@@ -78,8 +78,6 @@ def compare_with_people(
         If maps and people are not of the same images, or a file cannot be read.
     """
     stacks = by_method(maps)
-    first = next(iter(stacks.values()))
-    told = getattr(first, "attrs", {}).get("backbone", "")
     unsigned = [n for n, one in stacks.items() if getattr(one, "attrs", {}).get("signed") is False]
     if isinstance(people, pd.DataFrame | str | Path):
         same = aligned(stacks)
@@ -99,7 +97,7 @@ def compare_with_people(
     else:
         arrays, seen = _by_array(stacks, people)
     return human_map_table(
-        backbone.name if backbone is not None else str(told),
+        backbone_name(backbone, stacks),
         arrays,
         seen,
         unsigned=[*UNSIGNED, *unsigned],
