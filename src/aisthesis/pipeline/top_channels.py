@@ -24,6 +24,7 @@ from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import maps_parts
 from aisthesis.pipeline.network import fitted_backbone
 from aisthesis.stats.bootstrap import mean_intervals
+from aisthesis.stats.correlation import pearson
 
 __all__ = ["CHANNEL_COLUMNS", "active_box", "channel_effects", "show_channels", "top_channel_parts"]
 
@@ -112,16 +113,7 @@ def _reliability(effects: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean correlation over images of every two seeds' effects, channel by channel."""
     if len(effects) < 2:
         return np.full(effects.shape[2], np.nan)
-    centred = effects - effects.mean(1, keepdims=True)
-    norm = np.sqrt((centred**2).sum(1))
-    flat = norm <= 1e-9 * np.abs(effects).max(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pairs = [
-            np.where(
-                flat[a] | flat[b], np.nan, (centred[a] * centred[b]).sum(0) / (norm[a] * norm[b])
-            )
-            for a, b in combinations(range(len(effects)), 2)
-        ]
+    pairs = [pearson(a, b, axis=0) for a, b in combinations(effects, 2)]
     return np.asarray(np.mean(pairs, axis=0))
 
 

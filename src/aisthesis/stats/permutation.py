@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control
 
-__all__ = ["Pairings", "corrected", "p_of_pairings", "paired_means"]
+__all__ = ["Pairings", "corrected", "holm", "p_of_pairings", "paired_means"]
 
 #: Pairings looked at together.
 PAIRINGS_AT_ONCE = 1000
@@ -126,4 +126,21 @@ def corrected(p: ArrayLike) -> NDArray[np.float64]:
     result = np.full(values.shape, np.nan)
     if known.any():
         result[known] = false_discovery_control(values[known], method="bh")
+    return result
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Give p values corrected after Holm; NaN stays NaN and does not count.
+
+    References
+    ----------
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6(2), 65-70.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    result = np.full(values.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    result[order] = np.minimum(1.0, np.maximum.accumulate(steps))
     return result

@@ -8,11 +8,13 @@ from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
+from scipy.stats import ttest_ind
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import StudyFolder
@@ -23,6 +25,7 @@ from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
 from aisthesis.stats.bootstrap import column_means
 from aisthesis.stats.differences import mean_differences
+from aisthesis.stats.permutation import holm
 
 __all__ = ["ALL_PAIRS", "COMPARISON_COLUMNS", "compare", "in_words"]
 
@@ -273,27 +276,15 @@ def _independent(
     first: NDArray[np.float64], second: NDArray[np.float64]
 ) -> list[NDArray[np.float64]]:
     """Differences of means of other images: Welch's t, Holm's correction over the pairs."""
-    (n1, mean1, error1), (n2, mean2, error2) = column_means(first), column_means(second)
-    difference = mean2 - mean1
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(error1**2 + error2**2)
-        df = error**4 / (error1**4 / (n1 - 1) + error2**4 / (n2 - 1))
-        p = 2 * stdtr(df, -np.abs(difference) / error)
-        reach = stdtrit(df, (1 + _LEVEL) / 2) * error
-    few = np.minimum(n1, n2) < _FEWEST
-    p, reach = np.where(few, np.nan, p), np.where(few, np.nan, reach)
+    n = np.minimum(np.isfinite(first).sum(0), np.isfinite(second).sum(0))
+    with catch_warnings(action="ignore"):  # of too few images, which are undefined below
+        test = ttest_ind(second, first, equal_var=False, nan_policy="omit")
+        ends = test.confidence_interval(_LEVEL)
+        difference = np.nanmean(second, axis=0) - np.nanmean(first, axis=0)
+    few = n < _FEWEST
+    p, low, high = (np.where(few, np.nan, one) for one in (test.pvalue, ends.low, ends.high))
     # The mean over all pairs, which is last, is a question of its own.
-    return [difference, difference - reach, difference + reach, np.append(_holm(p[:-1]), p[-1:])]
-
-
-def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Holm's correction of the p values that are defined."""
-    corrected = np.full(len(p), np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    steps = p[order] * np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(steps))
-    return corrected
+    return [difference, low, high, np.append(holm(p[:-1]), p[-1:])]
 
 
 def _verdict(first: bool | None, second: bool | None, pair: str) -> str:
