@@ -205,11 +205,12 @@ class StudyFolder:
         `labels` are those of the backbones that stay.
         """
         for label in change.dropped:
+            own = f"/{slug(label)}"
             kept = [
-                f"cache/{stage}" for stage in ("faithfulness", "localise", "retain", "channels")
+                p for p in self.ledger.all_pieces() if p.startswith("cache/") and p.endswith(own)
             ]
-            for group in ("fit", self.maps.name, *kept):
-                self.ledger.forget(f"{group}/{slug(label)}")
+            for piece in (f"fit{own}", f"{self.maps.name}{own}", *kept):
+                self.ledger.forget(piece)
             with plain_errors(self.maps):
                 remove_tree(self.maps / slug(label), inside=self.root)
         gone = [rf"{re.escape(slug(label))}-seed\d+\.safetensors" for label in change.dropped]
