@@ -100,10 +100,15 @@ def _add(tokens: Fingerprint, value: Any, seen: set[int]) -> None:
     else:
         tokens.append(_Same(value))
         if isinstance(value, np.ndarray):
-            tokens.append((value.shape, value.dtype.str, value.tobytes()[:_MOST_BYTES]))
+            tokens.append((value.shape, value.dtype.str, _first_bytes(value)))
         elif hasattr(value, "__dict__") and not isinstance(value, type | types.ModuleType):
             own = vars(value)
             tokens += [(name, own[name]) for name in own if isinstance(own[name], _PLAIN)]
+
+
+def _first_bytes(array: np.ndarray) -> bytes:
+    """So much of an array as is compared, without a copy of all of it."""
+    return array.reshape(-1)[: -(-_MOST_BYTES // max(array.itemsize, 1))].tobytes()[:_MOST_BYTES]
 
 
 def _parts(container: Any) -> Iterator[Any]:
