@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,7 +29,7 @@ from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.memory import plain_memory_errors
 from aisthesis.streams import ReaderGoneError, careful_streams
 
-__all__ = ["columns_given", "keys_given", "main", "names_in", "print_table"]
+__all__ = ["columns_given", "keys_given", "main", "names_in", "print_rows", "print_table"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -437,14 +437,15 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _backbones(options: argparse.Namespace) -> None:
-    from aisthesis.backbones import backbone_table
+    from aisthesis.backbones.table import backbone_cells
 
-    table = backbone_table(weights_dir=options.weights_dir)
-    notes = dict(zip(table["name"], table.pop("note"), strict=True))
-    # The address is long and ends in the name of the file: that name is what a reader looks for.
-    addresses = [address.split("/") for address in table["weights from"]]
-    table["weights from"] = [f"{parts[2]} ({parts[-1]})" for parts in addresses]
-    print_table(table)
+    rows = backbone_cells(options.weights_dir)
+    notes = {row["name"]: row.pop("note") for row in rows}
+    for row in rows:
+        # The address is long and ends in the name of the file: that is what a reader looks for.
+        parts = str(row["weights from"]).split("/")
+        row["weights from"] = f"{parts[2]} ({parts[-1]})"
+    print_rows(rows[0], [row.values() for row in rows])
     for name, note in notes.items():
         if note:
             print(f"{name}: {note}")
@@ -466,6 +467,11 @@ def _layers(options: argparse.Namespace) -> None:
 
 def print_table(table: Any) -> None:
     """Print a table to standard output, wide where that is no terminal."""
+    print_rows(table.columns, table.itertuples(index=False))
+
+
+def print_rows(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
+    """Print rows under the names of their columns, as `print_table` does."""
     from rich.console import Console
     from rich.table import Table
 
@@ -473,9 +479,9 @@ def print_table(table: Any) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=240)
     shown = Table(box=None, header_style="bold", pad_edge=False)
-    for name in table.columns:
+    for name in columns:
         shown.add_column(str(name), overflow="fold")
-    for row in table.itertuples(index=False):
+    for row in rows:
         shown.add_row(*(str(cell) for cell in row))
     console.print(shown, markup=False)
 

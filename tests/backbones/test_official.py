@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -50,6 +51,25 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 def test_the_hub_cache_is_torch_s(hub: Path) -> None:
     assert hub_folder() == hub
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"XDG_CACHE_HOME": "/x"},
+        {"TORCH_HOME": "~/t"},
+        {"TORCH_HOME": "t", "XDG_CACHE_HOME": "/x"},
+    ],
+)
+def test_the_hub_cache_is_found_without_torch(variables, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    asked = hub_folder()
+    monkeypatch.delitem(sys.modules, "torch.hub")
+    assert hub_folder() == asked
 
 
 def test_a_download_lands_whole_in_the_hub_cache(server: str, hub: Path) -> None:

@@ -11,7 +11,6 @@ import urllib.request
 from pathlib import Path
 from typing import IO
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -25,8 +24,17 @@ CHUNK_BYTES = 1 << 20
 
 
 def hub_folder() -> Path:
-    """The torch hub's folder of downloaded weights (`TORCH_HOME` moves it)."""
-    return Path(torch.hub.get_dir()) / "checkpoints"
+    """The torch hub's folder of downloaded weights (`TORCH_HOME` moves it).
+
+    Torch is asked where it is loaded, since a program can name a folder to it; otherwise the
+    folder is the one that torch would give, which is found without loading it.
+    """
+    hub = sys.modules.get("torch.hub")
+    if hub is not None:
+        return Path(hub.get_dir()) / "checkpoints"
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", str(Path(cache) / "torch"))
+    return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 def find_official(file: WeightsFile, weights_dir: Path | str | None = None) -> Path | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from aisthesis.backbones.backbone import Backbone
 from aisthesis.backbones.family import Family, own_recipe
+from aisthesis.backbones.frozen import Backbone
 from aisthesis.backbones.initialise import random_network
 from aisthesis.backbones.known import KNOWN, KnownBackbone
 from aisthesis.backbones.layers import Layer, Scan, scan_network

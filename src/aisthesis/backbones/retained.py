@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aisthesis.backbones.backbone import Backbone
+from aisthesis.backbones.frozen import Backbone
 from aisthesis.errors import RequestError
 
 __all__ = ["KeptChannels", "retained_backbone"]

@@ -12,7 +12,7 @@ from aisthesis.backbones.official import find_official
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BackboneRow", "backbone_rows", "backbone_table"]
+__all__ = ["BackboneRow", "backbone_cells", "backbone_rows", "backbone_table"]
 
 
 @dataclass(frozen=True)
@@ -78,23 +78,15 @@ def backbone_rows(weights_dir: str | Path | None = None) -> list[BackboneRow]:
     ]
 
 
-def backbone_table(weights_dir: str | Path | None = None) -> pd.DataFrame:
-    """Give `backbone_rows` as a table to print.
+def backbone_cells(weights_dir: str | Path | None = None) -> list[dict[str, str | int]]:
+    """Give `backbone_rows` as cells to print, by column; all but the whole numbers are text.
 
     Parameters
     ----------
     weights_dir : path, optional
         A folder of official files, looked at before the torch hub cache.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `name, layer, map shape, embedding, input px, parameters, weights from,
-        on this disk, note`; all but the whole numbers are text.
     """
-    import pandas as pd
-
-    return pd.DataFrame(
+    return [
         {
             "name": row.name,
             "layer": row.layer or "none: prediction only",
@@ -107,4 +99,23 @@ def backbone_table(weights_dir: str | Path | None = None) -> pd.DataFrame:
             "note": row.note,
         }
         for row in backbone_rows(weights_dir)
-    )
+    ]
+
+
+def backbone_table(weights_dir: str | Path | None = None) -> pd.DataFrame:
+    """Give `backbone_cells` as a table.
+
+    Parameters
+    ----------
+    weights_dir : path, optional
+        A folder of official files, looked at before the torch hub cache.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `name, layer, map shape, embedding, input px, parameters, weights from,
+        on this disk, note`.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(backbone_cells(weights_dir))
