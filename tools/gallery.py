@@ -69,10 +69,16 @@ def keys_of(part: Part, shared: Path, out: Path) -> dict[str, Any]:
     if not part.similarity:
         keys |= {
             "unrated": "ignore",
-            "seeds": 3,
+            "seeds": 2,
             "metrics": ["cosine"],
             "explainers": ["grad_cam"],
-            "faithfulness": {"images": 8, "baselines": ["blur"], "cascade_images": 1},
+            "faithfulness": {
+                "images": 8,
+                "steps": 4,
+                "squares": 0,
+                "baselines": ["blur"],
+                "cascade_images": 0,
+            },
         }
     return keys
 

@@ -55,6 +55,16 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
     ------
     RequestError
         If what is asked for cannot be, or `out` holds another study.
+
+    Examples
+    --------
+    With photographs in the folder `photos` and a table `similarity.csv`:
+
+    >>> import aisthesis as ais
+    >>> keys = {"images": "photos", "judgments": "similarity.csv", "backbones": ["miniature:vgg16"]}
+    >>> study = ais.Alignment(**keys, out="alike", repeats=1, sizes=8).run()
+    >>> study.maps("miniature:vgg16")["alignment_place"].dims
+    ('image', 'y', 'x')
     """
 
     folder_class = AlignmentFolder

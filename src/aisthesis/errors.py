@@ -14,7 +14,17 @@ _LONGEST_QUOTE = 60
 
 
 class AisthesisError(Exception):
-    """The work failed; the command line prints the message and exits with code 1."""
+    """The work failed; the command line prints the message and exits with code 1.
+
+    Examples
+    --------
+    >>> import aisthesis as ais
+    >>> try:
+    ...     ais.backbone("vgg1")
+    ... except ais.AisthesisError as fault:
+    ...     print(fault.exit_code)
+    2
+    """
 
     exit_code = 1
 
@@ -23,7 +33,15 @@ class AisthesisError(Exception):
 
 
 class RequestError(AisthesisError, ValueError):
-    """The request was wrong; the command line prints the message and exits with code 2."""
+    """The request was wrong; the command line prints the message and exits with code 2.
+
+    Examples
+    --------
+    >>> import aisthesis as ais
+    >>> ais.Transform(256, 224, interpolation="cubic")
+    Traceback (most recent call last):
+    aisthesis.errors.RequestError: ...
+    """
 
     exit_code = 2
 

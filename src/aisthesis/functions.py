@@ -68,6 +68,12 @@ def backbone(
         If a name, layer or file is wrong; the nearest right ones are named.
     AisthesisError
         If official weights are neither here nor to be had.
+
+    Examples
+    --------
+    >>> import aisthesis as ais
+    >>> ais.backbone("miniature:vgg16").layer
+    'features.28'
     """
     wanted = {"name": name, "layer": layer, "weights": str(weights), "input_px": input_px}
     asked = checked(BackboneConfig, {**wanted, "view": view}, "backbone")
@@ -146,6 +152,16 @@ def fit(
     -------
     MLPHead
         Embeddings (N, D) to ratings (N,), in rating units, in eval mode.
+
+    Examples
+    --------
+    With photographs in the folder `photos` and a table `ratings.csv`:
+
+    >>> import aisthesis as ais
+    >>> backbone = ais.backbone("miniature:vgg16")
+    >>> head = ais.fit(backbone, "photos", "ratings.csv", seed=0)
+    >>> float(head.rating_sd) > 0
+    True
     """
     folder = ImageFolder(Path(images))
     rated = rating_of(folder, ratings)
@@ -220,6 +236,17 @@ def explain(
     RequestError
         If the method is unknown or its library is missing, AIS has no ratings, the backbone has
         no layer, or the head's ratings are on a scale that maps cannot be held on.
+
+    Examples
+    --------
+    With photographs in the folder `photos` and a table `ratings.csv`:
+
+    >>> import aisthesis as ais
+    >>> backbone = ais.backbone("miniature:vgg16")
+    >>> head = ais.fit(backbone, "photos", "ratings.csv")
+    >>> maps = ais.explain(backbone, head, "photos", method="evidence")
+    >>> maps.dims
+    ('image', 'y', 'x')
     """
     if not isinstance(method, str):
         method = given_name("explainer", method)

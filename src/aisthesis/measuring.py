@@ -60,6 +60,19 @@ def localise(
     ------
     RequestError
         If maps and masks are not of the same images, or a mask is missing or unfit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aisthesis as ais
+    >>> masks = np.zeros((4, 16, 16), bool)
+    >>> masks[:, :8] = True
+    >>> table = ais.localise({"own": masks.astype(float)}, masks)
+    >>> table.query("score == 'auc' and map == 'own' and side == 'raising'")[["control", "mean"]]
+        control  mean
+    10     none   1.0
+    11   centre   0.5
+    12  uniform   0.5
     """
     stacks = by_method(maps)
     if isinstance(masks, str | Path):
@@ -129,6 +142,19 @@ def faithful(
     ------
     RequestError
         If the maps are not of the same images, or an image is not in the folder.
+
+    Examples
+    --------
+    With photographs in the folder `photos` and a table `ratings.csv`:
+
+    >>> import aisthesis as ais
+    >>> backbone = ais.backbone("miniature:vgg16")
+    >>> head = ais.fit(backbone, "photos", "ratings.csv")
+    >>> maps = ais.explain(backbone, head, "photos", method="evidence")
+    >>> few = {"baselines": ["blur"], "n_steps": 2, "n_squares": 0}  # by default more are asked
+    >>> table = ais.faithful(backbone, head, "photos", maps[:2], **few)
+    >>> sorted(set(table["method"]))
+    ['centre', 'evidence', 'random']
     """
     stacks = by_method(maps)
     same = aligned(stacks)

@@ -65,10 +65,13 @@ def explain_pair(
 
     Examples
     --------
-    >>> backbone = ais.backbone("miniature:vgg16")  # doctest: +SKIP
-    >>> pair = ais.explain_pair(backbone, "a.png", "b.png")  # doctest: +SKIP
-    >>> pair.attrs["similarity"], pair.dims  # doctest: +SKIP
-    (0.83, ('image', 'y', 'x'))
+    Of two photographs:
+
+    >>> import aisthesis as ais
+    >>> backbone = ais.backbone("miniature:vgg16")
+    >>> pair = ais.explain_pair(backbone, "photos/0000.png", "photos/0001.png")
+    >>> pair.dims, -1 <= pair.attrs["similarity"] <= 1
+    (('image', 'y', 'x'), True)
     """
     if backbone.trunk_layer is None or backbone.layout is None:
         raise RequestError(f"{backbone.name} predicts only; name a layer of it to have maps")

@@ -43,6 +43,19 @@ class RetainedPredictor:
         Fitted on it.
     channels : (n,)
         Channels that are kept, best first where that is known.
+
+    Examples
+    --------
+    With photographs in the folder `photos` and a table `ratings.csv`:
+
+    >>> import numpy as np
+    >>> import aisthesis as ais
+    >>> backbone = ais.backbone("miniature:vgg16")
+    >>> head = ais.fit(backbone, "photos", "ratings.csv")
+    >>> kept = ais.RetainedPredictor(backbone, head, np.array([0, 3]))
+    >>> ratings = kept.predict("photos")  # a pandas Series by image name
+    >>> ratings.name
+    'prediction'
     """
 
     whole: Backbone
@@ -165,6 +178,17 @@ def retain(
         A table of ratings, or ratings by image name.
     advance : callable
         Told how many images were just done; every image comes twice.
+
+    Examples
+    --------
+    With photographs in the folder `photos` and a table `ratings.csv`:
+
+    >>> import aisthesis as ais
+    >>> backbone = ais.backbone("miniature:vgg16")
+    >>> head = ais.fit(backbone, "photos", "ratings.csv")
+    >>> kept = ais.retain(backbone, head, "photos", "ratings.csv")
+    >>> 0 < len(kept.channels) <= backbone.layout.channels
+    True
     """
     if backbone.trunk_layer is None:
         raise RequestError(f"{backbone.name} has no layer whose channels could be kept")

@@ -75,6 +75,17 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
     ------
     RequestError
         If what is asked for cannot be.
+
+    Examples
+    --------
+    With photographs in the folder `photos` and a table `ratings.csv`:
+
+    >>> import aisthesis as ais
+    >>> keys = {"images": "photos", "ratings": "ratings.csv", "metrics": ["cosine"]}
+    >>> networks = ["miniature:vgg16", "miniature:vgg19"]
+    >>> study = ais.Study(**keys, backbones=networks, out="study").run()
+    >>> study.maps["miniature:vgg16"].dims
+    ('image', 'y', 'x')
     """
 
     folder_class = StudyFolder

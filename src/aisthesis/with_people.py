@@ -76,6 +76,17 @@ def compare_with_people(
     ------
     RequestError
         If maps and people are not of the same images, or a file cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aisthesis as ais
+    >>> looked = np.random.default_rng(0).random((4, 16, 16))
+    >>> table = ais.compare_with_people({"own": looked}, looked)
+    >>> own = table.query("map == 'own' and score == 'cc' and side == 'either'")
+    >>> own[["control", "mean"]].head(1)
+       control  mean
+    21    none   1.0
     """
     stacks = by_method(maps)
     unsigned = [n for n, one in stacks.items() if getattr(one, "attrs", {}).get("signed") is False]

@@ -167,6 +167,17 @@ def agree(
     ------
     RequestError
         If the maps are not of the same images, or one names an image twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aisthesis as ais
+    >>> one, other = np.random.default_rng(0).normal(size=(2, 3, 7, 7))
+    >>> ais.agree(one, other, metrics=["cosine", "mse"]).round(2)
+       image  cosine   mse
+    0      0    0.21  1.58
+    1      1    0.03  1.93
+    2      2   -0.25  2.50
     """
     table = pair_values({"a": maps_a, "b": maps_b}, metrics, size_px)
     names = [one.name for one in metrics_named(metrics)]

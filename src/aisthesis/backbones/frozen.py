@@ -71,6 +71,16 @@ class Backbone:
     RequestError
         If the layer does not exist or gives no map, or the embedding is not (N, D), finite and
         each image's own. Each fault has its own message.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU())
+    >>> seen = ais.Transform(32, 32)
+    >>> own = ais.Backbone(network, layer="0", transform=seen, embed="pool", name="own")
+    >>> own.embedding_dim, own.layout.height_map
+    (8, 15)
     """
 
     module: nn.Module = field(repr=False)

@@ -19,6 +19,16 @@ class RatingModel(nn.Module):
         Normalised images (N, 3, H, W) to embeddings (N, D).
     head : nn.Module
         Embeddings (N, D) to ratings (N,).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> trunk = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> head = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))  # or one by `ais.fit`
+    >>> ais.RatingModel(trunk, head)(torch.rand(2, 3, 16, 16)).shape
+    torch.Size([2])
     """
 
     def __init__(self, trunk: nn.Module, head: nn.Module) -> None:
@@ -41,6 +51,16 @@ class RatingEnsemble(nn.Module):
         Normalised images (N, 3, H, W) to embeddings (N, D).
     heads : sequence of K nn.Module
         Each takes embeddings (N, D) to ratings (N,).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> trunk = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    >>> heads = [nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)) for _ in range(3)]
+    >>> ais.RatingEnsemble(trunk, heads)(torch.rand(2, 3, 16, 16)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, trunk: nn.Module, heads: Sequence[nn.Module]) -> None:

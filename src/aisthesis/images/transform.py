@@ -70,6 +70,14 @@ class Transform:
     ------
     RequestError
         If a number is out of range, or the interpolation, view or fill is unknown.
+
+    Examples
+    --------
+    >>> import aisthesis as ais
+    >>> from PIL import Image
+    >>> seen = ais.Transform(256, 224)
+    >>> seen(Image.new("RGB", (640, 480))).shape
+    torch.Size([3, 224, 224])
     """
 
     resize_px: int | tuple[int, int]

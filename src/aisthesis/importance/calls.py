@@ -96,6 +96,17 @@ def ablate(
     ------
     RequestError
         If the layer, the groups, the plan or the network's output is unfit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> ais.ablate(network, "0", images).shape
+    torch.Size([2, 4, 1])
     """
     return run_ablation(
         model, layer, x, groups=groups, replace=replace, memory_bytes=memory_bytes,
@@ -132,6 +143,18 @@ def retained_output(
     ------
     RequestError
         If the layer, the channels, the plan or the network's output is unfit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> every = ais.retained_output(network, "0", images, [0, 1, 2, 3])
+    >>> torch.allclose(every, network(images).double(), atol=1e-6)
+    True
     """
     if plan is None:
         plan = _own_plan(model, layer, x, channel_axis)

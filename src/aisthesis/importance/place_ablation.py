@@ -26,6 +26,19 @@ class PlaceAblation:
         Axis of `activation` that counts channels.
     window : int
         Side of the squares of places removed together.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> found = ais.place_plan(network, "0", images)(images)
+    >>> without = found.output[:, None, None] + found.delta
+    >>> torch.allclose(without, ais.ablate_places(network, "0", images))
+    True
     """
 
     output: torch.Tensor

@@ -81,6 +81,18 @@ class PlacePlan:
         Expected cost for all places, in forward passes of the same batch, the first included.
     words : str
         Which way and why.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> plan = ais.place_plan(network, "0", images)
+    >>> plan.shape, plan(images).delta.shape
+    ((14, 14), torch.Size([2, 14, 14, 1]))
     """
 
     model: nn.Module = field(repr=False)
@@ -250,6 +262,17 @@ def place_plan(
     RequestError
         If there is no such layer, its output has no places, or an argument or the network's
         output is unfit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> ais.place_plan(network, "0", images).kind
+    'pooled'
     """
     check_window(window)
     module = find_layer(model, layer)

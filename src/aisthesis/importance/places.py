@@ -61,6 +61,17 @@ def ablate_places(
     ------
     RequestError
         If the layer, an argument, the plan or the network's output is unfit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> ais.ablate_places(network, "0", images, window=3).shape
+    torch.Size([2, 14, 14, 1])
     """
     if plan is None:
         plan = kept_plan(

@@ -68,6 +68,20 @@ class AblationPlan:
         Expected cost for all channels, in forward passes of the same batch, the first included.
     words : str
         Which way and why.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> plan = ais.ablation_plan(network, "0", images)
+    >>> plan.channels
+    4
+    >>> plan(images).delta.shape  # image, channel, output
+    torch.Size([2, 4, 1])
     """
 
     model: nn.Module = field(repr=False)
@@ -311,6 +325,17 @@ def ablation_plan(
     RequestError
         If there is no such layer, or no hook reaches it, or it has no channels, or the output is
         unfit, or two calls on the same images differ.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import aisthesis as ais
+    >>> head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *head)
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> ais.ablation_plan(network, "0", images).kind
+    'column'
     """
     module = find_layer(model, layer)
     check_reachable(model, layer)

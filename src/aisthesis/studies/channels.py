@@ -121,6 +121,15 @@ def channels(study: Any, label: str) -> NetworkChannels:
     ------
     RequestError
         If the study has no such table yet, or no such network with maps.
+
+    Examples
+    --------
+    With a study in the folder `study` that has run:
+
+    >>> import aisthesis as ais
+    >>> found = ais.channels("study", "miniature:vgg16")
+    >>> found.table[["channel", "effect", "low", "high"]].shape
+    (6, 4)
     """
     folder = study.folder if hasattr(study, "folder") else StudyFolder(Path(study).absolute())
     if not folder.top_channels.is_file():

@@ -133,10 +133,14 @@ def compare(
 
     Examples
     --------
+    With two study folders, `study` and `other`:
+
     >>> import aisthesis as ais
-    >>> ais.compare("first")
-    Traceback (most recent call last):
-    aisthesis.errors.RequestError: expected two or more studies to compare, got 1
+    >>> found = ais.compare("study", "other", maps=["evidence"])
+    >>> found[["pair", "n_shared", "difference"]]  # "other" is a copy here
+                               pair  n_shared  difference
+    0  miniature:vgg16|miniature:vgg19         3         0.0
+    1                        all pairs         3         0.0
     """
     if len(studies) < 2:
         raise RequestError(f"expected two or more studies to compare, got {len(studies)}")
