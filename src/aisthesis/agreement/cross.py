@@ -2,7 +2,7 @@
 
 Of n maps there are n^2 comparisons. Ranks and tops are compared exactly, as products over the
 pixels; EMD on the means of equal parts of the sorted pixels; SSIM in windows evenly spread over
-the grid, all of them where the maps are few. Each window is exact; only their number differs.
+the grid, and as between any two maps, in all windows, where the maps are few.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from aisthesis.agreement.ranks import sorted_pixels, standard_ranks, top_pixels
 from aisthesis.agreement.stack import MapStack
-from aisthesis.agreement.structure import GAUSSIAN, K1, K2, UNIFORM, Window
+from aisthesis.agreement.structure import GAUSSIAN, K1, K2, UNIFORM, Window, ssim
 
 __all__ = ["cross_emd", "cross_spearman", "cross_ssim", "cross_ssim_gaussian", "cross_top10_iou"]
 
@@ -30,6 +30,8 @@ SSIM_AT_MOST = 20_000_000
 SSIM_FEWEST, SSIM_MOST = 20, 56
 #: Values of one kind that are computed together: few enough for the processor's cache.
 CACHED = 1 << 16
+#: Maps that one is compared with at a time where every window is taken.
+FEW = 4
 #: Maps whose pixels are held at a time.
 MAPS_AT_ONCE = 16
 
@@ -60,11 +62,13 @@ def cross_emd(a: MapStack, b: MapStack) -> Tensor:
 
 def cross_ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
     """Mean structural similarity of every two maps: (N_a, N_b), -1 to 1."""
+    windows = a.size_px - len(window.weights) + 1
+    if len(a) * len(b) * windows**2 <= SSIM_EXACT:
+        return _ssim_each(a, b, window)
     least_a, most_a = a.once(_extremes)
     least_b, most_b = b.once(_extremes)
     joint = torch.maximum(most_a[:, None], most_b) - torch.minimum(least_a[:, None], least_b)
     c1, c2 = (K1 * joint).square().float(), (K2 * joint).square().float()
-    windows = a.size_px - len(window.weights) + 1
     window.matrix(a.size_px)  # refuses a grid that is smaller than the window
     along = _along(windows, len(a) * len(b))
     spread = _Spread(window, along, windows)
@@ -78,10 +82,16 @@ def cross_ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
     return total / along**2
 
 
+def _ssim_each(a: MapStack, b: MapStack, window: Window) -> Tensor:
+    """SSIM of each map of one stack with those of another, in all windows: (N_a, N_b)."""
+    a.once(window.moments), b.once(window.moments)  # derived once, and only taken below
+    few = [slice(start, start + FEW) for start in range(0, len(b), FEW)]
+    each = [a.take(slice(i, i + 1)) for i in range(len(a))]
+    return torch.stack([torch.cat([ssim(one, b.take(s), window) for s in few]) for one in each])
+
+
 def _along(windows: int, comparisons: int) -> int:
     """How many of the windows along an axis are taken."""
-    if comparisons * windows**2 <= SSIM_EXACT:
-        return windows
     wanted = round((SSIM_AT_MOST / comparisons) ** 0.5)
     return min(windows, max(SSIM_FEWEST, min(wanted, SSIM_MOST)))
 

@@ -110,7 +110,7 @@ GAUSSIAN = Window(_gaussian_weights(1.5, 5), sample_covariance=False)
 
 
 def ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
-    """Mean structural similarity of two maps: (N,), -1 to 1.
+    """Mean structural similarity of two maps: (N,), -1 to 1. One map of `a` goes with each of `b`.
 
     The mean over all windows that lie within the grid of ``(2 m_a m_b + c1) (2 s_ab + c2) /
     ((m_a^2 + m_b^2 + c1) (s_a^2 + s_b^2 + c2))``, c1 = (.01 L)^2, c2 = (.03 L)^2, where L is the
@@ -157,7 +157,7 @@ def _scaled_covariance(
     x_i, x_j = along_x.i.to(device), along_x.j.to(device)
     products = a.small.float()[:, y_i, x_i] * b.small.float()[:, y_j, x_j]  # (N, y, x) pairs
     right = torch.cat([products @ along_x.mean.to(device), products @ along_x.both.to(device)], 1)
-    left = along_y.stacked.to(device).expand(len(a), -1, -1)
+    left = along_y.stacked.to(device).expand(len(products), -1, -1)
     return torch.baddbmm(plus.reshape(-1, 1, 1), left, right, alpha=factor)
 
 
