@@ -31,6 +31,17 @@ def coarse_figures():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def nothing_flushed():
+    """Leave flushing to the system: no test takes the machine's power away.
+
+    Tests of what is flushed, and when, put their own function there.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def own() -> ais.Backbone:
     """A small convolutional network of the user's, global average pooled."""
