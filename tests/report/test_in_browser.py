@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def page(chromium: Any, full_study: Path) -> Iterator[Any]:
 
 def z_scores(values: np.ndarray) -> np.ndarray:
     return z_score(upsample(torch.from_numpy(values).double(), 224))[0].numpy()
+
+
+def numbers(page: Any, function: str, given: Any = None) -> np.ndarray:
+    """Many numbers that a function of the page gives; as one text they come in no time."""
+    text = page.evaluate(f"(given) => ({function})(given).join(' ')", given)
+    return np.array(text.split(), dtype=float)
 
 
 def show_browser(page: Any) -> None:
@@ -130,42 +137,42 @@ def test_letters_change_what_is_shown_but_not_while_typing(page):
     assert page.locator("[name=kind][value=evidence]").is_checked()
 
 
-@pytest.mark.parametrize("kind", ["ais", "evidence"])
-def test_sorting_by_every_key_orders_the_images(page, kind):
+def test_sorting_by_every_key_orders_the_images(page):
     show_browser(page)
     by_name = {image["name"]: image for image in browser_data(page)["images"]}
-    page.locator(f"[name=kind][value={kind}]").check(force=True)
-    options = page.locator("[name=sort] option").evaluate_all("all => all.map(o => o.value)")
-    assert len(options) == 10
-    for option in options[1:]:
-        page.locator("[name=sort]").select_option(option)
-        key, direction = option.split(":")
-        facts = [by_name[name][key] for name in names_in_strip(page)]
-        facts = [fact[kind] if isinstance(fact, dict) else fact for fact in facts]
-        values = [fact for fact in facts if fact is not None]
-        assert values == sorted(values, reverse=direction == "-1")
-        assert facts[: len(values)] == values, "those not known come last"
-        assert len(facts) == 6
+    for kind in ("ais", "evidence"):
+        page.locator(f"[name=kind][value={kind}]").check(force=True)
+        options = page.locator("[name=sort] option").evaluate_all("all => all.map(o => o.value)")
+        assert len(options) == 10
+        for option in options[1:]:
+            page.locator("[name=sort]").select_option(option)
+            key, direction = option.split(":")
+            facts = [by_name[name][key] for name in names_in_strip(page)]
+            facts = [fact[kind] if isinstance(fact, dict) else fact for fact in facts]
+            values = [fact for fact in facts if fact is not None]
+            assert values == sorted(values, reverse=direction == "-1")
+            assert facts[: len(values)] == values, "those not known come last"
+            assert len(facts) == 6
 
 
-@pytest.mark.parametrize("key", ["rating", "error", "consensus", "controversy"])
-def test_filters_keep_the_images_between_the_sliders(page, key):
+def test_filters_keep_the_images_between_the_sliders(page):
     show_browser(page)
     page.locator(".filters summary").click()
-    facts = {image["name"]: image[key] for image in browser_data(page)["images"]}
-    known = {n: v["ais"] if isinstance(v, dict) else v for n, v in facts.items()}
-    known = {name: value for name, value in known.items() if value is not None}
-    low, high = min(known.values()), max(known.values())
-    page.locator(f"[name={key}-from]").fill("40")
-    cut = low + 0.4 * (high - low)
-    assert set(names_in_strip(page)) == {name for name, v in known.items() if v >= cut}
-    page.locator(f"[name={key}-to]").fill("80")
-    end = low + 0.8 * (high - low)
-    left = {name for name, v in known.items() if cut <= v <= end}
-    assert set(names_in_strip(page)) == left
-    assert " to " in page.locator(f"[data-range={key}] output").text_content()
-    page.locator("[name=reset]").click()
-    assert len(names_in_strip(page)) == 6
+    for key in ("rating", "error", "consensus", "controversy"):
+        facts = {image["name"]: image[key] for image in browser_data(page)["images"]}
+        known = {n: v["ais"] if isinstance(v, dict) else v for n, v in facts.items()}
+        known = {name: value for name, value in known.items() if value is not None}
+        low, high = min(known.values()), max(known.values())
+        page.locator(f"[name={key}-from]").fill("40")
+        cut = low + 0.4 * (high - low)
+        assert set(names_in_strip(page)) == {name for name, v in known.items() if v >= cut}
+        page.locator(f"[name={key}-to]").fill("80")
+        end = low + 0.8 * (high - low)
+        left = {name for name, v in known.items() if cut <= v <= end}
+        assert set(names_in_strip(page)) == left
+        assert " to " in page.locator(f"[data-range={key}] output").text_content()
+        page.locator("[name=reset]").click()
+        assert len(names_in_strip(page)) == 6
 
 
 def test_images_with_the_same_rating_but_other_maps_can_be_picked(page):
@@ -260,13 +267,14 @@ def test_the_difference_is_that_of_the_z_scores(page, full_study):
     name = record.explained[1]
     one, other = (record.maps[label].get("ais", name) for label in ("vgg16", "resnet152"))
     expected = z_scores(one) - z_scores(other)
-    pixels = page.evaluate(
+    pixels = numbers(
+        page,
         """() => {
             const text = document.getElementById("browser-data").textContent;
             const store = aisthesis.store(JSON.parse(text));
             const [a, , b] = store.maps(1, "ais").map((map) => aisthesis.standardised(map, "mean"));
             return [...a.map((value, k) => value - b[k])];
-        }"""
+        }""",
     )
     np.testing.assert_allclose(np.reshape(pixels, (224, 224)), expected, atol=2e-3)
 
@@ -290,7 +298,7 @@ def test_maps_of_other_crops_are_subtracted_place_by_place_over_what_both_saw(pa
             const none = aisthesis.pictures(data, aisthesis.store(data)).figures(1, look)[3];
             const maps = store.maps(1, "ais");
             const half = (k, left) =>
-                [...aisthesis.standardised(maps[k], "mean", [left, 0, 0.5, 1])];
+                [...aisthesis.standardised(maps[k], "mean", [left, 0, 0.5, 1])].join(" ");
             return {note: made.textContent, style: canvas?.style.cssText ?? "",
                     none: none.textContent, one: half(0, 0), other: half(2, 0.5)};
         }"""
@@ -306,7 +314,8 @@ def test_maps_of_other_crops_are_subtracted_place_by_place_over_what_both_saw(pa
         expected = map_coordinates(values.astype(float), np.meshgrid(down, across, indexing="ij"),
                                    order=1)  # fmt: skip
         expected = (expected - expected.mean()) / expected.std()
-        np.testing.assert_allclose(np.reshape(pixels, (224, 224)), expected, atol=2e-3)
+        found_here = np.array(pixels.split(), dtype=float).reshape(224, 224)
+        np.testing.assert_allclose(found_here, expected, atol=2e-3)
 
 
 def test_the_colours_are_those_of_the_figures(page):
@@ -344,15 +353,15 @@ def test_maps_have_words_for_whoever_does_not_see_them(page, full_study):
     assert f"highest at the {places[3 * y // 224][3 * x // 224]}," in words
 
 
-@pytest.mark.parametrize("kind", ["ais", "evidence"])
-def test_the_browser_computes_the_z_scores_of_the_method(page, full_study, kind):
+def test_the_browser_computes_the_z_scores_of_the_method(page, full_study):
     record = read_study_record(full_study)
     name = record.explained[1]
-    for position, stack in enumerate(record.maps.values()):
-        pixels = page.evaluate(
+    for (position, stack), kind in product(enumerate(record.maps.values()), ("ais", "evidence")):
+        pixels = numbers(
+            page,
             """([image, position, kind]) => {
                 const text = document.getElementById("browser-data").textContent;
-            const store = aisthesis.store(JSON.parse(text));
+                const store = aisthesis.store(JSON.parse(text));
                 return [...aisthesis.standardised(store.maps(image, kind)[position], "mean")];
             }""",
             [1, position, kind],
@@ -458,34 +467,34 @@ def test_themes_follow_the_system_and_the_button(page):
     assert ground() == light
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_fits_a_phone(page, theme):
-    page.emulate_media(color_scheme=theme)
+def test_the_page_fits_a_phone(page):
     page.set_viewport_size({"width": 360, "height": 740})
     show_browser(page)
     page.locator(".filters summary").click()
     page.locator("[name=layout][value=two]").check(force=True)
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.parametrize("width", [360, 640, 760, 1000, 1300])
-def test_no_picture_or_panel_is_alone_on_a_row(page, width):
-    page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_timeout(300)
-    alone = page.evaluate(
-        """() => [...document.querySelectorAll(".pictures, .scatters")].filter((grid) => {
-            const shown = [...grid.children].filter((one) => one.getBoundingClientRect().width);
-            const rows = {};
-            shown.forEach((one) => {
-                const top = Math.round(one.getBoundingClientRect().top);
-                rows[top] = (rows[top] || 0) + 1;
-            });
-            const counts = Object.values(rows), most = Math.max(...counts);
-            return most > 1 && counts[counts.length - 1] === 1;
-        }).map((grid) => `${grid.className} ${grid.children.length}`)"""
-    )
-    assert alone == []
+def test_no_picture_or_panel_is_alone_on_a_row(page):
+    for width in (360, 640, 760, 1000, 1300):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(300)
+        alone = page.evaluate(
+            """() => [...document.querySelectorAll(".pictures, .scatters")].filter((grid) => {
+                const shown = [...grid.children].filter((one) => one.getBoundingClientRect().width);
+                const rows = {};
+                shown.forEach((one) => {
+                    const top = Math.round(one.getBoundingClientRect().top);
+                    rows[top] = (rows[top] || 0) + 1;
+                });
+                const counts = Object.values(rows), most = Math.max(...counts);
+                return most > 1 && counts[counts.length - 1] === 1;
+            }).map((grid) => `${grid.className} ${grid.children.length}`)"""
+        )
+        assert alone == []
 
 
 def test_print_shows_every_matrix_and_no_browser(page):
@@ -531,7 +540,9 @@ def test_without_javascript_everything_but_the_browser_is_there(chromium, full_s
     context.close()
 
 
-def test_photographs_beside_the_page_are_found_and_nothing_else_is_asked_for(chromium, make_study):
+def test_photographs_beside_the_page_are_found_and_nothing_else_is_asked_for(
+    chromium, make_study, no_figures
+):
     study = make_study(labels=["vgg16", "vgg19"], n_test=4, n_train=0, seeds=1)
     write_report(study, photographs="folder")
     page = chromium.new_page()
@@ -551,7 +562,9 @@ def test_photographs_beside_the_page_are_found_and_nothing_else_is_asked_for(chr
     page.close()
 
 
-def test_every_methods_maps_are_drawn_and_a_network_without_them_says_so(chromium, make_study):
+def test_every_methods_maps_are_drawn_and_a_network_without_them_says_so(
+    chromium, make_study, no_figures
+):
     study = make_study(labels=["vgg16", "vgg19"], n_test=4, n_train=0, seeds=1)
     store = study / "maps.zarr" / "vgg16"
     names = xr.open_zarr(store, consolidated=False)["image"].values
@@ -569,12 +582,13 @@ def test_every_methods_maps_are_drawn_and_a_network_without_them_says_so(chromiu
     assert page.locator("[data-pictures] .absent").text_content() == "no map, or a flat one"
     words = page.locator(".browser canvas").get_attribute("aria-label")
     assert words.startswith("LIME map of vgg16 over")
-    pixels = page.evaluate(
+    pixels = numbers(
+        page,
         """() => {
             const text = document.getElementById("browser-data").textContent;
             const store = aisthesis.store(JSON.parse(text));
             return [...aisthesis.standardised(store.maps(2, "lime")[0], "mean")];
-        }"""
+        }""",
     )
     np.testing.assert_allclose(np.reshape(pixels, (224, 224)), z_scores(maps[2]), atol=1e-3)
     assert complaints == []
@@ -585,18 +599,19 @@ def place(page: Any) -> str:
     return page.locator("[data-place]").text_content().split()[0]
 
 
-@pytest.mark.parametrize("switch", ["kind", "sign", "zero", "layout"])
-def test_keys_go_on_working_after_a_click_on_a_switch(page, switch):
+def test_keys_go_on_working_after_a_click_on_a_switch(page):
     show_browser(page)
-    page.locator(f"[name={switch}]").last.check(force=True)
-    chosen = page.locator(f"[name={switch}]:checked").get_attribute("value")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    assert place(page) == "3"
-    assert page.locator(f"[name={switch}]:checked").get_attribute("value") == chosen
-    page.keyboard.press("s")
-    page.keyboard.press("End")
-    assert place(page) == "6"
+    for switch in ("kind", "sign", "zero", "layout"):
+        page.keyboard.press("Home")
+        page.locator(f"[name={switch}]").last.check(force=True)
+        chosen = page.locator(f"[name={switch}]:checked").get_attribute("value")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        assert place(page) == "3"
+        assert page.locator(f"[name={switch}]:checked").get_attribute("value") == chosen
+        page.keyboard.press("s")
+        page.keyboard.press("End")
+        assert place(page) == "6"
 
 
 def test_keys_go_on_working_after_the_pointer_used_any_control(page):
@@ -627,51 +642,52 @@ def test_whoever_comes_by_keyboard_has_the_controls_own_keys(page):
     assert place(page) == "1"
 
 
-@pytest.mark.parametrize("width", [360, 390])
-def test_nothing_is_wider_than_a_phone_but_what_scrolls_by_itself(page, width):
-    page.set_viewport_size({"width": width, "height": 740})
-    show_browser(page)
-    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
-    choose(page, "kind", "evidence")
-    wide = page.evaluate(
-        """(width) => [...document.querySelectorAll("main *, header *")].filter((one) =>
-            !one.closest(".strip, .unseen, svg") && !one.parentElement.closest(".scroll")
-            && one.getBoundingClientRect().width && one.getBoundingClientRect().right > width + 0.5)
-            .map((one) => one.outerHTML.slice(0, 200))""",
-        width,
-    )
-    assert wide == []
-    page.evaluate("window.scrollTo(500, window.scrollY)")
-    assert page.evaluate("window.scrollX") == 0
-    hidden = page.evaluate(
-        """() => [...document.querySelectorAll(".scroll")].filter((one) =>
-            one.scrollWidth > one.clientWidth + 1
-            && (getComputedStyle(one).overflowX !== "auto" || !one.classList.contains("wider")))
-            .map((one) => one.outerHTML.slice(0, 100))"""
-    )
-    assert hidden == [], "what scrolls says so"
-    assert page.locator(".scroll.wider").count() > 0
+def test_nothing_is_wider_than_a_phone_but_what_scrolls_by_itself(page):
+    for width in (360, 390):
+        page.set_viewport_size({"width": width, "height": 740})
+        show_browser(page)
+        page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+        choose(page, "kind", "evidence")
+        wide = page.evaluate(
+            """(width) => [...document.querySelectorAll("main *, header *")].filter((one) =>
+                !one.closest(".strip, .unseen, svg") && !one.parentElement.closest(".scroll")
+                && one.getBoundingClientRect().width
+                && one.getBoundingClientRect().right > width + 0.5)
+                .map((one) => one.outerHTML.slice(0, 200))""",
+            width,
+        )
+        assert wide == []
+        page.evaluate("window.scrollTo(500, window.scrollY)")
+        assert page.evaluate("window.scrollX") == 0
+        hidden = page.evaluate(
+            """() => [...document.querySelectorAll(".scroll")].filter((one) =>
+                one.scrollWidth > one.clientWidth + 1
+                && (getComputedStyle(one).overflowX !== "auto" || !one.classList.contains("wider")))
+                .map((one) => one.outerHTML.slice(0, 100))"""
+        )
+        assert hidden == [], "what scrolls says so"
+        assert page.locator(".scroll.wider").count() > 0
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_stronger_an_agreement_the_further_its_cell_from_the_page(page, theme, full_study):
-    page.emulate_media(color_scheme=theme)
-    cells = page.evaluate(
-        """() => {
-            const bright = (colour) => {
-                const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
-                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            };
-            const ground = bright(getComputedStyle(document.body).backgroundColor);
-            return [...document.querySelectorAll("#matrix-ais-cosine-raw .cell:not(.self)")]
-                .map((one) => [
-                    Math.abs(Number(one.querySelector("text").textContent
-                        .replace("°", "").replace("\u2212", "-"))),
-                    Math.abs(bright(getComputedStyle(one.querySelector("rect")).fill) - ground),
-                ]);
-        }"""
-    )
-    strengths = sorted(set(map(tuple, cells)))
-    assert len(strengths) >= 3
-    apart = [distance for _, distance in strengths]
-    assert apart[-1] > apart[0] + 10
+def test_the_stronger_an_agreement_the_further_its_cell_from_the_page(page):
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        cells = page.evaluate(
+            """() => {
+                const bright = (colour) => {
+                    const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
+                    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+                };
+                const ground = bright(getComputedStyle(document.body).backgroundColor);
+                return [...document.querySelectorAll("#matrix-ais-cosine-raw .cell:not(.self)")]
+                    .map((one) => [
+                        Math.abs(Number(one.querySelector("text").textContent
+                            .replace("°", "").replace("\u2212", "-"))),
+                        Math.abs(bright(getComputedStyle(one.querySelector("rect")).fill) - ground),
+                    ]);
+            }"""
+        )
+        strengths = sorted(set(map(tuple, cells)))
+        assert len(strengths) >= 3
+        apart = [distance for _, distance in strengths]
+        assert apart[-1] > apart[0] + 10
