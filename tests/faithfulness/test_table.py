@@ -14,6 +14,7 @@ from aisthesis.faithfulness import (
     channel_curves,
     channel_table,
     faithfulness_table,
+    method_differences,
     tidy_measure,
 )
 from aisthesis.importance import ablation_plan
@@ -112,6 +113,30 @@ def test_tidy_measure_pairs_images_where_both_are_defined() -> None:
     assert row["difference"] == pytest.approx(2.0)  # of images 0 and 3
     without = tidy_measure({"a": values["a"]}, "road", "blur", n_boot=200)
     assert without["control"].tolist() == ["none"]
+
+
+def test_methods_are_compared_pair_by_pair_on_the_same_images_and_corrected() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=30)
+    values = {
+        "good": 1.0 + 3 * noise,
+        "same": 1.0 + 3 * noise + rng.normal(0, 0.1, 30),
+        "worse": 0.8 + 3 * noise + rng.normal(0, 0.1, 30),
+        "random": rng.normal(0, 0.1, 30),
+        "centre": np.zeros(30),
+    }
+    values["same"][0] = np.nan
+    found = method_differences({("road", "blur"): values}, n_boot=500)
+    pairs = found.set_index(["first", "second"])
+    assert len(pairs) == 6  # the centre is not compared
+    assert (found["n"] == [29, 30, 30, 29, 29, 30]).all()
+    # Each alone is uncertain to +- 1; between the two, image by image, .2 is clear.
+    assert pairs.loc[("good", "worse"), "low_corrected"] > 0
+    assert pairs.loc[("good", "worse"), "p_corrected"] < 0.05
+    assert pairs.loc[("good", "same"), "low_corrected"] < 0 < pairs.loc[("good", "same"), "high"]
+    wider = (found["low_corrected"] <= found["low"]) & (found["high_corrected"] >= found["high"])
+    assert wider.all()
+    assert method_differences({("road", "blur"): {"good": noise}}).empty
 
 
 def test_undefined_everywhere_is_nan_and_counted(known: Any) -> None:

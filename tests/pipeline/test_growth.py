@@ -124,7 +124,7 @@ def test_faithfulness_of_one_network_is_kept_for_the_next(make, monkeypatch) -> 
     def measured(root, config, inputs, label, *places, **keys):
         asked.append(label)
         rows = pd.DataFrame({"backbone": [label], "method": ["ais"], "mean": [len(asked) / 3]})
-        return Measured(rows, rows.assign(stage=1))
+        return Measured(rows, rows, rows.assign(stage=1))
 
     monkeypatch.setattr(faithfulness, "measure_backbone", measured)
     monkeypatch.setattr(faithfulness, "method_keys", lambda *_: dict.fromkeys(labels))

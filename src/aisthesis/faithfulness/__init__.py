@@ -10,6 +10,7 @@ from aisthesis.faithfulness.channel_removal import (
     channel_curves,
     channel_measures,
 )
+from aisthesis.faithfulness.differences import METHOD_DIFFERENCE_COLUMNS, method_differences
 from aisthesis.faithfulness.imputation import impute_linearly
 from aisthesis.faithfulness.infidelity import infidelity
 from aisthesis.faithfulness.localisation import (
@@ -37,8 +38,11 @@ from aisthesis.faithfulness.sensitivity import max_sensitivity, sensitivity_tabl
 from aisthesis.faithfulness.table import (
     FAITHFULNESS_COLUMNS,
     MAP_CONTROLS,
+    MeasuredImages,
     channel_table,
     faithfulness_table,
+    faithfulness_values,
+    summarised,
     tidy_measure,
 )
 
@@ -52,10 +56,12 @@ __all__ = [
     "LOCALISATION_COLUMNS",
     "LOCALISATION_SCORES",
     "MAP_CONTROLS",
+    "METHOD_DIFFERENCE_COLUMNS",
     "ORDERS",
     "RANDOM_WEIGHTS",
     "CellGrid",
     "FaithfulnessMeasure",
+    "MeasuredImages",
     "bootstrap_mean",
     "cascade",
     "cascade_similarity",
@@ -66,6 +72,7 @@ __all__ = [
     "channel_table",
     "curve_measures",
     "faithfulness_table",
+    "faithfulness_values",
     "impute_linearly",
     "infidelity",
     "layers_by_depth",
@@ -74,9 +81,11 @@ __all__ = [
     "mask_path",
     "mass_inside",
     "max_sensitivity",
+    "method_differences",
     "perturbation_curves",
     "pixel_auc",
     "pointing_game",
     "sensitivity_table",
+    "summarised",
     "tidy_measure",
 ]

@@ -25,12 +25,17 @@ from aisthesis.faithfulness.predicting import Model, require_images
 __all__ = [
     "FAITHFULNESS_COLUMNS",
     "MAP_CONTROLS",
+    "MeasuredImages",
     "channel_table",
     "faithfulness_table",
+    "faithfulness_values",
+    "summarised",
     "tidy_measure",
 ]
 
 Array = NDArray[np.float64]
+#: Values (N,) by method, of each (measure, baseline).
+MeasuredImages = dict[tuple[str, str], dict[str, Array]]
 
 FAITHFULNESS_COLUMNS = (
     "method",
@@ -181,6 +186,61 @@ def faithfulness_table(
     RequestError
         If the maps, the baselines or a number are unfit.
     """
+    measures = faithfulness_values(
+        model, images, maps, unit=unit, baselines=baselines, unsigned=unsigned, n_steps=n_steps,
+        cell_px=cell_px, n_squares=n_squares, n_random=n_random, seed=seed, batch_size=batch_size,
+        advance=advance,
+    )  # fmt: skip
+    return summarised(measures, n_boot=n_boot, seed=seed)
+
+
+def summarised(measures: MeasuredImages, *, n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """Summarise what `faithfulness_values` gives, each method against each control.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `FAITHFULNESS_COLUMNS`, see `tidy_measure`.
+    """
+    return pd.concat(
+        [
+            tidy_measure(values, measure, baseline, n_boot=n_boot, seed=seed)
+            for (measure, baseline), values in measures.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def faithfulness_values(
+    model: Model,
+    images: Tensor,
+    maps: Mapping[str, ArrayLike],
+    *,
+    unit: Unit = 1.0,
+    baselines: Sequence[str] = BASELINES,
+    unsigned: Iterable[str] = ("centre", "activation"),
+    n_steps: int = 10,
+    cell_px: int = 16,
+    n_squares: int = 50,
+    n_random: int = 3,
+    seed: int = 0,
+    batch_size: int = 32,
+    advance: Callable[[int], None] = lambda n: None,
+) -> MeasuredImages:
+    """Measure how faithful maps are to a network, image by image.
+
+    Parameters are those of `faithfulness_table`, which summarises these values over images.
+
+    Returns
+    -------
+    dict
+        Values (N,) by method, controls among them, of each (measure, baseline).
+
+    Raises
+    ------
+    RequestError
+        If the maps, the baselines or a number are unfit.
+    """
     require_images(images)
     if not maps or not baselines:
         raise RequestError("expected at least one method's maps and one baseline, got none")
@@ -190,7 +250,7 @@ def faithfulness_table(
         require_baseline(baseline)
     every, random_names = _with_controls(images, aligned(maps).arrays, cell_px, n_random, seed)
     signed = dict.fromkeys(unsigned, False)
-    tables = []
+    measures: MeasuredImages = {}
     for baseline in baselines:
         curves = perturbation_curves(
             model, images, every, baseline=baseline, n_steps=n_steps, cell_px=cell_px,
@@ -206,17 +266,9 @@ def faithfulness_table(
                 model, images, every, baseline=baseline, cell_px=cell_px, n_samples=n_squares,
                 seed=seed, batch_size=batch_size, advance=advance,
             )  # fmt: skip
-        tables += [
-            tidy_measure(
-                _random_averaged(values, random_names),
-                measure,
-                baseline,
-                n_boot=n_boot,
-                seed=seed,
-            )
-            for measure, values in found.items()
-        ]
-    return pd.concat(tables, ignore_index=True)
+        for measure, values in found.items():
+            measures[measure, baseline] = _random_averaged(values, random_names)
+    return measures
 
 
 def _with_controls(

@@ -1,4 +1,7 @@
-"""Whether the stored maps are true to their networks: `faithfulness.csv` and `cascade.csv`."""
+"""Whether the stored maps are true to their networks.
+
+`faithfulness.csv`, `faithfulness_differences.csv` and `cascade.csv`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ from aisthesis.engine.code import code_parts
 from aisthesis.engine.kept_tables import KeptTables
 from aisthesis.engine.processes import cores, in_processes
 from aisthesis.explainer_names import BASE
-from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS
+from aisthesis.faithfulness import (
+    CASCADE_COLUMNS,
+    FAITHFULNESS_COLUMNS,
+    METHOD_DIFFERENCE_COLUMNS,
+)
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import explained_images, in_units
 from aisthesis.pipeline.inputs import Inputs
@@ -82,12 +89,14 @@ def measure_faithfulness(
         for job in jobs:
             _measure(*job, narrator=narrator)
     found = [one.read() for one in kept.values()]
-    columns = ["backbone", *FAITHFULNESS_COLUMNS]
-    table = pd.concat([each["rows"] for each in found], ignore_index=True)
-    write_csv(folder.faithfulness, table.reindex(columns=columns))
-    columns = ["backbone", "method", *CASCADE_COLUMNS]
-    table = pd.concat([each["cascade"] for each in found], ignore_index=True)
-    write_csv(folder.cascade, table.reindex(columns=columns))
+    differences = folder.root / "faithfulness_differences.csv"
+    for name, file, columns in (
+        ("rows", folder.faithfulness, FAITHFULNESS_COLUMNS),
+        ("differences", differences, METHOD_DIFFERENCE_COLUMNS),
+        ("cascade", folder.cascade, ("method", *CASCADE_COLUMNS)),
+    ):
+        table = pd.concat([each[name] for each in found], ignore_index=True)
+        write_csv(file, table.reindex(columns=["backbone", *columns]))
 
 
 def _cost(
@@ -124,7 +133,7 @@ def perturbed_images(config: StudyConfig, n_images: int, n_maps: int) -> int:
 def _kept(folder: StudyFolder, config: StudyConfig, label: str) -> KeptTables:
     """Where a backbone's own rows are kept: more backbones do not change them."""
     parts = faithfulness_parts(folder, config, label) or {}
-    return KeptTables(folder, "faithfulness", label, parts, ("rows", "cascade"))
+    return KeptTables(folder, "faithfulness", label, parts, ("rows", "differences", "cascade"))
 
 
 def _measure(
@@ -138,7 +147,9 @@ def _measure(
 ) -> None:
     """Test a backbone's maps and keep its rows."""
     found = measure_backbone(kept.folder.root, config, inputs, label, index, places, narrator)
-    kept.keep({"rows": found.faithfulness, "cascade": found.cascade})
+    kept.keep(
+        {"rows": found.faithfulness, "differences": found.differences, "cascade": found.cascade}
+    )
 
 
 def _processes(config: StudyConfig, n_backbones: int, n_images: int) -> int:

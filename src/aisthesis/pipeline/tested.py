@@ -23,8 +23,10 @@ from aisthesis.faithfulness import (
     cascade_similarity,
     channel_curves,
     channel_table,
-    faithfulness_table,
+    faithfulness_values,
+    method_differences,
     sensitivity_table,
+    summarised,
 )
 from aisthesis.images import batches
 from aisthesis.importance import ablation_plan, evidence_scores, importance_scores, place_scores
@@ -51,9 +53,10 @@ Remade = Callable[[Tensor, Sequence[int]], Tensor]
 
 
 class Measured(NamedTuple):
-    """Rows of `faithfulness.csv` and of `cascade.csv` of one backbone."""
+    """One backbone's rows of `faithfulness.csv`, `faithfulness_differences.csv`, `cascade.csv`."""
 
     faithfulness: pd.DataFrame
+    differences: pd.DataFrame
     cascade: pd.DataFrame
 
 
@@ -84,11 +87,12 @@ def measure_backbone(
     teller = narrator or Silent()
     asked = next(backbone for backbone in config.backbones if backbone.label == label)
     tested = _Tested(StudyFolder(root), config, inputs, asked, index, places)
-    measured = [tested.measures(teller), tested.sensitivity(teller)]
+    table, differences = tested.measures(teller)
+    measured = [table, tested.sensitivity(teller)]
     table = pd.concat([each for each in measured if len(each)], ignore_index=True)
     cascades = tested.cascade(teller)
     cascade = pd.concat(cascades, ignore_index=True) if cascades else pd.DataFrame()
-    return Measured(table.assign(backbone=label), cascade.assign(backbone=label))
+    return Measured(*(each.assign(backbone=label) for each in (table, differences, cascade)))
 
 
 class _Tested:
@@ -132,8 +136,8 @@ class _Tested:
             )
         self.scores = {"ais": importance, "evidence": -delta}
 
-    def measures(self, narrator: Narrator) -> pd.DataFrame:
-        """Perturbation of the image, and removal of channels."""
+    def measures(self, narrator: Narrator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Perturbation of the image, and removal of channels; and methods beside one another."""
         options = self.config.faithfulness
         draws: dict[str, Any] = {"n_boot": self.config.bootstrap, "seed": self.config.seed}
         n_maps = len(self.maps) + 3
@@ -146,7 +150,7 @@ class _Tested:
         )
         kinds = len(options.baselines) * (2 if options.squares else 1)
         with narrator.steps(f"{self.label}: faithfulness", len(self.names) * kinds) as advance:
-            on_pixels = faithfulness_table(
+            on_pixels = faithfulness_values(
                 self.model,
                 self.pixels,
                 self.maps,
@@ -158,14 +162,15 @@ class _Tested:
                 n_squares=options.squares,
                 batch_size=4 * self.config.batch_size,
                 advance=advance,
-                **draws,
+                seed=self.config.seed,
             )
         with narrator.steps(f"{self.label}: channels removed", len(self.names)) as advance:
             curves = channel_curves(
                 self._plan, self.pixels, self.scores, seed=self.config.seed, advance=advance
             )
         of_channels = channel_table(curves, self.unit, rating=self.rating, **draws)
-        return pd.concat([on_pixels, of_channels], ignore_index=True)
+        table = pd.concat([summarised(on_pixels, **draws), of_channels], ignore_index=True)
+        return table, method_differences(on_pixels, **draws)
 
     def _unsigned(self) -> list[str]:
         """Explainers that say of themselves that their maps have no sign."""
