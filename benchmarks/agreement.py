@@ -32,8 +32,10 @@ from sklearn.metrics.pairwise import cosine_similarity
 from aisthesis.agreement import ORIGINAL_METRICS, pair_values, summarise
 from aisthesis.config import study_config
 from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.jobs import Serial
-from aisthesis.engine.maps_store import IMAGES_A_CHUNK, MapsWriter
+from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK
+from aisthesis.labels import slug
 from aisthesis.pipeline.agree import agree_backbones
 
 RESULTS = Path(__file__).parent / "results"
@@ -156,13 +158,20 @@ def store_maps(root: str, n: int, seeds: int) -> None:
     for number, (label, side) in enumerate(NATIVE_SIDE.items()):
         rng = np.random.default_rng(number)
         where = {"seed": list(range(seeds)), "image": names}
-        with MapsWriter(folder.maps, label, where, {"key": label}) as writer:
-            for start in range(0, n, IMAGES_A_CHUNK):
-                size = min(IMAGES_A_CHUNK, n - start)
-                common = rng.normal(size=(1, size, side, side))
-                maps = common + rng.normal(size=(seeds, size, side, side))
-                activation = rng.normal(size=(size, side, side))
-                writer.write(start, {"ais": maps, "evidence": -maps, "activation": activation})
+        store = ChunkStore(folder.root, f"maps.zarr/{slug(label)}", {"key": label}, IMAGES_A_CHUNK)
+        lengths = {"seed": seeds, "image": n, "y": side, "x": side}
+        specs = {
+            name: ArraySpec(tuple((axis, lengths[axis]) for axis in DIMENSIONS[name]), name)
+            for name in ("ais", "evidence", "activation")
+        }
+        store.prepare(specs, where, {"backbone": label})
+        for number in store.numbers(n):
+            size = min(IMAGES_A_CHUNK, n - number * IMAGES_A_CHUNK)
+            common = rng.normal(size=(1, size, side, side))
+            maps = common + rng.normal(size=(seeds, size, side, side))
+            activation = rng.normal(size=(size, side, side))
+            store.write(number, {"ais": maps, "evidence": -maps, "activation": activation})
+        store.finish()
         values = {"prediction": rng.normal(size=n), "rating": 0.0}
         tables += [
             pd.DataFrame({"image": names, "backbone": label, "seed": seed, **values})

@@ -34,6 +34,7 @@ said instead, by one key under `[columns]` (or `--column KEY=VALUE`):
 |---|---|---|
 | `image`, `rating`, `rater` | themselves | names of the columns |
 | `layout` | `"auto"` | LAYOUTS |
+| `reader` | | a function of your own that reads the file, `"module:function"`: see [how-to](howto-reader.md) |
 | `raters` | | columns of single raters, `["r1", "r2"]`; or `"anonymous"`: each row is another person's |
 | `votes`, `scale` | | columns of numbers of votes, and what each stands for |
 | `names` | | names of the columns by position, where the file has no header; also `columns = ["image", "rating"]` |

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aisthesis.alignment_config import PairColumns
-from aisthesis.config import checked
+from aisthesis.config import SimilarityColumns, checked
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import Similarities, SimilarityColumns, read_similarities
+from aisthesis.judgments import Similarities, read_similarities
 
 _RATINGS = runpy.run_path(str(Path(__file__).parent / "judgment_cases.py"), run_name="cases")
 IMAGES, write_files = _RATINGS["IMAGES"], _RATINGS["write_files"]
@@ -51,7 +50,7 @@ class PairCase:
         own = [one for one in tables.iterdir() if one.name != listed]
         return read_similarities(
             own[0] if len(own) == 1 else tables,
-            columns=SimilarityColumns(**checked(PairColumns, keys, "columns").model_dump()),
+            columns=checked(SimilarityColumns, keys, "columns"),
             image_list=tables / listed if listed else None,
             folder=ImageFolder(images),
         )

@@ -8,22 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from aisthesis.config import CommonConfig, TableColumns, absolute_paths, checked, read_toml
+from aisthesis.config import CommonConfig, SimilarityColumns
 
-__all__ = ["AlignmentConfig", "PairColumns", "alignment_config", "read_alignment_file"]
-
-
-class PairColumns(TableColumns):
-    """Names of the columns in a long table of judgments, and how repeated pairs are taken."""
-
-    subject: str = "subject"
-    similarity: str = "similarity"
-    dissimilarity: str = "dissimilarity"
-    repeated: Literal["auto", "mean"] = "auto"
-    reference: str = "reference"
-    image_c: str = "image_c"
-    odd: str = "odd"
-    votes_c: str = "votes_c"
+__all__ = ["AlignmentConfig", "alignment_config"]
 
 
 class AlignmentConfig(CommonConfig):
@@ -32,11 +19,13 @@ class AlignmentConfig(CommonConfig):
     The fields are the keys of the study file; docs/alignment.md describes each.
     """
 
+    path_keys = (*CommonConfig.path_keys, "judgments", "image_list")
+
     judgments: tuple[Path, ...]
     kind: Literal["auto", "similarity", "dissimilarity"] = "auto"
     image_list: Path | None = None
     variable: str | None = None
-    columns: PairColumns = PairColumns()
+    columns: SimilarityColumns = SimilarityColumns()
     measure: Literal["pearson", "spearman", "cosine", "whitened_cosine"] = "pearson"
     removal: Literal["ablate", "delete"] = "ablate"
     retained: Literal["auto", "columns", "ablate"] = "auto"
@@ -58,34 +47,4 @@ class AlignmentConfig(CommonConfig):
         return self
 
 
-def alignment_config(values: Mapping[str, Any], base: Path, source: str) -> AlignmentConfig:
-    """Check the values of an alignment study and make its paths absolute.
-
-    Parameters
-    ----------
-    values : mapping
-        Keys of the study file.
-    base : Path
-        What relative paths are relative to.
-    source : str
-        Where the values come from, for messages.
-
-    Raises
-    ------
-    RequestError
-        Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
-    """
-    config = checked(AlignmentConfig, values, source)
-    keys = ("images", "out", "image_list", "weights_dir", "judgments")
-    return config.model_copy(update=absolute_paths(config, keys, base, source))
-
-
-def read_alignment_file(path: Path) -> AlignmentConfig:
-    """Read and check a study file; its relative paths are relative to the file's folder.
-
-    Raises
-    ------
-    RequestError
-        If the file is missing, is not TOML, or asks for what cannot be.
-    """
-    return alignment_config(read_toml(path), path.absolute().parent, str(path))
+alignment_config = AlignmentConfig.of

@@ -15,9 +15,12 @@ from aisthesis import __version__
 from aisthesis.cli_check import add_check
 from aisthesis.cli_compare import add_compare
 from aisthesis.cli_engine import (
+    add_backbone_options,
     add_engine_options,
+    add_force,
     add_links,
     add_plan,
+    add_run_options,
     add_status,
     engine_options,
     options_given,
@@ -120,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
                 "beside it (default: inside while they take less than about 20 MB)",
             )
         else:
-            _add_force(command)
+            add_force(command)
         add_links(command)
         command.set_defaults(command=_run_stage, stage=stage)
     add_check(commands)
@@ -158,30 +161,13 @@ def _add_run(commands: Any) -> None:
     add("--images", type=Path, help="folder of images")
     add("--ratings", type=Path, help="CSV or TSV: image,rating or image,rater,rating")
     add("--out", type=Path, help="study folder to write")
-    add("--backbones", help="comma-separated names (default: the six AIS backbones)")
-    add(
-        "--layer",
-        action="append",
-        default=[],
-        metavar="BACKBONE=LAYER",
-        help="layer to explain, e.g. vgg19=features.34 or vgg19=deepest (may be repeated)",
-    )
-    add(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="BACKBONE=WEIGHTS",
-        help="a local state dict, `default` or `random` (may be repeated)",
-    )
-    add("--weights-dir", type=Path, help="folder of official weight files")
+    add_backbone_options(add)
     add("--seeds", type=int, help="heads per backbone (default 1)")
-    add("--seed", type=int, help="of everything random (default 0)")
     add("--explain", choices=["test", "all"], help="which images get maps (default test)")
     add("--explainers", help="comma-separated explainers beside AIS and evidence, or all")
     add("--metrics", help="comma-separated agreement metrics (default cosine,ssim,emd,mse)")
-    add("--on-error", choices=["stop", "skip"], help="a broken image stops the study or is skipped")
     add("--unrated", choices=["error", "ignore", "explain"], help="images without a rating")
-    add("--device", help="auto, cpu, cuda, cuda:1, mps (default auto)")
+    add_run_options(add)
     add(
         "--column",
         action="append",
@@ -191,17 +177,9 @@ def _add_run(commands: Any) -> None:
         "rating=A,B (several properties), layout=wide, votes=c1,c2,... (may be repeated)",
     )
     add_engine_options(command)
-    _add_force(command)
+    add_force(command)
     add_links(command)
     command.set_defaults(command=_run)
-
-
-def _add_force(command: Any) -> None:
-    command.add_argument(
-        "--force",
-        action="store_true",
-        help="remove or compute anew what the study's folder holds where the settings are others",
-    )
 
 
 def _add_predict(commands: Any) -> None:

@@ -94,27 +94,27 @@ def _on_properties(means: dict[str, pd.DataFrame]) -> str:
 
 def _of_pairs(tables: list[Path], given: dict[str, Any]) -> bool:
     """Whether a text has the columns of judged pairs or triplets."""
-    from aisthesis.judgments.similarity_files import SimilarityColumns, holds_pairs
+    from aisthesis.config import SimilarityColumns
+    from aisthesis.judgments.similarity_files import holds_pairs
 
     first = next(iter(sorted(tables[0].iterdir())), None) if tables[0].is_dir() else tables[0]
-    known = {key: value for key, value in given.items() if hasattr(SimilarityColumns, key)}
+    known = {key: value for key, value in given.items() if key in SimilarityColumns.model_fields}
     return first is not None and holds_pairs(first, SimilarityColumns(**known))
 
 
 def _check_similarities(
     options: argparse.Namespace, given: dict[str, Any], folder: ImageFolder | None
 ) -> None:
-    from aisthesis.alignment_config import PairColumns
-    from aisthesis.config import checked
-    from aisthesis.judgments import SimilarityColumns, read_similarities, similarity_ceiling
+    from aisthesis.config import SimilarityColumns, checked
+    from aisthesis.judgments import read_similarities, similarity_ceiling
     from aisthesis.judgments.understood import lines_on_similarities
 
-    columns = checked(PairColumns, given, "--column")
+    columns = checked(SimilarityColumns, given, "--column")
     judged = read_similarities(
         options.table[0] if len(options.table) == 1 else options.table,
         folder=folder,
         image_list=options.image_list,
-        columns=SimilarityColumns(**columns.model_dump()),
+        columns=columns,
     )
     for line in lines_on_similarities(judged):
         print(line)

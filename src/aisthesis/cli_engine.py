@@ -7,13 +7,40 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "add_backbone_options",
     "add_engine_options",
+    "add_force",
     "add_links",
     "add_plan",
+    "add_run_options",
     "add_status",
     "engine_options",
     "options_given",
 ]
+
+
+def add_backbone_options(add: Any) -> None:
+    """Add to a command that runs a study which networks it looks at and where their weights are."""
+    add("--backbones", help="comma-separated names (default: the six AIS backbones)")
+    for option, example in (
+        ("layer", "layer to explain, e.g. vgg19=features.34 or vgg19=deepest"),
+        ("weights", "a local state dict, `default` or `random`"),
+    ):
+        add(
+            f"--{option}",
+            action="append",
+            default=[],
+            metavar=f"BACKBONE={option.upper()}",
+            help=f"{example} (may be repeated)",
+        )
+    add("--weights-dir", type=Path, help="folder of official weight files")
+
+
+def add_run_options(add: Any) -> None:
+    """Add to a command that runs a study what is random, broken images, and the device."""
+    add("--seed", type=int, help="of everything random (default 0)")
+    add("--on-error", choices=["stop", "skip"], help="a broken image stops the study or is skipped")
+    add("--device", help="auto, cpu, cuda, cuda:1, mps (default auto)")
 
 
 def add_engine_options(command: Any) -> None:
@@ -55,6 +82,15 @@ def options_given(options: argparse.Namespace) -> list[str]:
         and value is not False
         and value not in (None, [])
     ]
+
+
+def add_force(command: Any) -> None:
+    """Add to a command that runs a study whether results may be lost."""
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="remove or compute anew what the study's folder holds where the settings are others",
+    )
 
 
 def add_links(command: Any) -> None:
@@ -105,23 +141,12 @@ def _status(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> None:
     from aisthesis.cli import print_table
-    from aisthesis.config import read_study_file
-    from aisthesis.engine import StudyFolder, Terminal
-    from aisthesis.engine.permitted import folder_of
-    from aisthesis.pipeline.own_parts import parts_at_hand
-    from aisthesis.pipeline.plan import plan_study
+    from aisthesis.cli_open import open_any
 
-    config = read_study_file(options.study)
-    with parts_at_hand(
-        config, StudyFolder(config.out), folder_of(options.study), options.study.absolute().parent
-    ):
-        plan = plan_study(
-            config,
-            n_images=options.images,
-            n_workers=options.workers,
-            n_measured=options.measure,
-            narrator=Terminal(),
-        )
+    study = open_any(options.study)
+    plan = study.plan(
+        n_images=options.images, n_workers=options.workers, n_measured=options.measure
+    )
     _show(plan.stages if options.csv else plan.shown(), options.csv, print_table)
     if not options.csv:
         print(plan.in_words())

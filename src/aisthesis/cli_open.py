@@ -58,8 +58,6 @@ def report_of(
     why = study.absent
     if why:
         Terminal().warn(f"{why}; the report is made from what the study's folder holds")
-    if not isinstance(study, Study):
-        return study.report() if why else study.run().folder.report
-    if not why:
-        study.run(until="agree", here=True)
-    return study.report(photographs=photographs)
+    else:
+        study.run(until=study.commands[-2], here=True)
+    return study.report(photographs=photographs) if isinstance(study, Study) else study.report()

@@ -9,7 +9,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from aisthesis.cli_engine import add_links, options_given
+from aisthesis.cli_engine import (
+    add_backbone_options,
+    add_engine_options,
+    add_force,
+    add_links,
+    add_run_options,
+    engine_options,
+    options_given,
+)
 from aisthesis.errors import RequestError
 
 __all__ = ["add_align", "add_retain"]
@@ -35,16 +43,7 @@ def add_align(commands: Any) -> None:
     add("--kind", choices=["auto", "similarity", "dissimilarity"], help="what the values are")
     add("--image-list", type=Path, help="names of the images, for matrices without names")
     add("--variable", help="array in an .npz or .mat file, or descriptor of RDMs")
-    add("--backbones", help="comma-separated names (default: the six AIS backbones)")
-    for option, example in (("layer", "vgg19=features.34"), ("weights", "vgg19=vgg19.pth")):
-        add(
-            f"--{option}",
-            action="append",
-            default=[],
-            metavar=f"BACKBONE={option.upper()}",
-            help=f"e.g. {example} (may be repeated)",
-        )
-    add("--weights-dir", type=Path, help="folder of official weight files")
+    add_backbone_options(add)
     add(
         "--measure",
         choices=["pearson", "spearman", "cosine", "whitened_cosine"],
@@ -52,9 +51,9 @@ def add_align(commands: Any) -> None:
     )
     add("--folds", type=int, help="of the validation (default 4)")
     add("--repeats", type=int, help="of the validation (default 4)")
-    add("--seed", type=int, help="of everything random (default 0)")
-    add("--on-error", choices=["stop", "skip"], help="a broken image stops the study or is skipped")
-    add("--device", help="auto, cpu, cuda, cuda:1, mps (default auto)")
+    add_run_options(add)
+    add_engine_options(command)
+    add_force(command)
     add_links(command)
     command.set_defaults(command=_align)
 
@@ -98,7 +97,7 @@ def _align(options: argparse.Namespace) -> None:
         )
         if options.study is not None:
             study.settings_from(options.study)
-    study.run()
+    study.run(force=options.force)
     print(study.folder.report)
 
 
@@ -123,4 +122,5 @@ def _asked(options: argparse.Namespace) -> Any:
     )
     if options.judgments:
         values["judgments"] = [str(path.absolute()) for path in options.judgments]
+    engine_options(values, options)
     return alignment_config(values, base, str(options.study or "the command line"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -33,6 +33,7 @@ __all__ = [
     "FitConfig",
     "HumanMapsConfig",
     "Section",
+    "SimilarityColumns",
     "StudyConfig",
     "absolute_paths",
     "checked",
@@ -73,6 +74,7 @@ class TableColumns(Section):
     votes_a: str = "votes_a"
     votes_b: str = "votes_b"
     names: tuple[str, ...] = ()
+    reader: str | Callable[..., Any] = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,11 +82,11 @@ class TableColumns(Section):
         return {"names": values} if isinstance(values, list | tuple) else values
 
 
-class Columns(TableColumns):
+class RatingColumns(TableColumns):
     """How the table of ratings is read: names of its columns, and its layout where it is said."""
 
     image: str = "image"
-    rating: str | tuple[str, ...] = "rating"
+    rating: str = "rating"
     rater: str = "rater"
     layout: Literal[
         "auto", "means", "ratings", "anonymous", "wide", "transposed", "votes", "choices"
@@ -98,6 +100,12 @@ class Columns(TableColumns):
     winner: str = "winner"
     loser: str = "loser"
 
+
+class Columns(RatingColumns):
+    """The same, with a column of ratings for each of several properties."""
+
+    rating: str | tuple[str, ...] = "rating"  # type: ignore[assignment]
+
     @field_validator("rating")
     @classmethod
     def _one_is_no_list(cls, rating: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -106,6 +114,24 @@ class Columns(TableColumns):
         if not rating:
             raise ValueError("`rating`: expected the name of a column, or of several, got none")
         return rating[0] if len(rating) == 1 else rating
+
+
+class SimilarityColumns(TableColumns):
+    """Names of the columns of a long table, and whether a pair's several values are averaged.
+
+    `repeated` is "mean" to average them always, also the two halves of a matrix; "auto" does so in
+    long tables from three repeated pairs on. `reader` is one of the user's own: a function of a
+    file's path that gives a long or square table, or its name, `package.module:attribute`.
+    """
+
+    subject: str = "subject"
+    similarity: str = "similarity"
+    dissimilarity: str = "dissimilarity"
+    repeated: Literal["auto", "mean"] = "auto"
+    reference: str = "reference"
+    image_c: str = "image_c"
+    odd: str = "odd"
+    votes_c: str = "votes_c"
 
 
 class FitConfig(Section):
@@ -206,6 +232,9 @@ class BackboneConfig(Section):
 class CommonConfig(Section):
     """What studies of every kind say, with every default filled in; paths are absolute."""
 
+    #: Keys that hold paths, beside those of weights.
+    path_keys: ClassVar[tuple[str, ...]] = ("images", "out", "weights_dir")
+
     images: Path
     out: Path
     title: str = ""
@@ -216,6 +245,11 @@ class CommonConfig(Section):
     device: str = "auto"
     batch_size: int = Field(8, ge=1, le=4096)
     weights_dir: Path | None = None
+    columns: TableColumns = TableColumns()
+    engine: Literal["serial", "processes", "dask"] = "serial"
+    workers: int | None = Field(None, ge=1, le=100_000)
+    threads: int = Field(1, ge=1, le=1024)
+    dask: DaskConfig = DaskConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -229,12 +263,47 @@ class CommonConfig(Section):
         refuse_labels([(backbone.name, backbone.label) for backbone in self.backbones])
         return self
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any], base: Path, source: str) -> Self:
+        """Check the values of a study and make its paths absolute.
+
+        Parameters
+        ----------
+        values : mapping
+            Keys of the study file.
+        base : Path
+            What relative paths are relative to.
+        source : str
+            Where the values come from, for messages.
+
+        Raises
+        ------
+        RequestError
+            Unknown keys (with the nearest right one), wrong types, values out of range: all at
+            once.
+        """
+        config = checked(cls, values, source)
+        return config.model_copy(update=absolute_paths(config, cls.path_keys, base, source))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check a study file; its relative paths are relative to the file's folder.
+
+        Raises
+        ------
+        RequestError
+            If the file is missing, is not TOML, or asks for what cannot be.
+        """
+        return cls.of(read_toml(path), path.absolute().parent, str(path))
+
 
 class StudyConfig(CommonConfig):
     """A study, with every default filled in; paths are absolute.
 
     The fields are the keys of the study file; README and docs/study.md describe each.
     """
+
+    path_keys = (*CommonConfig.path_keys, "ratings", "masks", "human_maps", "image_list", "split")
 
     ratings: Path | tuple[Path, ...] | dict[str, Path | tuple[Path, ...]]
     columns: Columns = Columns()
@@ -256,10 +325,6 @@ class StudyConfig(CommonConfig):
     explaining: ExplainingConfig = ExplainingConfig()
     faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     ensemble: bool = False
-    engine: Literal["serial", "processes", "dask"] = "serial"
-    workers: int | None = Field(None, ge=1, le=100_000)
-    threads: int = Field(1, ge=1, le=1024)
-    dask: DaskConfig = DaskConfig()
 
     @property
     def ratings_files(self) -> tuple[Path, ...]:
@@ -307,32 +372,6 @@ class StudyConfig(CommonConfig):
         return self
 
 
-def study_config(values: Mapping[str, Any], base: Path, source: str) -> StudyConfig:
-    """Check the values of a study and make its paths absolute.
-
-    Parameters
-    ----------
-    values : mapping
-        Keys of the study file.
-    base : Path
-        What relative paths are relative to.
-    source : str
-        Where the values come from, for messages.
-
-    Raises
-    ------
-    RequestError
-        Unknown keys (with the nearest right one), wrong types, values out of range: all at once.
-    """
-    config = checked(StudyConfig, values, source)
-    keys = ("images", "ratings", "out", "weights_dir", "masks", "image_list", "split")
-    changed = absolute_paths(config, keys, base, source)
-    if config.human_maps is not None:
-        path = _in_home(config.human_maps.path, base, source)
-        changed["human_maps"] = config.human_maps.model_copy(update={"path": path})
-    return config.model_copy(update=changed)
-
-
 def absolute_paths(config: Any, keys: Iterable[str], base: Path, source: str) -> dict[str, Any]:
     """Give a study's paths as absolute ones, by key, and its backbones with those of their weights.
 
@@ -347,6 +386,8 @@ def absolute_paths(config: Any, keys: Iterable[str], base: Path, source: str) ->
             return tuple(absolute(each) for each in value)
         if isinstance(value, dict):
             return {name: absolute(each) for name, each in value.items()}
+        if isinstance(value, HumanMapsConfig):
+            return value.model_copy(update={"path": absolute(value.path)})
         return None if value is None else _in_home(value, base, source)
 
     backbones = tuple(
@@ -426,17 +467,6 @@ def _keys_beside(place: list[str], model: type[BaseModel]) -> list[str]:
     return list(model.model_fields)
 
 
-def read_study_file(path: Path) -> StudyConfig:
-    """Read and check a study file; its relative paths are relative to the file's folder.
-
-    Raises
-    ------
-    RequestError
-        If the file is missing, is not TOML, or asks for what cannot be.
-    """
-    return study_config(read_toml(path), path.absolute().parent, str(path))
-
-
 def read_toml(path: Path) -> dict[str, Any]:
     """Read the keys of a study file, unchecked.
 
@@ -457,3 +487,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RequestError(f"the study file {path} is not valid TOML: {error}") from None
+
+
+study_config = StudyConfig.of
+read_study_file = StudyConfig.read

@@ -16,7 +16,7 @@ from aisthesis.config import BackboneConfig, checked
 from aisthesis.engine.map_axes import map_axes
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE, BY_PLACE, FORMER, checked_names
-from aisthesis.heads import FitOptions, MLPHead, RatingEnsemble, embed_images, fit_mlp
+from aisthesis.heads import FitOptions, RatingEnsemble, RatingHead, embed_images, fit_mlp
 from aisthesis.images import ImageFolder, View, batches, check_images
 from aisthesis.judgments import read_ratings, split
 from aisthesis.maps.explainers import Explainer, explainers_named
@@ -129,7 +129,7 @@ def fit(
     options: FitOptions | None = None,
     batch_size: int = 8,
     advance: Callable[[int], None] = lambda n: None,
-) -> MLPHead:
+) -> RatingHead:
     """Fit a head on a frozen backbone.
 
     Parameters
@@ -150,7 +150,7 @@ def fit(
 
     Returns
     -------
-    MLPHead
+    RatingHead
         Embeddings (N, D) to ratings (N,), in rating units, in eval mode.
 
     Examples
@@ -189,7 +189,7 @@ def fit(
 
 def explain(
     backbone: Backbone,
-    head: MLPHead,
+    head: RatingHead,
     images: str | Path,
     ratings: Any = None,
     *,
@@ -205,7 +205,7 @@ def explain(
     ----------
     backbone : Backbone
         With a layer.
-    head : MLPHead
+    head : RatingHead
         Fitted on that backbone.
     images : path
         Folder of images.
@@ -300,7 +300,7 @@ def _coordinates(
     }
 
 
-def _require_scale(head: MLPHead) -> None:
+def _require_scale(head: RatingHead) -> None:
     """Refuse a head of ratings whose maps, in their units, float32 cannot hold."""
     sd = float(getattr(head, "rating_sd", 1.0))
     if not _SDS[0] <= sd <= _SDS[1]:
@@ -334,7 +334,7 @@ def _explained_by(
 
 def _explain_otherwise(
     backbone: Backbone,
-    head: MLPHead,
+    head: RatingHead,
     images: Path,
     method: str,
     batch_size: int,

@@ -16,7 +16,7 @@ from aisthesis.backbones import Backbone
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import UNSIGNED
 from aisthesis.faithfulness import BASELINES, faithfulness_table, load_masks, localisation_table
-from aisthesis.heads import MLPHead
+from aisthesis.heads import RatingHead
 from aisthesis.images import ImageFolder, batches
 from aisthesis.pipeline.explainers import subject_of
 
@@ -99,7 +99,7 @@ def localise(
 
 def faithful(
     backbone: Backbone,
-    head: MLPHead,
+    head: RatingHead,
     images: str | Path,
     maps: Any,
     *,

@@ -54,7 +54,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    head_ : MLPHead
+    head_ : RatingHead
         After `fit`: embeddings (N, D) to ratings (N,).
     backbone_ : Backbone
 

@@ -20,7 +20,7 @@ from aisthesis.backbones import Backbone
 from aisthesis.backbones.retained import retained_backbone
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.functions import explain, rating_of
-from aisthesis.heads import MLPHead, embed_images
+from aisthesis.heads import RatingHead, embed_images
 from aisthesis.heads.mlp import head_of
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.pipeline.retain_batches import retain_heads
@@ -39,7 +39,7 @@ class RetainedPredictor:
     ----------
     whole : Backbone
         With all its channels; left as it is.
-    head : MLPHead
+    head : RatingHead
         Fitted on it.
     channels : (n,)
         Channels that are kept, best first where that is known.
@@ -59,7 +59,7 @@ class RetainedPredictor:
     """
 
     whole: Backbone
-    head: MLPHead
+    head: RatingHead
     channels: NDArray[np.intp]
 
     @cached_property
@@ -153,7 +153,7 @@ def _require_same(path: str | Path, metadata: dict[str, str], backbone: Backbone
 
 def retain(
     backbone: Backbone,
-    head: MLPHead,
+    head: RatingHead,
     images: str | Path,
     ratings: Any,
     *,
@@ -170,7 +170,7 @@ def retain(
     ----------
     backbone : Backbone
         With a layer.
-    head : MLPHead
+    head : RatingHead
         Fitted on it.
     images : path
         Folder of images.

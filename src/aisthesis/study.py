@@ -4,58 +4,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from aisthesis.agreement.metrics import metrics_named
-from aisthesis.config import StudyConfig, study_config
-from aisthesis.engine import Narrator, StudyFolder
-from aisthesis.engine.jobs import Executor, forget_loaded
+from aisthesis.config import StudyConfig
+from aisthesis.engine import StudyFolder
 from aisthesis.engine.ledger import State
 from aisthesis.engine.lock import at_work
-from aisthesis.engine.permitted import require_permitted
 from aisthesis.engine.progress import Prefixed
-from aisthesis.engine.store_index import index_store
+from aisthesis.engine.stage import STATUS_COLUMNS, Row, Stage
 from aisthesis.errors import RequestError
 from aisthesis.maps.explainers import require_libraries
-from aisthesis.memory import plain_memory_errors
 from aisthesis.parts import denied, is_own
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
-from aisthesis.pipeline.explain import Rated, explained_images
-from aisthesis.pipeline.explain_stage import explain_backbones
-from aisthesis.pipeline.explainers import explain_by_others
-from aisthesis.pipeline.fit import Fit
-from aisthesis.pipeline.human_maps import check_human_maps
+from aisthesis.pipeline.explain import Studied
 from aisthesis.pipeline.inputs import Inputs, read_inputs
-from aisthesis.pipeline.network import NetworkSpec
-from aisthesis.pipeline.own_parts import plain_keys
 from aisthesis.pipeline.predict import Embedded, predict_images
 from aisthesis.pipeline.properties import OneProperty, by_property, properties_stage
-from aisthesis.pipeline.record import record_inputs, record_together, warnings_of
+from aisthesis.pipeline.record import record_inputs, record_together
 from aisthesis.pipeline.retain import retain_files
 from aisthesis.pipeline.running import running_rows
-from aisthesis.pipeline.stages import do_stage, retain_stage, table_stages
-from aisthesis.pipeline.status import STATUS_COLUMNS, Row, study_status
-from aisthesis.pipeline.together import InputsTogether, read_together, share_embeddings
+from aisthesis.pipeline.stages import rating_stages, retain_stage, retained_before
+from aisthesis.pipeline.together import InputsTogether, read_together
 from aisthesis.property_config import SPLIT_FILE, property_configs
 from aisthesis.report import write_report
 from aisthesis.studies.base import BaseStudy
-from aisthesis.studies.executors import executor_of
 from aisthesis.studies.looking import image_of, save_overlays
 from aisthesis.studies.one_image import StudyImage
 from aisthesis.studies.property_maps import PropertyMaps
 from aisthesis.studies.stored_maps import Maps
 
 __all__ = ["Maps", "Study"]
-
-_STAGES = ("fit", "explain", "agree", "report")
 
 
 class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
@@ -89,23 +75,9 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
     """
 
     folder_class = StudyFolder
+    commands = ("fit", "explain", "agree", "report")
     command = "run"
-
-    def __init__(
-        self,
-        config: StudyConfig | None = None,
-        *,
-        narrator: Narrator | None = None,
-        follow_links: bool = False,
-        **keys: Any,
-    ) -> None:
-        if config is None:
-            config = study_config(plain_keys(keys), Path.cwd(), "Study(...)")
-        elif keys:
-            raise TypeError("give a configuration or its keys by name, not both")
-        super().__init__(config, narrator=narrator, follow_links=follow_links)
-        self._specs: dict[str, NetworkSpec] = {}
-        self._together: InputsTogether | None = None
+    _together: InputsTogether | None = None  # inputs of several properties
 
     @cached_property
     def properties(self) -> dict[str, Study]:
@@ -123,68 +95,23 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
             each[name]._settings_of, each[name]._beside = self._settings_of, self._beside
         return each
 
-    def run(self, *, until: str = "report", here: bool = False, force: bool = False) -> Study:
-        """Do what is not done yet, up to and including a stage.
-
-        A study grows: backbones, seeds, explainers, metrics or images that its folder does not
-        hold yet are added, and what is done stays.
-
-        Parameters
-        ----------
-        until : {"fit", "explain", "agree", "report"}
-        here : bool
-            Whether all is done in this process, whatever `engine` says.
-        force : bool
-            Whether results that the folder holds may be removed or computed anew because the
-            settings are others; without it that is refused, and said.
-
-        Raises
-        ------
-        RequestError
-            For faults in the request, the tables or the images, or where something would be lost
-            without `force`.
-        AisthesisError
-            If the work fails; what is finished stays, and the next run goes on from there.
-        """
-        if until not in _STAGES:
-            raise RequestError(f"expected a stage out of {', '.join(_STAGES)}, got {until!r}")
-        with self._at_work(here=here, force=force) as executor:
-            for stage in _STAGES[: _STAGES.index(until) + 1]:
-                with plain_memory_errors(stage):
-                    getattr(self, f"_{stage}")(executor)
-        return self
-
-    @contextmanager
-    def _at_work(self, *, here: bool = False, force: bool = False) -> Iterator[Executor]:
-        """Check the request, read the inputs, keep other runs out, and give who does the work."""
-        self.folder.inspect()
-        with self._parts(), self._checked(here=here, force=force) as executor:
-            yield executor
-
-    @contextmanager
-    def _checked(self, *, here: bool, force: bool) -> Iterator[Executor]:
-        """As `_at_work`, with the user's own parts at hand."""
+    def _check_request(self) -> None:
         known = [n for n in self.config.metrics if not (denied() and is_own("metric", n))]
         if known or not self.config.metrics:
             metrics_named(known)
-        check_request(self.config)
+        super()._check_request()
         require_libraries(self.config.explainers)
-        self.folder.check(self.config, force=force)
-        config = self.config.model_copy(update={"engine": "serial"}) if here else self.config
-        if self._settings_of is not None and config.engine == "dask":
-            require_permitted(config.dask, self._settings_of)
-        self._know_inputs()
-        with ExitStack() as stack:
-            for study in (self, *self.properties.values()):  # the whole study's folder first
-                stack.enter_context(study._alone(force=force))
-            # Named once a run: a file that is swapped while it lasts is another one, and said so.
-            specs = {b.label: NetworkSpec.of(self.config, b) for b in self.config.backbones}
-            for study in self._studies:
-                study._specs = {k: replace(one, root=study.config.out) for k, one in specs.items()}
-            try:
-                yield stack.enter_context(executor_of(config, self._narrator))
-            finally:
-                forget_loaded()
+
+    @property
+    def _all_folders(self) -> Sequence[Study]:
+        return (self, *self.properties.values())
+
+    def _name_networks(self) -> None:
+        super()._name_networks()
+        for study in self.properties.values():
+            study._specs = {
+                label: replace(one, root=study.config.out) for label, one in self._specs.items()
+            }
 
     @property
     def _studies(self) -> list[Study]:
@@ -233,8 +160,26 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
     def _running_rows(self, who: str) -> list[Row]:
         return running_rows(self.folder, self.config, who)
 
-    def _status_rows(self) -> list[Row]:
-        return study_status(self.folder, self.config, self.inputs, self._narrator)
+    def _studied(self) -> Studied:
+        return Studied(self.folder, self.config, self.inputs, self._specs, self._narrator)
+
+    def _stages(self) -> Iterator[Stage]:
+        yield from rating_stages([one._studied() for one in self._studies], self._narrator)
+        if self.properties:
+            yield self._comparison
+
+    def _stages_asked_for(self) -> Iterator[Stage]:
+        validation = retained_before(self.folder)
+        if validation is not None:
+            yield retain_stage(self._studied(), validation)
+
+    @property
+    def _comparison(self) -> Stage:
+        """The stage that compares the properties."""
+        compared = [
+            OneProperty(name, study.folder, study.config) for name, study in self.properties.items()
+        ]
+        return properties_stage(self.folder, self.config, compared, self._narrator)
 
     def status(self) -> pd.DataFrame:
         """Say what is done, stale, damaged or to do, and why; nothing is computed or written.
@@ -262,60 +207,17 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
 
     def _status_of_comparison(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """Rows of the stage that compares the properties, from those of what it is made of."""
-        stage = properties_stage(self.folder, self.config, self._compared(), self._narrator)
-        state = self.folder.ledger.state(stage.name, stage.parts)
+        stage = self._comparison
+        (standing,) = stage.standing()
+        state = standing.state
         for name, table in tables.items():
             unfinished = table[(table["state"] != "done") & table["stage"].isin(stage.after)]
             if state.done and len(unfinished):
                 first = unfinished.iloc[0]
                 why = f"{first['stage']} of {first['of']} ({name}) is {first['state']}"
                 state = State("stale", why)
-        row = (stage.name, "all properties", state.kind, int(state.done), 1, state.why)
+        row = (stage.name, standing.of, state.kind, int(state.done), 1, state.why)
         return pd.DataFrame([row], columns=list(STATUS_COLUMNS))
-
-    def _compared(self) -> list[OneProperty]:
-        """The study of each property, as the comparison of properties needs it."""
-        return [
-            OneProperty(name, study.folder, study.config) for name, study in self.properties.items()
-        ]
-
-    def _fit(self, executor: Executor) -> None:
-        for study in self._studies:
-            check_human_maps(study.config, study.inputs)
-            share_embeddings([one.folder for one in self._studies])
-            fit = Fit(study.folder, study.config, study.inputs, study._specs, study._narrator)
-            if fit.run(executor):
-                warnings = warnings_of(study.folder, study.config, study.inputs)
-                study.folder.record(warnings=warnings)
-
-    def _explain(self, executor: Executor) -> None:
-        started = time.perf_counter()
-        rated = [Rated(one.config, one.inputs, one._specs) for one in self._studies]
-        new = explain_backbones(rated, executor, self._narrator)
-        for study, made in zip(self._studies, new, strict=True):
-            study._explain_by_others(executor, started, made=made)
-
-    def _explain_by_others(self, executor: Executor, started: float, *, made: bool) -> None:
-        """Make the maps by other explainers and write down that maps are there."""
-        inputs = self.inputs
-        made |= explain_by_others(self.config, inputs, self._specs, executor, self._narrator)
-        index_store(self.folder.root, self.folder.maps.name)
-        explained = explained_images(self.config, inputs)
-        self.folder.record(explained={"which": self.config.explain, "n": len(explained)})
-        if made or "explain" not in (self.folder.provenance().get("stages") or {}):
-            self.folder.record_stage("explain", "", started)
-
-    def _agree(self, executor: Executor) -> None:
-        for study in self._studies:
-            folder, narrator = study.folder, study._narrator
-            for stage in table_stages(folder, study.config, study.inputs, executor, narrator):
-                do_stage(folder, stage, narrator)
-        if self.properties:
-            stage = properties_stage(self.folder, self.config, self._compared(), self._narrator)
-            do_stage(self.folder, stage, self._narrator)
-
-    def _report(self, executor: Executor) -> None:
-        self.report()
 
     def retain(self, *, folds: int = 4, repeats: int = 2) -> pd.DataFrame:
         """Keep each head's most important channels and say whether it then predicts better.
@@ -336,11 +238,9 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         if folds < 2 or repeats < 1:
             raise RequestError(f"expected at least 2 folds and 1 repeat, got {folds} and {repeats}")
         with self._at_work() as executor:
-            self._fit(executor)
+            self._do(executor, "fit")
             for one in self._studies:
-                folder, narrator, given = one.folder, one._narrator, (folds, repeats)
-                stage = retain_stage(folder, one.config, one.inputs, one._specs, given, narrator)
-                do_stage(folder, stage, narrator)
+                retain_stage(one._studied(), (folds, repeats)).do(executor)
         return self._table(retain_files(self.folder)["retention"], "retain")
 
     def predict(
@@ -579,7 +479,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         """Say where the study is, what it is of and which of its stages have been done."""
         first = self._studies[0].folder  # stages are done for all properties in turn
         stages = first.provenance().get("stages")
-        done = [name for name in _STAGES if isinstance(stages, dict) and name in stages]
+        done = [name for name in self.commands if isinstance(stages, dict) and name in stages]
         if first.predictions.is_file() and "fit" not in done:
             done.insert(0, "fit")
         labels = [backbone.label for backbone in self.config.backbones]

@@ -13,7 +13,7 @@ import xarray as xr
 
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.map_axes import map_axes
-from aisthesis.engine.maps_store import MapsWriter, group_key
+from aisthesis.engine.maps_store import group_key
 from aisthesis.engine.store_index import index_state, index_store
 
 mpl.use("Agg")
@@ -171,13 +171,3 @@ def test_where_crops_differ_pixels_are_those_of_the_networks_input() -> None:
     shares = map_axes(differing, 2, 4)
     np.testing.assert_allclose(shares["y"], [0.75, 0.25])
     assert "share" in shares["x"].attrs["units"]
-
-
-def test_maps_written_at_once_have_the_same_axes_and_open_as_well(tmp_path) -> None:
-    root, spec = tmp_path / "maps.zarr", {"map": (("image", "y", "x"), "a map")}
-    with MapsWriter(root, LABEL, {"image": NAMES, **boxes()}, {"key": "k"}, spec) as writer:
-        writer.write(0, {"map": np.zeros((2, 4, 4))})
-    index_store(tmp_path, "maps.zarr")
-    with xr.open_zarr(root, group=GROUP) as held:
-        np.testing.assert_allclose(held["y"], [35, 25, 15, 5])
-        assert held["map"].dims == ("image", "y", "x")

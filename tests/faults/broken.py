@@ -29,7 +29,7 @@ _DAMAGE, _FOREIGN, _TORN = "test_damage", "test_foreign_folder", "test_torn_file
 _MOVING, _TORN_TOO = "test_moving", "test_torn_alignment"
 _STREAMS, _OURS = "test_streams", "test_what_is_ours"
 _SCRIPTS = "test_other_scripts"
-_WORKERS = "others have no workers"
+_WORKERS = "others are shared out by the same code"
 
 BROKEN = [
     Broken("`kill -9` at twelve random moments", _SAME, _KILLS,

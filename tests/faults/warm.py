@@ -14,7 +14,7 @@ import distributed  # noqa: F401 - loaded for workers that are forked
 import torch
 
 import aisthesis.pipeline.plan
-import aisthesis.pipeline.status  # noqa: F401
+import aisthesis.pipeline.stages  # noqa: F401
 from aisthesis import Alignment, Study
 
 torch.set_num_threads(1)

@@ -10,6 +10,7 @@ import aisthesis as ais
 from aisthesis.images import ImageFolder
 from aisthesis.judgments import most_alike, nearest
 from aisthesis.pipeline.align import align_parts
+from aisthesis.pipeline.network import NetworkSpec
 
 NAME, N = "miniature:vgg16", 9
 
@@ -120,7 +121,8 @@ def test_where_a_relu_follows_its_output_is_weighted(study, backbone, pixels) ->
 def test_what_removes_places_is_part_of_the_stages_key(study) -> None:
     windows = [study.config.places.model_copy(update={"window": one}) for one in ("auto", 1, 3)]
     configs = [study.config.model_copy(update={"places": one}) for one in windows]
-    assert len({str(align_parts(config, study.inputs)) for config in configs}) == 3
+    spec = NetworkSpec.of(study.config, study.config.backbones[0])
+    assert len({str(align_parts(config, study.inputs, spec)) for config in configs}) == 3
 
 
 def test_the_record_says_how_places_were_removed(study) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
+from contextlib import nullcontext
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,9 +19,11 @@ from aisthesis import Alignment
 from aisthesis.backbones import tensors_digest
 from aisthesis.cli import main
 from aisthesis.engine.alignment_folder import AlignmentFolder
+from aisthesis.engine.jobs import Serial
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import ImageFolder
 from aisthesis.judgments import triplet_agreement
+from aisthesis.labels import slug
 
 NAME = "miniature:resnet152"
 N = 20
@@ -142,6 +147,46 @@ def test_a_second_run_does_nothing_again_and_gives_the_same(study, make, tmp_pat
     for path in other.folder.tables:
         if path.suffix == ".csv":
             assert path.read_bytes() == before[path.name]
+
+
+def test_work_shared_out_gives_the_same(study, make, tmp_path, monkeypatch) -> None:
+    """Tasks travel to other processes; what comes of them and how it stands is the same."""
+
+    class Travelling(Serial):
+        pooled = True
+
+        def run(self, tasks):
+            return super().run(pickle.loads(pickle.dumps(list(tasks))))
+
+    monkeypatch.setattr("aisthesis.studies.base.executor_of", lambda *_: nullcontext(Travelling()))
+    asked = {"backbones": [NAME, "miniature:densenet161"], "engine": "processes", "repeats": 2}
+    shared = make(tmp_path / "shared", **asked).run(until="align")
+    stages = shared.status()
+    assert set(stages["state"]) == {"done"}
+    assert list(stages["stage"].unique()) == ["scores", "maps", "align"]
+    assert not shared.folder.report.exists()
+    same = shared.channels.query("backbone == @NAME")
+    pd.testing.assert_frame_equal(same, study.channels)
+    with shared.maps(NAME) as one, study.maps(NAME) as other:
+        for name in other.data_vars:
+            np.testing.assert_array_equal(one[name].values, other[name].values)
+
+
+def test_a_study_grows_by_backbones_and_loses_them_by_force(study, make, tmp_path) -> None:
+    root = Path(shutil.copytree(study.folder.root, tmp_path / "s"))
+    values = (root / "study.toml").read_text()
+    (root / "study.toml").write_text(values.replace(str(study.folder.root), str(root)))
+    scores = root / "ledger" / "align" / f"{slug(NAME)}.json"
+    stamp = scores.stat().st_mtime_ns
+    more = make(root, backbones=[NAME, "miniature:densenet161"]).run(until="align")
+    assert scores.stat().st_mtime_ns == stamp  # what is done is not done again
+    assert list(more.agreement["backbone"]) == [NAME, "miniature:densenet161"]
+    assert set(more.status()["state"]) == {"done"}
+    with pytest.raises(RequestError, match=r"maps of miniature:densenet161 are removed.*--force"):
+        make(root).run(until="align")
+    less = make(root).run(until="align", force=True)
+    pd.testing.assert_frame_equal(less.channels, study.channels)
+    assert not [path for path in root.rglob("*densenet161*") if "cache" not in path.parts]
 
 
 def test_changed_judgments_are_noticed(study, make, judgments, tmp_path) -> None:

@@ -15,8 +15,9 @@ from aisthesis.agreement import pair_values, reliability
 from aisthesis.agreement.registration import common_part, onto_part
 from aisthesis.config import study_config
 from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.jobs import Serial
-from aisthesis.engine.maps_store import MapsWriter, open_maps
+from aisthesis.engine.maps_store import DIMENSIONS, open_maps
 from aisthesis.pipeline.agree import agree_backbones, agree_parts
 from aisthesis.pipeline.columns import TABLES
 from aisthesis.report.methods import methods_text
@@ -298,8 +299,14 @@ def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, boxes=No
             edges = zip(("left", "top", "right", "bottom"), boxes[label], strict=True)
             where |= {f"crop_{edge}": np.full(n, float(value)) for edge, value in edges}
             where |= {"width_px": np.full(n, 200.0), "height_px": np.full(n, 100.0)}
-        with MapsWriter(folder.maps, label, where, {"key": label}) as writer:
-            writer.write(0, arrays)
+        specs = {
+            name: ArraySpec(tuple(zip(DIMENSIONS[name], values.shape, strict=True)), name)
+            for name, values in arrays.items()
+        }
+        store = ChunkStore(folder.root, f"maps.zarr/{label}", {"key": label}, n)
+        store.prepare(specs, where, {"backbone": label})
+        store.write(0, arrays)
+        store.finish()
         values = {"prediction": rng.normal(size=n), "rating": 0.0 if rated else np.nan}
         predictions += [
             pd.DataFrame({"image": names, "backbone": label, "seed": str(seed), **values})

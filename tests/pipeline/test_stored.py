@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aisthesis.engine.maps_store import MapsWriter, open_maps
+from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
+from aisthesis.engine.maps_store import DIMENSIONS, open_maps
 from aisthesis.pipeline.stored import StoredMaps
 
 
@@ -14,10 +15,17 @@ def dataset(tmp_path):
     rng = np.random.default_rng(0)
     n, maps = 100, rng.normal(size=(3, 100, 4, 5))
     where = {"seed": [0, 1, 2], "image": [f"{i}.png" for i in range(n)]}
-    with MapsWriter(tmp_path / "maps.zarr", "b", where, {"key": "k"}) as writer:
-        for start in range(0, n, 32):
-            piece = slice(start, start + 32)
-            writer.write(start, {"ais": maps[:, piece], "activation": maps[0, piece]})
+    store = ChunkStore(tmp_path, "maps.zarr/b", {"key": "k"}, 32)
+    shapes = {"ais": maps.shape, "activation": maps.shape[1:]}
+    specs = {
+        name: ArraySpec(tuple(zip(DIMENSIONS[name], shape, strict=True)), name)
+        for name, shape in shapes.items()
+    }
+    store.prepare(specs, where, {})
+    for number in store.numbers(n):
+        piece = slice(32 * number, 32 * number + 32)
+        store.write(number, {"ais": maps[:, piece], "activation": maps[0, piece]})
+    store.finish()
     with open_maps(tmp_path / "maps.zarr", "b") as opened:
         yield opened, maps.astype(np.float32).astype(np.float64)
 

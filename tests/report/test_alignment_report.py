@@ -78,7 +78,7 @@ def test_nothing_from_the_study_is_markup(study_dir) -> None:
 
 
 def test_an_unfinished_study_is_refused_in_words(study_dir, tmp_path) -> None:
-    with pytest.raises(RequestError, match=r"run `aisthesis align` again"):
+    with pytest.raises(RequestError, match=r"cannot be read as a table.*run the study again"):
         write_alignment_report(tmp_path)
     copy = tmp_path / "s"
     shutil.copytree(study_dir, copy)

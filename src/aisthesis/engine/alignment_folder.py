@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aisthesis.alignment_config import AlignmentConfig, alignment_config, read_alignment_file
+from aisthesis.alignment_config import AlignmentConfig
+from aisthesis.config import slug
 from aisthesis.engine.folder import StudyFolder
-from aisthesis.errors import RequestError
 
 __all__ = ["AlignmentFolder"]
 
@@ -20,8 +20,13 @@ class AlignmentFolder(StudyFolder):
         The folder; it need not exist yet.
     """
 
-    #: Each backbone's results are of all, so that nothing can be added to them yet.
-    grows = frozenset()
+    grows = frozenset({"backbones"})
+    config_class = AlignmentConfig
+    other_kind = (
+        "ratings",
+        "a study of ratings; run it with `aisthesis run`, or choose another folder for the study "
+        "of similarity judgments",
+    )
 
     def __init__(self, root: Path, *, follow_links: bool = False) -> None:
         super().__init__(root, follow_links=follow_links)
@@ -45,23 +50,6 @@ class AlignmentFolder(StudyFolder):
             self.dissimilarities,
         ]
 
-    @staticmethod
-    def read_file(path: Path) -> AlignmentConfig:
-        """Read a study file of this kind; as `alignment_config.read_alignment_file`."""
-        return read_alignment_file(path)
-
-    def config(self, *, where_last: bool = True) -> AlignmentConfig:
-        """Read the configuration that the folder holds; `where_last` as for `study_keys`.
-
-        Raises
-        ------
-        RequestError
-            If the folder holds no alignment study.
-        """
-        values = self.study_keys(where_last=where_last)
-        if "ratings" in values:
-            raise RequestError(
-                f"{self.root} holds a study of ratings; run it with `aisthesis run`, or choose "
-                "another folder for the study of similarity judgments"
-            )
-        return alignment_config(values, self.root.absolute(), str(self.study_file))
+    def aligned(self, label: str) -> Path:
+        """What is kept of a backbone's scores, for tables and maps."""
+        return self.cache / f"aligned-{slug(label)}.npz"

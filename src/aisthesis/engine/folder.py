@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import tomli_w
 from pydantic import BaseModel
 
-from aisthesis.config import CommonConfig, read_study_file, slug, study_config
+from aisthesis.config import CommonConfig, StudyConfig, slug
 from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import plain_errors, read_json, remove_tree, write_json, write_text
 from aisthesis.engine.growth import Change, change_of
@@ -55,6 +55,12 @@ class StudyFolder:
     grows: ClassVar[frozenset[str]] = frozenset(
         {"backbones", "seeds", "explain", "unrated", "ensemble"}
     )
+    #: What the study of such a folder is configured by.
+    config_class: ClassVar[type[CommonConfig]] = StudyConfig
+    #: A key that only studies of the other kind have, and what to do with such a folder.
+    other_kind: ClassVar[tuple[str, str]] = (
+        "judgments", "a study of similarity judgments; run it with `aisthesis align`",
+    )  # fmt: skip
 
     def __init__(self, root: Path, *, follow_links: bool = False) -> None:
         self.root = root
@@ -209,7 +215,7 @@ class StudyFolder:
             kept = [
                 p for p in self.ledger.all_pieces() if p.startswith("cache/") and p.endswith(own)
             ]
-            for piece in (f"fit{own}", f"{self.maps.name}{own}", *kept):
+            for piece in (f"fit{own}", f"align{own}", f"{self.maps.name}{own}", *kept):
                 self.ledger.forget(piece)
             with plain_errors(self.maps):
                 remove_tree(self.maps / slug(label), inside=self.root)
@@ -236,14 +242,13 @@ class StudyFolder:
         Raises
         ------
         RequestError
-            If the folder holds no study.
+            If the folder holds no study of this kind.
         """
         values = self.study_keys(where_last=where_last)
-        if "judgments" in values:
-            raise RequestError(
-                f"{self.root} holds a study of similarity judgments; run it with `aisthesis align`"
-            )
-        return study_config(values, self.root.absolute(), str(self.study_file))
+        key, words = self.other_kind
+        if key in values:
+            raise RequestError(f"{self.root} holds {words}")
+        return self.config_class.of(values, self.root.absolute(), str(self.study_file))
 
     def study_keys(self, *, where_last: bool = True) -> dict[str, Any]:
         """Read the keys of the study that the folder holds, unchecked but for their paths.
@@ -267,11 +272,6 @@ class StudyFolder:
         except (ValueError, OSError) as error:
             raise RequestError(f"{self.study_file} cannot be read: {error}") from None
         return settled(values, self.root, self.provenance().get("places") if where_last else None)
-
-    @staticmethod
-    def read_file(path: Path) -> CommonConfig:
-        """Read a study file of this kind; as `config.read_study_file`."""
-        return read_study_file(path)
 
     @property
     def ledger(self) -> Ledger:

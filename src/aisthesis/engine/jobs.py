@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import torch
+
+from aisthesis.engine.progress import Narrator
 
 __all__ = [
     "Chunk",
@@ -17,9 +19,11 @@ __all__ = [
     "Serial",
     "Task",
     "forget_loaded",
+    "in_chunks",
     "in_groups",
     "loaded_for",
     "run_task",
+    "share_out",
 ]
 
 T = TypeVar("T")
@@ -47,6 +51,24 @@ class Chunk:
     names: tuple[str, ...]
     digests: tuple[str, ...] = ()
     ratings: tuple[float, ...] | tuple[tuple[float, ...], ...] = ()
+
+
+def in_chunks(
+    names: Sequence[str],
+    digests: Mapping[str, str],
+    size: int,
+    ratings: Sequence[float] | None = None,
+) -> list[Chunk]:
+    """Cut images, with their ratings where there are any, into chunks of so many."""
+    return [
+        Chunk(
+            number,
+            tuple(names[start : start + size]),
+            tuple(digests[name] for name in names[start : start + size]),
+            () if ratings is None else tuple(map(float, ratings[start : start + size])),
+        )
+        for number, start in enumerate(range(0, len(names), size))
+    ]
 
 
 class Job(Protocol):
@@ -97,6 +119,13 @@ class Serial:
         for task in tasks:
             run_task(task)
             yield len(task.chunk.names)
+
+
+def share_out(tasks: Sequence[Task], title: str, executor: Executor, narrator: Narrator) -> None:
+    """Have tasks done, and count their images."""
+    with narrator.steps(title, sum(len(task.chunk.names) for task in tasks)) as advance:
+        for n in executor.run(tasks):
+            advance(n)
 
 
 _loaded: OrderedDict[str, Any] = OrderedDict()

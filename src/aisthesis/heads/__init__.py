@@ -15,7 +15,7 @@ from aisthesis.heads.ensembles import (
 )
 from aisthesis.heads.evaluation import PREDICTION_METRICS, evaluate
 from aisthesis.heads.fitting import HEAD_START, FitOptions, FittedMLP, fit_mlp, fit_ridge
-from aisthesis.heads.mlp import MLPHead, load_head, save_head
+from aisthesis.heads.mlp import MLPHead, OwnHead, RatingHead, load_head, save_head
 from aisthesis.heads.model import MeanRating, RatingEnsemble, RatingModel
 from aisthesis.heads.photographs import MemberNetwork, PhotographEnsemble
 
@@ -29,8 +29,10 @@ __all__ = [
     "MLPHead",
     "MeanRating",
     "MemberNetwork",
+    "OwnHead",
     "PhotographEnsemble",
     "RatingEnsemble",
+    "RatingHead",
     "RatingModel",
     "bagging",
     "embed_images",

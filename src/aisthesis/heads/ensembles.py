@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from aisthesis.errors import RequestError
 from aisthesis.heads.fitting import FitOptions, fit_mlp
-from aisthesis.heads.mlp import MLPHead
+from aisthesis.heads.mlp import RatingHead
 
 __all__ = ["Ensemble", "Fitter", "bagging", "mlp_fitter", "out_of_fold", "stack", "stacking"]
 
@@ -305,8 +305,8 @@ def fit_held_back(
     *,
     validation: float = 0.2,
     seed: int = 0,
-) -> MLPHead:
-    """Fit an MLP head to all images but those that stop it, drawn evenly over the ratings.
+) -> RatingHead:
+    """Fit a head to all images but those that stop it, drawn evenly over the ratings.
 
     Arguments are as in `mlp_fitter`.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,8 @@ from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.heads.mlp import MLPHead
+from aisthesis.heads.mlp import MLPHead, OwnHead, RatingHead
+from aisthesis.parts import given_name
 
 # Of the default initialisation of the hidden layer, whose effect on a channel's score is many times
 # what is learnt where an embedding has hundreds of entries: measured on raise/ with SqueezeNet
@@ -50,6 +51,8 @@ class FitOptions:
         At most so many passes over the training images.
     patience : int
         Stop after so many epochs without a lower validation loss; the best epoch is kept.
+    head : str or callable
+        What makes a head of the user's own (see `OwnHead`), or its name; else the MLP is fitted.
     """
 
     hidden: int = 16
@@ -59,13 +62,14 @@ class FitOptions:
     batch_size: int = 32
     epochs: int = 500
     patience: int = 30
+    head: str | Callable[[int], nn.Module] = ""
 
 
 @dataclass(frozen=True)
 class FittedMLP:
     """A fitted head with the epoch it was taken from and its validation MSE (rating units²)."""
 
-    head: MLPHead
+    head: RatingHead
     best_epoch: int
     validation_mse: float
 
@@ -79,7 +83,9 @@ def fit_mlp(
     *,
     seed: int = 0,
 ) -> FittedMLP:
-    """Fit an MLP head by mean squared error with early stopping on the validation images.
+    """Fit a head by mean squared error with early stopping on the validation images.
+
+    It is an MLP unless `options` name what makes another.
 
     Parameters
     ----------
@@ -132,11 +138,17 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _initial_head(embeddings: Tensor, ratings: Tensor, options: FitOptions) -> MLPHead:
-    head = MLPHead(embeddings.shape[1], options.hidden, options.dropout)
-    with torch.no_grad():
-        head.hidden.weight.mul_(_INITIAL_SCALE)
-        head.hidden.bias.uniform_(0, _INITIAL_BIAS)
+def _initial_head(embeddings: Tensor, ratings: Tensor, options: FitOptions) -> RatingHead:
+    head: RatingHead
+    if options.head:
+        own = options.head
+        name = own if isinstance(own, str) else given_name("head", own)
+        head = OwnHead(embeddings.shape[1], name)
+    else:
+        head = mlp = MLPHead(embeddings.shape[1], options.hidden, options.dropout)
+        with torch.no_grad():
+            mlp.hidden.weight.mul_(_INITIAL_SCALE)
+            mlp.hidden.bias.uniform_(0, _INITIAL_BIAS)
     mean, sd = _embedding_scale(embeddings.double().numpy())
     head.embedding_mean.copy_(torch.from_numpy(mean))
     head.embedding_sd.copy_(torch.from_numpy(sd))
@@ -178,7 +190,7 @@ def _require_variety(
 
 
 def _descend(
-    head: MLPHead,
+    head: RatingHead,
     embeddings: Tensor,
     ratings: Tensor,
     train: Tensor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aisthesis.config import SimilarityColumns
 from aisthesis.judgments.matching import match
 from aisthesis.judgments.nearest import most_alike, nearest
 from aisthesis.judgments.noise_ceiling import NoiseCeiling, noise_ceiling
@@ -12,7 +13,6 @@ from aisthesis.judgments.similarity_ceiling import (
     agreement_with_subjects,
     similarity_ceiling,
 )
-from aisthesis.judgments.similarity_files import SimilarityColumns
 from aisthesis.judgments.splits import Split, split
 from aisthesis.judgments.triplet_shares import (
     Choices,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from aisthesis.config import RatingColumns
 from aisthesis.errors import RequestError, or_list
 from aisthesis.judgments.cells import image_name, is_missing, plain_number
 from aisthesis.judgments.families import (
@@ -18,9 +19,8 @@ from aisthesis.judgments.families import (
     speaks_for,
 )
 from aisthesis.judgments.table import Table
-from aisthesis.judgments.table_rows import Wanted
 
-__all__ = ["KINDS", "Asked", "Kind", "Layout", "headless", "layout_of", "looks_like_image"]
+__all__ = ["KINDS", "Kind", "Layout", "headless", "layout_of", "looks_like_image"]
 
 Kind = Literal["means", "ratings", "anonymous", "wide", "transposed", "votes", "choices"]
 #: What each layout is, for messages.
@@ -44,30 +44,6 @@ _ABOUT = frozenset([*_SUMMARIES.split(), *_PROPERTIES.split()])
 _FEWEST_REPEATED = 3
 _WIDEST_SPAN = 3.0
 _CLOSE = 0.01
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a study says of its table; the keys of `[columns]`."""
-
-    image: str = "image"
-    rating: str = "rating"
-    rater: str = "rater"
-    layout: Literal["auto"] | Kind = "auto"
-    raters: Literal["anonymous"] | Sequence[str] = ()
-    votes: Sequence[str] = ()
-    scale: Sequence[float] = ()
-    names: Sequence[str] = ()
-    where: Mapping[str, Wanted | Sequence[Wanted]] = field(default_factory=dict)
-    retests: Literal["auto", "mean"] = "auto"
-    match: Literal["auto", "exact"] = "auto"
-    winner: str = "winner"
-    loser: str = "loser"
-    image_a: str = "image_a"
-    image_b: str = "image_b"
-    choice: str = "choice"
-    votes_a: str = "votes_a"
-    votes_b: str = "votes_b"
 
 
 @dataclass(frozen=True)
@@ -104,7 +80,7 @@ class Layout:
     cautions: tuple[str, ...] = ()
 
 
-def layout_of(table: Table, asked: Asked) -> Layout:
+def layout_of(table: Table, asked: RatingColumns) -> Layout:
     """Tell the layout of a table.
 
     What the study says decides. Else a table with the column of ratings is one row an image, or one
@@ -139,7 +115,7 @@ def layout_of(table: Table, asked: Asked) -> Layout:
     return _told(table, asked)
 
 
-def _told(table: Table, asked: Asked) -> Layout:
+def _told(table: Table, asked: RatingColumns) -> Layout:
     """The layout of a table about which the study says no more than names of columns."""
     across = [column for column in table.columns if looks_like_image(column)]
     if (
@@ -177,7 +153,7 @@ def _told(table: Table, asked: Asked) -> Layout:
     raise AssertionError  # the column is missing, and said so
 
 
-def _choices(table: Table, asked: Asked) -> Layout | None:
+def _choices(table: Table, asked: RatingColumns) -> Layout | None:
     """A table of choices between images, if it is one or is said to be."""
     ways = {
         "winner": (asked.winner, asked.loser),
@@ -206,7 +182,7 @@ def _choices(table: Table, asked: Asked) -> Layout | None:
     return Layout("choices", "", way, by[0] if by else "", values=names, said=said)
 
 
-def _with_ratings(table: Table, asked: Asked, image: str, said: tuple[str, ...]) -> Layout:
+def _with_ratings(table: Table, asked: RatingColumns, image: str, said: tuple[str, ...]) -> Layout:
     """A table with the column of ratings and none of raters."""
     repeated = _repeated(table, image)
     if repeated:
@@ -259,7 +235,7 @@ def _fits(means: np.ndarray, values: np.ndarray, scale: Sequence[float] | None =
 
 
 def _votes(
-    table: Table, asked: Asked, family: Family | None = None, said: tuple[str, ...] = ()
+    table: Table, asked: RatingColumns, family: Family | None = None, said: tuple[str, ...] = ()
 ) -> Layout:
     image, found = (_image(table, asked), ()) if family is None else _image_found(table, asked)
     others = (image, asked.rater, asked.rating)
@@ -299,7 +275,7 @@ def _scale(table: Table, columns: Sequence[str]) -> tuple[float, ...]:
 
 
 def _wide(
-    table: Table, asked: Asked, columns: Sequence[str] = (), said: tuple[str, ...] = ()
+    table: Table, asked: RatingColumns, columns: Sequence[str] = (), said: tuple[str, ...] = ()
 ) -> Layout:
     image, found = _image_found(table, asked)
     named = () if isinstance(asked.raters, str) else tuple(asked.raters)
@@ -317,7 +293,7 @@ def _wide(
     return Layout("wide", image, values=tuple(columns), said=tuple(dict.fromkeys((*found, *said))))
 
 
-def _transposed(table: Table, asked: Asked) -> Layout:
+def _transposed(table: Table, asked: RatingColumns) -> Layout:
     rater = asked.rater if asked.rater in table.columns else ""
     images = [column for column in table.columns if looks_like_image(column)]
     if not rater and not looks_like_image(table.columns[0]):
@@ -331,18 +307,18 @@ def _transposed(table: Table, asked: Asked) -> Layout:
     return Layout("transposed", "", rater=rater, values=tuple(images))
 
 
-def _image(table: Table, asked: Asked) -> str:
+def _image(table: Table, asked: RatingColumns) -> str:
     return _image_found(table, asked)[0]
 
 
-def _rating(table: Table, asked: Asked) -> str:
+def _rating(table: Table, asked: RatingColumns) -> str:
     table.index(asked.rating)
     return asked.rating
 
 
-def _image_found(table: Table, asked: Asked) -> tuple[str, tuple[str, ...]]:
+def _image_found(table: Table, asked: RatingColumns) -> tuple[str, tuple[str, ...]]:
     """The column of the images: the one named, or the only one that can be it."""
-    if asked.image in table.columns or asked.image != Asked.image:
+    if asked.image in table.columns or asked.image != "image":
         table.index(asked.image)
         return asked.image, ()
     named = [column for column in table.columns if column.lower() in _IMAGES]

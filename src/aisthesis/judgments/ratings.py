@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from aisthesis.config import RatingColumns, checked
 from aisthesis.errors import RequestError
 from aisthesis.judgments.averages import means_of, retests_of, single_means
 from aisthesis.judgments.choices import read_choices
@@ -17,7 +18,7 @@ from aisthesis.judgments.entries import Entry, note_repeated, read_entries, same
 from aisthesis.judgments.faults import Faults
 from aisthesis.judgments.folder import Folder
 from aisthesis.judgments.image_list import read_image_list
-from aisthesis.judgments.layout import Asked, Kind, Layout, headless, layout_of
+from aisthesis.judgments.layout import Kind, Layout, headless, layout_of
 from aisthesis.judgments.names import renamed
 from aisthesis.judgments.noise_ceiling import (
     NoiseCeiling,
@@ -95,6 +96,7 @@ def read_ratings(
     choice: str = "choice",
     votes_a: str = "votes_a",
     votes_b: str = "votes_b",
+    reader: Any = "",
     image_list: Path | None = None,
     folder: Folder | None = None,
     seed: int = 0,
@@ -135,6 +137,9 @@ def read_ratings(
     winner, loser, image_a, image_b, choice, votes_a, votes_b
         Names of the columns of choices between two images: the winner and the loser; or the two
         images and the chosen one, or its numbers of votes. They are scaled by Bradley-Terry.
+    reader
+        Of the user's own: a function of a file's path that gives a table, or its name,
+        `package.module:attribute`.
     image_list
         File with the images' names, in the order of an array's values.
     folder
@@ -150,12 +155,16 @@ def read_ratings(
         ratings, empty names, rows of the wrong length, an image (or an image and rater) twice,
         ratings that are all the same; or what is wrong with the file as a whole.
     """
-    asked = Asked(
-        image, rating, rater, layout, raters, tuple(votes), tuple(scale), tuple(names),
-        where or {}, retests, match, winner, loser, image_a, image_b, choice, votes_a, votes_b,
-    )  # fmt: skip
+    keys = {
+        "image": image, "rating": rating, "rater": rater, "layout": layout, "votes": tuple(votes),
+        "raters": raters if isinstance(raters, str) else tuple(raters), "scale": tuple(scale),
+        "names": tuple(names), "where": where or {}, "retests": retests, "match": match,
+        "winner": winner, "loser": loser, "image_a": image_a, "image_b": image_b,
+        "choice": choice, "votes_a": votes_a, "votes_b": votes_b, "reader": reader,
+    }  # fmt: skip
+    asked = checked(RatingColumns, keys, "read_ratings")
     listed = None if image_list is None else read_image_list(Path(image_list))
-    paths = _paths(path)
+    paths = _paths(path, any_ending=bool(reader))
     read = [_Read.of(one, asked, listed) for one in paths]
     ratings = _together(read, asked, seed)
     if folder is not None and match == "auto":
@@ -164,13 +173,13 @@ def read_ratings(
     return ratings
 
 
-def _paths(path: Path | str | Iterable[Path | str]) -> list[Path]:
+def _paths(path: Path | str | Iterable[Path | str], *, any_ending: bool) -> list[Path]:
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
     if len(paths) == 1 and paths[0].is_dir():
         held = sorted(
             one
             for one in paths[0].iterdir()
-            if one.suffix.lower() in ENDINGS and not one.name.startswith(".")
+            if (any_ending or one.suffix.lower() in ENDINGS) and not one.name.startswith(".")
         )
         return held or paths
     if not paths:
@@ -192,10 +201,15 @@ class _Read:
     n_rows: tuple[int, int] = (0, 0)
 
     @classmethod
-    def of(cls, path: Path, asked: Asked, images: Sequence[str] | None) -> _Read:
+    def of(cls, path: Path, asked: RatingColumns, images: Sequence[str] | None) -> _Read:
         wanted = (asked.image, asked.rating, asked.rater, *asked.votes, asked.winner, asked.image_a)
         table = read_any_table(
-            path, wanted, names=asked.names, variable=asked.rating, images=images
+            path,
+            wanted,
+            names=asked.names,
+            variable=asked.rating,
+            images=images,
+            reader=asked.reader,
         )
         table, said = _with_header(table, path, asked)
         n_all = len(table.rows)
@@ -221,7 +235,7 @@ class _Read:
         return cls(path, layout, said, entries, n_left_out, n_rows=n_rows)
 
 
-def _with_header(table: Table, path: Path, asked: Asked) -> tuple[Table, list[str]]:
+def _with_header(table: Table, path: Path, asked: RatingColumns) -> tuple[Table, list[str]]:
     """A table whose first line is a row is read again, if its columns can be told."""
     if table.headless or asked.image in table.columns or not headless(table):
         return table, []
@@ -238,7 +252,7 @@ def _with_header(table: Table, path: Path, asked: Asked) -> tuple[Table, list[st
     return again, [f"without a header, the columns are taken as {names[0]} and {names[1]}"]
 
 
-def _enough_retests(entries: Sequence[Entry], asked: Asked) -> bool:
+def _enough_retests(entries: Sequence[Entry], asked: RatingColumns) -> bool:
     """Whether ratings that one rater gave one image are meant, and no mistake."""
     if asked.retests == "mean":
         return True
@@ -247,7 +261,7 @@ def _enough_retests(entries: Sequence[Entry], asked: Asked) -> bool:
     return int((counts > 1).sum()) >= _FEWEST_RETESTS
 
 
-def _together(read: Sequence[_Read], asked: Asked, seed: int) -> Ratings:
+def _together(read: Sequence[_Read], asked: RatingColumns, seed: int) -> Ratings:
     """One table of all files."""
     first, said = read[0], list(dict.fromkeys(line for one in read for line in one.said))
     if asked.where:
@@ -311,7 +325,7 @@ def _ceiling_of(mean: pd.DataFrame, seed: int) -> NoiseCeiling | None:
 
 
 def _entries_together(
-    read: Sequence[_Read], asked: Asked, facts: dict[str, Any]
+    read: Sequence[_Read], asked: RatingColumns, facts: dict[str, Any]
 ) -> tuple[list[Entry], Kind]:
     """Single ratings of all files; files without raters are one a rater, or parts of a table."""
     kind = read[0].layout.kind

@@ -11,10 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aisthesis.config import SimilarityColumns
 from aisthesis.errors import RequestError
 from aisthesis.judgments.folder import Folder
 from aisthesis.judgments.names import renamed
-from aisthesis.judgments.similarity_files import Matrix, SimilarityColumns, read_matrices
+from aisthesis.judgments.similarity_files import Matrix, read_matrices
 from aisthesis.judgments.triplets import Triplet, renamed_triplets
 
 __all__ = ["Kind", "Similarities", "read_similarities", "similarities"]

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aisthesis.config import SimilarityColumns
 from aisthesis.errors import RequestError, quoted
 from aisthesis.judgments.array_files import read_arrays
 from aisthesis.judgments.cells import MISSING, image_name
 from aisthesis.judgments.image_list import read_image_list
 from aisthesis.judgments.json_files import is_meadows, load_json, read_meadows
+from aisthesis.judgments.own_reader import read_own
 from aisthesis.judgments.rsa import from_rdms, is_rdms, read_rdms
 from aisthesis.judgments.similarity_matrix import Matrix
 from aisthesis.judgments.table import Row, Table, read_table
-from aisthesis.judgments.table_files import read_any_table
+from aisthesis.judgments.table_files import read_any_table, table_of
 from aisthesis.judgments.triplets import is_triplets, read_triplets
 
-__all__ = ["Matrix", "SimilarityColumns", "holds_pairs", "read_matrices"]
+__all__ = ["Matrix", "holds_pairs", "read_matrices"]
 
 _TEXT = (".csv", ".tsv", ".txt")
 _JSON = (".json", ".jsonl")
@@ -32,30 +34,6 @@ _PICKLES = (".pkl", ".pickle")
 _LISTED = 5
 #: So many repeated pairs are meant; fewer that contradict each other are taken for a mistake.
 _FEWEST_REPEATED = 3
-
-
-@dataclass(frozen=True)
-class SimilarityColumns:
-    """Names of the columns of a long table, and whether a pair's several values are averaged.
-
-    `repeated` is "mean" to average them always, also the two halves of a matrix; "auto" does so in
-    long tables from three repeated pairs on.
-    """
-
-    image_a: str = "image_a"
-    image_b: str = "image_b"
-    subject: str = "subject"
-    similarity: str = "similarity"
-    dissimilarity: str = "dissimilarity"
-    repeated: Literal["auto", "mean"] = "auto"
-    reference: str = "reference"
-    image_c: str = "image_c"
-    choice: str = "choice"
-    odd: str = "odd"
-    votes_a: str = "votes_a"
-    votes_b: str = "votes_b"
-    votes_c: str = "votes_c"
-    names: Sequence[str] = ()
 
 
 def holds_pairs(path: Path, columns: SimilarityColumns) -> bool:
@@ -92,7 +70,7 @@ def read_matrices(
         paths = [Path(path) for path in source]
     elif Path(source).is_dir():
         paths = sorted(
-            p for p in Path(source).iterdir() if _reader(p) and not p.name.startswith(".")
+            p for p in Path(source).iterdir() if _reader(p, columns) and not p.name.startswith(".")
         )
         if not paths:
             raise RequestError(f"expected files of judgments in {source}, found none; {_KNOWN}")
@@ -100,8 +78,8 @@ def read_matrices(
         paths = [Path(source)]
     matrices = []
     for path in paths:
-        read = _reader(path)
-        if read is None or path.suffix.lower() in _PICKLES:
+        read = _reader(path, columns)
+        if read is None or (path.suffix.lower() in _PICKLES and not columns.reader):
             raise RequestError(f"{path} cannot be read; {_KNOWN}{_why_not_pickle(path)}")
         if not path.is_file():
             raise RequestError(f"there is no file {path}; give the file with the judgments")
@@ -121,9 +99,9 @@ def _why_not_pickle(path: Path) -> str:
     return " (opening a pickle runs whatever is in it: save the RDMs as HDF5 instead)"
 
 
-def _reader(path: Path) -> Callable[..., list[Matrix]] | None:
+def _reader(path: Path, columns: SimilarityColumns) -> Callable[..., list[Matrix]] | None:
     suffix = path.suffix.lower()
-    if suffix in _TEXT:
+    if suffix in _TEXT or columns.reader:
         return _read_text
     if suffix in _JSON:
         return _read_json
@@ -148,7 +126,11 @@ def _read_text(
     path: Path, names: list[str] | None, _variable: str | None, columns: SimilarityColumns
 ) -> list[Matrix]:
     wanted = (columns.image_a, columns.image_b, columns.reference)
-    return _of_table(read_table(path, wanted, columns.names), path, columns)
+    if columns.reader:
+        table = table_of(path, read_own(columns.reader, path), columns.names, named=True)
+    else:
+        table = read_table(path, wanted, columns.names)
+    return _of_table(table, path, columns)
 
 
 def _read_json(

@@ -15,9 +15,10 @@ import pandas as pd
 from aisthesis.errors import RequestError
 from aisthesis.judgments.array_files import load_arrays, texts_of
 from aisthesis.judgments.json_files import json_trials
+from aisthesis.judgments.own_reader import read_own
 from aisthesis.judgments.table import Row, Table, read_table
 
-__all__ = ["ENDINGS", "read_any_table"]
+__all__ = ["ENDINGS", "read_any_table", "table_of"]
 
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
 _ARRAYS = (".mat", ".npy", ".npz")
@@ -34,6 +35,7 @@ def read_any_table(
     names: Sequence[str] = (),
     variable: str = "",
     images: Sequence[str] | None = None,
+    reader: Any = "",
 ) -> Table:
     """Read a table, whatever program wrote it; by the file's ending, text where none is known.
 
@@ -51,6 +53,8 @@ def read_any_table(
         Array to take where a file holds several.
     images
         Images in the order of an array's rows, where the file does not hold them itself.
+    reader
+        Of the user's own, by its name or itself: it is asked whatever the file's ending.
 
     Raises
     ------
@@ -58,6 +62,8 @@ def read_any_table(
         If the file cannot be read as what its ending says, a library for it is not installed, or it
         holds no rows.
     """
+    if reader:
+        return table_of(path, read_own(reader, path), names, named=True)
     suffix = path.suffix.lower()
     readers: dict[str, Callable[[], pd.DataFrame]] = {
         **dict.fromkeys(_WORKBOOKS, lambda: _workbook(path, bool(names))),
@@ -68,7 +74,7 @@ def read_any_table(
     }
     if suffix not in readers or not path.is_file():
         return read_table(path, wanted, names)
-    return _as_text(path, _told(path, readers[suffix]), names)
+    return table_of(path, _told(path, readers[suffix]), names)
 
 
 def _told(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -145,7 +151,16 @@ def _vector(path: Path, arrays: dict[str, Any], variable: str) -> str:
     return next(iter(held))
 
 
-def _as_text(path: Path, frame: pd.DataFrame, names: Sequence[str]) -> Table:
+def table_of(
+    path: Path, frame: pd.DataFrame, names: Sequence[str] = (), *, named: bool = False
+) -> Table:
+    """Give a file's table as rows of text; `named` says that its columns need not be looked for.
+
+    Raises
+    ------
+    RequestError
+        If it holds no rows, or fewer columns than `names`.
+    """
     if frame.empty:
         raise RequestError(f"{path.name} holds no rows; one row an image is needed.")
     columns = [str(column).strip() for column in frame.columns]
@@ -161,7 +176,7 @@ def _as_text(path: Path, frame: pd.DataFrame, names: Sequence[str]) -> Table:
     rows = tuple(
         Row(line, row) for line, row in enumerate(zip(*cells, strict=True), start=first) if any(row)
     )
-    return Table(path.name, tuple(columns), rows, "", bool(names))
+    return Table(path.name, tuple(columns), rows, "", named or bool(names))
 
 
 def _text(value: Any) -> str:

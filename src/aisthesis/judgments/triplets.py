@@ -20,7 +20,7 @@ from aisthesis.judgments.similarity_matrix import Matrix
 from aisthesis.judgments.table import Row, Table
 
 if TYPE_CHECKING:
-    from aisthesis.judgments.similarity_files import SimilarityColumns
+    from aisthesis.config import SimilarityColumns
 
 __all__ = [
     "Triplet",

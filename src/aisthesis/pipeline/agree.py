@@ -31,7 +31,7 @@ from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.code import code_parts
-from aisthesis.engine.jobs import Chunk, Executor, Task
+from aisthesis.engine.jobs import Chunk, Executor, Task, share_out
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK, group_key
 from aisthesis.engine.tables import read_csv
 from aisthesis.explainer_names import BASE, SIGNED_BY_ERROR
@@ -229,10 +229,7 @@ def _compare(
         Task(job, Chunk(number, tuple(names[number * store.chunk : (number + 1) * store.chunk])))
         for number in missing
     ]
-    n_left = sum(len(task.chunk.names) for task in tasks)
-    with narrator.steps(f"agreement: {len(job.every)} comparisons an image", n_left) as advance:
-        for n in executor.run(tasks):
-            advance(n)
+    share_out(tasks, f"agreement: {len(job.every)} comparisons an image", executor, narrator)
     store.finish()
     return _as_tables(store.read("value"), config.metrics, labels, kinds, names)
 

@@ -6,7 +6,7 @@ import shutil
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,25 +14,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.backbones import KNOWN, Backbone
-from aisthesis.config import BackboneConfig, slug
-from aisthesis.engine import Narrator, digest_of
+from aisthesis.config import slug
+from aisthesis.engine import Narrator, Silent, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.files import plain_errors
+from aisthesis.engine.jobs import Chunk, loaded_for
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import ImageFolder, batches
 from aisthesis.importance import AblationPlan, ablation_plan
 from aisthesis.importance.similarity import (
-    AlignmentScores,
     DenseEmbeddings,
     Embeddings,
     OwnedEmbeddings,
-    TripletScores,
-    Validation,
     alignment_scores,
     best_size,
     collect_embeddings,
@@ -46,86 +43,47 @@ from aisthesis.importance.similarity import (
 )
 from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, Keeper, scratch_bytes
 from aisthesis.pipeline.align_inputs import AlignmentInputs
+from aisthesis.pipeline.align_kept import Aligned, write_aligned
 from aisthesis.pipeline.boxes import seen_shares
-from aisthesis.pipeline.catalogue import asked_transform, build, weights_identity
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.explain import sample_pixels
+from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.whole import whole_file
 
-__all__ = ["Aligned", "align_backbone", "align_parts", "embedding_plan", "require_layers"]
+__all__ = [
+    "AlignedNetwork",
+    "ChannelsJob",
+    "align_parts",
+    "channels_piece",
+    "embedding_plan",
+    "require_layers",
+]
 
 # Every set of retained channels is a run of the network's end where channels own no entries.
 _SIZES_OF_DENSE = 24
 
-
-@dataclass(frozen=True)
-class Aligned:
-    """What one backbone's alignment study gives.
-
-    Attributes
-    ----------
-    scores : AlignmentScores
-        Over all images.
-    order : (C,)
-        Channels by falling AIS.
-    sizes, curve : (G,)
-        Numbers of retained channels, and the agreement on all images with each.
-    retained : (n,)
-        Channels that maximise it, best first.
-    how : str
-        `columns` or `ablate`.
-    validation : Validation
-    embeddings : (N, D)
-        Of the intact network.
-    network, kept : (N, N)
-        Dissimilarities of the intact and of the retained embeddings.
-    record : dict
-        For provenance.
-    triplets : TripletScores or None
-        Where choices among three images were judged.
-    """
-
-    label: str
-    scores: AlignmentScores
-    order: NDArray[np.intp]
-    sizes: NDArray[np.intp]
-    curve: NDArray[np.float64]
-    retained: NDArray[np.intp]
-    how: str
-    validation: Validation
-    embeddings: NDArray[np.float64]
-    network: NDArray[np.float64]
-    kept: NDArray[np.float64]
-    record: dict[str, Any]
-    triplets: TripletScores | None = None
+_OPTIONS = {
+    "measure", "removal", "retained", "folds", "repeats", "sizes", "seed", "kind", "places",
+}  # fmt: skip
 
 
-def align_parts(config: AlignmentConfig, inputs: AlignmentInputs) -> dict[str, str]:
-    """All that the stage's result depends on, by name."""
-    keys = {
-        "backbones", "measure", "removal", "retained", "folds", "repeats", "sizes", "seed", "kind",
-        "places",
-    }  # fmt: skip
-    transforms = [asked_transform(asked).fingerprint for asked in config.backbones]
-    values = config.model_dump(mode="json", include=keys)
-    for asked in values["backbones"]:
-        # A file of weights counts by its digest, not by its place.
-        if asked["weights"] not in ("default", "random"):
-            asked["weights"] = "a file"
-    weights = {
-        f"weights of {asked.label}": weights_identity(
-            asked, weights_dir=config.weights_dir, seed=config.seed
-        )
-        for asked in config.backbones
-    }
+def align_parts(
+    config: AlignmentConfig, inputs: AlignmentInputs, spec: NetworkSpec
+) -> dict[str, str]:
+    """All that the scores and maps of a backbone depend on, by name."""
     return {
         "images and judgments": inputs.digest,
-        "options": digest_of(values),
-        "transforms": digest_of(transforms),
-        **weights,
+        "options": digest_of(config.model_dump(mode="json", include=_OPTIONS)),
+        **spec.parts,
+        "layer": spec.asked.layer or "its own",
         **code_parts("the alignment", __name__),
     }
+
+
+def channels_piece(label: str) -> str:
+    """What the ledger calls a backbone's scores."""
+    return f"align/{slug(label)}"
 
 
 def require_layers(config: AlignmentConfig) -> None:
@@ -169,33 +127,79 @@ def embedding_plan(backbone: Backbone, folder: ImageFolder | None = None) -> Abl
     )
 
 
-def align_backbone(
-    folder: AlignmentFolder,
-    config: AlignmentConfig,
-    inputs: AlignmentInputs,
-    asked: BackboneConfig,
-    narrator: Narrator,
-) -> tuple[Aligned, Backbone, AblationPlan]:
-    """Score, rank, retain and validate the channels of one backbone."""
-    started = time.perf_counter()
-    backbone = build(asked, weights_dir=config.weights_dir, seed=config.seed)
-    if backbone.weights.warning:
-        narrator.warn(f"{asked.label}: {backbone.weights.warning}")
-    device = choose_device(config.device)
-    backbone.trunk.to(device)
-    plan = embedding_plan(backbone, inputs.folder)
-    narrator.say(
-        f"{asked.label}: {plan.channels} channels of {backbone.layer} in {plan.passes:.3g} forward "
-        "passes an image"
-    )
-    narrator.detail(f"{asked.label}: {plan.describe().replace('module.', '')}")
-    with narrator.steps(f"{asked.label}: embeddings", len(inputs.names)) as advance:
-        embeddings = _embeddings(folder, config, inputs, backbone, plan, device, advance)
-    aligned = _aligned(config, inputs, asked.label, embeddings, narrator)
-    aligned.record.update(_record(backbone, asked, plan))
-    aligned.record["seen"] = seen_shares(inputs.sizes, backbone.transform, inputs.names)
-    aligned.record["align_seconds"] = round(time.perf_counter() - started, 2)
-    return aligned, backbone, plan
+@dataclass(frozen=True)
+class AlignedNetwork:
+    """A network with how its channels are removed: what jobs on similarity judgments load.
+
+    Attributes
+    ----------
+    spec : NetworkSpec
+    """
+
+    spec: NetworkSpec
+
+    @property
+    def identity(self) -> str:
+        """Equal where `load` gives the same."""
+        return digest_of("alignment", self.spec.identity)
+
+    def load(self) -> tuple[Backbone, AblationPlan]:
+        """Build the network on its device and find how channels are removed."""
+        backbone = self.spec.build()
+        return backbone, embedding_plan(backbone, ImageFolder(self.spec.images))
+
+
+@dataclass(frozen=True)
+class ChannelsJob(AlignedNetwork):
+    """Scores, ranks, retains and validates the channels of one backbone; its chunk is all images.
+
+    Attributes
+    ----------
+    config : AlignmentConfig
+    inputs : AlignmentInputs
+    parts : mapping
+        What the scores depend on.
+    """
+
+    config: AlignmentConfig
+    inputs: AlignmentInputs
+    parts: Mapping[str, str]
+
+    def work(self, loaded: tuple[Backbone, AblationPlan], chunk: Chunk) -> None:
+        """Score the channels without a word."""
+        self._score(*loaded, Silent())
+
+    def score(self, narrator: Narrator) -> None:
+        """Score the channels in this process and tell how far it is."""
+        backbone, plan = loaded_for(self)
+        narrator.say(
+            f"{self.spec.label}: {plan.channels} channels of {backbone.layer} in {plan.passes:.3g} "
+            "forward passes an image"
+        )
+        narrator.detail(f"{self.spec.label}: {_in_words(plan)}")
+        self._score(backbone, plan, narrator)
+
+    def _score(self, backbone: Backbone, plan: AblationPlan, narrator: Narrator) -> None:
+        started = time.perf_counter()
+        folder, label = AlignmentFolder(self.spec.root), self.spec.label
+        with narrator.steps(f"{label}: embeddings", len(self.inputs.names)) as advance:
+            embeddings = _embeddings(folder, self.config, self.inputs, backbone, plan, advance)
+        aligned = _aligned(self.config, self.inputs, label, embeddings, narrator)
+        if aligned.scores.n_flat:
+            narrator.warn(
+                f"{label}: {aligned.scores.n_flat} images have a constant embedding; left out"
+            )
+        inputs = self.inputs
+        refuse_changed(inputs.folder, inputs.names, inputs.digests)
+        record = {
+            **aligned.record,
+            **_record(backbone, self.spec.asked.name, plan),
+            "seen": seen_shares(inputs.sizes, backbone.transform, inputs.names),
+            "align_seconds": round(time.perf_counter() - started, 2),
+        }
+        file = folder.aligned(label)
+        write_aligned(file, aligned)
+        folder.ledger.enter(channels_piece(label), self.parts, [file], record=record)
 
 
 def _aligned(
@@ -211,8 +215,6 @@ def _aligned(
         scores = alignment_scores(
             embeddings, human, measure=config.measure, removal=config.removal, advance=advance
         )
-    if scores.n_flat:
-        narrator.warn(f"{label}: {scores.n_flat} images have a constant embedding; left out")
     triplets = None
     if inputs.choices is not None and len(inputs.choices):
         with narrator.steps(f"{label}: triplets", embeddings.channels) as advance:
@@ -256,6 +258,7 @@ def _aligned(
         how=how,
         validation=validation,
         embeddings=embeddings.intact,
+        human=human,
         network=dissimilarity_of(embeddings.intact),
         kept=kept_matrix,
         record={"scores_seconds": seconds, "retained": how, "owned": owned},
@@ -292,11 +295,9 @@ def _embeddings(
     inputs: AlignmentInputs,
     backbone: Backbone,
     plan: AblationPlan,
-    device: torch.device,
     advance: Callable[[int], None],
 ) -> Embeddings:
     """Embeddings with every channel removed; kept where one pass gives them all."""
-    folder.cache.mkdir(exist_ok=True)
     name = f"channels-{slug(backbone.name)}-{backbone.fingerprint[:16]}-{inputs.images_digest}"
     cached, piece = folder.cache / f"{name}.npz", f"cache/{name}"
     parts = {"name": name, **code_parts("the alignment", __name__)}
@@ -304,6 +305,7 @@ def _embeddings(
     if kept is not None:
         advance(len(inputs.names))
         return kept
+    device = choose_device(config.device)
 
     def pixels() -> Iterable[torch.Tensor]:
         found = batches(inputs.folder, inputs.names, backbone.transform, config.batch_size)
@@ -362,15 +364,16 @@ def _write_owned(path: Path, embeddings: OwnedEmbeddings) -> None:
         )
 
 
-def _record(backbone: Backbone, asked: BackboneConfig, plan: AblationPlan) -> dict[str, Any]:
+def _in_words(plan: AblationPlan) -> str:
+    return plan.describe().replace("module.", "")
+
+
+def _record(backbone: Backbone, name: str, plan: AblationPlan) -> dict[str, Any]:
     return {
         **backbone.as_dict(),
-        "name": asked.name,
+        "name": name,
         "embedding": backbone.embedding_dim,
         "input_px": backbone.input_px,
         "parameters": backbone.n_parameters,
-        "ablation": {
-            "plan": plan.describe().replace("module.", ""),
-            "forward_passes": plan.passes,
-        },
+        "ablation": {"plan": _in_words(plan), "forward_passes": plan.passes},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,19 @@ from numpy.typing import NDArray
 
 from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.engine import Narrator, digest_of
+from aisthesis.engine.files import plain_errors
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.judgments import (
     Choices,
     Similarities,
-    SimilarityColumns,
     choices_among,
     read_similarities,
 )
 from aisthesis.judgments.understood import lines_on_similarities
+from aisthesis.whole import whole_file
 
-__all__ = ["AlignmentInputs", "read_alignment_inputs"]
+__all__ = ["AlignmentInputs", "judgments_of", "read_alignment_inputs", "write_judgments"]
 
 _FEWEST = 4
 
@@ -86,6 +88,36 @@ class AlignmentInputs:
         return digest_of([(name, self.digests[name]) for name in self.names])
 
 
+def judgments_of(config: AlignmentConfig, folder: ImageFolder, given: Any = None) -> Similarities:
+    """Read a study's judgments, under the names that their images have in its folder.
+
+    Parameters
+    ----------
+    given : rsatoolbox RDMs, optional
+        Judgments that are in memory, instead of those that the configuration names.
+    """
+    source = config.judgments[0] if len(config.judgments) == 1 else config.judgments
+    return read_similarities(
+        source if given is None else given,
+        folder=folder,
+        kind=None if config.kind == "auto" else config.kind,
+        image_list=config.image_list,
+        variable=config.variable,
+        columns=config.columns,
+    )
+
+
+def write_judgments(file: Path, judged: Similarities) -> None:
+    """Write judgments as an `.npz` that can be read as a study's."""
+    with plain_errors(file), whole_file(file) as partial:
+        np.savez(
+            partial,
+            dissimilarity=judged.dissimilarity,
+            images=np.array(judged.names),
+            subjects=np.array(judged.subjects),
+        )
+
+
 def read_alignment_inputs(
     config: AlignmentConfig, narrator: Narrator, given: Any = None
 ) -> AlignmentInputs:
@@ -106,15 +138,7 @@ def read_alignment_inputs(
     folder = ImageFolder(config.images)
     if folder.left_out:
         narrator.warn(folder.words_on_left_out())
-    source = config.judgments[0] if len(config.judgments) == 1 else config.judgments
-    judged = read_similarities(
-        source if given is None else given,
-        folder=folder,
-        kind=None if config.kind == "auto" else config.kind,
-        image_list=config.image_list,
-        variable=config.variable,
-        columns=SimilarityColumns(**config.columns.model_dump()),
-    )
+    judged = judgments_of(config, folder, given)
     with narrator.steps("checking images", len(judged.names)) as advance:
         checked = check_images(folder, judged.names, on_fault=config.on_error, advance=advance)
     skipped = [(fault.name, fault.reason) for fault in checked.faults]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,19 +13,33 @@ from numpy.typing import NDArray
 
 from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.backbones import Backbone
-from aisthesis.engine import Narrator
+from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
-from aisthesis.engine.maps_store import IMAGES_A_CHUNK, MapsWriter
-from aisthesis.images import batches
-from aisthesis.importance import AblationPlan, relu_follows
-from aisthesis.judgments import nearest
+from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
+from aisthesis.engine.code import code_parts
+from aisthesis.engine.jobs import (
+    Chunk,
+    Executor,
+    Task,
+    in_chunks,
+    in_groups,
+    loaded_for,
+    share_out,
+)
+from aisthesis.engine.map_axes import map_axes
+from aisthesis.engine.maps_store import IMAGES_A_CHUNK
+from aisthesis.images import ImageFolder
+from aisthesis.importance import AblationPlan, PlacePlan, relu_follows
+from aisthesis.judgments import Choices, nearest
 from aisthesis.maps import activation_map, alignment_map
-from aisthesis.pipeline.align import Aligned
+from aisthesis.pipeline.align import AlignedNetwork, align_parts
 from aisthesis.pipeline.align_inputs import AlignmentInputs
-from aisthesis.pipeline.align_places import PlaceMaps, embedding_place_plan
+from aisthesis.pipeline.align_kept import SHARPNESS
+from aisthesis.pipeline.align_places import PlaceMaps, embedding_place_plan, removal_record
 from aisthesis.pipeline.boxes import crop_boxes
+from aisthesis.pipeline.network import NetworkSpec, pixels_of
 
-__all__ = ["ALIGNMENT_ARRAYS", "write_alignment_maps"]
+__all__ = ["ALIGNMENT_ARRAYS", "MAPS_RECORD", "alignment_store", "map_alignment"]
 
 ALIGNMENT_ARRAYS = {
     "alignment": (
@@ -55,90 +72,160 @@ TRIPLET_ARRAYS = {
         "mean log-likelihood of the image's choices minus that without the place, in nats",
     ),
 }
+#: What the record says of a backbone's maps: the counts of images without one, and how.
+MAPS_RECORD = {"images_without_map", "images_without_place_map", "rectified", "places"}
 
 Arrays = dict[str, NDArray[Any]]
 
 
-@torch.no_grad()
-def write_alignment_maps(
+def alignment_store(
+    config: AlignmentConfig, inputs: AlignmentInputs, spec: NetworkSpec
+) -> ChunkStore:
+    """Where a backbone's maps are."""
+    parts = align_parts(config, inputs, spec) | code_parts("the maps", __name__)
+    return ChunkStore(config.out, spec.group, parts, IMAGES_A_CHUNK)
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """A network with how its channels and its places are removed."""
+
+    backbone: Backbone
+    channels: AblationPlan
+    places: PlacePlan
+
+    @cached_property
+    def rectified(self) -> bool:
+        """Whether the layer is read through a ReLU alone."""
+        return relu_follows(self.backbone.trunk, str(self.backbone.trunk_layer))
+
+
+@dataclass(frozen=True)
+class _MapsJob(AlignedNetwork):
+    """Makes one backbone's maps out of what is kept of its scores."""
+
+    config: AlignmentConfig
+    store: ChunkStore
+    choices: Choices | None
+
+    @property
+    def identity(self) -> str:
+        """Equal where network, window and images are."""
+        return digest_of("alignment maps", self.spec.identity, self.store.key)
+
+    def load(self) -> _Removal:  # type: ignore[override]
+        """Build the network and find how channels and places are removed."""
+        backbone, plan = super().load()
+        folder = ImageFolder(self.spec.images)
+        places = embedding_place_plan(backbone, self.config.places.window, folder)
+        return _Removal(backbone, plan, places)
+
+    @torch.no_grad()
+    def work(self, loaded: _Removal, chunk: Chunk) -> None:
+        """Write the maps of one chunk."""
+        done = chunk.number * self.store.chunk
+        with np.load(AlignmentFolder(self.spec.root).aligned(self.spec.label)) as held:
+            scores, intact, human = held["image"], held["embeddings"], held["human"]
+            sharpness = float(held.get(SHARPNESS, float("nan")))
+        places = PlaceMaps(
+            loaded.places, intact, human, nearest(human), self.config.measure, self.config.places,
+            self.choices, sharpness,
+        )  # fmt: skip
+        parts: list[Arrays] = []
+        for pixels, _ in pixels_of(self.spec, loaded.backbone.transform, chunk):
+            by_channel = _by_channel(loaded, pixels, scores[done : done + len(pixels)])
+            parts.append(by_channel | places.of_batch(pixels, done))
+            done += len(pixels)
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        undefined = {
+            name: int(np.isnan(arrays[name]).any((1, 2)).sum())
+            for name in ("alignment", "alignment_place")
+        }
+        self.store.write(chunk.number, arrays, undefined=undefined)
+
+
+def map_alignment(
     folder: AlignmentFolder,
     config: AlignmentConfig,
     inputs: AlignmentInputs,
-    backbone: Backbone,
-    plan: AblationPlan,
-    result: Aligned,
-    key: str,
+    specs: Mapping[str, NetworkSpec],
+    executor: Executor,
     narrator: Narrator,
-) -> dict[str, Any]:
-    """Write a backbone's group of `maps.zarr`; give what the record says of them.
+) -> bool:
+    """Make every backbone's maps that are not there yet and record how they came about.
 
-    Returns
-    -------
-    dict
-        Numbers of images without a map of each kind, whether the layer is rectified, and how
-        places were removed.
+    Says whether any was not.
     """
-    names, label = inputs.names, result.label
-    removed = embedding_place_plan(backbone, config.places.window, inputs.folder)
-    partner = nearest(inputs.human)
-    places = PlaceMaps(
-        removed, result.embeddings, inputs.human, partner, config.measure, config.places,
-        inputs.choices, float("nan") if result.triplets is None else result.triplets.sharpness,
-    )  # fmt: skip
-    narrator.say(f"{label}: {places.record['plan']}")
-    rectified = relu_follows(backbone.trunk, str(backbone.trunk_layer))
-    attributes = {
-        "layer": backbone.layer,
-        "network": backbone.network,
-        "key": key,
-        "rectified": rectified,
-        "window": removed.window,
-        "replace": config.places.replace,
+    n = len(inputs.names)
+    chunks = in_chunks(inputs.names, inputs.digests, IMAGES_A_CHUNK)
+    missing = []
+    for label, spec in specs.items():
+        store = alignment_store(config, inputs, spec)
+        numbers = store.missing(n)
+        told = set(folder.backbone_record(label)) >= MAPS_RECORD
+        if numbers or not (store.complete and told):
+            job = _MapsJob(spec, config, store, inputs.choices)
+            missing.append((job, [chunks[k] for k in numbers]))
+        else:
+            narrator.say(f"{label}: maps are already there")
+    for group in in_groups(missing, pooled=executor.pooled):
+        facts = [_prepare(inputs, job, narrator) for job, _ in group]
+        title = group[0][0].spec.label if len(group) == 1 else f"{len(group)} backbones"
+        tasks = [Task(job, chunk) for job, some in group for chunk in some]
+        share_out(tasks, f"{title}: maps", executor, narrator)
+        for (job, _), known in zip(group, facts, strict=True):
+            job.store.finish()
+            _record(folder, job, n, known)
+    return bool(missing)
+
+
+def _prepare(inputs: AlignmentInputs, job: _MapsJob, narrator: Narrator) -> dict[str, Any]:
+    """Say how places are removed, make the empty arrays of a group, and give what is recorded."""
+    loaded = loaded_for(job)
+    backbone, names = loaded.backbone, inputs.names
+    places, label = removal_record(loaded.places, job.config.places), job.spec.label
+    narrator.say(f"{label}: {places['plan']}")
+    # Backbones without a layer are refused before any work.
+    channels, rows, columns = backbone.map_shape or (0, 0, 0)
+    lengths = {"image": len(names), "channel": channels, "y": rows, "x": columns}
+    described = ALIGNMENT_ARRAYS | (TRIPLET_ARRAYS if inputs.choices is not None else {})
+    arrays = {
+        name: ArraySpec(tuple((axis, lengths[axis]) for axis in axes), words)
+        for name, (axes, words) in described.items()
     }
-    arrays = ALIGNMENT_ARRAYS | (TRIPLET_ARRAYS if inputs.choices is not None else {})
-    partners = [names[k] if k >= 0 else "" for k in partner]
+    partners = [names[k] if k >= 0 else "" for k in nearest(inputs.human)]
     coordinates: dict[str, Any] = {"image": names, "partner": partners}
     coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
-    undefined = dict.fromkeys(("alignment", "alignment_place"), 0)
-    with (
-        MapsWriter(folder.maps, label, coordinates, attributes, arrays) as writer,
-        narrator.steps(f"{label}: maps", len(names)) as advance,
-    ):
-        for start in range(0, len(names), IMAGES_A_CHUNK):
-            some = names[start : start + IMAGES_A_CHUNK]
-            parts: list[Arrays] = []
-            done = start
-            for batch in batches(inputs.folder, some, backbone.transform, config.batch_size):
-                pixels = batch.pixels.to(backbone.device)
-                scores = result.scores.image[done : done + len(pixels)]
-                by_channel = _by_channel(backbone, plan, pixels, scores, rectified)
-                parts.append(by_channel | places.of_batch(pixels, done))
-                done += len(pixels)
-                advance(len(pixels))
-            chunk = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-            for name in undefined:
-                undefined[name] += int(np.isnan(chunk[name]).any((1, 2)).sum())
-            writer.write(start, chunk)
-    return {
-        "images_without_map": undefined["alignment"],
-        "images_without_place_map": undefined["alignment_place"],
-        "rectified": rectified,
-        "places": places.record,
+    coordinates |= map_axes(coordinates, rows, columns, backbone.input_size_px)
+    attributes = {
+        "backbone": label,
+        "layer": backbone.layer,
+        "network": backbone.network,
+        "rectified": loaded.rectified,
+        "window": places["window"],
+        "replace": places["replace"],
     }
+    job.store.prepare(arrays, coordinates, attributes)
+    return {"rectified": loaded.rectified, "places": places}
 
 
-def _by_channel(
-    backbone: Backbone,
-    plan: AblationPlan,
-    pixels: torch.Tensor,
-    scores: NDArray[np.float64],
-    rectified: bool,
-) -> Arrays:
+def _record(folder: AlignmentFolder, job: _MapsJob, n: int, known: dict[str, Any]) -> None:
+    undefined = [note.get("undefined", {}) for note in job.store.notes(n)]
+    counts = {
+        "images_without_map": sum(one.get("alignment", 0) for one in undefined),
+        "images_without_place_map": sum(one.get("alignment_place", 0) for one in undefined),
+    }
+    held = folder.backbone_record(job.spec.label)
+    folder.record(backbones={job.spec.label: {**held, **known, **counts}})
+
+
+def _by_channel(loaded: _Removal, pixels: torch.Tensor, scores: NDArray[np.float64]) -> Arrays:
     """The map weighted by channels' scores (n, C); of the layer after its ReLU if one follows."""
+    plan = loaded.channels
     # No set of channels: the layer's output alone is wanted.
     output = plan(pixels, groups=np.zeros((0, plan.channels), dtype=bool)).activation
-    activation = backbone.to_map(output).double().cpu()
-    weighted = activation.clamp(min=0) if rectified else activation
+    activation = loaded.backbone.to_map(output).double().cpu()
+    weighted = activation.clamp(min=0) if loaded.rectified else activation
     return {
         "alignment": alignment_map(torch.from_numpy(scores), weighted).numpy(),
         "importance": scores,

@@ -17,7 +17,7 @@ from aisthesis.importance.similarity import pair_places, place_alignment, place_
 from aisthesis.judgments import Choices
 from aisthesis.pipeline.explain import sample_pixels
 
-__all__ = ["PlaceMaps", "embedding_place_plan"]
+__all__ = ["PlaceMaps", "embedding_place_plan", "removal_record"]
 
 Array = NDArray[np.float64]
 
@@ -35,6 +35,16 @@ def embedding_place_plan(
         channel_axis=layout.channel_axis if layout else None,
         grid=(layout.height_map, layout.width_map) if layout else None,
     )
+
+
+def removal_record(plan: PlacePlan, places: PlacesConfig) -> dict[str, Any]:
+    """How places are removed, for provenance."""
+    return {
+        "plan": plan.describe().replace("module.", ""),
+        "forward_passes": plan.passes,
+        "window": plan.window,
+        "replace": places.replace,
+    }
 
 
 @dataclass(frozen=True)
@@ -69,16 +79,6 @@ class PlaceMaps:
     places: PlacesConfig
     choices: Choices | None = None
     sharpness: float = float("nan")
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """How places are removed, for provenance."""
-        return {
-            "plan": self.plan.describe().replace("module.", ""),
-            "forward_passes": self.plan.passes,
-            "window": self.plan.window,
-            "replace": self.places.replace,
-        }
 
     def of_batch(self, pixels: torch.Tensor, start: int) -> dict[str, Array]:
         """Maps (n, h, w) of the images from number `start` on, which `pixels` holds.

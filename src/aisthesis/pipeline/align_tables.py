@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from aisthesis.engine.files import plain_errors
 from aisthesis.importance.similarity import paired_test, signed_square
 from aisthesis.judgments import agreement_with_subjects, similarity_ceiling, triplet_ceiling
 from aisthesis.judgments.second_order import valid_pairs
-from aisthesis.pipeline.align import Aligned
 from aisthesis.pipeline.align_inputs import AlignmentInputs
+from aisthesis.pipeline.align_kept import Aligned
 from aisthesis.whole import whole_file
 
 __all__ = ["write_alignment_tables"]
@@ -29,8 +29,8 @@ def write_alignment_tables(
     config: AlignmentConfig,
     inputs: AlignmentInputs,
     results: Sequence[Aligned],
-) -> None:
-    """Write the study's tables and the matrices that they rest on."""
+) -> Iterator[str]:
+    """Write the study's tables and the matrices that they rest on; give a line on each backbone."""
     ceiling = similarity_ceiling(inputs.similarities.dissimilarity, measure=config.measure)
     rows = [
         _alignment_row(config, inputs, result)
@@ -47,6 +47,14 @@ def write_alignment_tables(
     write_csv(folder.validation, table[["backbone", *table.columns.drop("backbone")]])
     write_csv(folder.retention_curve, pd.concat([_curve(r) for r in results], ignore_index=True))
     _write_matrices(folder, inputs, results)
+    for row in rows:
+        yield (
+            f"{row['backbone']}: agreement {row['agreement']:.3f}; held-out R² "
+            f"{row['r2_full']:.3f} with all {row['n_channels']} channels, "
+            f"{row['r2_retained']:.3f} with {row['n_retained_mean']:.0f} retained (difference "
+            f"{row['difference']:.3f}, 95% interval {row['difference_low']:.3f} to "
+            f"{row['difference_high']:.3f})"
+        )
 
 
 def _alignment_row(

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.engine import Narrator
-from aisthesis.heads import MLPHead
+from aisthesis.heads import RatingHead
 
 __all__ = ["count_silent", "tell_dead", "unmoved", "with_dead"]
 
 Stage = Literal["fit", "explain"]
 
 
-def count_silent(head: MLPHead, embeddings: NDArray[np.float32]) -> int:
+def count_silent(head: RatingHead, embeddings: NDArray[np.float32]) -> int:
     """Count the images (rows of (N, D) embeddings) on which no hidden unit is active."""
     return int(head.silent(torch.from_numpy(embeddings)).sum())
 

@@ -16,7 +16,7 @@ from torch import nn
 from aisthesis.backbones import Backbone
 from aisthesis.backbones.initialise import noise_images
 from aisthesis.config import PlacesConfig, StudyConfig
-from aisthesis.engine import digest_of
+from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Chunk
@@ -48,7 +48,7 @@ from aisthesis.pipeline.network import NetworkSpec, pixels_of
 __all__ = [
     "MapsJob",
     "Plans",
-    "Rated",
+    "Studied",
     "explain_batch",
     "explain_both",
     "explain_parts",
@@ -109,12 +109,14 @@ class Plans:
 
 
 @dataclass(frozen=True)
-class Rated:
-    """Ratings of one property of the images, and the networks with heads fitted to them."""
+class Studied:
+    """The study of one property of the images: what its stages read, write and tell."""
 
+    folder: StudyFolder
     config: StudyConfig
     inputs: Inputs
-    specs: Mapping[str, NetworkSpec]
+    specs: Mapping[str, NetworkSpec]  # networks with heads fitted to the ratings, by label
+    narrator: Narrator
 
 
 @dataclass(frozen=True)
@@ -180,12 +182,12 @@ class MapsJob:
         return ratings.repeat_interleave(self.spec.seeds, 1) if self.others else ratings
 
 
-def images_of(one: Rated) -> list[str]:
+def images_of(one: Studied) -> list[str]:
     """Names of the images that get maps."""
     return [one.inputs.names[i] for i in explained_images(one.config, one.inputs)]
 
 
-def prepare_maps(one: Rated, label: str, store: ChunkStore, backbone: Backbone) -> None:
+def prepare_maps(one: Studied, label: str, store: ChunkStore, backbone: Backbone) -> None:
     """Make the empty arrays of a backbone's group."""
     names, inputs = images_of(one), one.inputs
     if backbone.map_shape is None:

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 
 from aisthesis.backbones import Backbone
-from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.engine import Narrator
 from aisthesis.engine.chunk_store import ChunkStore
-from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
+from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for, share_out
 from aisthesis.explainer_names import BASE
 from aisthesis.importance import sign_is_arbitrary
 from aisthesis.pipeline.dead_heads import tell_dead, with_dead
 from aisthesis.pipeline.explain import (
     MapsJob,
     Plans,
-    Rated,
+    Studied,
     explained_images,
     images_of,
     in_units,
@@ -32,7 +32,9 @@ from aisthesis.pipeline.explain import (
 __all__ = ["explain_backbones"]
 
 
-def explain_backbones(rated: Sequence[Rated], executor: Executor, narrator: Narrator) -> list[bool]:
+def explain_backbones(
+    rated: Sequence[Studied], executor: Executor, narrator: Narrator
+) -> list[bool]:
     """Score every channel of every backbone's layer and write each property's `maps.zarr`.
 
     Chunks that are finished under the same key are left as they are. Properties of the same images
@@ -40,7 +42,7 @@ def explain_backbones(rated: Sequence[Rated], executor: Executor, narrator: Narr
 
     Parameters
     ----------
-    rated : sequence of Rated
+    rated : sequence of Studied
         One a property; their explained images are the same.
 
     Returns
@@ -48,7 +50,7 @@ def explain_backbones(rated: Sequence[Rated], executor: Executor, narrator: Narr
     list of bool
         For each property, whether any chunk was not finished.
     """
-    work: list[tuple[MapsJob, list[Chunk], list[Rated]]] = []
+    work: list[tuple[MapsJob, list[Chunk], list[Studied]]] = []
     for label in rated[0].specs:
         missing = {place: found for place, one in enumerate(rated)
                    if (found := _missing(one, label)) is not None}  # fmt: skip
@@ -62,19 +64,19 @@ def explain_backbones(rated: Sequence[Rated], executor: Executor, narrator: Narr
     return [any(one in own for _, _, own in work) for one in rated]
 
 
-def _missing(one: Rated, label: str) -> list[int] | None:
+def _missing(one: Studied, label: str) -> list[int] | None:
     """Numbers of the chunks to compute; None where nothing is to be done."""
     store, n = maps_store(one.config, one.inputs, one.specs[label]), len(images_of(one))
     numbers = store.missing(n)
     # A record that was lost with a damaged provenance.json is written again without the work.
-    told = "ablation" in StudyFolder(one.config.out).backbone_record(label)
+    told = "ablation" in one.folder.backbone_record(label)
     without = told or one.specs[label].asked.layer == "none"
     return None if not numbers and store.complete and without else numbers
 
 
 def _together(
-    label: str, rated: list[Rated], missing: list[list[int]]
-) -> tuple[MapsJob, list[Chunk], list[Rated]]:
+    label: str, rated: list[Studied], missing: list[list[int]]
+) -> tuple[MapsJob, list[Chunk], list[Studied]]:
     """One job for all properties whose maps are missing, and the chunks that any of them lacks."""
     first, *others = [
         (one.specs[label], maps_store(one.config, one.inputs, one.specs[label])) for one in rated
@@ -94,7 +96,7 @@ def _together(
 
 
 def _explain(
-    work: list[tuple[MapsJob, list[Chunk], list[Rated]]], executor: Executor, narrator: Narrator
+    work: list[tuple[MapsJob, list[Chunk], list[Studied]]], executor: Executor, narrator: Narrator
 ) -> None:
     """Do the chunks that are missing of several backbones at once."""
     tasks, explained = [], []
@@ -113,9 +115,7 @@ def _explain(
         explained.append((job, plans, rated))
     labels = [job.spec.label for job, _, _ in work]
     title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
-    with narrator.steps(f"{title}: maps", sum(len(t.chunk.names) for t in tasks)) as advance:
-        for n in executor.run(tasks):
-            advance(n)
+    share_out(tasks, f"{title}: maps", executor, narrator)
     for job, plans, rated in explained:
         for one, (_, store) in zip(rated, job.each, strict=True):
             store.finish()
@@ -123,9 +123,9 @@ def _explain(
             tell_dead(narrator, job.spec.label, "explain", dead)
 
 
-def _record(one: Rated, label: str, store: ChunkStore, plans: Plans) -> list[dict[str, Any]]:
+def _record(one: Studied, label: str, store: ChunkStore, plans: Plans) -> list[dict[str, Any]]:
     """Write how a backbone's maps came about into the study's record; give its dead heads."""
-    folder, n_images = StudyFolder(one.config.out), len(images_of(one))
+    folder, n_images = one.folder, len(images_of(one))
     seeds = [split.fit_seed for split in one.inputs.splits]
     notes = store.notes(n_images)
     record = folder.provenance()["backbones"].get(label, {})

@@ -18,7 +18,7 @@ from aisthesis.config import StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.code import code_parts, library_version
-from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for
+from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for, share_out
 from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK
 from aisthesis.errors import RequestError
@@ -195,9 +195,7 @@ def _explain(
         first = group[0][0]
         alone = f"{first.spec.label}: {first.explainer.title}"
         title = alone if len(group) == 1 else "other explainers"
-        with narrator.steps(title, sum(len(task.chunk.names) for task in tasks)) as advance:
-            for n in executor.run(tasks):
-                advance(n)
+        share_out(tasks, title, executor, narrator)
     for (job, _), entry in zip(jobs, entries, strict=True):
         job.store.finish()
         _record(StudyFolder(config.out), job, n_images, entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig, slug
 from aisthesis.engine import Narrator, StudyFolder, digest_of, plain_errors, write_csv
 from aisthesis.engine.code import code_parts
-from aisthesis.engine.jobs import Executor, in_groups, loaded_for
+from aisthesis.engine.jobs import Executor, in_groups, loaded_for, share_out
 from aisthesis.engine.ledger import State
+from aisthesis.engine.stage import Stage, Standing
 from aisthesis.engine.versions import made_with
 from aisthesis.heads import (
     HEAD_START,
     FitOptions,
-    MLPHead,
+    RatingHead,
     evaluate,
     fit_mlp,
     fit_ridge,
@@ -34,8 +36,9 @@ from aisthesis.pipeline.dead_heads import count_silent, tell_dead, with_dead
 from aisthesis.pipeline.embed import EmbedJob, embedding_tasks, read_embeddings
 from aisthesis.pipeline.ensemble import Member, ensemble_predictions
 from aisthesis.pipeline.inputs import Inputs
-from aisthesis.pipeline.network import NetworkSpec
+from aisthesis.pipeline.network import NetworkSpec, joint_parts
 from aisthesis.pipeline.prediction_differences import prediction_differences
+from aisthesis.pipeline.record import warnings_of
 from aisthesis.whole import whole_file
 
 __all__ = ["Fit", "fit_parts"]
@@ -86,15 +89,30 @@ class Fit:
         return [s for s, piece in pieces.items() if self.folder.ledger.state(piece, parts).done]
 
     @property
+    def stage(self) -> Stage:
+        """The stage, for a study's list."""
+        return Stage("fit", "fit", self.standing, self.run, shared={"embed": "images"})
+
+    def standing(self) -> Iterator[Standing]:
+        """How the heads of each backbone stand, and the tables."""
+        states = self.state()
+        tables = states.pop("")
+        seeds = self.config.seeds
+        for label, state in states.items():
+            done = seeds if state.done else len(self.heads_done(label))
+            yield Standing(label, state, done, seeds)
+        yield Standing.whole("tables", tables)
+
+    @property
     def _has_ensemble(self) -> bool:
         return self.config.ensemble and len(self.specs) > 1
 
-    def run(self, executor: Executor) -> bool:
-        """Do what is not done; say whether there was anything."""
+    def run(self, executor: Executor) -> None:
+        """Do what is not done."""
         states = self.state()
         if all(state.done for state in states.values()):
             self.narrator.say("fit: already done")
-            return False
+            return
         with plain_errors(self.folder.heads):
             self.folder.heads.mkdir(exist_ok=True)
             self.folder.cache.mkdir(exist_ok=True)
@@ -110,8 +128,8 @@ class Fit:
             stage: {"seconds": round(value, 3), "versions": made_with()}
             for stage, value in self._seconds.items()
         }
-        self.folder.record(stages=made)
-        return True
+        warnings = warnings_of(self.folder, self.config, self.inputs)
+        self.folder.record(stages=made, warnings=warnings)
 
     def _fit_group(self, labels: list[str], executor: Executor) -> None:
         """Embed with several backbones at once, then fit the heads of each."""
@@ -134,10 +152,7 @@ class Fit:
         for label in labels:
             tasks += embedding_tasks(self.specs[label], self._backbone(label), self.inputs)
         title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
-        n_images = sum(len(task.chunk.names) for task in tasks)
-        with self.narrator.steps(f"{title}: embeddings", n_images) as advance:
-            for n in executor.run(tasks):
-                advance(n)
+        share_out(tasks, f"{title}: embeddings", executor, self.narrator)
 
     def _backbone(self, label: str) -> Backbone:
         spec = self.specs[label]
@@ -239,15 +254,7 @@ class Fit:
         return {name: part for name, part in self._parts(label).items() if name != "seeds"}
 
     def _parts_of_tables(self) -> dict[str, str]:
-        parts: dict[str, str] = {}
-        for label in self.specs:
-            own = self._parts(label)
-            parts[f"network of {label}"] = own.pop("network")
-            parts[f"weights of {label}"] = own.pop("weights")
-            parts[f"transform of {label}"] = own.pop("transform")
-            parts |= own
-        return parts | {
-            "order of the backbones": digest_of(list(self.specs)),
+        return joint_parts({label: self._parts(label) for label in self.specs}) | {
             "bootstrap": str(self.config.bootstrap),
             "ensemble": str(self.config.ensemble),
         }
@@ -272,7 +279,7 @@ def _fit_heads(
     label: str,
     number: int,
     embeddings: NDArray[np.float32],
-) -> tuple[MLPHead, dict[str, str], dict[str, NDArray[np.float64]]]:
+) -> tuple[RatingHead, dict[str, str], dict[str, NDArray[np.float64]]]:
     """Fit one seed: the MLP, what is kept beside it, and both heads' predictions of all images."""
     seed, part = config.seed + number, inputs.splits[number]
     z = torch.from_numpy(embeddings)

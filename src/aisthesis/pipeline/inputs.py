@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, digest_of
-from aisthesis.engine.jobs import Chunk
+from aisthesis.engine.jobs import Chunk, in_chunks
 from aisthesis.errors import RequestError
 from aisthesis.images import CheckedImages, ImageFolder, check_images
 from aisthesis.judgments import Ratings, Split, match, read_ratings, split
@@ -95,17 +95,8 @@ class Inputs:
 
     def chunks(self, index: NDArray[np.intp], size: int) -> list[Chunk]:
         """Cut images, given by their indices, into chunks of so many."""
-        return [
-            Chunk(
-                number,
-                tuple(self.names[i] for i in some),
-                tuple(self.digests[self.names[i]] for i in some),
-                tuple(float(self.rating[i]) for i in some),
-            )
-            for number, some in enumerate(
-                index[start : start + size] for start in range(0, len(index), size)
-            )
-        ]
+        names = [self.names[i] for i in index]
+        return in_chunks(names, self.digests, size, self.rating[index].tolist())
 
 
 def ratings_of(config: StudyConfig, folder: ImageFolder) -> Ratings:

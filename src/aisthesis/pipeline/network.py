@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import BackboneConfig, StudyConfig, slug
+from aisthesis.config import BackboneConfig, CommonConfig, StudyConfig, slug
 from aisthesis.engine import StudyFolder, digest_of
 from aisthesis.engine.code import library_version
 from aisthesis.engine.jobs import Chunk
+from aisthesis.engine.ledger import Parts
 from aisthesis.errors import RequestError
 from aisthesis.heads import load_head
 from aisthesis.images import ImageFolder, batches
@@ -23,7 +24,9 @@ from aisthesis.pipeline.catalogue import asked_transform, build, weights_identit
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.unchanged import refuse_changed
 
-__all__ = ["NetworkSpec", "fitted_backbone", "fitted_heads", "pixels_of"]
+__all__ = ["NetworkSpec", "fitted_backbone", "fitted_heads", "joint_parts", "pixels_of"]
+
+_OF_ONE_NETWORK = ("network", "weights", "transform", "layer")
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ class NetworkSpec:
     batch_size: int
 
     @classmethod
-    def of(cls, config: StudyConfig, asked: BackboneConfig) -> NetworkSpec:
-        """Describe one backbone of a study."""
+    def of(cls, config: CommonConfig, asked: BackboneConfig) -> NetworkSpec:
+        """Describe one backbone of a study; one of similarity judgments fits no heads."""
         return cls(
             config.out,
             config.images,
@@ -63,7 +66,7 @@ class NetworkSpec:
             asked_transform(asked).fingerprint,
             config.weights_dir,
             config.seed,
-            config.seeds,
+            config.seeds if isinstance(config, StudyConfig) else 0,
             config.device,
             config.batch_size,
         )
@@ -104,6 +107,15 @@ class NetworkSpec:
     def group(self) -> str:
         """The backbone's group of maps in the study's folder."""
         return f"maps.zarr/{slug(self.label)}"
+
+
+def joint_parts(parts: Mapping[str, Parts]) -> dict[str, str]:
+    """What tables of several networks depend on; `parts` is what each depends on, by label."""
+    joint: dict[str, str] = {}
+    for label, own in parts.items():
+        for name, value in own.items():
+            joint[f"{name} of {label}" if name in _OF_ONE_NETWORK else name] = value
+    return joint | {"order of the backbones": digest_of(list(parts))}
 
 
 def fitted_heads(folder: StudyFolder, label: str, seed: int, seeds: int) -> list[torch.nn.Module]:

@@ -40,6 +40,9 @@ def plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
                 else _named(kind, one)
                 for one in plain[key]
             ]  # fmt: skip
+    columns = plain.get("columns")
+    if isinstance(columns, Mapping) and callable(columns.get("reader")):
+        plain["columns"] = {**columns, "reader": given_name("reader", columns["reader"])}
     return plain
 
 
@@ -63,7 +66,8 @@ def own_parts(config: Config) -> list[tuple[str, str]]:
     named = [("backbone", one.name) for one in config.backbones]
     named += [("metric", name) for name in getattr(config, "metrics", ())]
     named += [("explainer", name) for name in getattr(config, "explainers", ())]
-    return [(kind, name) for kind, name in dict.fromkeys(named) if _is_own(kind, name)]
+    own = [(kind, name) for kind, name in dict.fromkeys(named) if _is_own(kind, name)]
+    return [*own, ("reader", str(config.columns.reader))] if config.columns.reader else own
 
 
 def _is_own(kind: str, name: str) -> bool:
@@ -103,7 +107,7 @@ def parts_at_hand(
         return
     for kind, name in own_parts(config):
         bring(kind, name, beside)
-        if getattr(config, "engine", "serial") != "serial" and name.startswith("given:"):
+        if config.engine != "serial" and kind != "reader" and name.startswith("given:"):
             raise RequestError(
                 f"the {kind} {name.partition(':')[2]} is an object of this program, which other "
                 "processes do not have; put it into a module and name it `module:attribute`, or "

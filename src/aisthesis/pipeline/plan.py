@@ -1,36 +1,41 @@
-"""What a study will take, from two small runs of it."""
+"""What a study will take, from small runs of it."""
 
 from __future__ import annotations
 
 import resource
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import nnls
 
-from aisthesis.config import StudyConfig
+from aisthesis.alignment_config import AlignmentConfig
+from aisthesis.config import CommonConfig, StudyConfig
 from aisthesis.engine import Narrator, Silent
+from aisthesis.engine.stage import Shared
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import Ratings, match
+from aisthesis.judgments import match
+from aisthesis.pipeline.align_inputs import judgments_of, write_judgments
 from aisthesis.pipeline.inputs import ratings_of
 from aisthesis.property_config import property_configs
+from aisthesis.studies.base import BaseStudy
 
 __all__ = ["Plan", "plan_study"]
 
-#: Stages whose work is cut into chunks for workers.
-PARALLEL = ("embed", "explain", "compare")
 #: Stages that look at the explained images only.
 _OF_EXPLAINED = ("explain", "compare", "agree", "methods", "localise")
 #: Stages whose cost does not grow with the images beyond those that they sample.
 _SAMPLED = ("faithfulness", "channels")
 #: Stages whose pass through the trunk serves all properties of the images.
 _SHARED = ("check", "embed", "explain")
-_FEWEST = 24
+_FEWEST = 12
+_FEWEST_A_FOLD = 4  # as `fold_numbers` asks
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,9 @@ class Plan:
     Attributes
     ----------
     stages : DataFrame
-        Columns ``stage, fixed_s, per_image_s, images, seconds, parallel``; seconds with the
-        workers that were asked for.
+        Columns ``stage, fixed_s, per_image_s, per_pair_s, images, seconds, parallel``; seconds with
+        the workers that were asked for. A pair is one of images, each with itself and in both
+        orders; in a study of ratings nothing grows with pairs.
     n_images, n_explained, n_workers : int
     memory_bytes : int
         Most that the process held in the larger of the measured runs.
@@ -70,11 +76,15 @@ class Plan:
     def shown(self) -> pd.DataFrame:
         """The stages for people."""
         table = self.stages
+        pairs = {"per 1000 pairs": [f"{1e6 * value:.3g} ms" for value in table["per_pair_s"]]}
+        if not table["per_pair_s"].any():
+            pairs = {}
         return pd.DataFrame(
             {
                 "stage": table["stage"],
                 "fixed": [_time(value) for value in table["fixed_s"]],
                 "per image": [f"{1000 * value:.3g} ms" for value in table["per_image_s"]],
+                **pairs,
                 "images": table["images"],
                 "expected": [_time(value) for value in table["seconds"]],
                 "workers share it": ["yes" if value else "no" for value in table["parallel"]],
@@ -93,62 +103,86 @@ class Plan:
 
 
 def plan_study(
-    config: StudyConfig,
+    config: CommonConfig,
     *,
     n_images: int | None,
     n_workers: int,
     n_measured: int,
     narrator: Narrator,
 ) -> Plan:
-    """Run a study on two small samples of its images and extrapolate every stage linearly.
+    """Run a study on small samples of its images and extrapolate every stage.
+
+    A study of ratings is measured on two samples and grows linearly with its images; one of
+    similarity judgments on three, as it grows with the pairs of images too.
 
     Parameters
     ----------
-    config : StudyConfig
+    config : StudyConfig or AlignmentConfig
     n_images : int, optional
         Size to plan for; by default that of the study.
     n_workers : int
         Of a cluster with workers like this process.
     n_measured : int
-        Images of the larger sample; the smaller one is a third of it.
+        Images of the largest sample; the smallest one is a third of it.
 
     Raises
     ------
     RequestError
         If there are too few images to measure on.
     """
-    properties = property_configs(config)
+    properties = property_configs(config) if isinstance(config, StudyConfig) else {}
     if properties:  # each is measured as the first is; embeddings and maps are made once for all
         first = next(iter(properties.values())).model_copy(update={"split": None})
         one = plan_study(
             first, n_images=n_images, n_workers=n_workers, n_measured=n_measured, narrator=narrator
         )
         return _of_properties(one, len(properties))
-    ratings, names = _rated(config)
-    n_images = len(names) if n_images is None else n_images
-    large = min(n_measured, len(names))
+    sample = _judged(config) if isinstance(config, AlignmentConfig) else _rated(config)
+    n_images = len(sample.names) if n_images is None else n_images
+    large = min(n_measured, len(sample.names))
     if n_workers < 1 or n_images < 1:
         raise RequestError(f"expected at least 1 worker and image, got {n_workers}, {n_images}")
-    if large < _FEWEST:
+    if large < 2 * sample.fewest:
         raise RequestError(
-            f"expected at least {_FEWEST} rated images to measure on, got {large}; "
-            "give a larger --measure, or just run the study"
+            f"expected at least {2 * sample.fewest} {sample.kind} images to measure on, got "
+            f"{large}; give a larger --measure, or just run the study"
         )
-    order = np.random.default_rng(config.seed).permutation(len(names))
-    sizes = (max(_FEWEST // 2, large // 3), large)
+    order = np.random.default_rng(config.seed).permutation(len(sample.names))
+    small = max(sample.fewest, large // 3)
+    sizes = (small, large) if sample.kind == "rated" else (small, (small + large) // 2, large)
     runs: list[_Run] = []
     # What a process does once (code that is compiled, memory that grows) is no cost of an image:
     # the first run warms up and is not counted.
     with narrator.steps("measuring", sizes[0] + sum(sizes)) as advance:
         for size in (sizes[0], *sizes):
-            runs.append(_measured(config, ratings, [names[i] for i in order[:size]]))
+            runs.append(_measured(config, sample, [sample.names[i] for i in order[:size]]))
             advance(size)
-    return _extrapolated(config, runs[1:], n_images, n_workers)
+    return _extrapolated(runs[1:], n_images, n_workers)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Images that a study may be measured on.
+
+    Attributes
+    ----------
+    kind : {"rated", "judged"}
+    names : list of str
+    fewest : int
+        Images that the smallest measured study needs.
+    study : callable
+        Gives the study of some images, in a folder that is empty.
+    """
+
+    kind: Literal["rated", "judged"]
+    names: list[str]
+    fewest: int
+    study: Callable[[list[str], Path], BaseStudy[Any, Any, Any]]
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One small run: its size, seconds by stage, bytes."""
+    """One small run: its size, seconds by stage, bytes, and what workers share among what."""
 
     n: int
     n_explained: int
@@ -157,29 +191,57 @@ class _Run:
     image_bytes: int
     weights_bytes: int
     n_networks: int
+    shared: dict[str, Shared]
 
 
-def _rated(config: StudyConfig) -> tuple[Ratings, list[str]]:
+def _rated(config: Any) -> _Sample:
+    """Rated images, and the study of some of them."""
+    from aisthesis.study import Study
+
     folder = ImageFolder(config.images)
     ratings = ratings_of(config, folder)
     held = set(ratings.mean["image"])
-    matched = match(ratings, folder, unrated="ignore")
-    return ratings, [name for name in matched if name in held]
+    names = [name for name in match(ratings, folder, unrated="ignore") if name in held]
+    source = ratings.mean if ratings.single is None else ratings.single
 
-
-def _measured(config: StudyConfig, ratings: Ratings, names: list[str]) -> _Run:
-    """Run the study on some images, in a folder that is gone afterwards."""
-    from aisthesis.study import Study
-
-    with tempfile.TemporaryDirectory(prefix="aisthesis-plan-") as place:
-        table = Path(place) / "ratings.csv"
-        source = ratings.mean if ratings.single is None else ratings.single
-        source[source["image"].isin(names)].to_csv(table, index=False)
+    def study(some: list[str], place: Path) -> Study:
+        table = place / "ratings.csv"
+        source[source["image"].isin(some)].to_csv(table, index=False)
         changed = {
-            "ratings": table, "out": Path(place) / "study", "unrated": "ignore",
-            "engine": "serial", "columns": type(config.columns)(), "image_list": None,
+            "ratings": table, "out": place / "study", "unrated": "ignore", "engine": "serial",
+            "columns": type(config.columns)(), "image_list": None,
         }  # fmt: skip
-        study = Study(config.model_copy(update=changed), narrator=Silent())
+        return Study(config.model_copy(update=changed), narrator=Silent())
+
+    return _Sample("rated", names, _FEWEST, study)
+
+
+def _judged(config: AlignmentConfig) -> _Sample:
+    """Judged images, and the study of those of some that were judged beside each other."""
+    from aisthesis.alignment import Alignment
+
+    judged = judgments_of(config, ImageFolder(config.images))
+
+    def study(some: list[str], place: Path) -> Alignment:
+        similarities = judged.of(some)
+        beside = np.isfinite(similarities.mean).sum(1) > 1
+        kept = [name for name, is_judged in zip(some, beside, strict=True) if is_judged]
+        write_judgments(place / "judgments.npz", judged.of(kept))
+        changed = {
+            "judgments": (place / "judgments.npz",), "out": place / "study", "engine": "serial",
+            "columns": type(config.columns)(), "image_list": None, "variable": None,
+            "kind": "dissimilarity",
+        }  # fmt: skip
+        return Alignment(config.model_copy(update=changed), narrator=Silent())
+
+    fewest = max(_FEWEST, _FEWEST_A_FOLD * config.folds)
+    return _Sample("judged", list(judged.names), fewest, study)
+
+
+def _measured(config: CommonConfig, sample: _Sample, names: list[str]) -> _Run:
+    """Run the study on some images, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="aisthesis-plan-") as place:
+        study = sample.study(names, Path(place))
         study.run()
         record = study.folder.provenance()
         files = [path for path in study.folder.root.rglob("*") if path.is_file()]
@@ -189,34 +251,37 @@ def _measured(config: StudyConfig, ratings: Ratings, names: list[str]) -> _Run:
         folder = ImageFolder(config.images)
         return _Run(
             len(names),
-            int(record["explained"]["n"]),
+            int(record.get("explained", {}).get("n", len(names))),
             seconds,
             sum(path.stat().st_size for path in files),
             sum(folder.path(name).stat().st_size for name in names),
             4 * sum(int(one["parameters"]) for one in record["backbones"].values()),
             len(record["backbones"]),
+            study.shared,
         )
 
 
-def _extrapolated(config: StudyConfig, runs: list[_Run], n_images: int, n_workers: int) -> Plan:
-    small, large = runs
-    share = large.n_explained / large.n if config.explain == "test" else 1.0
+def _extrapolated(runs: list[_Run], n_images: int, n_workers: int) -> Plan:
+    large = runs[-1]
+    share = large.n_explained / large.n
     n_explained = round(n_images * share)
     rows: list[dict[str, Any]] = []
     for stage in large.seconds:
         explained = stage in _OF_EXPLAINED
         at = [(run.n_explained if explained else run.n) for run in runs]
-        fixed, slope = _line(at, [run.seconds.get(stage, 0.0) for run in runs])
+        cost = _cost(at, [run.seconds.get(stage, 0.0) for run in runs])
         if stage in _SAMPLED:
-            fixed, slope = large.seconds[stage], 0.0
+            cost = (large.seconds[stage], 0.0, 0.0)
         n = n_explained if explained else n_images
-        parallel = stage in PARALLEL
-        seconds = fixed + slope * n / (n_workers if parallel else 1)
+        among = large.shared.get(stage)
+        ways = {"images": n_workers, "backbones": min(n_workers, large.n_networks), None: 1}[among]
+        fixed, per_image, per_pair = cost
         rows.append(
-            {"stage": stage, "fixed_s": fixed, "per_image_s": slope, "images": n,
-             "seconds": seconds, "parallel": parallel}
+            {"stage": stage, "fixed_s": fixed, "per_image_s": per_image, "per_pair_s": per_pair,
+             "images": n, "seconds": fixed + (per_image * n + per_pair * n**2) / ways,
+             "parallel": among is not None}
         )  # fmt: skip
-    disk = _line([small.n, large.n], [small.disk_bytes, large.disk_bytes])
+    disk = _cost([run.n for run in runs], [float(run.disk_bytes) for run in runs])
     passes = 1 + large.n_networks * (1 + share)
     return Plan(
         pd.DataFrame(rows),
@@ -224,7 +289,7 @@ def _extrapolated(config: StudyConfig, runs: list[_Run], n_images: int, n_worker
         n_explained,
         n_workers,
         _peak_bytes(),
-        disk[0] + disk[1] * n_images,
+        disk[0] + disk[1] * n_images + disk[2] * n_images**2,
         large.image_bytes / large.n * n_images * passes,
         float(large.weights_bytes * n_workers),
     )
@@ -237,6 +302,18 @@ def _of_properties(plan: Plan, n: int) -> Plan:
     for column in ("fixed_s", "per_image_s", "seconds"):
         stages[column] *= times
     return replace(plan, stages=stages, disk_bytes=plan.disk_bytes * n)
+
+
+def _cost(at: list[int], values: list[float]) -> tuple[float, float, float]:
+    """A cost's fixed part, and parts an image and a pair of images, none below zero.
+
+    Through two measurements there is a line, and nothing a pair.
+    """
+    if len(at) == 2:
+        return (*_line(at, values), 0.0)
+    n = np.asarray(at, dtype=np.float64)
+    fixed, per_image, per_pair = nnls(np.stack([n**0, n, n**2], 1), np.asarray(values))[0]
+    return float(fixed), float(per_image), float(per_pair)
 
 
 def _line(at: list[int], values: list[float]) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.files import read_json, refuse_overwriting, write_json
 from aisthesis.engine.ledger import file_digest
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.heads import MLPHead, embed_images, load_head
+from aisthesis.heads import RatingHead, embed_images, load_head
 from aisthesis.images import CheckedImages, ImageFolder, check_images
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.ensemble import ENSEMBLES
@@ -199,7 +199,7 @@ def _written(folder: StudyFolder) -> list[str]:
 
 def _predictor(
     folder: StudyFolder, label: str, seed: int, backbone: Backbone, retained: bool
-) -> tuple[Backbone, MLPHead]:
+) -> tuple[Backbone, RatingHead]:
     file = folder.head_file(label, seed)
     if not retained or backbone.layer is None:
         return backbone, load_head(file)[0]

@@ -24,6 +24,7 @@ from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.progress import Prefixed
+from aisthesis.engine.stage import Stage, table_stage
 from aisthesis.engine.tables import read_csv
 from aisthesis.explainer_names import BASE
 from aisthesis.parts import part_keys
@@ -31,7 +32,6 @@ from aisthesis.pipeline.agree import Predicted, mapped_labels
 from aisthesis.pipeline.inference import infer
 from aisthesis.pipeline.methods import maps_parts, open_methods
 from aisthesis.pipeline.property_tables import AGREEMENT, correlations, differences
-from aisthesis.pipeline.stages import TableStage
 from aisthesis.pipeline.stored import StoredMaps
 from aisthesis.stats import corrected
 
@@ -64,14 +64,17 @@ def by_property(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def properties_stage(
     folder: StudyFolder, config: StudyConfig, compared: Sequence[OneProperty], narrator: Narrator
-) -> TableStage:
+) -> Stage:
     """Give the stage that compares the properties of a study."""
-    return TableStage(
+    return table_stage(
         "properties",
-        _parts(config, compared),
-        folder.of_properties,
-        lambda: _compare(folder, config, compared, narrator),
+        folder,
+        narrator,
+        parts=lambda: _parts(config, compared),
+        files=folder.of_properties,
+        work=lambda executor: _compare(folder, config, compared, narrator),
         after=("fit", "explain", "agree"),
+        of="all properties",
     )
 
 

@@ -19,7 +19,7 @@ from aisthesis.engine import Narrator, StudyFolder, digest_of, plain_errors, wri
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.kept_tables import KeptTables
 from aisthesis.errors import RequestError
-from aisthesis.heads import FitOptions, MLPHead, evaluate, fit_mlp, load_head
+from aisthesis.heads import FitOptions, RatingHead, evaluate, fit_mlp, load_head
 from aisthesis.importance.rating_retention import correlations
 from aisthesis.importance.similarity import fold_numbers, paired_test
 from aisthesis.judgments import split
@@ -45,7 +45,7 @@ _TABLES = ("folds", "curve", "channels")
 class _Head:
     """One head: what it was fitted and its channels chosen on, and what judges both."""
 
-    head: MLPHead
+    head: RatingHead
     training: NDArray[np.intp]
     held_out: NDArray[np.intp]
     repeat: int = -1  # -1: a head of the study itself

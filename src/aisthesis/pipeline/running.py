@@ -9,8 +9,8 @@ import zarr
 from aisthesis.config import StudyConfig, slug
 from aisthesis.engine import StudyFolder
 from aisthesis.engine.chunk_store import chunks_of
+from aisthesis.engine.stage import Row
 from aisthesis.pipeline.columns import TABLES
-from aisthesis.pipeline.status import Row
 
 __all__ = ["running_rows"]
 

@@ -1,17 +1,16 @@
-"""The stages of a study after the fit, each done once for what it depends on."""
+"""The stages of a study of ratings, in their order."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 
-from aisthesis.config import StudyConfig
-from aisthesis.engine import Narrator, StudyFolder, digest_of
-from aisthesis.engine.jobs import Executor, Serial
-from aisthesis.engine.ledger import Parts
-from aisthesis.memory import plain_memory_errors
+from aisthesis.engine import Narrator, StudyFolder
+from aisthesis.engine.jobs import Executor
+from aisthesis.engine.stage import Stage, Standing, chunks_standing, table_stage
+from aisthesis.engine.store_index import index_state, index_store
 from aisthesis.pipeline.agree import agree_backbones, agree_parts
 from aisthesis.pipeline.columns import TABLES
 from aisthesis.pipeline.ensemble_maps import (
@@ -19,12 +18,18 @@ from aisthesis.pipeline.ensemble_maps import (
     ensemble_maps_parts,
     explains_ensembles,
 )
+from aisthesis.pipeline.explain import Studied, images_of, maps_store
+from aisthesis.pipeline.explain_stage import explain_backbones
+from aisthesis.pipeline.explainers import asked_explainers, explain_by_others, explainer_store
 from aisthesis.pipeline.faithfulness import faithfulness_parts, measure_faithfulness
-from aisthesis.pipeline.human_maps import compare_with_people, human_maps_parts
-from aisthesis.pipeline.inputs import Inputs
+from aisthesis.pipeline.fit import Fit
+from aisthesis.pipeline.human_maps import (
+    check_human_maps,
+    compare_with_people,
+    human_maps_parts,
+)
 from aisthesis.pipeline.localise import localise_backbones, localise_parts
 from aisthesis.pipeline.methods import compare_methods, methods_parts
-from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.retain import (
     RETAIN_FOLDS,
     RETAIN_REPEATS,
@@ -32,145 +37,167 @@ from aisthesis.pipeline.retain import (
     retain_files,
     retain_parts,
 )
+from aisthesis.pipeline.together import share_embeddings
 from aisthesis.pipeline.top_channels import show_channels, top_channel_parts
 
-__all__ = ["TableStage", "do_stage", "held_stages", "retain_stage", "table_stages"]
+__all__ = ["rating_stages", "retain_stage", "retained_before"]
 
 
-@dataclass(frozen=True)
-class TableStage:
-    """A stage that makes tables out of stored maps.
+def rating_stages(studies: Sequence[Studied], narrator: Narrator) -> Iterator[Stage]:
+    """Give the stages that a study asks for; each is to be done before the next is asked for.
 
-    Attributes
+    Parameters
     ----------
-    name : str
-        Its piece in the ledger.
-    parts : mapping
-        What its tables depend on.
-    files : tuple of Path
-        What it writes, folders with all that is in them.
-    work : callable
-        Does it.
-    after : tuple of str
-        Stages that must be done before.
+    studies : sequence of Studied
+        One for each property of the images; their maps come out of one pass of each trunk.
+    narrator : Narrator
+        Who tells of what is done for all of them.
     """
+    for one in studies:
+        yield _fit_stage(one, [each.folder for each in studies])
+    yield _explain_stage(studies, narrator)
+    for one in studies:
+        yield from _table_stages(one)
 
-    name: str
-    parts: Parts
-    files: tuple[Path, ...]
-    work: Callable[[], None]
-    after: tuple[str, ...] = ("fit", "explain")
+
+def _fit_stage(one: Studied, sharing: Sequence[StudyFolder]) -> Stage:
+    fit = Fit(one.folder, one.config, one.inputs, dict(one.specs), one.narrator)
+
+    def work(executor: Executor) -> None:
+        check_human_maps(one.config, one.inputs)
+        share_embeddings(sharing)
+        fit.run(executor)
+
+    return replace(fit.stage, work=work)
 
 
-def table_stages(
-    folder: StudyFolder,
-    config: StudyConfig,
-    inputs: Inputs,
-    executor: Executor,
-    narrator: Narrator,
-) -> Iterator[TableStage]:
-    """Give the stages that a study asks for, in their order."""
-    yield TableStage(
+def _explain_stage(studies: Sequence[Studied], narrator: Narrator) -> Stage:
+    def work(executor: Executor) -> None:
+        started = time.perf_counter()
+        new = explain_backbones(studies, executor, narrator)
+        for one, made in zip(studies, new, strict=True):
+            _explain_by_others(one, executor, started, made=made)
+
+    def standing() -> Iterator[Standing]:
+        return chain.from_iterable(_explained(one) for one in studies)
+
+    return Stage("explain", "explain", standing, work, shared={"explain": "images"})
+
+
+def _explained(one: Studied) -> Iterator[Standing]:
+    """How the maps of each network stand, and their index."""
+    n, mapped = len(images_of(one)), False
+    for label, spec in one.specs.items():
+        if one.folder.backbone_record(label).get("predicts_only") or spec.asked.layer == "none":
+            continue
+        mapped = True
+        yield chunks_standing(label, maps_store(one.config, one.inputs, spec), n)
+        for explainer in asked_explainers(one.config):
+            store = explainer_store(one.config, one.inputs, spec, explainer)
+            yield chunks_standing(f"{label} by {explainer.name}", store, n)
+    if mapped:
+        yield Standing.whole("index", index_state(one.folder.root, one.folder.maps.name))
+
+
+def _explain_by_others(one: Studied, executor: Executor, started: float, *, made: bool) -> None:
+    """Make the maps by other explainers and write down that maps are there."""
+    folder = one.folder
+    made |= explain_by_others(one.config, one.inputs, one.specs, executor, one.narrator)
+    index_store(folder.root, folder.maps.name)
+    folder.record(explained={"which": one.config.explain, "n": len(images_of(one))})
+    if made or "explain" not in (folder.provenance().get("stages") or {}):
+        folder.record_stage("explain", "", started)
+
+
+def _table_stages(one: Studied) -> Iterator[Stage]:
+    folder, config, inputs, narrator = one.folder, one.config, one.inputs, one.narrator
+    yield table_stage(
         "agree",
-        agree_parts(folder, config),
-        tuple(getattr(folder, name) for name in TABLES),
-        lambda: agree_backbones(folder, config, executor, narrator),
+        folder,
+        narrator,
+        parts=lambda: agree_parts(folder, config),
+        files=[getattr(folder, name) for name in TABLES],
+        work=lambda executor: agree_backbones(folder, config, executor, narrator),
+        shared={"compare": "images"},
     )
-    yield TableStage(
+    yield table_stage(
         "methods",
-        methods_parts(folder, config),
-        (folder.methods,),
-        lambda: compare_methods(folder, config, narrator),
+        folder,
+        narrator,
+        parts=lambda: methods_parts(folder, config),
+        files=[folder.methods],
+        work=lambda executor: compare_methods(folder, config, narrator),
     )
-    yield TableStage(
+    yield table_stage(
         "channels",
-        top_channel_parts(folder, config),
-        (folder.top_channels,),
-        lambda: show_channels(folder, config, inputs, narrator),
+        folder,
+        narrator,
+        parts=lambda: top_channel_parts(folder, config),
+        files=[folder.top_channels],
+        work=lambda executor: show_channels(folder, config, inputs, narrator),
     )
     if explains_ensembles(folder, config):
-        yield TableStage(
+        yield table_stage(
             "ensemble maps",
-            ensemble_maps_parts(folder, config),
-            (folder.ensemble_maps, folder.ensemble),
-            lambda: ensemble_maps(folder, config, inputs, narrator),
+            folder,
+            narrator,
+            parts=lambda: ensemble_maps_parts(folder, config),
+            files=[folder.ensemble_maps, folder.ensemble],
+            work=lambda executor: ensemble_maps(folder, config, inputs, narrator),
         )
     if config.masks is not None:
-        yield TableStage(
+        yield table_stage(
             "localise",
-            localise_parts(folder, config) | {"ratings": inputs.parts["ratings"]},
-            (folder.localisation,),
-            lambda: localise_backbones(folder, config, inputs, narrator),
+            folder,
+            narrator,
+            parts=lambda: {**localise_parts(folder, config), "ratings": inputs.parts["ratings"]},
+            files=[folder.localisation],
+            work=lambda executor: localise_backbones(folder, config, inputs, narrator),
         )
     if config.human_maps is not None:
-        yield TableStage(
+        yield table_stage(
             "human maps",
-            human_maps_parts(folder, config) | {"ratings": inputs.parts["ratings"]},
-            (folder.human_maps,),
-            lambda: compare_with_people(folder, config, inputs, narrator),
+            folder,
+            narrator,
+            parts=lambda: {**human_maps_parts(folder, config), "ratings": inputs.parts["ratings"]},
+            files=[folder.human_maps],
+            work=lambda executor: compare_with_people(folder, config, inputs, narrator),
         )
     tested = faithfulness_parts(folder, config)
     if tested is not None:
-        yield TableStage(
+        yield table_stage(
             "faithfulness",
-            tested,
-            (folder.faithfulness, folder.cascade),
-            lambda: measure_faithfulness(folder, config, inputs, narrator),
+            folder,
+            narrator,
+            parts=lambda: tested,
+            files=[folder.faithfulness, folder.cascade],
+            work=lambda executor: measure_faithfulness(folder, config, inputs, narrator),
         )
 
 
-def retain_stage(
-    folder: StudyFolder,
-    config: StudyConfig,
-    inputs: Inputs,
-    specs: Mapping[str, NetworkSpec],
-    validation: tuple[int, int],
-    narrator: Narrator,
-) -> TableStage:
+def retain_stage(one: Studied, validation: tuple[int, int]) -> Stage:
     """Give the stage that keeps the best channels, with folds and repeats of its validation."""
     folds, repeats = validation
-    return TableStage(
+    return table_stage(
         "retain",
-        retain_parts(config, inputs, specs, folds, repeats),
-        tuple(retain_files(folder).values()),
-        lambda: retain_backbones(
-            folder, config, inputs, folds=folds, repeats=repeats, narrator=narrator
+        one.folder,
+        one.narrator,
+        parts=lambda: retain_parts(one.config, one.inputs, one.specs, folds, repeats),
+        files=list(retain_files(one.folder).values()),
+        work=lambda executor: retain_backbones(
+            one.folder, one.config, one.inputs, folds=folds, repeats=repeats, narrator=one.narrator
         ),
+        command="retain",
         after=("fit",),
     )
 
 
-def held_stages(
-    folder: StudyFolder,
-    config: StudyConfig,
-    inputs: Inputs,
-    specs: Mapping[str, NetworkSpec],
-    narrator: Narrator,
-) -> Iterator[TableStage]:
-    """Give the stages that a study asks for, and `retain` where it was asked for by command."""
-    yield from table_stages(folder, config, inputs, Serial(), narrator)
+def retained_before(folder: StudyFolder) -> tuple[int, int] | None:
+    """Folds and repeats that `retain` was asked for; None where it was not."""
     held = folder.ledger.parts("retain")
-    if held:
-        try:
-            validation = int(held["folds"]), int(held["repeats"])
-        except (KeyError, ValueError):  # not as we write it
-            validation = RETAIN_FOLDS, RETAIN_REPEATS
-        yield retain_stage(folder, config, inputs, specs, validation, narrator)
-
-
-def do_stage(folder: StudyFolder, stage: TableStage, narrator: Narrator) -> None:
-    """Do a stage unless it is done for what it depends on and its tables are intact."""
-    if folder.ledger.state(stage.name, stage.parts).done:
-        narrator.say(f"{stage.name}: already done")
-        return
-    started = time.perf_counter()
-    with plain_memory_errors(stage.name):
-        stage.work()
-    folder.ledger.enter(stage.name, stage.parts, _files(stage.files))
-    folder.record_stage(stage.name, digest_of(dict(stage.parts)), started)
-
-
-def _files(paths: tuple[Path, ...]) -> list[Path]:
-    """The files that are there, those in folders too."""
-    found = [[path] if path.is_file() else sorted(path.rglob("*")) for path in paths]
-    return [path for each in found for path in each if path.is_file()]
+    if not held:
+        return None
+    try:
+        return int(held["folds"]), int(held["repeats"])
+    except (KeyError, ValueError):  # not as we write it
+        return RETAIN_FOLDS, RETAIN_REPEATS

@@ -19,7 +19,14 @@ from aisthesis.report.asked import Asked
 from aisthesis.report.metricnames import learn
 from aisthesis.report.stored_maps import KINDS, BackboneMaps, read_backbone_maps
 
-__all__ = ["StudyRecord", "read_study_record", "told_as_damage"]
+__all__ = [
+    "FolderRecord",
+    "StudyRecord",
+    "read_settings",
+    "read_study_record",
+    "read_table",
+    "told_as_damage",
+]
 
 REQUIRED = ("study.toml", "predictions.csv", "scores.csv", "provenance.json")
 _NUMBERS = frozenset(
@@ -52,8 +59,8 @@ _OF_PREDICTIONS = ("score", "compared", "backbone_a", "backbone_b", "p_corrected
 
 
 @dataclass(frozen=True)
-class StudyRecord:
-    """One finished study, as its folder tells it.
+class FolderRecord:
+    """What the folder of a study of either kind says of it.
 
     Attributes
     ----------
@@ -63,6 +70,41 @@ class StudyRecord:
         `study.toml`, with every default filled in.
     provenance : dict
         `provenance.json`.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The study's title, or else its folder's name."""
+        return self.config.get("title") or self.path.resolve().name
+
+    @property
+    def images_dir(self) -> Path | None:
+        """Folder of the photographs, or None where it is not known or not there any more."""
+        # Where the study file says, which moves with its project; else where they were last.
+        named = [self.config.get("images"), (self.provenance.get("images") or {}).get("folder")]
+        folders = [self.path / Path(one) for one in named if one]
+        return next((folder for folder in folders if folder.is_dir()), None)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each stage took, the report left out."""
+        return {
+            name: float(facts["seconds"])
+            for name, facts in (self.provenance.get("stages") or {}).items()
+            if name != "report" and isinstance(facts, dict) and facts.get("seconds") is not None
+        }
+
+
+@dataclass(frozen=True)
+class StudyRecord(FolderRecord):
+    """One finished study of ratings, as its folder tells it.
+
+    Attributes
+    ----------
     predictions, scores : pandas.DataFrame
         The tables of the same names; `seed` is text (`"0"`, `"mean"`).
     agreement, agreement_images, localisation, human_maps : pandas.DataFrame
@@ -82,9 +124,6 @@ class StudyRecord:
         Maps per backbone label, in the order of `backbones`.
     """
 
-    path: Path
-    config: dict[str, Any]
-    provenance: dict[str, Any]
     predictions: pd.DataFrame
     scores: pd.DataFrame
     agreement: pd.DataFrame
@@ -120,14 +159,6 @@ class StudyRecord:
         return [one for one in self.backbones if one in known or one not in ENSEMBLE_LABELS]
 
     @property
-    def images_dir(self) -> Path | None:
-        """Folder of the photographs, or None where it is not known or not there any more."""
-        # Where the study file says, which moves with its project; else where they were last.
-        named = [self.config.get("images"), self.provenance.get("images", {}).get("folder")]
-        folders = [self.path / Path(one) for one in named if one]
-        return next((folder for folder in folders if folder.is_dir()), None)
-
-    @property
     def n_explained(self) -> int:
         """Number of images that have a map, whether or not the page shows them."""
         return max(int(self.provenance.get("explained", {}).get("n") or 0), len(self.explained))
@@ -159,6 +190,19 @@ def _parsed(path: Path, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any
     return found
 
 
+def read_settings(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a folder's `study.toml`, its paths where they are now, and its `provenance.json`.
+
+    Raises
+    ------
+    RequestError
+        If one is missing or damaged.
+    """
+    provenance = _parsed(path / "provenance.json", json.loads)
+    held = _parsed(path / "study.toml", tomllib.loads)
+    return settled(held, path, provenance.get("places")), provenance
+
+
 @contextmanager
 def told_as_damage(path: Path) -> Iterator[None]:
     """Say of a study folder that holds what no study writes that it is damaged.
@@ -180,14 +224,16 @@ def told_as_damage(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> pd.DataFrame:
+def read_table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> pd.DataFrame:
     """Read a CSV whose names are text and never taken for numbers or for missing values."""
     if optional and not path.exists():
         return pd.DataFrame(columns=list(columns))
     try:
         table = read_csv(path)
     except (OSError, ValueError) as error:
-        raise RequestError(f"{path} cannot be read as a table: {error}") from error
+        raise RequestError(
+            f"{path} cannot be read as a table: {error}; run the study again"
+        ) from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise RequestError(
@@ -208,7 +254,7 @@ def _table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> p
 
 def _inference_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Read a table of inference; one that lacks what the page needs is of another make: empty."""
-    table = _table(path, (), optional=True)
+    table = read_table(path, (), optional=True)
     usable = all(name in table.columns for name in columns)
     return _base_kinds(table) if usable else pd.DataFrame(columns=list(columns))
 
@@ -258,38 +304,36 @@ def read_study_record(path: Path) -> StudyRecord:
             "run the study again, it resumes where it stopped"
         )
     keys = ("map", "metric", "backbone_a", "backbone_b")
-    provenance = _parsed(path / "provenance.json", json.loads)
+    config, provenance = read_settings(path)
     learn((provenance.get("parts") or {}).get("metrics"))
-    held = _parsed(path / "study.toml", tomllib.loads)
-    config = settled(held, path, provenance.get("places"))
     asked = Asked.by(config)
-    between = asked.rows(_table(path / "agreement.csv", (*keys, "mean", "n"), optional=True))
+    between = asked.rows(read_table(path / "agreement.csv", (*keys, "mean", "n"), optional=True))
     per_image = asked.rows(
-        _table(path / "agreement_images.csv", ("image", *keys, "value"), optional=True)
+        read_table(path / "agreement_images.csv", ("image", *keys, "value"), optional=True)
     )
     # Read in any case, so that a damaged one is told.
     tested = [
-        _table(path / f"{name}.csv", (), optional=True) for name in ("faithfulness", "cascade")
+        read_table(path / f"{name}.csv", (), optional=True) for name in ("faithfulness", "cascade")
     ]
-    localised = _table(path / "localisation.csv", (), optional=True)
-    looked = _table(path / "human_maps.csv", (), optional=True)
+    localised = read_table(path / "localisation.csv", (), optional=True)
+    looked = read_table(path / "human_maps.csv", (), optional=True)
     if not asked.faithfulness:
         tested = [table.iloc[:0] for table in tested]
     return StudyRecord(
         path=path,
         config=config,
         provenance=provenance,
-        predictions=_table(
+        predictions=read_table(
             path / "predictions.csv",
             ("image", "backbone", "seed", "split", "rating", "prediction"),
         ),
-        scores=_table(path / "scores.csv", ("backbone", "head", "seed", "split", "n")),
+        scores=read_table(path / "scores.csv", ("backbone", "head", "seed", "split", "n")),
         agreement=_base_kinds(between),
         agreement_images=_base_kinds(per_image),
         between=between,
         between_images=per_image,
-        channels=asked.rows(_table(path / "top_channels.csv", _OF_CHANNELS, optional=True)),
-        methods=asked.rows(_table(path / "methods.csv", (), optional=True)),
+        channels=asked.rows(read_table(path / "top_channels.csv", _OF_CHANNELS, optional=True)),
+        methods=asked.rows(read_table(path / "methods.csv", (), optional=True)),
         faithfulness=asked.rows(tested[0], controls=True),
         cascade=asked.rows(tested[1], controls=True),
         localisation=asked.rows(localised if asked.masks else localised.iloc[:0], controls=True),
@@ -299,7 +343,7 @@ def read_study_record(path: Path) -> StudyRecord:
             for name, columns in INFERENCE.items()
         },
         differences=_inference_table(path / "agreement_differences.csv", _DIFFERENCES),
-        prediction_differences=_table(
+        prediction_differences=read_table(
             path / "prediction_differences.csv", _OF_PREDICTIONS, optional=True
         ),
         maps=_asked_maps(path / "maps.zarr", list(provenance.get("backbones", {})), asked),

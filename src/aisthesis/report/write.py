@@ -230,7 +230,7 @@ def _overview(
         ceiling = None
     kind = leading_kind(record.agreement["map"]) or "ais"
     return {
-        "study_name": record.config.get("title") or record.path.resolve().name,
+        "study_name": record.name,
         "provenance": provenance,
         "created": str(provenance.get("created") or provenance.get("updated") or "")[:10],
         "labels": labels,
@@ -264,11 +264,7 @@ def _overview(
         "methods": methods_text(record),
         "references": references(record),
         "versions": versions_line(provenance),
-        "stages": {
-            name: float(facts["seconds"])
-            for name, facts in (provenance.get("stages") or {}).items()
-            if name != "report" and isinstance(facts, dict) and facts.get("seconds") is not None
-        },
+        "stages": record.seconds,
     }  # fmt: skip
 
 

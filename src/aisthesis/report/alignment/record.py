@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from aisthesis.config import slug
-from aisthesis.engine.files import read_json
 from aisthesis.engine.maps_store import group_key, open_maps
-from aisthesis.engine.project import settled
-from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
+from aisthesis.report.record import FolderRecord, read_settings, read_table
 from aisthesis.report.stored_maps import BackboneMaps, CropBox, crop_boxes, read_backbone_maps
 
 __all__ = ["AlignmentRecord", "read_alignment_record"]
@@ -27,13 +23,11 @@ _TABLES = ("alignment", "channels", "images", "validation", "retention_curve")
 
 
 @dataclass(frozen=True)
-class AlignmentRecord:
-    """One finished study.
+class AlignmentRecord(FolderRecord):
+    """One finished study of similarity judgments, as its folder tells it.
 
     Attributes
     ----------
-    path : Path
-    config, provenance : dict
     tables : dict of str to DataFrame
         `alignment`, `channels`, `images`, `validation`, `retention_curve`.
     images : tuple of N str
@@ -44,9 +38,6 @@ class AlignmentRecord:
     maps : dict of str to BackboneMaps
     """
 
-    path: Path
-    config: dict[str, Any]
-    provenance: dict[str, Any]
     tables: dict[str, pd.DataFrame]
     images: tuple[str, ...]
     human: NDArray[np.float64]
@@ -58,14 +49,6 @@ class AlignmentRecord:
     def labels(self) -> list[str]:
         """Backbones, in the order of the study."""
         return self.tables["alignment"]["backbone"].tolist()
-
-    @property
-    def images_dir(self) -> Path | None:
-        """Folder of the photographs, or None where it is not there any more."""
-        held = self.provenance.get("images")
-        last = held.get("folder") if isinstance(held, dict) else None
-        folders = [self.path / Path(one) for one in (self.config["images"], last) if one]
-        return next((folder for folder in folders if folder.is_dir()), None)
 
     def of(self, table: str, label: str) -> pd.DataFrame:
         """Rows of a table that belong to a backbone."""
@@ -110,9 +93,8 @@ def read_alignment_record(path: Path) -> AlignmentRecord:
     RequestError
         If a file is missing or cannot be read.
     """
-    tables = {name: _table(path / f"{name}.csv") for name in _TABLES}
+    tables = {name: read_table(path / f"{name}.csv", ()) for name in _TABLES}
     try:
-        held = tomllib.loads((path / "study.toml").read_text(encoding="utf-8"))
         with np.load(path / "dissimilarities.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -121,11 +103,10 @@ def read_alignment_record(path: Path) -> AlignmentRecord:
             "`aisthesis align` again"
         ) from None
     labels = tables["alignment"]["backbone"].tolist()
-    provenance = read_json(path / "provenance.json")
-    places = provenance.get("places") if isinstance(provenance, dict) else None
+    config, provenance = read_settings(path)
     return AlignmentRecord(
         path=path,
-        config=settled(held, path, places),
+        config=config,
         provenance=provenance,
         tables=tables,
         images=tuple(str(name) for name in arrays["images"]),
@@ -134,12 +115,3 @@ def read_alignment_record(path: Path) -> AlignmentRecord:
         retained={label: arrays[f"{slug(label)}.retained"] for label in labels},
         maps=read_backbone_maps(path / "maps.zarr", labels, ("alignment", "alignment_place")),
     )
-
-
-def _table(path: Path) -> pd.DataFrame:
-    try:
-        return read_csv(path)
-    except (OSError, ValueError) as error:
-        raise RequestError(
-            f"{path} cannot be read as a table ({error}); run `aisthesis align` again"
-        ) from None

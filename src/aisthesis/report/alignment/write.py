@@ -104,7 +104,7 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
     if missing:
         narrator.warn(missing)
     content = {
-        "study_name": record.config.get("title") or record.path.resolve().name,
+        "study_name": record.name,
         "provenance": record.provenance,
         "created": str(record.provenance.get("updated") or "")[:10],
         "n_images": len(record.images),
@@ -127,11 +127,7 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
         "pair_sentence": pair_by_people(record.images, record.human),
         "pair_meaning": meaning("pair_place"),
         "pair_unit": unit_of("pair_place"),
-        "stages": {
-            name: float(facts["seconds"])
-            for name, facts in (record.provenance.get("stages") or {}).items()
-            if name != "report"
-        },
+        "stages": record.seconds,
     }
     page = record.path / "report.html"
     write_text(page, render_page(content, "alignment/report.html.j2", PLAIN_STYLES, _SCRIPTS))
