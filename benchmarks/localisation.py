@@ -28,7 +28,8 @@ from aisthesis.heads import RatingEnsemble, load_head
 from aisthesis.images import batches
 from aisthesis.maps import upsample
 from aisthesis.miniature import MINIATURE_PREFIX, miniature_backbone, render_study
-from aisthesis.pipeline.explain import explain_batch, plan_for
+from aisthesis.pipeline.explain import explain_batch
+from aisthesis.pipeline.plans import plan_for
 from aisthesis.study import Study
 
 #: BatchNorm that reads the target layer, and which of its entries are the layer's.

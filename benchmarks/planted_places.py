@@ -28,9 +28,10 @@ from aisthesis.images import batches
 from aisthesis.maps import upsample
 from aisthesis.maps.explainers import explainers_named
 from aisthesis.miniature import MINIATURE_PREFIX, render_study
-from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
+from aisthesis.pipeline.explain import explain_batch, explain_places
 from aisthesis.pipeline.explainers import subject_of
 from aisthesis.pipeline.network import fitted_backbone, fitted_heads
+from aisthesis.pipeline.plans import place_plan_for, plan_for
 from aisthesis.study import Study
 
 WINDOWS = (1, 3, 5)

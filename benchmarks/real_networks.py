@@ -32,9 +32,10 @@ from aisthesis.faithfulness.perturbation import curve_measures, perturbation_cur
 from aisthesis.heads import MeanRating, RatingEnsemble
 from aisthesis.images import batches
 from aisthesis.maps.explainers import explainers_named
-from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
+from aisthesis.pipeline.explain import explain_batch, explain_places
 from aisthesis.pipeline.explainers import image_seeds, subject_of
 from aisthesis.pipeline.network import fitted_backbone, fitted_heads
+from aisthesis.pipeline.plans import place_plan_for, plan_for
 from aisthesis.study import Study
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

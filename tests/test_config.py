@@ -4,14 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from aisthesis.config import (
-    AIS_BACKBONES,
-    StudyConfig,
-    read_study_file,
-    slug,
-    study_config,
-)
+from aisthesis.config import AIS_BACKBONES, StudyConfig, read_study_file, study_config
 from aisthesis.errors import RequestError
+from aisthesis.labels import slug
 
 MINIMAL = {"images": "photos", "ratings": "r.csv", "out": "study"}
 

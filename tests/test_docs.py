@@ -27,8 +27,7 @@ import aisthesis as ais
 import aisthesis.report.write
 import aisthesis.study
 from aisthesis import cli
-from aisthesis.alignment_config import alignment_config
-from aisthesis.config import study_config
+from aisthesis.config import alignment_config, study_config
 from aisthesis.miniature import render_study
 
 ROOT = Path(__file__).parent.parent

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aisthesis.alignment_config import alignment_config
-from aisthesis.config import study_config
+from aisthesis.config import alignment_config, study_config
 from aisthesis.errors import RequestError
 from aisthesis.labels import slug
 

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from aisthesis.alignment_config import AlignmentConfig
+from aisthesis.config import AlignmentConfig
+from aisthesis.engine import Silent
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.maps_store import open_maps
 from aisthesis.engine.stage import Stage
@@ -21,10 +22,12 @@ from aisthesis.judgments.rsa import is_rdms
 from aisthesis.pipeline.align import require_layers
 from aisthesis.pipeline.align_inputs import (
     AlignmentInputs,
+    judged_sample,
     read_alignment_inputs,
     write_judgments,
 )
 from aisthesis.pipeline.align_stages import similarity_stages
+from aisthesis.pipeline.plan import Sample
 from aisthesis.studies.base import BaseStudy
 
 __all__ = ["Alignment"]
@@ -89,6 +92,9 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
 
     def _stages(self) -> Iterator[Stage]:
         return similarity_stages(self.folder, self.config, self.inputs, self._specs, self._narrator)
+
+    def _sample(self) -> Sample:
+        return judged_sample(self.config, lambda config: Alignment(config, narrator=Silent()))
 
     def report(self) -> Path:
         """Write the report from what the folder holds and give its path."""

@@ -112,8 +112,8 @@ def _refuse_options(options: argparse.Namespace) -> None:
 
 def _asked(options: argparse.Namespace) -> Any:
     """Merge the study file, if any, with the options given beside it."""
-    from aisthesis.alignment_config import alignment_config
     from aisthesis.cli import keys_given
+    from aisthesis.config import alignment_config
 
     values, base = keys_given(
         options,

@@ -23,8 +23,9 @@ from aisthesis.maps.explainers import Explainer, explainers_named
 from aisthesis.parts import given_name
 from aisthesis.pipeline.boxes import crop_boxes
 from aisthesis.pipeline.catalogue import build
-from aisthesis.pipeline.explain import explain_batch, explain_places, place_plan_for, plan_for
+from aisthesis.pipeline.explain import explain_batch, explain_places
 from aisthesis.pipeline.explainers import image_seeds, maps_by, subject_of
+from aisthesis.pipeline.plans import place_plan_for, plan_for
 
 __all__ = ["backbone", "explain", "fit", "rating_of"]
 

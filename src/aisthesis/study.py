@@ -13,8 +13,8 @@ from typing import Literal
 import pandas as pd
 
 from aisthesis.agreement.metrics import metrics_named
-from aisthesis.config import StudyConfig
-from aisthesis.engine import StudyFolder
+from aisthesis.config import SPLIT_FILE, StudyConfig, property_configs
+from aisthesis.engine import Silent, StudyFolder
 from aisthesis.engine.ledger import State
 from aisthesis.engine.lock import at_work
 from aisthesis.engine.progress import Prefixed
@@ -25,7 +25,8 @@ from aisthesis.parts import denied, is_own
 from aisthesis.pipeline.agree import mapped_labels
 from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.explain import Studied
-from aisthesis.pipeline.inputs import Inputs, read_inputs
+from aisthesis.pipeline.inputs import Inputs, rated_sample, read_inputs
+from aisthesis.pipeline.plan import Plan, Sample, of_properties
 from aisthesis.pipeline.predict import Embedded, predict_images
 from aisthesis.pipeline.properties import OneProperty, by_property, properties_stage
 from aisthesis.pipeline.record import record_inputs, record_together
@@ -33,7 +34,6 @@ from aisthesis.pipeline.retain import retain_files
 from aisthesis.pipeline.running import running_rows
 from aisthesis.pipeline.stages import rating_stages, retain_stage, retained_before
 from aisthesis.pipeline.together import InputsTogether, read_together
-from aisthesis.property_config import SPLIT_FILE, property_configs
 from aisthesis.report import write_report
 from aisthesis.studies.base import BaseStudy
 from aisthesis.studies.looking import image_of, save_overlays
@@ -172,6 +172,17 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         validation = retained_before(self.folder)
         if validation is not None:
             yield retain_stage(self._studied(), validation)
+
+    def _sample(self) -> Sample:
+        return rated_sample(self.config, lambda config: Study(config, narrator=Silent()))
+
+    def plan(
+        self, *, n_images: int | None = None, n_workers: int = 1, n_measured: int = 96
+    ) -> Plan:
+        """As for any study; of several properties each is taken to cost what the first one does."""
+        one = self._studies[0]
+        plan = super(Study, one).plan(n_images=n_images, n_workers=n_workers, n_measured=n_measured)
+        return of_properties(plan, len(self.properties)) if self.properties else plan
 
     @property
     def _comparison(self) -> Stage:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from aisthesis.cli import main
-from aisthesis.config import slug
+from aisthesis.labels import slug
 
 NAMES = [
     "<script>alert(1)<",

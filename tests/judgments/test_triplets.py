@@ -12,8 +12,9 @@ from scipy.io import savemat
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
 from aisthesis.judgments import SimilarityColumns, read_similarities
+from aisthesis.judgments.similarity_matrix import Triplet
 from aisthesis.judgments.table import read_table
-from aisthesis.judgments.triplets import Triplet, triplet_agreement, triplets_of
+from aisthesis.judgments.triplets import triplet_agreement, triplets_of
 
 N = 7
 NAMES = [f"{i}.png" for i in range(N)]

@@ -14,11 +14,11 @@ from torch import nn
 import aisthesis as ais
 from aisthesis import Study
 from aisthesis.cli import main
+from aisthesis.config import property_configs
 from aisthesis.engine.chunk_store import ChunkStore
 from aisthesis.errors import RequestError
 from aisthesis.miniature import render_study
 from aisthesis.pipeline import embed, explain, inference, predict
-from aisthesis.property_config import property_configs
 from aisthesis.report.properties.record import read_properties_record
 
 NAMES = ("beauty", "calm")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aisthesis.alignment_config import AlignmentConfig
-from aisthesis.config import slug
+from aisthesis.config import AlignmentConfig
 from aisthesis.engine.folder import StudyFolder
+from aisthesis.labels import slug
 
 __all__ = ["AlignmentFolder"]
 

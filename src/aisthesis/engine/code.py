@@ -32,7 +32,6 @@ _LIBRARIES = {
 _PACKAGE = "aisthesis"
 _ROOT = Path(__file__).parents[2]
 _NO_NUMBERS = (
-    "alignment_config",
     "config",
     "engine",
     "errors",

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import tomli_w
 from pydantic import BaseModel
 
-from aisthesis.config import CommonConfig, StudyConfig, slug
+from aisthesis.config import CommonConfig, StudyConfig
 from aisthesis.engine.entries import check_entries
 from aisthesis.engine.files import plain_errors, read_json, remove_tree, write_json, write_text
 from aisthesis.engine.growth import Change, change_of
@@ -30,6 +30,7 @@ from aisthesis.engine.project import (
 )
 from aisthesis.engine.versions import made_with
 from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.labels import slug
 
 __all__ = ["StudyFolder", "digest_of"]
 

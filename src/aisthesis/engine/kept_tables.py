@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from aisthesis.config import slug
 from aisthesis.engine.files import plain_errors, write_text
 from aisthesis.engine.folder import StudyFolder
 from aisthesis.engine.ledger import Parts
+from aisthesis.labels import slug
 
 __all__ = ["KeptTables"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from aisthesis.config import slug
 from aisthesis.engine.store_index import group_attributes
 from aisthesis.errors import RequestError
+from aisthesis.labels import slug
 
 __all__ = ["DIMENSIONS", "IMAGES_A_CHUNK", "LONG_NAMES", "group_key", "open_maps"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Advance", "Narrator", "Prefixed", "Silent", "Terminal", "narrator_here"]
+__all__ = ["Advance", "Narrator", "Prefixed", "Silent", "Terminal", "in_units", "narrator_here"]
 
 Advance = Callable[[int], None]
 
@@ -167,4 +168,11 @@ def _time(seconds: float) -> str:
     """Say a duration as people would."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def in_units(seconds: float) -> str:
+    """Say a duration as people would."""
+    if seconds < 90:
+        return f"{max(1, math.ceil(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

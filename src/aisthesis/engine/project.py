@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from aisthesis.config import PROPERTIES
 from aisthesis.engine.permitted import folder_of
 
 __all__ = [
     "HEADER",
-    "PROPERTIES",
     "absolute_by_name",
     "is_the_folders_own",
     "same_place",
@@ -27,9 +27,6 @@ __all__ = [
 
 #: First line of a study file that a run has written.
 HEADER = "# Written by `aisthesis` into its study's folder, to which these paths are relative.\n"
-
-#: Folder in a study of several properties that holds one study of each.
-PROPERTIES = "properties"
 
 _PATHS = ("images", "ratings", "masks", "weights_dir", "judgments", "image_list", "split")
 _NO_FILES = ("default", "random")

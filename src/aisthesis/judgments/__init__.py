@@ -13,6 +13,7 @@ from aisthesis.judgments.similarity_ceiling import (
     agreement_with_subjects,
     similarity_ceiling,
 )
+from aisthesis.judgments.similarity_matrix import Triplet
 from aisthesis.judgments.splits import Split, split
 from aisthesis.judgments.triplet_shares import (
     Choices,
@@ -20,7 +21,7 @@ from aisthesis.judgments.triplet_shares import (
     choices_among,
     triplet_ceiling,
 )
-from aisthesis.judgments.triplets import Triplet, triplet_agreement
+from aisthesis.judgments.triplets import triplet_agreement
 
 __all__ = [
     "Choices",

@@ -16,7 +16,8 @@ from aisthesis.errors import RequestError
 from aisthesis.judgments.folder import Folder
 from aisthesis.judgments.names import renamed
 from aisthesis.judgments.similarity_files import Matrix, read_matrices
-from aisthesis.judgments.triplets import Triplet, renamed_triplets
+from aisthesis.judgments.similarity_matrix import Triplet
+from aisthesis.judgments.triplets import renamed_triplets
 
 __all__ = ["Kind", "Similarities", "read_similarities", "similarities"]
 

@@ -1,17 +1,34 @@
-"""One subject's judgments as they came."""
+"""One subject's judgments as they came: values of pairs, or choices among triplets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from aisthesis.judgments.triplets import Triplet
+__all__ = ["Matrix", "Triplet"]
 
-__all__ = ["Matrix"]
+
+@dataclass(frozen=True)
+class Triplet:
+    """A choice for one pair of images, over the other pairs that might have been chosen.
+
+    Attributes
+    ----------
+    pair
+        The two that were found nearer to each other.
+    over
+        The pairs that were not chosen: one beside a reference, two of an odd one out.
+    weight
+        How many chose so.
+    """
+
+    pair: tuple[str, str]
+    over: tuple[tuple[str, str], ...]
+    subject: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

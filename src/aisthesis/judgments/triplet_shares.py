@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from aisthesis.judgments.triplets import Triplet
+from aisthesis.judgments.similarity_matrix import Triplet
 
 __all__ = ["Choices", "TripletCeiling", "choices_among", "triplet_ceiling"]
 

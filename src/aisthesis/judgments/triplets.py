@@ -7,7 +7,7 @@ saw are missing, and how often a pair was seen is its weight.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from aisthesis.errors import RequestError, quoted
 from aisthesis.judgments.cells import image_name, is_missing, number_or_nan, plain_number
 from aisthesis.judgments.faults import Faults
-from aisthesis.judgments.similarity_matrix import Matrix
+from aisthesis.judgments.similarity_matrix import Matrix, Triplet
 from aisthesis.judgments.table import Row, Table
 
 if TYPE_CHECKING:
     from aisthesis.config import SimilarityColumns
 
 __all__ = [
-    "Triplet",
     "is_triplets",
     "read_triplets",
     "renamed_triplets",
@@ -35,26 +34,6 @@ _LETTERS = (("1", "a", "left", "first"), ("2", "b", "right", "second"), ("3", "c
 #: Subjects who judged so many of the pairs have matrices of their own.
 _DENSE = 0.5
 _MOST_VALUES = 1e8
-
-
-@dataclass(frozen=True)
-class Triplet:
-    """A choice for one pair of images, over the other pairs that might have been chosen.
-
-    Attributes
-    ----------
-    pair
-        The two that were found nearer to each other.
-    over
-        The pairs that were not chosen: one beside a reference, two of an odd one out.
-    weight
-        How many chose so.
-    """
-
-    pair: tuple[str, str]
-    over: tuple[tuple[str, str], ...]
-    subject: str = ""
-    weight: float = 1.0
 
 
 def is_triplets(table: Table, columns: SimilarityColumns) -> bool:

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.backbones import KNOWN, Backbone
-from aisthesis.config import slug
+from aisthesis.config import AlignmentConfig
 from aisthesis.engine import Narrator, Silent, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.code import code_parts
@@ -42,12 +41,13 @@ from aisthesis.importance.similarity import (
     validate,
 )
 from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, Keeper, scratch_bytes
+from aisthesis.labels import slug
 from aisthesis.pipeline.align_inputs import AlignmentInputs
 from aisthesis.pipeline.align_kept import Aligned, write_aligned
 from aisthesis.pipeline.boxes import seen_shares
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import sample_pixels
 from aisthesis.pipeline.network import NetworkSpec
+from aisthesis.pipeline.plans import sample_pixels
 from aisthesis.pipeline.unchanged import refuse_changed
 from aisthesis.whole import whole_file
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aisthesis.alignment_config import AlignmentConfig
+from aisthesis.config import AlignmentConfig
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.files import plain_errors
 from aisthesis.errors import RequestError
@@ -23,11 +24,19 @@ from aisthesis.judgments import (
     read_similarities,
 )
 from aisthesis.judgments.understood import lines_on_similarities
+from aisthesis.pipeline.plan import FEWEST, Sample
 from aisthesis.whole import whole_file
 
-__all__ = ["AlignmentInputs", "judgments_of", "read_alignment_inputs", "write_judgments"]
+__all__ = [
+    "AlignmentInputs",
+    "judged_sample",
+    "judgments_of",
+    "read_alignment_inputs",
+    "write_judgments",
+]
 
 _FEWEST = 4
+_FEWEST_A_FOLD = 4  # as `fold_numbers` asks
 
 
 @dataclass(frozen=True)
@@ -172,3 +181,27 @@ def _tell(narrator: Narrator, similarities: Similarities, others: int) -> None:
         narrator.say(line)
     if others:
         narrator.say(f"{others} images of the folder were not judged and are left out")
+
+
+def judged_sample(config: AlignmentConfig, study_of: Callable[[AlignmentConfig], Any]) -> Sample:
+    """Judged images to measure a study on, and how the study of some of them is made.
+
+    Of some images, those count that were judged beside another one of them.
+    """
+    folder = ImageFolder(config.images)
+    judged = judgments_of(config, folder)
+
+    def study(some: list[str], place: Path) -> Any:
+        similarities = judged.of(some)
+        beside = np.isfinite(similarities.mean).sum(1) > 1
+        kept = [name for name, is_judged in zip(some, beside, strict=True) if is_judged]
+        write_judgments(place / "judgments.npz", judged.of(kept))
+        changed = {
+            "judgments": (place / "judgments.npz",), "out": place / "study", "engine": "serial",
+            "columns": type(config.columns)(), "image_list": None, "variable": None,
+            "kind": "dissimilarity",
+        }  # fmt: skip
+        return study_of(config.model_copy(update=changed))
+
+    fewest = max(FEWEST, _FEWEST_A_FOLD * config.folds)
+    return Sample("judged", folder, list(judged.names), fewest, study)

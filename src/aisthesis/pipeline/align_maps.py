@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aisthesis.alignment_config import AlignmentConfig
 from aisthesis.backbones import Backbone
+from aisthesis.config import AlignmentConfig
 from aisthesis.engine import Narrator, digest_of
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore

@@ -15,7 +15,7 @@ from aisthesis.images import ImageFolder
 from aisthesis.importance import PlacePlan, place_plan
 from aisthesis.importance.similarity import pair_places, place_alignment, place_triplets
 from aisthesis.judgments import Choices
-from aisthesis.pipeline.explain import sample_pixels
+from aisthesis.pipeline.plans import sample_pixels
 
 __all__ = ["PlaceMaps", "embedding_place_plan", "removal_record"]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from aisthesis.alignment_config import AlignmentConfig
+from aisthesis.config import AlignmentConfig
 from aisthesis.engine import Narrator
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.jobs import Chunk, Executor, Task, share_out

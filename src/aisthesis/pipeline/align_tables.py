@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aisthesis.alignment_config import AlignmentConfig
-from aisthesis.config import slug
+from aisthesis.config import AlignmentConfig
 from aisthesis.engine import write_csv
 from aisthesis.engine.alignment_folder import AlignmentFolder
 from aisthesis.engine.files import plain_errors
 from aisthesis.importance.similarity import paired_test, signed_square
 from aisthesis.judgments import agreement_with_subjects, similarity_ceiling, triplet_ceiling
 from aisthesis.judgments.second_order import valid_pairs
+from aisthesis.labels import slug
 from aisthesis.pipeline.align_inputs import AlignmentInputs
 from aisthesis.pipeline.align_kept import Aligned
 from aisthesis.whole import whole_file

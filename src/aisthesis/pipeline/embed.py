@@ -16,12 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import slug
 from aisthesis.engine import StudyFolder, digest_of, plain_errors
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Chunk, Task
 from aisthesis.errors import AisthesisError
 from aisthesis.heads.embeddings import embedded
+from aisthesis.labels import slug
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
 from aisthesis.whole import whole_file

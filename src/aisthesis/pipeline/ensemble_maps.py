@@ -30,10 +30,10 @@ from aisthesis.images import ImageFolder, batches
 from aisthesis.maps import ensemble_map, photograph_masking_map, rating_unit_map, upsample
 from aisthesis.maps.common_frame import union_of_boxes
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import plan_for
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import maps_parts
 from aisthesis.pipeline.network import fitted_backbone, fitted_heads
+from aisthesis.pipeline.plans import plan_for
 
 __all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_parts", "explains_ensembles"]
 

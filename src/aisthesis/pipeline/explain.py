@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from aisthesis.backbones import Backbone
-from aisthesis.backbones.initialise import noise_images
 from aisthesis.config import PlacesConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
@@ -24,16 +21,14 @@ from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
 from aisthesis.explainer_names import BASE
 from aisthesis.heads import RatingEnsemble
-from aisthesis.images import ImageFolder, batches
+from aisthesis.images import ImageFolder
 from aisthesis.importance import (
     Ablation,
     AblationPlan,
     PlaceAblation,
     PlacePlan,
-    ablation_plan,
     evidence_scores,
     importance_scores,
-    place_plan,
     place_scores,
     remove_both,
 )
@@ -44,10 +39,10 @@ from aisthesis.pipeline.dead_heads import unmoved
 from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
+from aisthesis.pipeline.plans import Plans, plans_for
 
 __all__ = [
     "MapsJob",
-    "Plans",
     "Studied",
     "explain_batch",
     "explain_both",
@@ -55,13 +50,8 @@ __all__ = [
     "explain_places",
     "explained_images",
     "images_of",
-    "in_units",
     "maps_store",
-    "place_plan_for",
-    "plan_for",
-    "plans_for",
     "prepare_maps",
-    "sample_pixels",
 ]
 
 Arrays = dict[str, NDArray[Any]]
@@ -89,23 +79,6 @@ def explain_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dic
 def maps_store(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> ChunkStore:
     """Where a backbone's scores and maps are."""
     return ChunkStore(config.out, spec.group, explain_parts(config, inputs, spec), IMAGES_A_CHUNK)
-
-
-@dataclass(frozen=True)
-class Plans:
-    """How the channels and the places of one layer are removed.
-
-    Attributes
-    ----------
-    channels : AblationPlan
-    places : PlacePlan
-    replace : {"zero", "mean"}
-        What stands in for the places that are removed; channels always become zero.
-    """
-
-    channels: AblationPlan
-    places: PlacePlan
-    replace: str = "zero"
 
 
 @dataclass(frozen=True)
@@ -214,90 +187,6 @@ def _n_flat(maps: NDArray[Any]) -> int:
     mean_maps = torch.from_numpy(maps).mean(0)
     defined = torch.isfinite(mean_maps).flatten(1).all(1)
     return int(z_score(mean_maps[defined])[1].sum()) if defined.any() else 0
-
-
-def plans_for(
-    backbone: Backbone,
-    model: nn.Module,
-    places: PlacesConfig,
-    folder: ImageFolder | None = None,
-    *,
-    verify: bool = True,
-) -> Plans:
-    """Find how channels and places of the backbone's layer are removed, with one pass for both.
-
-    `verify=False` where a network of the same architecture has been tried already.
-    """
-    channels = plan_for(backbone, model, folder, verify=verify)
-    beside = place_plan_for(backbone, model, places.window, folder, verify=verify, beside=channels)
-    return Plans(channels, beside, places.replace)
-
-
-def plan_for(
-    backbone: Backbone,
-    model: nn.Module,
-    folder: ImageFolder | None = None,
-    *,
-    verify: bool = True,
-) -> AblationPlan:
-    """Find how the channels of the backbone's layer are removed from heads on its trunk.
-
-    The plan is tried on two images of `folder`, and on noise where it has none.
-    """
-    return ablation_plan(
-        model,
-        f"trunk.{backbone.trunk_layer}",
-        sample_pixels(backbone, folder),
-        channel_axis=backbone.layout.channel_axis if backbone.layout else None,
-        verify=verify,
-    )
-
-
-def sample_pixels(backbone: Backbone, folder: ImageFolder | None) -> torch.Tensor:
-    """Images to try a plan on: the first two of a folder that can be read, then two of noise."""
-    pixels = [noise_images(backbone.transform, 2, seed=0)]
-    if folder is not None:
-        read = batches(folder, folder.names[:2], backbone.transform, 2, on_fault="skip")
-        pixels = [*(batch.pixels for batch in read), *pixels]
-    return torch.cat(pixels).to(backbone.device)
-
-
-def place_plan_for(
-    backbone: Backbone,
-    model: nn.Module,
-    window: Literal[1, 3, 5, "auto"] = "auto",
-    folder: ImageFolder | None = None,
-    *,
-    verify: bool = True,
-    beside: AblationPlan | None = None,
-) -> PlacePlan:
-    """Find how the places of the backbone's layer are removed from heads on its trunk.
-
-    The plan is tried on the same images as that of the channels.
-    """
-    layout = backbone.layout
-    return place_plan(
-        model,
-        f"trunk.{backbone.trunk_layer}",
-        sample_pixels(backbone, folder),
-        window=window,
-        channel_axis=layout.channel_axis if layout else None,
-        grid=(layout.height_map, layout.width_map) if layout else None,
-        verify=verify,
-        beside=beside,
-    )
-
-
-def plan_in_words(plan: AblationPlan | PlacePlan) -> str:
-    """Describe a plan in the backbone's own layer names."""
-    return plan.describe().replace("trunk.module.", "")
-
-
-def in_units(seconds: float) -> str:
-    """Say a duration as people would."""
-    if seconds < 90:
-        return f"{max(1, math.ceil(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def explain_batch(

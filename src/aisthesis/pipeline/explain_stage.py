@@ -14,20 +14,19 @@ from aisthesis.backbones import Backbone
 from aisthesis.engine import Narrator
 from aisthesis.engine.chunk_store import ChunkStore
 from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for, share_out
+from aisthesis.engine.progress import in_units
 from aisthesis.explainer_names import BASE
 from aisthesis.importance import sign_is_arbitrary
 from aisthesis.pipeline.dead_heads import tell_dead, with_dead
 from aisthesis.pipeline.explain import (
     MapsJob,
-    Plans,
     Studied,
     explained_images,
     images_of,
-    in_units,
     maps_store,
-    plan_in_words,
     prepare_maps,
 )
+from aisthesis.pipeline.plans import Plans, plan_in_words
 
 __all__ = ["explain_backbones"]
 

@@ -14,15 +14,17 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import StudyConfig, slug
+from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
 from aisthesis.engine.code import code_parts, library_version
 from aisthesis.engine.jobs import Chunk, Executor, Task, in_groups, loaded_for, share_out
 from aisthesis.engine.map_axes import map_axes
 from aisthesis.engine.maps_store import IMAGES_A_CHUNK
+from aisthesis.engine.progress import in_units
 from aisthesis.errors import RequestError
 from aisthesis.heads import MeanRating
+from aisthesis.labels import slug
 from aisthesis.maps.explainers import (
     ExplainedNetwork,
     Explainer,
@@ -31,7 +33,7 @@ from aisthesis.maps.explainers import (
 )
 from aisthesis.memory import in_halves
 from aisthesis.pipeline.boxes import crop_boxes
-from aisthesis.pipeline.explain import explain_parts, explained_images, in_units, maps_store
+from aisthesis.pipeline.explain import explain_parts, explained_images, maps_store
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, pixels_of
 

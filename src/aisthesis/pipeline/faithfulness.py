@@ -16,6 +16,7 @@ from aisthesis.engine import Narrator, StudyFolder, digest_of, write_csv
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.kept_tables import KeptTables
 from aisthesis.engine.processes import cores, in_processes
+from aisthesis.engine.progress import in_units
 from aisthesis.explainer_names import BASE
 from aisthesis.faithfulness import (
     CASCADE_COLUMNS,
@@ -23,7 +24,7 @@ from aisthesis.faithfulness import (
     METHOD_DIFFERENCE_COLUMNS,
 )
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import explained_images, in_units
+from aisthesis.pipeline.explain import explained_images
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import maps_parts, method_keys, stored_methods
 from aisthesis.pipeline.tested import measure_backbone

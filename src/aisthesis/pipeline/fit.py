@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import BackboneConfig, StudyConfig, slug
+from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, plain_errors, write_csv
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.jobs import Executor, in_groups, loaded_for, share_out
@@ -31,6 +31,7 @@ from aisthesis.heads import (
     load_head,
     save_head,
 )
+from aisthesis.labels import slug
 from aisthesis.pipeline.boxes import seen_shares
 from aisthesis.pipeline.dead_heads import count_silent, tell_dead, with_dead
 from aisthesis.pipeline.embed import EmbedJob, embedding_tasks, read_embeddings

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import BackboneConfig, CommonConfig, StudyConfig, slug
+from aisthesis.config import BackboneConfig, CommonConfig, StudyConfig
 from aisthesis.engine import StudyFolder, digest_of
 from aisthesis.engine.code import library_version
 from aisthesis.engine.jobs import Chunk
@@ -20,6 +20,7 @@ from aisthesis.engine.ledger import Parts
 from aisthesis.errors import RequestError
 from aisthesis.heads import load_head
 from aisthesis.images import ImageFolder, batches
+from aisthesis.labels import slug
 from aisthesis.pipeline.catalogue import asked_transform, build, weights_identity
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.unchanged import refuse_changed

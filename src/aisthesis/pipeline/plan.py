@@ -8,25 +8,32 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from aisthesis.alignment_config import AlignmentConfig
-from aisthesis.config import CommonConfig, StudyConfig
-from aisthesis.engine import Narrator, Silent
+from aisthesis.engine import Narrator, StudyFolder
 from aisthesis.engine.stage import Shared
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import match
-from aisthesis.pipeline.align_inputs import judgments_of, write_judgments
-from aisthesis.pipeline.inputs import ratings_of
-from aisthesis.property_config import property_configs
-from aisthesis.studies.base import BaseStudy
 
-__all__ = ["Plan", "plan_study"]
+__all__ = ["FEWEST", "Plan", "Sample", "of_properties", "plan_study"]
+
+
+class Measured(Protocol):
+    """A study as it is measured: run, then asked what it took."""
+
+    folder: StudyFolder
+
+    def run(self) -> Any:
+        """Do everything."""
+
+    @property
+    def shared(self) -> dict[str, Shared]:
+        """What of its stages workers share."""
+
 
 #: Stages that look at the explained images only.
 _OF_EXPLAINED = ("explain", "compare", "agree", "methods", "localise")
@@ -34,8 +41,8 @@ _OF_EXPLAINED = ("explain", "compare", "agree", "methods", "localise")
 _SAMPLED = ("faithfulness", "channels")
 #: Stages whose pass through the trunk serves all properties of the images.
 _SHARED = ("check", "embed", "explain")
-_FEWEST = 12
-_FEWEST_A_FOLD = 4  # as `fold_numbers` asks
+#: Images that a study of any kind is measured on at the least.
+FEWEST = 12
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,9 @@ class Plan:
 
 
 def plan_study(
-    config: CommonConfig,
+    sample: Sample,
     *,
+    seed: int,
     n_images: int | None,
     n_workers: int,
     n_measured: int,
@@ -117,7 +125,10 @@ def plan_study(
 
     Parameters
     ----------
-    config : StudyConfig or AlignmentConfig
+    sample : Sample
+        Images of the study to measure it on.
+    seed : int
+        Which of them are drawn.
     n_images : int, optional
         Size to plan for; by default that of the study.
     n_workers : int
@@ -130,14 +141,6 @@ def plan_study(
     RequestError
         If there are too few images to measure on.
     """
-    properties = property_configs(config) if isinstance(config, StudyConfig) else {}
-    if properties:  # each is measured as the first is; embeddings and maps are made once for all
-        first = next(iter(properties.values())).model_copy(update={"split": None})
-        one = plan_study(
-            first, n_images=n_images, n_workers=n_workers, n_measured=n_measured, narrator=narrator
-        )
-        return _of_properties(one, len(properties))
-    sample = _judged(config) if isinstance(config, AlignmentConfig) else _rated(config)
     n_images = len(sample.names) if n_images is None else n_images
     large = min(n_measured, len(sample.names))
     if n_workers < 1 or n_images < 1:
@@ -147,7 +150,7 @@ def plan_study(
             f"expected at least {2 * sample.fewest} {sample.kind} images to measure on, got "
             f"{large}; give a larger --measure, or just run the study"
         )
-    order = np.random.default_rng(config.seed).permutation(len(sample.names))
+    order = np.random.default_rng(seed).permutation(len(sample.names))
     small = max(sample.fewest, large // 3)
     sizes = (small, large) if sample.kind == "rated" else (small, (small + large) // 2, large)
     runs: list[_Run] = []
@@ -155,18 +158,19 @@ def plan_study(
     # the first run warms up and is not counted.
     with narrator.steps("measuring", sizes[0] + sum(sizes)) as advance:
         for size in (sizes[0], *sizes):
-            runs.append(_measured(config, sample, [sample.names[i] for i in order[:size]]))
+            runs.append(_measured(sample, [sample.names[i] for i in order[:size]]))
             advance(size)
     return _extrapolated(runs[1:], n_images, n_workers)
 
 
 @dataclass(frozen=True)
-class _Sample:
+class Sample:
     """Images that a study may be measured on.
 
     Attributes
     ----------
     kind : {"rated", "judged"}
+    folder : ImageFolder
     names : list of str
     fewest : int
         Images that the smallest measured study needs.
@@ -175,9 +179,10 @@ class _Sample:
     """
 
     kind: Literal["rated", "judged"]
+    folder: ImageFolder
     names: list[str]
     fewest: int
-    study: Callable[[list[str], Path], BaseStudy[Any, Any, Any]]
+    study: Callable[[list[str], Path], Measured]
 
 
 @dataclass(frozen=True)
@@ -194,51 +199,7 @@ class _Run:
     shared: dict[str, Shared]
 
 
-def _rated(config: Any) -> _Sample:
-    """Rated images, and the study of some of them."""
-    from aisthesis.study import Study
-
-    folder = ImageFolder(config.images)
-    ratings = ratings_of(config, folder)
-    held = set(ratings.mean["image"])
-    names = [name for name in match(ratings, folder, unrated="ignore") if name in held]
-    source = ratings.mean if ratings.single is None else ratings.single
-
-    def study(some: list[str], place: Path) -> Study:
-        table = place / "ratings.csv"
-        source[source["image"].isin(some)].to_csv(table, index=False)
-        changed = {
-            "ratings": table, "out": place / "study", "unrated": "ignore", "engine": "serial",
-            "columns": type(config.columns)(), "image_list": None,
-        }  # fmt: skip
-        return Study(config.model_copy(update=changed), narrator=Silent())
-
-    return _Sample("rated", names, _FEWEST, study)
-
-
-def _judged(config: AlignmentConfig) -> _Sample:
-    """Judged images, and the study of those of some that were judged beside each other."""
-    from aisthesis.alignment import Alignment
-
-    judged = judgments_of(config, ImageFolder(config.images))
-
-    def study(some: list[str], place: Path) -> Alignment:
-        similarities = judged.of(some)
-        beside = np.isfinite(similarities.mean).sum(1) > 1
-        kept = [name for name, is_judged in zip(some, beside, strict=True) if is_judged]
-        write_judgments(place / "judgments.npz", judged.of(kept))
-        changed = {
-            "judgments": (place / "judgments.npz",), "out": place / "study", "engine": "serial",
-            "columns": type(config.columns)(), "image_list": None, "variable": None,
-            "kind": "dissimilarity",
-        }  # fmt: skip
-        return Alignment(config.model_copy(update=changed), narrator=Silent())
-
-    fewest = max(_FEWEST, _FEWEST_A_FOLD * config.folds)
-    return _Sample("judged", list(judged.names), fewest, study)
-
-
-def _measured(config: CommonConfig, sample: _Sample, names: list[str]) -> _Run:
+def _measured(sample: Sample, names: list[str]) -> _Run:
     """Run the study on some images, in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="aisthesis-plan-") as place:
         study = sample.study(names, Path(place))
@@ -248,13 +209,12 @@ def _measured(config: CommonConfig, sample: _Sample, names: list[str]) -> _Run:
         seconds = {name: float(one["seconds"]) for name, one in record["stages"].items()}
         if "compare" in seconds:  # a part of `agree` that workers share
             seconds["agree"] -= seconds["compare"]
-        folder = ImageFolder(config.images)
         return _Run(
             len(names),
             int(record.get("explained", {}).get("n", len(names))),
             seconds,
             sum(path.stat().st_size for path in files),
-            sum(folder.path(name).stat().st_size for name in names),
+            sum(sample.folder.path(name).stat().st_size for name in names),
             4 * sum(int(one["parameters"]) for one in record["backbones"].values()),
             len(record["backbones"]),
             study.shared,
@@ -295,7 +255,7 @@ def _extrapolated(runs: list[_Run], n_images: int, n_workers: int) -> Plan:
     )
 
 
-def _of_properties(plan: Plan, n: int) -> Plan:
+def of_properties(plan: Plan, n: int) -> Plan:
     """What n properties of the same images take, from what one takes."""
     stages = plan.stages.copy()
     times = np.where(stages["stage"].isin(_SHARED), 1, n)

@@ -14,13 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
-from aisthesis.config import StudyConfig, slug
+from aisthesis.config import StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of
 from aisthesis.engine.files import read_json, refuse_overwriting, write_json
 from aisthesis.engine.ledger import file_digest
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads import RatingHead, embed_images, load_head
 from aisthesis.images import CheckedImages, ImageFolder, check_images
+from aisthesis.labels import slug
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.ensemble import ENSEMBLES
 from aisthesis.pipeline.network import fitted_backbone

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aisthesis.agreement.differences import DIFFERENCE_COLUMNS
-from aisthesis.config import StudyConfig
+from aisthesis.config import NETWORK, PEOPLE, StudyConfig
 from aisthesis.heads import evaluate
 from aisthesis.stats.differences import mean_differences
 
@@ -24,7 +24,6 @@ __all__ = [
     "differences",
 ]
 
-PEOPLE, NETWORK = "human ratings", "predictions"
 #: What is compared with what, over networks and properties.
 OTHER_PROPERTY = "same network, other property"
 OTHER_NETWORK = "same property, other network"

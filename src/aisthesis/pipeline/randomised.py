@@ -15,9 +15,10 @@ from aisthesis.heads import RatingEnsemble
 from aisthesis.images import batches
 from aisthesis.pipeline.catalogue import build
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import explain_both, plans_for
+from aisthesis.pipeline.explain import explain_both
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import fitted_heads
+from aisthesis.pipeline.plans import plans_for
 
 __all__ = ["randomised_maps"]
 

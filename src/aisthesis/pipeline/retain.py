@@ -18,6 +18,7 @@ from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, StudyFolder, digest_of, plain_errors, write_csv
 from aisthesis.engine.code import code_parts
 from aisthesis.engine.kept_tables import KeptTables
+from aisthesis.engine.progress import in_units
 from aisthesis.errors import RequestError
 from aisthesis.heads import FitOptions, RatingHead, evaluate, fit_mlp, load_head
 from aisthesis.importance.rating_retention import correlations
@@ -25,7 +26,6 @@ from aisthesis.importance.similarity import fold_numbers, paired_test
 from aisthesis.judgments import split
 from aisthesis.pipeline.devices import choose_device
 from aisthesis.pipeline.embed import read_embeddings
-from aisthesis.pipeline.explain import in_units
 from aisthesis.pipeline.fit import fit_parts
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.network import NetworkSpec, fitted_backbone

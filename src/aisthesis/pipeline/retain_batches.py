@@ -24,7 +24,7 @@ from aisthesis.importance.rating_retention import (
 )
 from aisthesis.importance.similarity import ranked
 from aisthesis.memory import in_halves
-from aisthesis.pipeline.explain import plan_for
+from aisthesis.pipeline.plans import plan_for
 
 __all__ = ["RetainedChannels", "retain_heads"]
 

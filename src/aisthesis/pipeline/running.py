@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import zarr
 
-from aisthesis.config import StudyConfig, slug
+from aisthesis.config import StudyConfig
 from aisthesis.engine import StudyFolder
 from aisthesis.engine.chunk_store import chunks_of
 from aisthesis.engine.stage import Row
+from aisthesis.labels import slug
 from aisthesis.pipeline.columns import TABLES
 
 __all__ = ["running_rows"]

@@ -18,6 +18,7 @@ from torch import Tensor
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.engine import Narrator, Silent, StudyFolder
 from aisthesis.engine.maps_store import open_maps
+from aisthesis.engine.progress import in_units
 from aisthesis.explainer_names import BY_CHANNEL, BY_PLACE, UNSIGNED
 from aisthesis.faithfulness import (
     cascade_similarity,
@@ -33,11 +34,11 @@ from aisthesis.importance import ablation_plan, evidence_scores, importance_scor
 from aisthesis.maps import weighted_map
 from aisthesis.maps.explainers import ExplainedNetwork
 from aisthesis.pipeline.devices import choose_device
-from aisthesis.pipeline.explain import in_units, place_plan_for
 from aisthesis.pipeline.explainers import asked_explainers, image_seeds, subject_of
 from aisthesis.pipeline.inputs import Inputs
 from aisthesis.pipeline.methods import open_methods, stored_methods
 from aisthesis.pipeline.network import fitted_backbone, fitted_heads
+from aisthesis.pipeline.plans import place_plan_for
 from aisthesis.pipeline.stored import StoredMaps
 
 __all__ = ["Measured", "measure_backbone"]

@@ -13,10 +13,10 @@ import pandas as pd
 from aisthesis.maps import DIVERGING_ANCHORS, stated_limit
 from aisthesis.report.colour_words import RELATIVE, meaning, unit_of
 from aisthesis.report.dividing import divided_from
-from aisthesis.report.overlays import GRID_PX, LIMIT_SD, OPACITY, map_moments
+from aisthesis.report.overlays import LIMIT_SD, OPACITY, map_moments
 from aisthesis.report.photographs import PhotographStore
 from aisthesis.report.selection import DIVIDED, prediction_lookup
-from aisthesis.report.stored_maps import KINDS, BackboneMaps, kinds_of
+from aisthesis.report.stored_maps import GRID_PX, KINDS, BackboneMaps, kinds_of
 from aisthesis.report.wording import KIND_NAMES
 
 __all__ = ["Blob", "BrowserContent", "browser_content", "encode_map"]

@@ -18,10 +18,9 @@ from aisthesis.maps import (
     upsample,
     z_score,
 )
-from aisthesis.report.stored_maps import CropBox
+from aisthesis.report.stored_maps import GRID_PX, CropBox
 
 __all__ = [
-    "GRID_PX",
     "LIMIT_SD",
     "OPACITY",
     "MapMoments",
@@ -31,7 +30,6 @@ __all__ = [
     "photograph_ground",
 ]
 
-GRID_PX = 224  # the grid on which maps are z-scored and compared
 LIMIT_SD = 3.0  # z-score that gets the strongest colour where a map is shown about its mean
 OPACITY = 0.9
 GROUND_WHITE = 0.5  # share of white mixed into the grey photograph below a map

@@ -10,8 +10,7 @@ import pandas as pd
 from aisthesis.agreement.metrics import metric
 from aisthesis.agreement.stack import MapStack
 from aisthesis.explainer_names import BY_CHANNEL, BY_PLACE
-from aisthesis.report.overlays import GRID_PX
-from aisthesis.report.stored_maps import BackboneMaps
+from aisthesis.report.stored_maps import GRID_PX, BackboneMaps
 from aisthesis.report.wording import KIND_NAMES, and_list, count, percent
 
 __all__ = ["COPY_FROM", "observe_signed_copies", "signed_copies"]

@@ -16,6 +16,7 @@ from aisthesis.explainer_names import BASE, EXPLAINERS, FORMER
 from aisthesis.report.selection import in_order
 
 __all__ = [
+    "GRID_PX",
     "BackboneMaps",
     "CropBox",
     "crop_boxes",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 KINDS = BASE
+GRID_PX = 224  # the grid on which maps are z-scored and compared
 #: Images of a study that a page shows; of more, so many spread evenly over the study are read.
 MOST_IMAGES = 500
 LONGEST = 28  # rows or columns of other explainers' maps; finer ones are averaged to it

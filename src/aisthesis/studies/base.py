@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import pandas as pd
 
@@ -27,9 +27,7 @@ from aisthesis.pipeline.absent import absent_inputs, status_without_inputs
 from aisthesis.pipeline.catalogue import check_request
 from aisthesis.pipeline.network import NetworkSpec
 from aisthesis.pipeline.own_parts import parts_at_hand, plain_keys, record_parts
-
-if TYPE_CHECKING:
-    from aisthesis.pipeline.plan import Plan
+from aisthesis.pipeline.plan import Plan, Sample, plan_study
 
 __all__ = ["BaseStudy"]
 
@@ -228,11 +226,10 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         RequestError
             If there are too few images to measure on.
         """
-        from aisthesis.pipeline.plan import plan_study
-
         with self._parts():
             return plan_study(
-                self.config,
+                self._sample(),
+                seed=self.config.seed,
                 n_images=n_images,
                 n_workers=n_workers,
                 n_measured=n_measured,
@@ -326,6 +323,10 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
     def _stages_asked_for(self) -> Iterable[Stage]:
         """Stages that no run does but a command of their own, where it was given before."""
         return ()
+
+    @abstractmethod
+    def _sample(self) -> Sample:
+        """Images that the study can be measured on."""
 
     @abstractmethod
     def report(self) -> Path:

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 from scipy.stats import ttest_ind
 
-from aisthesis.config import StudyConfig
+from aisthesis.config import PROPERTIES, StudyConfig
 from aisthesis.engine import StudyFolder
 from aisthesis.engine.ledger import file_digest
-from aisthesis.engine.project import PROPERTIES
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder

@@ -9,11 +9,12 @@ import pandas as pd
 import xarray as xr
 from PIL import Image
 
-from aisthesis.config import StudyConfig, slug
+from aisthesis.config import StudyConfig
 from aisthesis.engine import StudyFolder, plain_errors, write_csv
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError, nearest, or_list
 from aisthesis.images import ImageFault, ImageFolder
+from aisthesis.labels import slug
 from aisthesis.looking import overlay, units_of
 from aisthesis.maps import stated_limit
 from aisthesis.studies.one_image import StudyImage

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aisthesis.config import slug
 from aisthesis.engine.maps_store import group_key, open_maps
 from aisthesis.errors import RequestError
+from aisthesis.labels import slug
 from aisthesis.report.record import FolderRecord, read_settings, read_table
 from aisthesis.report.stored_maps import BackboneMaps, CropBox, crop_boxes, read_backbone_maps
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from aisthesis.config import PEOPLE
 from aisthesis.engine.tables import read_csv
-from aisthesis.pipeline.property_tables import PEOPLE
 from aisthesis.report.colour_words import full_colour
 from aisthesis.report.dots import DotChart, Mark, dot_chart
 from aisthesis.report.metricnames import describe

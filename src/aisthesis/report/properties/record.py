@@ -10,12 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from aisthesis.config import StudyConfig
+from aisthesis.config import StudyConfig, property_configs
 from aisthesis.engine import StudyFolder
 from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.explainer_names import BASE
-from aisthesis.property_config import property_configs
 from aisthesis.report.stored_maps import BackboneMaps, read_backbone_maps
 
 __all__ = ["PropertiesRecord", "read_properties_record"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from aisthesis.pipeline.property_tables import PEOPLE
+from aisthesis.config import PEOPLE
 from aisthesis.report.metricnames import describe
 from aisthesis.report.properties.record import PropertiesRecord
 from aisthesis.report.wording import count, estimate, number, p_value, same_number

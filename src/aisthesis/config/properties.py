@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from aisthesis.config import StudyConfig
-from aisthesis.engine.project import PROPERTIES
+from aisthesis.config.ratings import StudyConfig
 from aisthesis.labels import slug
 
-__all__ = ["property_configs"]
+__all__ = ["NETWORK", "PEOPLE", "PROPERTIES", "SPLIT_FILE", "property_configs"]
+
+#: Folder in a study of several properties that holds one study of each.
+PROPERTIES = "properties"
 
 #: Images of all properties and which of them are held out, in the folder of the whole study.
 SPLIT_FILE = "split.csv"
+#: Whose values are correlated, in `properties.csv`.
+PEOPLE, NETWORK = "human ratings", "predictions"
 
 
 def property_configs(config: StudyConfig) -> dict[str, StudyConfig]:

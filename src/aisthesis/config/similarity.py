@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from aisthesis.config import CommonConfig, SimilarityColumns
+from aisthesis.config.columns import SimilarityColumns
+from aisthesis.config.common import CommonConfig
 
 __all__ = ["AlignmentConfig", "alignment_config"]
 
