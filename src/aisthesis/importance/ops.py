@@ -12,7 +12,15 @@ from torch import fx, nn
 from torch.nn.utils import parametrize
 from torchvision.ops import StochasticDepth, stochastic_depth
 
-__all__ = ["argument", "has_hooks", "operation", "plain_type", "words"]
+__all__ = [
+    "ENTRYWISE",
+    "ENTRYWISE_MODULES",
+    "argument",
+    "has_hooks",
+    "operation",
+    "plain_type",
+    "words",
+]
 
 words = str.split  # a table of names is a line of words
 _SAME_NAME_FUNCTIONS = words(
@@ -151,6 +159,18 @@ _FUNCTIONS.pop(None, None)
 _METHOD_NAMES = {name: _SYNONYMS.get(name, name) for name in _METHODS}
 _METHOD_NAMES |= {f"{name}_": _SYNONYMS.get(name, name) for name in _IN_PLACE}
 
+ENTRYWISE = frozenset(
+    words(
+        "relu silu gelu hardswish hardsigmoid hardtanh relu6 leaky_relu elu selu celu mish sigmoid "
+        "tanh softplus softsign tanhshrink abs neg square identity dropout"
+    )
+)
+ENTRYWISE_MODULES = frozenset(
+    words(
+        "SiLU GELU Hardswish Hardsigmoid Hardtanh ReLU6 LeakyReLU ELU SELU CELU Mish Sigmoid "
+        "Tanh Softplus Softsign Tanhshrink PReLU"
+    )
+)
 SHAPE_ATTRIBUTES = frozenset({"shape", "dtype", "device", "ndim", "is_cuda", "layout"})
 
 

@@ -20,8 +20,8 @@ from torch import Tensor, fx
 from aisthesis.importance.analysis import Analysis
 from aisthesis.importance.execution import Execution, widest
 from aisthesis.importance.expansion import Expansion
-from aisthesis.importance.place_local import ENTRYWISE, ENTRYWISE_MODULES
-from aisthesis.importance.place_sums import summed_axes
+from aisthesis.importance.ops import ENTRYWISE, ENTRYWISE_MODULES
+from aisthesis.importance.sums import summed_axes
 from aisthesis.importance.upstream import Upstream
 from aisthesis.importance.winograd import Axis, convolved, kernel_at_points, suits
 

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from torch import fx
 
 from aisthesis.importance.analysis import Analysis
-from aisthesis.importance.ops import words
+from aisthesis.importance.ops import ENTRYWISE, ENTRYWISE_MODULES
 from aisthesis.importance.owners import Step
 from aisthesis.importance.place_grid import PlaceGrid
 from aisthesis.importance.place_owners import Placed, placed_result
 from aisthesis.importance.sliding import Options, Sliding, convolution_options, pool_options
 
 __all__ = [
-    "ENTRYWISE",
-    "ENTRYWISE_MODULES",
     "Local",
     "Span",
     "first_spans",
@@ -33,18 +31,6 @@ __all__ = [
 ]
 
 _MOST_OF_A_MAP = 0.7  # windows above this share of a map, on average, cost more than the map
-ENTRYWISE = frozenset(
-    words(
-        "relu silu gelu hardswish hardsigmoid hardtanh relu6 leaky_relu elu selu celu mish sigmoid "
-        "tanh softplus softsign tanhshrink abs neg square identity dropout"
-    )
-)
-ENTRYWISE_MODULES = frozenset(
-    words(
-        "SiLU GELU Hardswish Hardsigmoid Hardtanh ReLU6 LeakyReLU ELU SELU CELU Mish Sigmoid "
-        "Tanh Softplus Softsign Tanhshrink PReLU"
-    )
-)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from aisthesis.importance.place_grid import PlaceGrid
 from aisthesis.importance.place_local import Local, local_operations
 from aisthesis.importance.place_local_run import Windows, joined
 from aisthesis.importance.place_patches import Index, channels_last
-from aisthesis.importance.place_sums import summed_axes
+from aisthesis.importance.sums import summed_axes
 
 __all__ = ["Meeting", "meetings"]
 
