@@ -28,7 +28,7 @@ WITHOUT = {
     **{f"human_maps.{name}": "a column of its table" for name in ("image", "x", "y", "subject")},
     **{f"columns.{name}": TABLE for name in (
         "image_a", "image_b", "choice", "votes_a", "votes_b", "names", "image", "rating", "rater",
-        "layout", "raters", "votes", "scale", "where", "retests", "match", "winner", "loser",
+        "layout", "raters", "votes", "scale", "where", "retests", "match", "winner", "loser", "reader",
     )},
 }  # fmt: skip
 #: Another value of every other option.
