@@ -12,6 +12,7 @@ import pandas as pd
 from aisthesis.explainer_names import BASE, CONTROLS
 from aisthesis.faithfulness.measures import FAITHFULNESS_MEASURES
 from aisthesis.report.method_ranks import MethodRanks, method_ranks
+from aisthesis.report.method_standing import MethodStanding, method_standing
 from aisthesis.report.methods_verdict import verdict
 from aisthesis.report.record import StudyRecord
 from aisthesis.report.selection import EVIDENCE, leading_kind
@@ -63,7 +64,10 @@ class OtherMethods:
     baseline : str
         That of the main table.
     verdict : str
-        Which methods beat random maps, in a sentence; empty where that is not tested.
+        Which methods are truest and which beat random maps, in a sentence; empty where neither is
+        tested.
+    standing : MethodStanding or None
+        The ranking of the methods; None where they are not compared with one another.
     """
 
     sentences: list[tuple[str, str]]
@@ -76,6 +80,7 @@ class OtherMethods:
     all_rows: list[list[Value]]
     baseline: str
     verdict: str = ""
+    standing: MethodStanding | None = None
 
 
 def other_methods(record: StudyRecord) -> OtherMethods | None:
@@ -97,6 +102,8 @@ def other_methods(record: StudyRecord) -> OtherMethods | None:
         for method in methods
         if method not in _CONTROLS
     ]
+    judged = [name for name in methods if name not in _CONTROLS]
+    standing = method_standing(table, record.method_differences, judged, baseline)
     return OtherMethods(
         sentences,
         method_ranks(record.localisation, table, baseline),
@@ -107,7 +114,8 @@ def other_methods(record: StudyRecord) -> OtherMethods | None:
         all_header,
         all_rows,
         baseline,
-        verdict(table, [name for name in methods if name not in _CONTROLS], baseline),
+        verdict(table, judged, baseline) if standing is None else standing.verdict,
+        standing,
     )
 
 

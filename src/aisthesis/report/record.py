@@ -140,6 +140,7 @@ class StudyRecord(FolderRecord):
     methods: pd.DataFrame = field(default_factory=pd.DataFrame)
     faithfulness: pd.DataFrame = field(default_factory=pd.DataFrame)
     cascade: pd.DataFrame = field(default_factory=pd.DataFrame)
+    method_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     prediction_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     human_maps: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -313,7 +314,8 @@ def read_study_record(path: Path) -> StudyRecord:
     )
     # Read in any case, so that a damaged one is told.
     tested = [
-        read_table(path / f"{name}.csv", (), optional=True) for name in ("faithfulness", "cascade")
+        read_table(path / f"{name}.csv", (), optional=True)
+        for name in ("faithfulness", "cascade", "faithfulness_differences")
     ]
     localised = read_table(path / "localisation.csv", (), optional=True)
     looked = read_table(path / "human_maps.csv", (), optional=True)
@@ -336,6 +338,7 @@ def read_study_record(path: Path) -> StudyRecord:
         methods=asked.rows(read_table(path / "methods.csv", (), optional=True)),
         faithfulness=asked.rows(tested[0], controls=True),
         cascade=asked.rows(tested[1], controls=True),
+        method_differences=tested[2],
         localisation=asked.rows(localised if asked.masks else localised.iloc[:0], controls=True),
         human_maps=asked.rows(looked if asked.human_maps else looked.iloc[:0], controls=True),
         **{

@@ -23,6 +23,7 @@ from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_fact
 from aisthesis.report.faithfulness import other_methods
 from aisthesis.report.kinds_of_evidence import observe_kinds
 from aisthesis.report.known_places import known_places, observe_found, place_charts
+from aisthesis.report.method_strips import method_strips
 from aisthesis.report.methods import methods_text, references
 from aisthesis.report.metricnames import describe
 from aisthesis.report.observations import Observations, observe
@@ -148,6 +149,8 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     content["other_methods"] = others = other_methods(record)
     apart = others.ranks.contrasts if others is not None and others.ranks is not None else []
     content["rank_cards"] = contrast_cards(record, shown, apart, whole.images)
+    shown_large = [card["name"] for page in content["examples"][:1] for card in page.cards]
+    content["strips"] = method_strips(record.maps, shown_large, shown) if others else None
     content["channels"] = channel_cards(record.channels, shown)
     content["channels_shown"] = int(record.channels["rank"].max()) if content["channels"] else 0
     content["cautions"] = cautions(

@@ -15,6 +15,7 @@ from aisthesis.report.faithfulness import _sentence, other_methods
 from aisthesis.report.known_places import _sentence as _finding
 from aisthesis.report.known_places import observe_agreeing_pair, observe_wrong
 from aisthesis.report.method_ranks import method_ranks
+from aisthesis.report.method_standing import method_standing, sharing_letters
 from aisthesis.report.methods_verdict import verdict
 from aisthesis.report.wording import KIND_NAMES
 
@@ -340,6 +341,7 @@ def test_cells_of_the_table_of_methods_are_means_over_networks_with_their_range(
     for mode, rng, n in made.generators(14, seed=14):
         table = table_of(rng, mode, n, "lime")
         record = SimpleNamespace(
+            method_differences=pd.DataFrame(),
             faithfulness=table, methods=pd.DataFrame(), localisation=pd.DataFrame(),
             cascade=pd.DataFrame(), between=pd.DataFrame(),
         )  # fmt: skip
@@ -404,3 +406,97 @@ def test_which_methods_beat_random_maps():
 
         read(verdict(table, methods, "blur"), {VERDICT: told})
     assert verdict(pd.DataFrame(), methods, "blur") == ""
+
+
+STANDING = (
+    r"By ROAD with the baseline blur, image by image \(8 of them\) and corrected over all pairs, "
+    r"(?P<told>\d+|none) of (?P<pairs>\d+) differences? between two methods (?P<verb>is|are) decided"
+    r"(?:; among the best, not told from the highest, are (?P<best>[^;]+))?"
+    r"; truer than random maps are (?P<above>[^;]+)\."
+)
+
+
+def on_networks(said):
+    """Method to (on how many networks, of how many; None for all of them)."""
+    if said == "none on any network":
+        return {}
+    every = re.fullmatch(r"(.*?) on every network(?:, (.+) on some)?", said)
+    some = re.fullmatch(r"(.+) on some", said)
+    full = names(every[1]) if every else []
+    part = names((every[2] or "") if every else some[1])
+    return dict.fromkeys(full) | {
+        found[1]: (int(found[2]), int(found[3]))
+        for found in (re.fullmatch(r"(.+) \((\d+) of (\d+)\)", one) for one in part if one)
+    }
+
+
+@checks("method_standing._verdict", "method_standing._shared", "method_standing.method_standing")
+def test_which_methods_are_among_the_best():
+    methods = ["lime", "grad_cam", "occlusion", "random"]
+    for mode, rng, n in made.generators(60, seed=3):
+        networks = list(made.NETWORKS[:n])
+        means = np.array([made.values(rng, 4, mode) for _ in networks])
+        rows = []
+        for label, own in zip(networks, means, strict=True):
+            for a, b in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)):
+                apart, half = own[a] - own[b], rng.choice([0.05, 0.6])
+                rows.append({"backbone": label, "measure": "road", "baseline": "blur", "n": 8,
+                             "first": methods[a], "second": methods[b],
+                             "low_corrected": apart - half, "high_corrected": apart + half})  # fmt: skip
+        differences = pd.DataFrame(rows)
+        table = pd.DataFrame([
+            {"backbone": label, "measure": "road", "baseline": "blur", "method": m, "mean": own[i]}
+            for label, own in zip(networks, means, strict=True) for i, m in enumerate(methods)
+        ])  # fmt: skip
+        held = differences.dropna()
+        found = method_standing(table, differences, methods[:3], "blur")
+        table_read()
+        if held.empty:
+            assert found is None
+            continue
+        below = {
+            (row.backbone, *((row.first, row.second) if row.low_corrected > 0 else (row.second, row.first)))
+            for row in held.itertuples() if row.low_corrected > 0 or row.high_corrected < 0
+        }  # fmt: skip
+        best, above = {}, {}
+        for label, own in zip(networks, means, strict=True):
+            if label not in set(held["backbone"]) or np.isnan(own[:3]).all():
+                continue
+            first = methods[int(np.nanargmax(own[:3]))]
+            for i, name in enumerate(methods[:3]):
+                if np.isfinite(own[i]):
+                    best.setdefault(KIND_NAMES[name], []).append((label, first, name) not in below)
+                    if np.isfinite(own[3]):
+                        above.setdefault(KIND_NAMES[name], []).append(
+                            (label, name, "random") in below
+                        )
+
+        def told(said, held=held, below=below, best=best, above=above):
+            two = held[held["second"] != "random"]
+            number = sum("random" not in pair for pair in below)
+            assert said["told"] == (str(number) if number else "none")
+            assert int(said["pairs"]) == len(two)
+            assert said["verb"] == ("is" if number < 2 else "are")
+            assert bool(said["best"]) == bool(number)
+            for text, expected in ((said["best"], best), (said["above"], above)):
+                if text:
+                    assert on_networks(text) == {
+                        name: None if all(on) else (sum(on), len(on))
+                        for name, on in expected.items() if any(on)
+                    }  # fmt: skip
+
+        if above:
+            read(found.verdict, {STANDING: told})
+    assert method_standing(pd.DataFrame(), pd.DataFrame(), methods, "blur") is None
+
+
+def test_methods_share_a_letter_just_where_they_are_not_told_apart():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        order = list("ABCDEF")
+        pairs = [(a, b) for i, a in enumerate(order) for b in order[i + 1 :]]
+        decided = {pair for pair in pairs if rng.random() < 0.4}
+        letters = sharing_letters(order, decided)
+        for pair in pairs:
+            assert bool(set(letters[pair[0]]) & set(letters[pair[1]])) == (pair not in decided)
+        assert letters["A"].startswith("a")
