@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from types import CodeType
+from typing import Any, ClassVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from aisthesis.report.drawing import Drawing, mixed_colours
@@ -24,6 +26,18 @@ _SCRIPTS = (
     "theme.js", "scroll.js", "alone.js", "switches.js", "matrix.js", "colour.js", "store.js",
     "order.js", "pictures.js", "strip.js", "browser.js",
 )  # fmt: skip
+
+
+class _Compiled(BytecodeCache):
+    """Templates that this process has compiled: each page has an environment of its own."""
+
+    _kept: ClassVar[dict[tuple[str, str], CodeType | None]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.code
 
 
 def _static(name: str) -> Markup:
@@ -60,6 +74,7 @@ def render_page(
     """
     environment = Environment(
         loader=PackageLoader("aisthesis.report"),
+        bytecode_cache=_Compiled(),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
