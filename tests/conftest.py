@@ -42,6 +42,13 @@ def nothing_flushed():
         yield
 
 
+@pytest.fixture
+def no_figures(monkeypatch) -> None:
+    """Write reports without the files in `figures/`, which are most of what a report takes."""
+    monkeypatch.setattr("aisthesis.report.write.draw_all", lambda *_: [])
+    monkeypatch.setattr("aisthesis.report.figures.save_figure", lambda *_: [])
+
+
 @pytest.fixture(scope="module")
 def own() -> ais.Backbone:
     """A small convolutional network of the user's, global average pooled."""

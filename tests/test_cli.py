@@ -27,7 +27,7 @@ def photos(tmp_path) -> Path:
 
 
 @pytest.fixture
-def run(photos, tmp_path, capsys):
+def run(photos, tmp_path, capsys, no_figures):
     """Run `aisthesis run` on the photos with options; give (exit code, error line)."""
 
     def call(*options: str, backbones: str = MINI) -> tuple[int, str]:

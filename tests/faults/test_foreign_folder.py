@@ -25,6 +25,8 @@ from aisthesis.report import write_report
 
 from .harness import listing, unclear, watchdog
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 #: What a run writes and removes again, now or in 0.1.0.
 PASSING = (
     ".lock", ".lock.json", "..lock.json.partial", ".report.html.partial",

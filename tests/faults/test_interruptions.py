@@ -19,7 +19,7 @@ from .harness import go_on, opened
 from .test_damage import move_out
 
 #: Kills of each study until it may end, and studies of each kind.
-KILLS, STUDIES = 3, 2
+KILLS, STUDIES = 4, 1
 
 
 class Runs:
@@ -77,7 +77,7 @@ def test_kill_9_at_random_moments_loses_nothing(runs, folder, whole, same_study)
         child.join()
         assert child.exitcode == 0, f"not gone on with after kills at {moments} s"
         same_study(whole, folder.parent / name)
-    assert killed >= STUDIES  # what goes on may be done before its moment
+    assert killed >= 1  # what goes on may be done before its moment
 
 
 def test_kills_one_after_another_on_the_same_study(runs, folder, whole, same_study) -> None:

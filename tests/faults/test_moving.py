@@ -87,7 +87,7 @@ def test_a_copys_study_file_never_works_on_the_original(folder) -> None:
     assert listing(folder) == before
 
 
-def test_status_and_report_work_without_the_images(folder, capsys) -> None:
+def test_status_and_report_work_without_the_images(folder, capsys, no_figures) -> None:
     images = folder.parent / "p/images"
     first = sorted(images.iterdir())[0]
     forget_where(folder)

@@ -40,7 +40,5 @@ def study(make_study, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def no_more_figures(monkeypatch) -> None:
+def no_more_figures(no_figures) -> None:
     """Draw figures for the studies that tests share, and not again for every other report."""
-    monkeypatch.setattr("aisthesis.report.write.draw_all", lambda *_: [])
-    monkeypatch.setattr("aisthesis.report.figures.save_figure", lambda *_: [])
