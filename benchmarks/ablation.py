@@ -31,7 +31,8 @@ from pytorch_grad_cam import AblationCAM
 from pytorch_grad_cam.ablation_layer import AblationLayer
 from torch import nn
 
-from aisthesis.importance import AblationPlan, PlacePlan, ablation_plan, place_plan
+from aisthesis.ablation.places.plan import PlacePlan, place_plan
+from aisthesis.ablation.plan import AblationPlan, ablation_plan
 
 RESULTS = Path(__file__).parent / "results"
 REMOVED = ("channels", "places")

@@ -31,12 +31,13 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from aisthesis.agreement import ORIGINAL_METRICS, pair_values, summarise
 from aisthesis.config import study_config
-from aisthesis.engine import Narrator, StudyFolder
-from aisthesis.engine.chunk_store import ArraySpec, ChunkStore
-from aisthesis.engine.jobs import Serial
-from aisthesis.engine.maps_store import DIMENSIONS, IMAGES_A_CHUNK
-from aisthesis.labels import slug
-from aisthesis.pipeline.agree import agree_backbones
+from aisthesis.execution.jobs import Serial
+from aisthesis.execution.progress import Narrator
+from aisthesis.names.labels import slug
+from aisthesis.store.chunk_store import ArraySpec, ChunkStore
+from aisthesis.store.folder import StudyFolder
+from aisthesis.store.maps_store import DIMENSIONS, IMAGES_A_CHUNK
+from aisthesis.studies.ratings.comparing.agree import agree_backbones
 
 RESULTS = Path(__file__).parent / "results"
 NATIVE_SIDE = {

@@ -23,6 +23,7 @@ from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 
 import aisthesis as ais
+from aisthesis.ablation.plan import AblationPlan, ablation_plan
 from aisthesis.backbones import Backbone
 from aisthesis.faithfulness import (
     cascade_similarity,
@@ -36,8 +37,10 @@ from aisthesis.faithfulness import (
 )
 from aisthesis.heads import MLPHead, RatingModel
 from aisthesis.images import ImageFolder, batches
-from aisthesis.importance import AblationPlan, ablation_plan, evidence_scores, importance_scores
-from aisthesis.maps import activation_map, rating_unit_map, upsample, weighted_map
+from aisthesis.importance.scores import evidence_scores, importance_scores
+from aisthesis.maps.rating_units import rating_unit_map
+from aisthesis.maps.resample import upsample
+from aisthesis.maps.weighting import activation_map, weighted_map
 from aisthesis.miniature.planted import render_study
 
 RESULTS = Path(__file__).parent / "results"

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aisthesis.engine import Silent, StudyFolder
+from aisthesis.execution.progress import Silent
 from aisthesis.heads import FitOptions, embed_images, evaluate, fit_mlp, fit_ridge
-from aisthesis.judgments import split
-from aisthesis.pipeline.catalogue import build
-from aisthesis.pipeline.inputs import read_inputs
+from aisthesis.judgments.ratings.splits import split
+from aisthesis.store.folder import StudyFolder
+from aisthesis.studies.ratings.inputs.reading import read_inputs
+from aisthesis.studies.shared.catalogue import build
 
 
 def main() -> None:

@@ -22,15 +22,15 @@ import torch
 from torch import nn
 
 from aisthesis.config import AIS_BACKBONES, study_config
-from aisthesis.engine import Silent
+from aisthesis.execution.progress import Silent
 from aisthesis.faithfulness import load_masks, pixel_auc
 from aisthesis.heads import RatingEnsemble, load_head
 from aisthesis.images import batches
-from aisthesis.maps import upsample
+from aisthesis.maps.resample import upsample
 from aisthesis.miniature import MINIATURE_PREFIX, miniature_backbone, render_study
-from aisthesis.pipeline.explain import explain_batch
-from aisthesis.pipeline.plans import plan_for
-from aisthesis.study import Study
+from aisthesis.studies.ratings.explaining.explain import explain_batch
+from aisthesis.studies.ratings.study import Study
+from aisthesis.studies.shared.ablation_plans import plan_for
 
 #: BatchNorm that reads the target layer, and which of its entries are the layer's.
 NORMS = {

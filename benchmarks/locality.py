@@ -25,7 +25,7 @@ from sklearn.linear_model import Ridge
 from aisthesis.config import AIS_BACKBONES
 from aisthesis.faithfulness import load_masks, pixel_auc
 from aisthesis.images import ImageFolder, batches
-from aisthesis.maps import upsample
+from aisthesis.maps.resample import upsample
 from aisthesis.miniature import miniature_backbone, render_study
 
 SHOWN = ("efficientnet_b3", "resnet152")

@@ -23,8 +23,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from aisthesis.maps.occlusion import occlusion_plan
-from aisthesis.maps.occlusion.running import intact_values, run_tile
+from aisthesis.explainers.occlusion.plan import occlusion_plan
+from aisthesis.explainers.occlusion.running import intact_values, run_tile
 
 RESULTS = Path(__file__).parent / "results"
 SIDE_PX = 224

@@ -20,19 +20,19 @@ import numpy as np
 import torch
 
 from aisthesis.config import AIS_BACKBONES, PlacesConfig, study_config
-from aisthesis.engine import Silent
+from aisthesis.execution.progress import Silent
+from aisthesis.explainers.registry import explainers_named
 from aisthesis.faithfulness import load_masks, pixel_auc
 from aisthesis.faithfulness.localisation import bootstrap_mean
 from aisthesis.heads import RatingEnsemble
 from aisthesis.images import batches
-from aisthesis.maps import upsample
-from aisthesis.maps.explainers import explainers_named
+from aisthesis.maps.resample import upsample
 from aisthesis.miniature import MINIATURE_PREFIX, render_study
-from aisthesis.pipeline.explain import explain_batch, explain_places
-from aisthesis.pipeline.explainers import subject_of
-from aisthesis.pipeline.network import fitted_backbone, fitted_heads
-from aisthesis.pipeline.plans import place_plan_for, plan_for
-from aisthesis.study import Study
+from aisthesis.studies.ratings.explaining.explain import explain_batch, explain_places
+from aisthesis.studies.ratings.explaining.explainers import subject_of
+from aisthesis.studies.ratings.study import Study
+from aisthesis.studies.shared.ablation_plans import place_plan_for, plan_for
+from aisthesis.studies.shared.network import fitted_backbone, fitted_heads
 
 WINDOWS = (1, 3, 5)
 SIDES = ("raising", "lowering")

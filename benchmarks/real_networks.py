@@ -25,18 +25,18 @@ from torch import nn
 
 from aisthesis.agreement import mean_intervals
 from aisthesis.config import study_config
-from aisthesis.engine import Silent
-from aisthesis.explainer_names import BASE
+from aisthesis.execution.progress import Silent
+from aisthesis.explainers.registry import explainers_named
 from aisthesis.faithfulness import infidelity
 from aisthesis.faithfulness.perturbation import curve_measures, perturbation_curves
 from aisthesis.heads import MeanRating, RatingEnsemble
 from aisthesis.images import batches
-from aisthesis.maps.explainers import explainers_named
-from aisthesis.pipeline.explain import explain_batch, explain_places
-from aisthesis.pipeline.explainers import image_seeds, subject_of
-from aisthesis.pipeline.network import fitted_backbone, fitted_heads
-from aisthesis.pipeline.plans import place_plan_for, plan_for
-from aisthesis.study import Study
+from aisthesis.names.explainers import BASE
+from aisthesis.studies.ratings.explaining.explain import explain_batch, explain_places
+from aisthesis.studies.ratings.explaining.explainers import image_seeds, subject_of
+from aisthesis.studies.ratings.study import Study
+from aisthesis.studies.shared.ablation_plans import place_plan_for, plan_for
+from aisthesis.studies.shared.network import fitted_backbone, fitted_heads
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 NETWORKS = {

@@ -156,14 +156,14 @@ def workers(folder: Path, n: int = 384) -> dict:
     from distributed import LocalCluster
 
     from aisthesis.config import read_study_file
-    from aisthesis.engine import Narrator
-    from aisthesis.engine.cluster import DaskExecutor
-    from aisthesis.engine.jobs import Serial, Task
+    from aisthesis.execution.cluster import DaskExecutor
+    from aisthesis.execution.jobs import Serial, Task
+    from aisthesis.execution.progress import Narrator
 
     torch.set_num_threads(1)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     file = study_file(folder, n, "workers", "densenet161")
-    from aisthesis.study import Study
+    from aisthesis.studies.ratings.study import Study
 
     Study(read_study_file(file)).run(until="explain")
     tasks = explain_tasks(file)
@@ -199,11 +199,11 @@ def workers(folder: Path, n: int = 384) -> dict:
 def explain_tasks(file: Path) -> list:
     """All chunks of the explain stage of a study, as if none were done."""
     from aisthesis.config import read_study_file
-    from aisthesis.engine import Narrator
-    from aisthesis.engine.jobs import Task
-    from aisthesis.pipeline.explain import MapsJob, maps_store
-    from aisthesis.pipeline.inputs import read_inputs
-    from aisthesis.pipeline.network import NetworkSpec
+    from aisthesis.execution.jobs import Task
+    from aisthesis.execution.progress import Narrator
+    from aisthesis.studies.ratings.explaining.explain import MapsJob, maps_store
+    from aisthesis.studies.ratings.inputs.reading import read_inputs
+    from aisthesis.studies.shared.network import NetworkSpec
 
     config = read_study_file(file)
     inputs = read_inputs(config, Narrator())

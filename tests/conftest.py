@@ -27,7 +27,7 @@ def shared() -> Path:
 def coarse_figures():
     """Draw figures at a fifth of their resolution, which is most of what a report takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aisthesis.report.figures.DPI", 60)
+        patch.setattr("aisthesis.report.charts.figures.DPI", 60)
         yield
 
 
@@ -46,7 +46,7 @@ def nothing_flushed():
 def no_figures(monkeypatch) -> None:
     """Write reports without the files in `figures/`, which are most of what a report takes."""
     monkeypatch.setattr("aisthesis.report.write.draw_all", lambda *_: [])
-    monkeypatch.setattr("aisthesis.report.figures.save_figure", lambda *_: [])
+    monkeypatch.setattr("aisthesis.report.charts.figures.save_figure", lambda *_: [])
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ from torch import nn
 
 import aisthesis as ais
 import aisthesis.report.write
-import aisthesis.study
-from aisthesis import cli
+import aisthesis.studies.ratings.study
+from aisthesis.cli import main as cli
 from aisthesis.config import alignment_config, study_config
 from aisthesis.miniature import render_study
 
@@ -193,7 +193,7 @@ def test_what_a_page_says_can_be_done(page: Path, world: Path, done, monkeypatch
     monkeypatch.chdir(world)
     monkeypatch.syspath_prepend(world)
     monkeypatch.setattr(aisthesis.report.write, "draw_all", lambda *_: [])
-    monkeypatch.setattr(aisthesis.study, "write_report", _report_of_the_first)
+    monkeypatch.setattr(aisthesis.studies.ratings.study, "write_report", _report_of_the_first)
     todo = [block for block in blocks(page) if not block.why_not]
     if not todo:
         pytest.skip("no code that runs here")

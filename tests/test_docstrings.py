@@ -13,15 +13,15 @@ from itertools import combinations
 import pytest
 
 import aisthesis as ais
-import aisthesis.report.alignment
-import aisthesis.study
+import aisthesis.report.similarity
+import aisthesis.studies.ratings.study
 from aisthesis.miniature import render_study
 
 OPTIONS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL | doctest.NORMALIZE_WHITESPACE
 #: Reports are written in tests of their own, which take their time.
 PAGES = [
-    (aisthesis.study, "write_report"),
-    (aisthesis.report.alignment, "write_alignment_report"),
+    (aisthesis.studies.ratings.study, "write_report"),
+    (aisthesis.report.similarity, "write_alignment_report"),
 ]
 NAMES = sorted(set(ais.__all__) - {"__version__"})
 

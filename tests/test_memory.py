@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import aisthesis as ais
-from aisthesis.cli import main
+from aisthesis.ablation.plan import ablation_plan
+from aisthesis.cli.main import main
 from aisthesis.heads.embeddings import embedded
-from aisthesis.importance import ablation_plan
 from aisthesis.memory import OutOfMemoryError, in_halves, is_out_of_memory, plain_memory_errors
 from aisthesis.miniature import render_study
 
@@ -127,7 +127,7 @@ def images(made):
 
 
 def test_the_command_line_says_it_in_one_line(monkeypatch, capsys) -> None:
-    monkeypatch.setattr("aisthesis.cli.print_table", lambda *rest: throw(MemoryError()))
+    monkeypatch.setattr("aisthesis.cli.main.print_table", lambda *rest: throw(MemoryError()))
     assert main(["backbones"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: this command: memory ran out; lower `batch_size`")

@@ -12,7 +12,7 @@ HEAVY = ("torch", "torchvision", "timm", "scipy", "pandas", "numpy", "matplotlib
 PROBE = """
 import contextlib, io, sys
 import aisthesis
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 for arguments in {commands}:
     said = io.StringIO()
     try:

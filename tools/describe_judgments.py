@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments.layout import KINDS
-from aisthesis.judgments.understood import lines_on_similarities
+from aisthesis.judgments.ratings.layout import KINDS
+from aisthesis.judgments.ratings.understood import lines_on_similarities
 
 TOOLS = Path(__file__).resolve().parent
 PAGE = TOOLS.parent / "docs" / "judgments.md"

@@ -15,7 +15,7 @@ import pandas as pd
 
 from aisthesis.config import Columns, checked
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import Ratings, read_ratings
+from aisthesis.judgments.ratings.reading import Ratings, read_ratings
 
 IMAGES = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
 #: What four raters say of four images in most tables below.

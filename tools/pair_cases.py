@@ -14,7 +14,7 @@ import pandas as pd
 
 from aisthesis.config import SimilarityColumns, checked
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import Similarities, read_similarities
+from aisthesis.judgments.similarity.judgments import Similarities, read_similarities
 
 _RATINGS = runpy.run_path(str(Path(__file__).parent / "judgment_cases.py"), run_name="cases")
 IMAGES, write_files = _RATINGS["IMAGES"], _RATINGS["write_files"]

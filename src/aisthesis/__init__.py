@@ -11,66 +11,61 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "AblationPlan": "aisthesis.importance",
+    "AblationPlan": "aisthesis.ablation",
     "AisthesisError": "aisthesis.errors",
-    "Alignment": "aisthesis.alignment",
+    "Alignment": "aisthesis.studies.similarity.study",
     "Backbone": "aisthesis.backbones",
-    "PlaceAblation": "aisthesis.importance",
-    "PlacePlan": "aisthesis.importance",
+    "PlaceAblation": "aisthesis.ablation",
+    "PlacePlan": "aisthesis.ablation",
     "RatingEnsemble": "aisthesis.heads",
     "RatingModel": "aisthesis.heads",
-    "RatingRegressor": "aisthesis.regressor",
+    "RatingRegressor": "aisthesis.api.regressor",
     "RequestError": "aisthesis.errors",
-    "RetainedPredictor": "aisthesis.retained",
-    "Study": "aisthesis.study",
+    "RetainedPredictor": "aisthesis.studies.ratings.retaining.retained",
+    "Study": "aisthesis.studies.ratings.study",
     "Transform": "aisthesis.images",
-    "ablate": "aisthesis.importance",
-    "ablate_places": "aisthesis.importance",
-    "ablation_plan": "aisthesis.importance",
+    "ablate": "aisthesis.ablation",
+    "ablate_places": "aisthesis.ablation",
+    "ablation_plan": "aisthesis.ablation",
     "agree": "aisthesis.agreement",
-    "backbone": "aisthesis.functions",
-    "channels": "aisthesis.studies.channels",
+    "backbone": "aisthesis.studies.ratings.explaining.functions",
+    "channels": "aisthesis.studies.ratings.showing.channels",
     "compare": "aisthesis.studies.compare",
-    "compare_with_people": "aisthesis.with_people",
-    "explain": "aisthesis.functions",
-    "explain_pair": "aisthesis.pairs",
-    "faithful": "aisthesis.measuring",
-    "fit": "aisthesis.functions",
-    "localise": "aisthesis.measuring",
-    "overlay": "aisthesis.looking",
-    "place_plan": "aisthesis.importance",
-    "retain": "aisthesis.retained",
-    "retained_output": "aisthesis.importance",
-    "show": "aisthesis.looking",
+    "compare_with_people": "aisthesis.api.with_people",
+    "explain": "aisthesis.studies.ratings.explaining.functions",
+    "explain_pair": "aisthesis.api.pairs",
+    "faithful": "aisthesis.api.measuring",
+    "fit": "aisthesis.studies.ratings.explaining.functions",
+    "localise": "aisthesis.api.measuring",
+    "overlay": "aisthesis.report.pictures.looking",
+    "place_plan": "aisthesis.ablation",
+    "retain": "aisthesis.studies.ratings.retaining.retained",
+    "retained_output": "aisthesis.ablation",
+    "show": "aisthesis.report.pictures.looking",
 }
 
 if TYPE_CHECKING:
+    from aisthesis.ablation.calls import ablate, retained_output
+    from aisthesis.ablation.places.ablation import PlaceAblation
+    from aisthesis.ablation.places.calls import ablate_places
+    from aisthesis.ablation.places.plan import PlacePlan, place_plan
+    from aisthesis.ablation.plan import AblationPlan, ablation_plan
     from aisthesis.agreement import agree
-    from aisthesis.alignment import Alignment
+    from aisthesis.api.measuring import faithful, localise
+    from aisthesis.api.pairs import explain_pair
+    from aisthesis.api.regressor import RatingRegressor
+    from aisthesis.api.with_people import compare_with_people
     from aisthesis.backbones import Backbone
     from aisthesis.errors import AisthesisError, RequestError
-    from aisthesis.functions import backbone, explain, fit
     from aisthesis.heads import RatingEnsemble, RatingModel
     from aisthesis.images import Transform
-    from aisthesis.importance import (
-        AblationPlan,
-        PlaceAblation,
-        PlacePlan,
-        ablate,
-        ablate_places,
-        ablation_plan,
-        place_plan,
-        retained_output,
-    )
-    from aisthesis.looking import overlay, show
-    from aisthesis.measuring import faithful, localise
-    from aisthesis.pairs import explain_pair
-    from aisthesis.regressor import RatingRegressor
-    from aisthesis.retained import RetainedPredictor, retain
-    from aisthesis.studies.channels import channels
+    from aisthesis.report.pictures.looking import overlay, show
     from aisthesis.studies.compare import compare
-    from aisthesis.study import Study
-    from aisthesis.with_people import compare_with_people
+    from aisthesis.studies.ratings.explaining.functions import backbone, explain, fit
+    from aisthesis.studies.ratings.retaining.retained import RetainedPredictor, retain
+    from aisthesis.studies.ratings.showing.channels import channels
+    from aisthesis.studies.ratings.study import Study
+    from aisthesis.studies.similarity.study import Alignment
 
 __all__ = [
     "AblationPlan",

@@ -9,13 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 
-from aisthesis.agreement import (
-    agree,
-    disattenuated,
-    reliability,
-    seed_cosines,
-    single_seed_cosines,
-)
+from aisthesis.agreement import agree, disattenuated, reliability, seed_cosines, single_seed_cosines
 from aisthesis.errors import RequestError
 
 

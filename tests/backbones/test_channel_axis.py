@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from aisthesis.ablation.plan import ablation_plan
 from aisthesis.backbones import Backbone
 from aisthesis.errors import RequestError
 from aisthesis.images import Transform
-from aisthesis.importance import ablation_plan
 
 SIDE, PATCH, CELLS = 32, 4, 8
 TOKENS = CELLS * CELLS

@@ -7,13 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from aisthesis.ablation.plan import ablation_plan
 from aisthesis.errors import RequestError
-from aisthesis.faithfulness.channel_removal import (
-    channel_counts,
-    channel_curves,
-    channel_measures,
-)
-from aisthesis.importance import ablation_plan, evidence_scores
+from aisthesis.faithfulness.channel_removal import channel_counts, channel_curves, channel_measures
+from aisthesis.importance.scores import evidence_scores
 
 CHANNELS, N = 12, 5
 

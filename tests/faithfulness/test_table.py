@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from aisthesis.ablation.plan import ablation_plan
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness import (
     FAITHFULNESS_COLUMNS,
@@ -17,7 +18,6 @@ from aisthesis.faithfulness import (
     method_differences,
     tidy_measure,
 )
-from aisthesis.importance import ablation_plan
 
 OPTIONS: dict[str, Any] = {"cell_px": 2, "n_steps": 9, "baselines": ["mean"], "n_boot": 300}
 

@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 
 from aisthesis import Alignment
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 from aisthesis.miniature import render_study
 
 _STUDY = """\

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from typing import Any
 
-import aisthesis.study  # noqa: F401 - what the commands would load
+import aisthesis.studies.ratings.study  # noqa: F401 - what the commands would load
 
 SECONDS = 10
 

@@ -18,10 +18,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-import aisthesis.study  # noqa: F401 - loaded before any clock runs
+import aisthesis.studies.ratings.study  # noqa: F401 - loaded before any clock runs
 from aisthesis import Alignment, Study
-from aisthesis.engine import Narrator
 from aisthesis.errors import AisthesisError
+from aisthesis.execution.progress import Narrator
 from aisthesis.images import ImageFolder
 
 SECONDS = 10

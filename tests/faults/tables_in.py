@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from aisthesis.config import read_study_file
-from aisthesis.judgments import read_ratings
-from aisthesis.judgments.similarity import read_similarities
+from aisthesis.judgments.ratings.reading import read_ratings
+from aisthesis.judgments.similarity.judgments import read_similarities
 
 from .harness import Kind, mangled
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 import pytest
 
 from aisthesis import Study
-from aisthesis.engine import Narrator
 from aisthesis.errors import AisthesisError
+from aisthesis.execution.progress import Narrator
 
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
@@ -24,8 +24,8 @@ psutil = pytest.importorskip("psutil")
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch) -> None:
     """Many small chunks, so that there is a middle in which something can go wrong."""
-    monkeypatch.setattr("aisthesis.pipeline.explain.IMAGES_A_CHUNK", 4)
-    monkeypatch.setattr("aisthesis.pipeline.embed.IMAGES_A_FILE", 8)
+    monkeypatch.setattr("aisthesis.studies.ratings.explaining.explain.IMAGES_A_CHUNK", 4)
+    monkeypatch.setattr("aisthesis.studies.ratings.fitting.embed.IMAGES_A_FILE", 8)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
@@ -63,8 +63,8 @@ class AtFirst(Narrator):
 def serial(study_keys, tmp_path_factory):
     root = tmp_path_factory.mktemp("serial") / "s"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aisthesis.pipeline.explain.IMAGES_A_CHUNK", 4)
-        patch.setattr("aisthesis.pipeline.embed.IMAGES_A_FILE", 8)
+        patch.setattr("aisthesis.studies.ratings.explaining.explain.IMAGES_A_CHUNK", 4)
+        patch.setattr("aisthesis.studies.ratings.fitting.embed.IMAGES_A_FILE", 8)
         Study(**study_keys(root)).run(until="agree")
     return root
 
@@ -199,7 +199,7 @@ def test_the_scheduler_lost_and_restarted(
 
 
 def test_no_scheduler_is_one_sentence(study_keys, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("aisthesis.engine.cluster.WAIT_AT_FIRST_S", 1.0)
+    monkeypatch.setattr("aisthesis.execution.cluster.WAIT_AT_FIRST_S", 1.0)
     keys = study_keys(tmp_path / "s")
     keys |= {"engine": "dask", "dask": {"scheduler": "tcp://127.0.0.1:9"}}
     with pytest.raises(AisthesisError, match="no Dask scheduler with workers answers") as caught:
@@ -210,11 +210,11 @@ def test_no_scheduler_is_one_sentence(study_keys, tmp_path, monkeypatch) -> None
 @pytest.mark.usefixtures("forked")
 def test_a_network_is_loaded_once_a_worker(study_keys, tmp_path) -> None:
     """Every chunk of a worker names the same loading."""
-    from aisthesis.engine.jobs import Chunk, Task
+    from aisthesis.execution.jobs import Chunk, Task
 
     cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
     try:
-        from aisthesis.engine.cluster import DaskExecutor
+        from aisthesis.execution.cluster import DaskExecutor
 
         executor = DaskExecutor(cluster.scheduler_address, 1, Narrator())
         job = loaded_where(str(tmp_path))
@@ -228,8 +228,8 @@ def test_a_network_is_loaded_once_a_worker(study_keys, tmp_path) -> None:
 
 @pytest.mark.usefixtures("forked")
 def test_workers_that_are_all_gone_are_not_waited_for_for_ever(tmp_path, monkeypatch) -> None:
-    from aisthesis.engine import cluster as module
-    from aisthesis.engine.jobs import Chunk, Task
+    from aisthesis.execution import cluster as module
+    from aisthesis.execution.jobs import Chunk, Task
 
     monkeypatch.setattr(module, "WAIT_FOR_WORKERS_S", 0.5)
     monkeypatch.setattr(module, "CHECK_S", 0.2)
@@ -280,8 +280,8 @@ def test_a_worker_with_other_sources_is_refused_before_the_first_task(cluster, t
     from pathlib import Path
 
     import aisthesis
-    from aisthesis.engine.cluster import DaskExecutor
-    from aisthesis.engine.jobs import Chunk, Task
+    from aisthesis.execution.cluster import DaskExecutor
+    from aisthesis.execution.jobs import Chunk, Task
 
     package = Path(aisthesis.__file__).parent
     for name in ("same", "other"):
@@ -316,8 +316,8 @@ def test_a_worker_with_other_sources_is_refused_before_the_first_task(cluster, t
 
 @pytest.mark.parametrize("which", ["aisthesis", "torch", "numpy", "python"])
 def test_every_version_that_results_depend_on_is_compared(which) -> None:
-    from aisthesis.engine.cluster import refuse_other_code
-    from aisthesis.engine.same_code import code_of_this_process
+    from aisthesis.execution.cluster import refuse_other_code
+    from aisthesis.execution.same_code import code_of_this_process
 
     ours = code_of_this_process()
     refuse_other_code(dict(ours), "a worker")
@@ -328,7 +328,7 @@ def test_every_version_that_results_depend_on_is_compared(which) -> None:
 
 
 def test_a_folder_that_a_worker_does_not_see_is_said(cluster, tmp_path, monkeypatch) -> None:
-    from aisthesis.engine.cluster import DaskExecutor
+    from aisthesis.execution.cluster import DaskExecutor
 
     cluster.start()
     executor = DaskExecutor(cluster.address, 1, Narrator())
@@ -342,7 +342,7 @@ def test_a_folder_that_a_worker_does_not_see_is_said(cluster, tmp_path, monkeypa
 
 
 def test_a_worker_that_stands_still_is_not_waited_for(cluster, tmp_path, monkeypatch) -> None:
-    from aisthesis.engine import cluster as module
+    from aisthesis.execution import cluster as module
 
     monkeypatch.setattr(module, "WORKER_ANSWER_S", 1.0)
     cluster.start()

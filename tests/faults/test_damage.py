@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from aisthesis import Study
-from aisthesis.engine import Narrator
 from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.execution.progress import Narrator
 from aisthesis.miniature import miniature_weights
 
 from .harness import go_on, opened

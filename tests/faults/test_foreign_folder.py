@@ -17,11 +17,11 @@ import pytest
 import tomli_w
 
 from aisthesis import Study
-from aisthesis.alignment import Alignment
-from aisthesis.cli import main
-from aisthesis.engine.ledger import Ledger, file_digest
+from aisthesis.cli.main import main
 from aisthesis.errors import RequestError
-from aisthesis.report import write_report
+from aisthesis.report.write import write_report
+from aisthesis.store.ledger import Ledger, file_digest
+from aisthesis.studies.similarity.study import Alignment
 
 from .harness import listing, unclear, watchdog
 
@@ -245,7 +245,7 @@ def test_a_folders_settings_run_nothing(name, copy, monkeypatch, capsys) -> None
     text = file.read_text().replace('engine = "serial"', 'engine = "dask"')
     file.write_text(text.split("[dask]")[0] + dask)
     started = []
-    monkeypatch.setattr("aisthesis.engine.cluster.dask_executor", lambda *_: started.append(1))
+    monkeypatch.setattr("aisthesis.execution.cluster.dask_executor", lambda *_: started.append(1))
     began = time.monotonic()
     for command in (["report", str(study)], ["status", str(study)]):
         assert main(command) == 0
@@ -262,7 +262,10 @@ def test_status_and_report_of_a_finished_folder_read_no_weights(copy, monkeypatc
     def never(*rest, **keys):
         raise AssertionError("weights were read")
 
-    for place in ("aisthesis.pipeline.network.build", "aisthesis.backbones.registry.read_state"):
+    for place in (
+        "aisthesis.studies.shared.network.build",
+        "aisthesis.backbones.registry.read_state",
+    ):
         monkeypatch.setattr(place, never)
     assert main(["status", str(copy / "study")]) == 0
     assert main(["report", str(copy / "study")]) == 0

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aisthesis.cli import main
-from aisthesis.engine import Narrator
+from aisthesis.cli.main import main
 from aisthesis.errors import AisthesisError
+from aisthesis.execution.progress import Narrator
 
 from .harness import go_on, opened
 from .test_damage import move_out

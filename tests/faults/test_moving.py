@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from aisthesis.cli import main
-from aisthesis.report.photographs import Photographs
-from aisthesis.report.planted_pictures import planted_pictures
-from aisthesis.report.record import read_study_record
+from aisthesis.cli.main import main
+from aisthesis.report.folder.record import read_study_record
+from aisthesis.report.pictures.photographs import Photographs
+from aisthesis.report.pictures.planted_pictures import planted_pictures
 
 from .harness import listing
 

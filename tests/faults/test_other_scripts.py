@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from aisthesis.cli import main
-from aisthesis.report import letters
+from aisthesis.cli.main import main
+from aisthesis.report.charts import letters
 
 from .harness import unclear
 

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from aisthesis import Alignment, Study
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 
 from .harness import write_judgments
 

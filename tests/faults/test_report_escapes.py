@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from aisthesis.cli import main
-from aisthesis.labels import slug
+from aisthesis.cli.main import main
+from aisthesis.names.labels import slug
 
 NAMES = [
     "<script>alert(1)<",

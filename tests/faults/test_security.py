@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import aisthesis
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 from aisthesis.errors import AisthesisError
 
 SOURCE = Path(aisthesis.__file__).parent

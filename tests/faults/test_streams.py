@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 
 FULL = Path("/dev/full")
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")

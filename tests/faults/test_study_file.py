@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 
 from .harness import unclear, watchdog
 

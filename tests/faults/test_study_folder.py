@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 from aisthesis.errors import AisthesisError
-from aisthesis.report import write_report
+from aisthesis.report.write import write_report
 
 from .catalogue import HARMED, REPORTED
 from .harness import listing, mangled, unclear, watchdog

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from aisthesis import Alignment
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 
 from .test_torn_files import TORN, kinds_of_files
 

@@ -8,7 +8,7 @@ import warnings
 import xarray as xr
 
 from aisthesis import Study
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 
 TORN = {
     "truncated": lambda content: content[: len(content) // 2],

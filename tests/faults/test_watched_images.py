@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from aisthesis import Alignment, Study
-from aisthesis.engine import Narrator
 from aisthesis.errors import AisthesisError
+from aisthesis.execution.progress import Narrator
 
 from .harness import write_judgments
 

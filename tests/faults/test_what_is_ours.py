@@ -6,13 +6,15 @@ import shutil
 
 import pytest
 
-from aisthesis.cli import main
-from aisthesis.engine import Silent, StudyFolder, write_csv
-from aisthesis.engine.lock import folder_lock
+from aisthesis.cli.main import main
 from aisthesis.errors import RequestError
-from aisthesis.pipeline import demo
-from aisthesis.pipeline.predict import COLUMNS, note_written, refuse_edited
-from aisthesis.whole import whole_file
+from aisthesis.execution.progress import Silent
+from aisthesis.store.files import write_csv
+from aisthesis.store.folder import StudyFolder
+from aisthesis.store.lock import folder_lock
+from aisthesis.store.whole import whole_file
+from aisthesis.studies import demo
+from aisthesis.studies.ratings.predict import COLUMNS, note_written, refuse_edited
 
 
 def _demo(out) -> None:

@@ -13,8 +13,6 @@ from pathlib import Path
 import distributed  # noqa: F401 - loaded for workers that are forked
 import torch
 
-import aisthesis.pipeline.plan
-import aisthesis.pipeline.stages  # noqa: F401
 from aisthesis import Alignment, Study
 
 torch.set_num_threads(1)

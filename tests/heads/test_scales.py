@@ -8,7 +8,7 @@ import torch
 
 from aisthesis.errors import RequestError
 from aisthesis.heads import FitOptions, evaluate, fit_mlp, fit_ridge, load_head, save_head
-from aisthesis.importance.rating_retention import correlations
+from aisthesis.importance.retention import correlations
 
 TRAIN, HELD = np.arange(60), np.arange(60, 80)
 OPTIONS = FitOptions(epochs=40, learning_rate=1e-2)

@@ -9,14 +9,7 @@ import pytest
 from scipy.stats import entropy, pearsonr
 from sklearn.metrics import roc_auc_score
 
-from aisthesis.human_maps import (
-    auc_judd,
-    auc_shuffled,
-    correlation,
-    kl_divergence,
-    nss,
-    similarity,
-)
+from aisthesis.human_maps import auc_judd, auc_shuffled, correlation, kl_divergence, nss, similarity
 
 
 def some(seed: int, levels: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aisthesis.errors import RequestError
-from aisthesis.importance import evidence_scores, importance_scores
+from aisthesis.importance.scores import evidence_scores, importance_scores
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 

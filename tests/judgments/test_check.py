@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 from aisthesis.config import study_config
-from aisthesis.engine import Narrator
 from aisthesis.errors import RequestError
+from aisthesis.execution.progress import Narrator
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import read_ratings
-from aisthesis.judgments.cells import image_name
-from aisthesis.judgments.names import renamed
-from aisthesis.pipeline.inputs import read_inputs
+from aisthesis.judgments.files.cells import image_name
+from aisthesis.judgments.files.names import renamed
+from aisthesis.judgments.ratings.reading import read_ratings
+from aisthesis.studies.ratings.inputs.reading import read_inputs
 
 
 def folder_of(path: Path, *names: str) -> ImageFolder:

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments import read_ratings
+from aisthesis.judgments.ratings.reading import read_ratings
 
 N = 20
 TRUE = np.linspace(-2, 2, N)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments.understood import lines_on, lines_on_similarities
+from aisthesis.judgments.ratings.understood import lines_on, lines_on_similarities
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(

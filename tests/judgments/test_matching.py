@@ -8,7 +8,8 @@ from PIL import Image
 
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import Ratings, match, read_ratings
+from aisthesis.judgments.ratings.matching import match
+from aisthesis.judgments.ratings.reading import Ratings, read_ratings
 
 
 def ratings_of(*names: str) -> Ratings:

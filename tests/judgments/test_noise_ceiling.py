@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aisthesis.judgments import noise_ceiling
+from aisthesis.judgments.ratings.noise_ceiling import noise_ceiling
 
 
 def long_table(scores: np.ndarray) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments import read_ratings
+from aisthesis.judgments.ratings.reading import read_ratings
 
 WIDE = "image,rating\na.jpg,3.5\nb.jpg,1\nsub/c.jpg,-2e1\n"
 LONG = "image,rater,rating\n" + "".join(

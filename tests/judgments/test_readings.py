@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments import read_ratings
-from aisthesis.judgments.similarity import read_similarities
+from aisthesis.judgments.ratings.reading import read_ratings
+from aisthesis.judgments.similarity.judgments import read_similarities
 
 NAMES = [f"{i}.png" for i in range(6)]
 UPPER = np.triu_indices(6, 1)

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from aisthesis.judgments import agreement_with_subjects, similarity_ceiling
-from aisthesis.judgments.second_order import MEASURES, row_agreement, second_order, valid_pairs
+from aisthesis.judgments.similarity.ceiling import agreement_with_subjects, similarity_ceiling
+from aisthesis.judgments.similarity.second_order import (
+    MEASURES,
+    row_agreement,
+    second_order,
+    valid_pairs,
+)
 
 RSA = {
     "pearson": "corr",

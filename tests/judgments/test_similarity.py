@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments import read_similarities
+from aisthesis.judgments.similarity.judgments import read_similarities
 
 NAMES = ["a.png", "b.png", "c.png", "d.png", "e.png"]
 
@@ -224,6 +224,6 @@ def test_rdms_of_rsatoolbox_as_object_and_as_file(tmp_path) -> None:
 def test_rdms_whose_reading_does_not_end_are_refused(tmp_path, monkeypatch) -> None:
     """The C library can turn in circles on damaged attributes, and nothing stops it from inside."""
     (tmp_path / "r.hdf5").write_bytes(b"")
-    monkeypatch.setattr("aisthesis.judgments.rsa.READ_S", 0.001)
+    monkeypatch.setattr("aisthesis.judgments.files.rsa.READ_S", 0.001)
     with pytest.raises(RequestError, match=r"r\.hdf5 is damaged: reading it had not ended"):
         read_similarities(tmp_path / "r.hdf5")

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aisthesis.errors import RequestError
-from aisthesis.judgments import read_ratings, split
-from aisthesis.judgments.split_file import read_split
+from aisthesis.judgments.ratings.reading import read_ratings
+from aisthesis.judgments.ratings.split_file import read_split
+from aisthesis.judgments.ratings.splits import split
 
 
 def study(n, seed=0):

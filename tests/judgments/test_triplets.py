@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
+from aisthesis.config import SimilarityColumns
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import SimilarityColumns, read_similarities
-from aisthesis.judgments.similarity_matrix import Triplet
-from aisthesis.judgments.table import read_table
-from aisthesis.judgments.triplets import triplet_agreement, triplets_of
+from aisthesis.judgments.files.matrix import Triplet
+from aisthesis.judgments.files.table import read_table
+from aisthesis.judgments.similarity.judgments import read_similarities
+from aisthesis.judgments.similarity.triplets import triplet_agreement, triplets_of
 
 N = 7
 NAMES = [f"{i}.png" for i in range(N)]

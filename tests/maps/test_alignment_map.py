@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from aisthesis.errors import RequestError
-from aisthesis.maps import alignment_map
+from aisthesis.maps.weighting import alignment_map
 
 
 def test_channels_count_by_their_share_of_the_positive_scores() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aisthesis.errors import RequestError
-from aisthesis.maps import (
+from aisthesis.maps.colour import (
     DIVERGING_ANCHORS,
     overlay,
     signed_rgba,

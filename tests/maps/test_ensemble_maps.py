@@ -10,14 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aisthesis.errors import RequestError
-from aisthesis.maps import (
-    ensemble_map,
-    onto_frame,
-    photograph_masking_map,
-    rating_unit_map,
-    union_of_boxes,
-    upsample,
-)
+from aisthesis.maps.common_frame import ensemble_map, onto_frame, union_of_boxes
+from aisthesis.maps.photograph_masking import photograph_masking_map
+from aisthesis.maps.rating_units import rating_unit_map
+from aisthesis.maps.resample import upsample
 
 N, C = 3, 5
 

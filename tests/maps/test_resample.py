@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aisthesis.errors import RequestError
-from aisthesis.maps import interpolation_matrix, upsample
+from aisthesis.maps.resample import interpolation_matrix, upsample
 
 
 def reference(maps, size):

@@ -8,7 +8,8 @@ import torch
 from scipy.stats import zscore
 
 from aisthesis.errors import RequestError
-from aisthesis.maps import upsample, z_score
+from aisthesis.maps.resample import upsample
+from aisthesis.maps.standardise import z_score
 
 
 @pytest.mark.parametrize("scale", [1e-40, 1e-30, 1e-6, 1.0, 1e30, 1e38])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aisthesis.errors import RequestError
-from aisthesis.maps import activation_map, weighted_map
+from aisthesis.maps.weighting import activation_map, weighted_map
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -16,7 +16,7 @@ from aisthesis.agreement import METRICS, Metric
 from aisthesis.agreement.metrics import metric, metrics_named
 from aisthesis.config import StudyConfig, checked
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import checked_names
+from aisthesis.names.explainers import checked_names
 from aisthesis.parts import bring, given_name, is_reference, only_remembered, own_name
 
 

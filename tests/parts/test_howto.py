@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import aisthesis as ais
-import aisthesis.study
-from aisthesis import cli
+import aisthesis.studies.ratings.study
+from aisthesis.cli import main as cli
 from aisthesis.miniature import render_study
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -56,7 +56,7 @@ def folder(tmp_path, planted, monkeypatch) -> Path:
     shutil.copytree(planted / "images", tmp_path / "images")
     shutil.copy(planted / "ratings.csv", tmp_path / "ratings.csv")
     file_of("howto-backbone.md", tmp_path)
-    monkeypatch.setattr(aisthesis.study, "write_report", _no_report)
+    monkeypatch.setattr(aisthesis.studies.ratings.study, "write_report", _no_report)
     _forget()  # the tests of the docs run the same pages in folders of theirs
     yield tmp_path
     _forget()

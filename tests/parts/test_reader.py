@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 import aisthesis as ais
+from aisthesis.config import SimilarityColumns
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
-from aisthesis.judgments import SimilarityColumns, read_ratings, read_similarities
+from aisthesis.judgments.ratings.reading import read_ratings
+from aisthesis.judgments.similarity.judgments import read_similarities
 from aisthesis.miniature import render_study
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto-reader.md"

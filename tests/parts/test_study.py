@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 import aisthesis as ais
-import aisthesis.study
+import aisthesis.studies.ratings.study
 from aisthesis.agreement import Metric
-from aisthesis.engine.processes import in_processes
 from aisthesis.errors import RequestError
+from aisthesis.execution.processes import in_processes
 from aisthesis.miniature import render_study
 from aisthesis.parts import only_remembered
-from aisthesis.pipeline.catalogue import layers_of
+from aisthesis.studies.shared.catalogue import layers_of
 
 NETWORKS = """
 import torch
@@ -47,7 +47,7 @@ def planted(tmp_path_factory):
 @pytest.fixture
 def networks(tmp_path, monkeypatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(aisthesis.study, "write_report", lambda folder, **_: folder)
+    monkeypatch.setattr(aisthesis.studies.ratings.study, "write_report", lambda folder, **_: folder)
     path = tmp_path / "own_networks.py"
     path.write_text(NETWORKS)
     yield path

@@ -389,7 +389,7 @@ def make_study(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def full_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a study folder with everything in it, its report written."""
-    from aisthesis.report import write_report
+    from aisthesis.report.write import write_report
 
     recipe = Recipe(
         n_test=6, n_train=5, flat=[("vgg16", 2)], random_weights=True, localisation=True,

@@ -21,10 +21,10 @@ from aisthesis import Alignment
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
 from aisthesis.miniature import render_study
-from aisthesis.report.alignment import write_alignment_report
-from aisthesis.report.alignment.pictures import percentiles
-from aisthesis.report.alignment.space import leaf_order, plane, planes
-from aisthesis.report.alignment.words import p_value
+from aisthesis.report.similarity.pictures import percentiles
+from aisthesis.report.similarity.space import leaf_order, plane, planes
+from aisthesis.report.similarity.words import p_value
+from aisthesis.report.similarity.write import write_alignment_report
 
 ODD = ("<script>alert('x')<&script>.png", "žluťoučký kůň 美.png", "a b#c?d%20.png")
 LABELS = ("miniature:densenet161", "odd <b>label")

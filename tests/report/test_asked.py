@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import tomli_w
 
-from aisthesis.report.asked import Asked
-from aisthesis.report.record import read_study_record
+from aisthesis.report.folder.asked import Asked
+from aisthesis.report.folder.record import read_study_record
 
 OTHERS = ["ais", "evidence", "ais_place", "evidence_place", "lime", "random"]
 LEFT = {

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from scipy.cluster.hierarchy import linkage
 
-from aisthesis.report.axis import axis_over, round_ticks, tick_text
-from aisthesis.report.dendrogram import dendrogram, draw_tree
-from aisthesis.report.distribution import distribution, draw_distribution
-from aisthesis.report.dots import Mark, dot_chart, draw_dots
-from aisthesis.report.drawing import Drawing, sheet
-from aisthesis.report.score_chart import score_chart
-from aisthesis.report.variance import draw_variance, variance_parts
-from aisthesis.report.yardsticks import yardsticks
+from aisthesis.report.charts.axis import axis_over, round_ticks, tick_text
+from aisthesis.report.charts.dendrogram import dendrogram, draw_tree
+from aisthesis.report.charts.distribution import distribution, draw_distribution
+from aisthesis.report.charts.dots import Mark, dot_chart, draw_dots
+from aisthesis.report.charts.drawing import Drawing, sheet
+from aisthesis.report.charts.score_chart import score_chart
+from aisthesis.report.parts.variance import draw_variance, variance_parts
+from aisthesis.report.parts.yardsticks import yardsticks
 
 NAN = float("nan")
 

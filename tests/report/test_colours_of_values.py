@@ -16,16 +16,16 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from aisthesis.report import write_report
-from aisthesis.report.colour_words import full_colour, limit_text, meaning, unit_of
-from aisthesis.report.drawing import AN_INCH, SMALL
-from aisthesis.report.figure_pictures import ExampleRow, draw_examples
-from aisthesis.report.figures import drawn_png
-from aisthesis.report.letters import text_width
-from aisthesis.report.overlays import lay_over
-from aisthesis.report.photographs import map_data_uri
-from aisthesis.report.record import read_study_record
-from aisthesis.report.stored_maps import CropBox
+from aisthesis.report.charts.drawing import AN_INCH, SMALL
+from aisthesis.report.charts.figures import drawn_png
+from aisthesis.report.charts.letters import text_width
+from aisthesis.report.folder.record import read_study_record
+from aisthesis.report.folder.stored_maps import CropBox
+from aisthesis.report.pictures.figure_pictures import ExampleRow, draw_examples
+from aisthesis.report.pictures.overlays import lay_over
+from aisthesis.report.pictures.photographs import map_data_uri
+from aisthesis.report.words.colour_words import full_colour, limit_text, meaning, unit_of
+from aisthesis.report.write import write_report
 
 PHOTO = Image.effect_noise((300, 200), 90).convert("RGB")
 CROP = CropBox(50, 0, 250, 200, 300, 200)
@@ -115,7 +115,7 @@ def one_sign(
                        photo_px=120, localisation=True, inference=False)  # fmt: skip
     recoloured(study, request.param)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aisthesis.report.figures.save_figure", only_data)
+        patch.setattr("aisthesis.report.charts.figures.save_figure", only_data)
         write_report(study)
     return study, request.param
 

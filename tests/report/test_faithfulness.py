@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from aisthesis.report.faithfulness import _sentence
-from aisthesis.report.known_places import place_charts
-from aisthesis.report.method_ranks import method_ranks
+from aisthesis.report.parts.faithfulness import _sentence
+from aisthesis.report.parts.known_places import place_charts
+from aisthesis.report.parts.method_ranks import method_ranks
 
 NETWORKS = ("a", "b")
 

@@ -14,10 +14,12 @@ import torch
 import xarray as xr
 from scipy.ndimage import map_coordinates
 
-from aisthesis.maps import signed_rgba, upsample, z_score
-from aisthesis.report import write_report
-from aisthesis.report.overlays import LIMIT_SD
-from aisthesis.report.record import read_study_record
+from aisthesis.maps.colour import signed_rgba
+from aisthesis.maps.resample import upsample
+from aisthesis.maps.standardise import z_score
+from aisthesis.report.folder.record import read_study_record
+from aisthesis.report.pictures.overlays import LIMIT_SD
+from aisthesis.report.write import write_report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from aisthesis.report import letters
-from aisthesis.report.drawing import Drawing
-from aisthesis.report.figures import save_figure
+from aisthesis.report.charts import letters
+from aisthesis.report.charts.drawing import Drawing
+from aisthesis.report.charts.figures import save_figure
 
 CJK = "花と\u2009山"
 

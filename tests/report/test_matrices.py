@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aisthesis.report.matrices import Scale, cell_colour, ink_on, matrices, scale_of
+from aisthesis.report.charts.matrices import Scale, cell_colour, ink_on, matrices, scale_of
 
 
 def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from aisthesis.report.dividing import observe_dividing, rank_correlation
-from aisthesis.report.examples import image_facts
-from aisthesis.report.observations import (
+from aisthesis.report.parts.dividing import observe_dividing, rank_correlation
+from aisthesis.report.pictures.examples import image_facts
+from aisthesis.report.sentences.observations import (
     observe,
     observe_ceiling,
     observe_emd,
@@ -18,8 +18,12 @@ from aisthesis.report.observations import (
     observe_prediction,
     observe_ridge,
 )
-from aisthesis.report.observed_agreement import observe_chance, observe_level, observe_noise
-from aisthesis.report.residual_side import observe_residual_side
+from aisthesis.report.sentences.observed_agreement import (
+    observe_chance,
+    observe_level,
+    observe_noise,
+)
+from aisthesis.report.sentences.residual_side import observe_residual_side
 
 PAIRS = [("a", "b"), ("a", "c"), ("b", "c")]
 #: Of a bivariate normal with Pearson's r = .6: 6 / pi * arcsin(r / 2).

@@ -11,13 +11,14 @@ import xarray as xr
 
 from aisthesis.faithfulness import load_masks
 from aisthesis.images import Transform
-from aisthesis.report import browser_data, write_report
-from aisthesis.report.browser_data import images_with_others
-from aisthesis.report.method_ranks import Contrast
-from aisthesis.report.photographs import Photographs
-from aisthesis.report.rank_pictures import contrast_cards
-from aisthesis.report.record import read_study_record
-from aisthesis.report.stored_maps import LONGEST, kinds_of
+from aisthesis.report.folder.record import read_study_record
+from aisthesis.report.folder.stored_maps import LONGEST, kinds_of
+from aisthesis.report.parts.method_ranks import Contrast
+from aisthesis.report.pictures import browser_data
+from aisthesis.report.pictures.browser_data import images_with_others
+from aisthesis.report.pictures.photographs import Photographs
+from aisthesis.report.pictures.rank_pictures import contrast_cards
+from aisthesis.report.write import write_report
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from aisthesis.report.drawing import Drawing
-from aisthesis.report.pair_figure import draw_pair
+from aisthesis.report.charts.drawing import Drawing
+from aisthesis.report.pictures.pair_figure import draw_pair
 
 BOX = {"crop_left": 0, "crop_top": 0, "crop_right": 30, "crop_bottom": 20,
        "width_px": 30, "height_px": 20}  # fmt: skip

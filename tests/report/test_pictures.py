@@ -11,12 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from aisthesis.maps import upsample, z_score
-from aisthesis.report.browser_data import encode_map
-from aisthesis.report.examples import choose_examples, image_facts
-from aisthesis.report.overlays import colour_bar_css, lay_over, map_moments
-from aisthesis.report.photographs import Photographs, PhotographStore
-from aisthesis.report.stored_maps import BackboneMaps, CropBox, differing_crops
+from aisthesis.maps.resample import upsample
+from aisthesis.maps.standardise import z_score
+from aisthesis.report.folder.stored_maps import BackboneMaps, CropBox, differing_crops
+from aisthesis.report.pictures.browser_data import encode_map
+from aisthesis.report.pictures.examples import choose_examples, image_facts
+from aisthesis.report.pictures.overlays import colour_bar_css, lay_over, map_moments
+from aisthesis.report.pictures.photographs import Photographs, PhotographStore
 
 
 def test_backbones_with_another_crop_are_named():
@@ -131,7 +132,7 @@ def test_photographs_go_beside_the_page_where_they_would_make_it_heavy(
 ):
     assert PhotographStore(photos, NAMES, tmp_path, "auto").inline
     size = len(PhotographStore(photos, NAMES, tmp_path, "inline").put(NAMES[0]).base64)
-    monkeypatch.setattr("aisthesis.report.photographs.MOST_INLINE_BYTES", 2.5 * size)
+    monkeypatch.setattr("aisthesis.report.pictures.photographs.MOST_INLINE_BYTES", 2.5 * size)
     assert not PhotographStore(photos, NAMES, tmp_path, "auto").inline
     assert PhotographStore(photos, NAMES, tmp_path, "inline").inline
 

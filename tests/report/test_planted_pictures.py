@@ -12,12 +12,12 @@ from PIL import Image
 
 from aisthesis.faithfulness import load_masks, pixel_auc
 from aisthesis.images import Transform
-from aisthesis.maps import upsample
-from aisthesis.report.overlays import lay_over
-from aisthesis.report.photographs import Photographs
-from aisthesis.report.planted_pictures import outlined, planted_pictures
-from aisthesis.report.record import read_study_record
-from aisthesis.report.stored_maps import CropBox
+from aisthesis.maps.resample import upsample
+from aisthesis.report.folder.record import read_study_record
+from aisthesis.report.folder.stored_maps import CropBox
+from aisthesis.report.pictures.overlays import lay_over
+from aisthesis.report.pictures.photographs import Photographs
+from aisthesis.report.pictures.planted_pictures import outlined, planted_pictures
 
 
 def masks(record) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from aisthesis.report import write_report
 from aisthesis.report.policy import PlacedStyles, content_policy
+from aisthesis.report.write import write_report
 
 INJECTED = (
     "<script>window.broken = 1</script><img src='no:x' onerror='window.broken = 2'>"

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 import torch
 
-import aisthesis.pipeline.fit as fit_module
+import aisthesis.studies.ratings.fitting.fit as fit_module
 from aisthesis import Study
-from aisthesis.engine import Narrator
+from aisthesis.execution.progress import Narrator
 from aisthesis.heads import MLPHead
 from aisthesis.miniature import render_study
-from aisthesis.pipeline.dead_heads import unmoved, with_dead
-from aisthesis.report.cautions import cautions
-from aisthesis.report.record import read_study_record
-from aisthesis.report.showcases import showcases
-from aisthesis.report.stored_maps import BackboneMaps
+from aisthesis.report.folder.record import read_study_record
+from aisthesis.report.folder.stored_maps import BackboneMaps
+from aisthesis.report.pictures.showcases import showcases
+from aisthesis.report.sentences.cautions import cautions
 from aisthesis.report.write import _hero
+from aisthesis.studies.ratings.fitting.dead_heads import unmoved, with_dead
 
 NAMES = tuple("abcdef")
 

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aisthesis.report.cautions import cautions
-from aisthesis.report.known_places import known_places, place_charts
-from aisthesis.report.methods import methods_text, references
-from aisthesis.report.record import INFERENCE, StudyRecord
+from aisthesis.report.folder.record import INFERENCE, StudyRecord
+from aisthesis.report.folder.selection import averaged_predictions, evaluated_split, headline_scores
+from aisthesis.report.parts.known_places import known_places, place_charts
 from aisthesis.report.sections import versions_line
-from aisthesis.report.selection import averaged_predictions, evaluated_split, headline_scores
-from aisthesis.report.tables import any_table, network_rows, pair_rows, split_rows
-from aisthesis.report.wording import and_list, count, estimate, number, percent
+from aisthesis.report.sentences.cautions import cautions
+from aisthesis.report.sentences.methods import methods_text, references
+from aisthesis.report.sentences.tables import any_table, network_rows, pair_rows, split_rows
+from aisthesis.report.words.wording import and_list, count, estimate, number, percent
 
 EMPTY = pd.DataFrame()
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from aisthesis.engine.progress import Narrator
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.report import write_report
-from aisthesis.report.record import read_study_record
+from aisthesis.execution.progress import Narrator
+from aisthesis.report.folder.record import read_study_record
+from aisthesis.report.write import write_report
 
 KINDS, METRICS = ("ais", "evidence"), ("cosine", "ssim", "emd", "mse")
 FIGURES = sorted([
@@ -102,7 +102,7 @@ def test_the_data_behind_each_figure_are_those_of_the_tables(full_study):
 
 
 def test_figures_of_an_earlier_report_go(make_study, monkeypatch):
-    monkeypatch.setattr("aisthesis.report.figures.DPI", 300)  # as anywhere but in tests
+    monkeypatch.setattr("aisthesis.report.charts.figures.DPI", 300)  # as anywhere but in tests
     study = make_study(labels=["vgg16"], n_test=1, n_train=0, seeds=1)
     (study / "figures").mkdir()
     (study / "figures" / "agreement_old.png").write_bytes(b"")
@@ -311,7 +311,7 @@ def test_a_report_that_cannot_be_written_says_why(make_study):
 @pytest.mark.usefixtures("no_figures")
 def test_a_large_study_is_sampled_and_says_so(make_study, monkeypatch):
     study = make_study(labels=["vgg16", "vgg19"], n_test=12)
-    monkeypatch.setattr("aisthesis.report.stored_maps.MOST_IMAGES", 5)
+    monkeypatch.setattr("aisthesis.report.folder.stored_maps.MOST_IMAGES", 5)
     record = read_study_record(study)
     assert len(record.explained) == 5
     assert record.n_explained == 12

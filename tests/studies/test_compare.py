@@ -10,9 +10,9 @@ from PIL import Image
 from scipy.stats import ttest_ind
 
 import aisthesis as ais
-from aisthesis.cli import main
+from aisthesis.cli.main import main
 from aisthesis.config import study_config
-from aisthesis.engine import StudyFolder
+from aisthesis.store.folder import StudyFolder
 from aisthesis.studies.compare import ALL_PAIRS, in_words
 
 NETWORKS = ("a", "b", "c")

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aisthesis.maps import interpolation_matrix
 from aisthesis.maps.common_frame import linear_weights
+from aisthesis.maps.resample import interpolation_matrix
 
 __all__ = ["Axis", "Part", "interpolation"]
 

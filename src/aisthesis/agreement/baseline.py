@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare
-from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
+from aisthesis.maps.aligned import aligned
 
 __all__ = ["activation_baseline", "baseline_table"]
 

@@ -15,8 +15,8 @@ from aisthesis.agreement.metrics import Metric, metric, metrics_named
 from aisthesis.agreement.parallel import in_threads, one_thread_an_operation
 from aisthesis.agreement.registration import register
 from aisthesis.agreement.stack import MapStack
-from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
+from aisthesis.maps.aligned import aligned
 from aisthesis.stats.permutation import Pairings, corrected, p_of_pairings, paired_means
 
 __all__ = ["CHANCE_COLUMNS", "chance_level", "cross_values", "sampled"]

@@ -16,8 +16,8 @@ from aisthesis.agreement.metrics import ORIGINAL_METRICS, Metric, metrics_named
 from aisthesis.agreement.parallel import in_threads
 from aisthesis.agreement.registration import register
 from aisthesis.agreement.stack import MapStack
-from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
+from aisthesis.maps.aligned import aligned
 
 __all__ = ["agree", "compare", "pair_table", "pair_values"]
 

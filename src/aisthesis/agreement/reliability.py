@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare
 from aisthesis.agreement.seeds import SeedCosines, require_seeds, single_seed_cosines
-from aisthesis.aligned import SEED_MAPS, aligned
+from aisthesis.maps.aligned import SEED_MAPS, aligned
 from aisthesis.stats.bootstrap import mean_intervals, percentile_intervals, resampled_means
 
 __all__ = ["disattenuated", "reliability", "spearman_brown"]

@@ -16,8 +16,8 @@ from aisthesis.agreement.linear import onto_grid
 from aisthesis.agreement.parallel import one_thread_an_operation
 from aisthesis.agreement.registration import Framed, register
 from aisthesis.agreement.stack import MapStack
-from aisthesis.aligned import SEED_MAPS, aligned
 from aisthesis.errors import RequestError
+from aisthesis.maps.aligned import SEED_MAPS, aligned
 
 __all__ = [
     "SeedCosines",

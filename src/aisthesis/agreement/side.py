@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from aisthesis.aligned import VALUES, aligned
 from aisthesis.errors import RequestError
+from aisthesis.maps.aligned import VALUES, aligned
 
 __all__ = ["same_side"]
 

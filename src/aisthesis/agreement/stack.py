@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from aisthesis.agreement.axis import Axis, Part
-from aisthesis.aligned import laid_out
 from aisthesis.errors import RequestError
-from aisthesis.maps import FLAT_TOLERANCE
+from aisthesis.maps.aligned import laid_out
+from aisthesis.maps.standardise import FLAT_TOLERANCE
 
 __all__ = ["MapStack"]
 

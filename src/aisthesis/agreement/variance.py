@@ -20,7 +20,7 @@ from aisthesis.agreement.seeds import (
     seed_chunks,
     single_seed_cosines,
 )
-from aisthesis.aligned import SEED_MAPS, aligned
+from aisthesis.maps.aligned import SEED_MAPS, aligned
 from aisthesis.stats.bootstrap import percentile_intervals, resample_counts
 
 __all__ = ["COMPONENTS", "UNRESOLVED", "variance_components"]

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from aisthesis.config.columns import TableColumns
 from aisthesis.config.section import Section, absolute_paths, checked, read_toml
-from aisthesis.labels import refuse_labels
+from aisthesis.names.labels import refuse_labels
 
 __all__ = ["AIS_BACKBONES", "BackboneConfig", "CommonConfig", "DaskConfig", "PlacesConfig"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aisthesis.config.ratings import StudyConfig
-from aisthesis.labels import slug
+from aisthesis.names.labels import slug
 
 __all__ = ["NETWORK", "PEOPLE", "PROPERTIES", "SPLIT_FILE", "property_configs"]
 

@@ -10,8 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from aisthesis.config.columns import Columns
 from aisthesis.config.common import CommonConfig
 from aisthesis.config.section import Section
-from aisthesis.explainer_names import BASE, checked_names
-from aisthesis.labels import refuse_properties
+from aisthesis.names.explainers import BASE, checked_names
+from aisthesis.names.labels import refuse_properties
 
 __all__ = [
     "METRICS_OF_THE_DESCRIPTION",

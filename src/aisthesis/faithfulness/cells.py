@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from aisthesis.errors import RequestError
-from aisthesis.maps import FLAT_TOLERANCE, interpolation_matrix
+from aisthesis.maps.resample import interpolation_matrix
+from aisthesis.maps.standardise import FLAT_TOLERANCE
 
 __all__ = ["ORDERS", "CellGrid", "cell_values", "removal_orders"]
 

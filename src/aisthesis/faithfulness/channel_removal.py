@@ -10,9 +10,10 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from aisthesis.ablation.ablation import Ablation
+from aisthesis.ablation.plan import AblationPlan
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness.predicting import require_images
-from aisthesis.importance import Ablation, AblationPlan
 
 __all__ = ["CHANNEL_ORDERS", "channel_counts", "channel_curves", "channel_measures"]
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness.baselines import fill_of
 from aisthesis.faithfulness.cells import CellGrid, cell_values
 from aisthesis.faithfulness.predicting import Model, predict, require_images
+from aisthesis.maps.aligned import aligned
 
 __all__ = ["infidelity", "removed_squares"]
 

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import BESIDE, UNSIGNED
-from aisthesis.maps import upsample
+from aisthesis.maps.aligned import aligned
+from aisthesis.maps.resample import upsample
+from aisthesis.names.explainers import BESIDE, UNSIGNED
 from aisthesis.stats.bootstrap import column_means, mean_intervals
 
 __all__ = [

@@ -11,11 +11,11 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness.baselines import fill_of, require_baseline
 from aisthesis.faithfulness.cells import ORDERS, CellGrid, cell_values, removal_orders
 from aisthesis.faithfulness.predicting import Model, predict, require_images
+from aisthesis.maps.aligned import aligned
 
 __all__ = ["curve_measures", "perturbation_curves"]
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aisthesis.ablation.modes import evaluation
 from aisthesis.errors import RequestError
-from aisthesis.importance.modes import evaluation
 
 __all__ = ["Model", "predict", "require_images"]
 

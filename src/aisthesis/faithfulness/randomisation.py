@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from aisthesis.ablation.modes import evaluation
 from aisthesis.agreement import MapStack, mean_intervals
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness.predicting import require_images
-from aisthesis.importance.modes import evaluation
 
 __all__ = ["CASCADE_COLUMNS", "cascade", "cascade_similarity", "layers_by_depth"]
 

@@ -11,9 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from aisthesis.agreement import mean_intervals
-from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import BESIDE
 from aisthesis.faithfulness.baselines import BASELINES, require_baseline
 from aisthesis.faithfulness.cells import CellGrid
 from aisthesis.faithfulness.channel_removal import ACTIVATION, RANDOM, channel_measures
@@ -21,6 +19,8 @@ from aisthesis.faithfulness.infidelity import infidelity
 from aisthesis.faithfulness.localisation import centre_prior
 from aisthesis.faithfulness.perturbation import Unit, curve_measures, perturbation_curves
 from aisthesis.faithfulness.predicting import Model, require_images
+from aisthesis.maps.aligned import aligned
+from aisthesis.names.explainers import BESIDE
 
 __all__ = [
     "FAITHFULNESS_COLUMNS",

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from aisthesis.aligned import VALUES, aligned
+from aisthesis.maps.aligned import VALUES, aligned
 from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.correlation import kendall, kendall_of_draws, pearson, spearman
 from aisthesis.stats.jackknife import Scale, jackknife, left_out, studentised_interval

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from aisthesis.backbones.state import not_finite
 from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.parts import part
-from aisthesis.whole import whole_file
+from aisthesis.store.whole import whole_file
 
 __all__ = ["MLPHead", "OwnHead", "RatingHead", "load_head", "require_numbers", "save_head"]
 

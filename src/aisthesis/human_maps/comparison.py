@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aisthesis.aligned import aligned
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import UNSIGNED
 from aisthesis.faithfulness import centre_prior
 from aisthesis.human_maps.measures import (
     SALIENCY_MEASURES,
@@ -23,7 +21,9 @@ from aisthesis.human_maps.measures import (
     similarity,
 )
 from aisthesis.human_maps.seen import Seen, elsewhere
-from aisthesis.maps import interpolation_matrix
+from aisthesis.maps.aligned import aligned
+from aisthesis.maps.resample import interpolation_matrix
+from aisthesis.names.explainers import UNSIGNED
 from aisthesis.stats import mean_intervals
 
 __all__ = ["HUMAN_MAP_COLUMNS", "PEOPLE", "human_map_table", "saliency_of"]

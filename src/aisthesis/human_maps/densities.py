@@ -13,7 +13,7 @@ from aisthesis.errors import RequestError
 from aisthesis.human_maps.frame import Frame
 from aisthesis.human_maps.seen import Seen, seen_by_density, seen_by_mask
 from aisthesis.images import ImageFault, decode_grey
-from aisthesis.judgments.array_files import load_arrays
+from aisthesis.judgments.files.array_files import load_arrays
 
 __all__ = ["read_densities"]
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.errors import RequestError, quoted
-from aisthesis.judgments.cells import image_name, is_missing, number_or_nan
-from aisthesis.judgments.faults import Faults
-from aisthesis.judgments.folder import Folder
-from aisthesis.judgments.names import renamed
-from aisthesis.judgments.table import Table
-from aisthesis.judgments.table_files import read_any_table
+from aisthesis.judgments.files.cells import image_name, is_missing, number_or_nan
+from aisthesis.judgments.files.faults import Faults
+from aisthesis.judgments.files.folder import Folder
+from aisthesis.judgments.files.names import renamed
+from aisthesis.judgments.files.table import Table
+from aisthesis.judgments.files.table_files import read_any_table
 
 __all__ = ["Fixations", "fixations_of", "on_photographs", "read_fixations"]
 

@@ -11,16 +11,11 @@ import pandas as pd
 
 from aisthesis.errors import RequestError, or_list
 from aisthesis.human_maps.densities import read_densities
-from aisthesis.human_maps.fixations import (
-    Fixations,
-    fixations_of,
-    on_photographs,
-    read_fixations,
-)
+from aisthesis.human_maps.fixations import Fixations, fixations_of, on_photographs, read_fixations
 from aisthesis.human_maps.frame import frames_of
 from aisthesis.human_maps.seen import Seen, seen_by_fixations
 from aisthesis.images import Transform
-from aisthesis.judgments.folder import Folder
+from aisthesis.judgments.files.folder import Folder
 
 __all__ = ["KINDS", "HumanMaps", "human_maps"]
 

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from aisthesis.config import SimilarityColumns
-from aisthesis.judgments.matching import match
-from aisthesis.judgments.nearest import most_alike, nearest
-from aisthesis.judgments.noise_ceiling import NoiseCeiling, noise_ceiling
-from aisthesis.judgments.ratings import Ratings, read_ratings
-from aisthesis.judgments.similarity import Similarities, read_similarities
-from aisthesis.judgments.similarity_ceiling import (
+from aisthesis.judgments.files.matrix import Triplet
+from aisthesis.judgments.ratings.matching import match
+from aisthesis.judgments.ratings.noise_ceiling import NoiseCeiling, noise_ceiling
+from aisthesis.judgments.ratings.reading import Ratings, read_ratings
+from aisthesis.judgments.ratings.splits import Split, split
+from aisthesis.judgments.similarity.ceiling import (
     SimilarityCeiling,
     agreement_with_subjects,
     similarity_ceiling,
 )
-from aisthesis.judgments.similarity_matrix import Triplet
-from aisthesis.judgments.splits import Split, split
-from aisthesis.judgments.triplet_shares import (
+from aisthesis.judgments.similarity.judgments import Similarities, read_similarities
+from aisthesis.judgments.similarity.nearest import most_alike, nearest
+from aisthesis.judgments.similarity.triplet_shares import (
     Choices,
     TripletCeiling,
     choices_among,
     triplet_ceiling,
 )
-from aisthesis.judgments.triplets import triplet_agreement
+from aisthesis.judgments.similarity.triplets import triplet_agreement
 
 __all__ = [
     "Choices",

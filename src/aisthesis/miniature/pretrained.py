@@ -20,13 +20,7 @@ from aisthesis.backbones.recipe import Network, Recipe
 from aisthesis.backbones.state import not_finite
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import Transform, View
-from aisthesis.miniature.networks import (
-    BUILDERS,
-    LAYERS,
-    build,
-    embedding_network,
-    require_known,
-)
+from aisthesis.miniature.networks import BUILDERS, LAYERS, build, embedding_network, require_known
 
 __all__ = [
     "MINIATURES",

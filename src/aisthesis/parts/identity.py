@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from aisthesis.sources import imported_names, module_file
+from aisthesis.provenance.sources import imported_names, module_file
 
 __all__ = ["identity", "own_sources"]
 

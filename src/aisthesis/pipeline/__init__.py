@@ -1,1 +1,1 @@
-"""The stages of a study, each from the study folder to the study folder."""
+"""Former place of the stages of a study; scripts written for 0.1 find the most used here."""

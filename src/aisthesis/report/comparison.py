@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from aisthesis.report.page import render_page
-from aisthesis.report.wording import number_or_dash, span
+from aisthesis.report.words.wording import number_or_dash, span
 
 __all__ = ["comparison_page", "shown_table"]
 

@@ -11,9 +11,9 @@ from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
-from aisthesis.report.drawing import Drawing, mixed_colours
+from aisthesis.report.charts.drawing import Drawing, mixed_colours
 from aisthesis.report.policy import PlacedStyles, content_policy
-from aisthesis.report.wording import count_word
+from aisthesis.report.words.wording import count_word
 
 __all__ = ["PLAIN_STYLES", "render_page"]
 

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from aisthesis.report.colour_words import full_colour, meaning, unit_of
-from aisthesis.report.examples import Example
-from aisthesis.report.figure_pictures import ExampleRow
-from aisthesis.report.overlays import lay_over
-from aisthesis.report.photographs import Photographs, jpeg_data_uri, map_data_uri
-from aisthesis.report.planted_pictures import Planted
-from aisthesis.report.record import StudyRecord
-from aisthesis.report.selection import prediction_lookup
-from aisthesis.report.stored_maps import CropBox
-from aisthesis.report.wording import (
+from aisthesis.report.folder.record import StudyRecord
+from aisthesis.report.folder.selection import prediction_lookup
+from aisthesis.report.folder.stored_maps import CropBox
+from aisthesis.report.pictures.examples import Example
+from aisthesis.report.pictures.figure_pictures import ExampleRow
+from aisthesis.report.pictures.overlays import lay_over
+from aisthesis.report.pictures.photographs import Photographs, jpeg_data_uri, map_data_uri
+from aisthesis.report.pictures.planted_pictures import Planted
+from aisthesis.report.words.colour_words import full_colour, meaning, unit_of
+from aisthesis.report.words.wording import (
     DASH,
     KIND_NAMES,
     and_list,

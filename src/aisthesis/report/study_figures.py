@@ -10,22 +10,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aisthesis.engine.processes import allowed_cores
-from aisthesis.engine.progress import Narrator
-from aisthesis.maps import stated_limit
-from aisthesis.report import figures
-from aisthesis.report.agreement_part import AgreementPart
-from aisthesis.report.dendrogram import tree_table
-from aisthesis.report.distribution import distribution_table
-from aisthesis.report.dots import DotChart, dot_chart_table
-from aisthesis.report.drawing import Drawing
-from aisthesis.report.figure_pictures import draw_examples
-from aisthesis.report.letters import on_missing_letters
-from aisthesis.report.matrix_drawing import matrix_table
-from aisthesis.report.scatter import Panel, prediction_table
+from aisthesis.execution.processes import allowed_cores
+from aisthesis.execution.progress import Narrator
+from aisthesis.maps.colour import stated_limit
+from aisthesis.report.charts import figures
+from aisthesis.report.charts.dendrogram import tree_table
+from aisthesis.report.charts.distribution import distribution_table
+from aisthesis.report.charts.dots import DotChart, dot_chart_table
+from aisthesis.report.charts.drawing import Drawing
+from aisthesis.report.charts.letters import on_missing_letters
+from aisthesis.report.charts.matrix_drawing import matrix_table
+from aisthesis.report.charts.scatter import Panel, prediction_table
+from aisthesis.report.folder.stored_maps import BackboneMaps
+from aisthesis.report.parts.agreement_part import AgreementPart
+from aisthesis.report.parts.variance import variance_table
+from aisthesis.report.pictures.figure_pictures import draw_examples
 from aisthesis.report.sections import ExamplePage
-from aisthesis.report.stored_maps import BackboneMaps
-from aisthesis.report.variance import variance_table
 
 __all__ = ["FigureList", "draw_all"]
 

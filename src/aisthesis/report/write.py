@@ -7,29 +7,53 @@ from typing import Any
 
 import pandas as pd
 
-from aisthesis.engine.entries import check_entries
-from aisthesis.engine.files import plain_errors, write_csv, write_text
-from aisthesis.engine.progress import Narrator
 from aisthesis.errors import RequestError, or_list
-from aisthesis.explainer_names import BY_PLACE
-from aisthesis.report.agreement_part import AgreementPart, agreement_part
-from aisthesis.report.browser_data import browser_content
-from aisthesis.report.cautions import cautions
-from aisthesis.report.channel_cards import channel_cards
-from aisthesis.report.dividing import dividing_estimates, observe_dividing
-from aisthesis.report.dots import draw_dots
-from aisthesis.report.estimates import ceiling_estimates, estimates_table
-from aisthesis.report.examples import HIGHEST_RATED, choose_examples, image_facts
-from aisthesis.report.faithfulness import other_methods
-from aisthesis.report.kinds_of_evidence import observe_kinds
-from aisthesis.report.known_places import known_places, observe_found, place_charts
-from aisthesis.report.method_strips import method_strips
-from aisthesis.report.methods import methods_text, references
-from aisthesis.report.metricnames import describe
-from aisthesis.report.observations import Observations, observe
-from aisthesis.report.observed_agreement import level_estimates
-from aisthesis.report.observed_prediction import no_ceiling
-from aisthesis.report.observed_shape import (
+from aisthesis.execution.progress import Narrator
+from aisthesis.names.explainers import BY_PLACE
+from aisthesis.report.charts.dots import draw_dots
+from aisthesis.report.charts.scatter import draw_panel, scatter_panels
+from aisthesis.report.charts.score_chart import score_chart
+from aisthesis.report.folder.record import StudyRecord, read_study_record, told_as_damage
+from aisthesis.report.folder.selection import (
+    averaged_predictions,
+    consensus_metric,
+    evaluated_split,
+    headline_scores,
+    image_consensus,
+    leading_kind,
+)
+from aisthesis.report.folder.stored_maps import KINDS, differing_crops, kinds_of
+from aisthesis.report.page import render_page
+from aisthesis.report.parts.agreement_part import AgreementPart, agreement_part
+from aisthesis.report.parts.dividing import dividing_estimates, observe_dividing
+from aisthesis.report.parts.faithfulness import other_methods
+from aisthesis.report.parts.known_places import known_places, observe_found, place_charts
+from aisthesis.report.parts.where_people_look import people_chart, peoples_places
+from aisthesis.report.parts.yardsticks import what_they_are
+from aisthesis.report.pictures.browser_data import browser_content
+from aisthesis.report.pictures.channel_cards import channel_cards
+from aisthesis.report.pictures.examples import HIGHEST_RATED, choose_examples, image_facts
+from aisthesis.report.pictures.method_strips import method_strips
+from aisthesis.report.pictures.overlays import colour_bar_css
+from aisthesis.report.pictures.photographs import Photographs, PhotographStore, Placement
+from aisthesis.report.pictures.planted_pictures import planted_pictures
+from aisthesis.report.pictures.rank_pictures import contrast_cards
+from aisthesis.report.pictures.showcases import Showcases, showcases
+from aisthesis.report.sections import (
+    ExamplePage,
+    example_page,
+    planted_page,
+    units_said,
+    versions_line,
+)
+from aisthesis.report.sentences.cautions import cautions
+from aisthesis.report.sentences.estimates import ceiling_estimates, estimates_table
+from aisthesis.report.sentences.kinds_of_evidence import observe_kinds
+from aisthesis.report.sentences.methods import methods_text, references
+from aisthesis.report.sentences.observations import Observations, observe
+from aisthesis.report.sentences.observed_agreement import level_estimates
+from aisthesis.report.sentences.observed_prediction import no_ceiling
+from aisthesis.report.sentences.observed_shape import (
     SSIM_LESS_COSINE,
     WITHIN_FAMILIES,
     observe_family,
@@ -39,37 +63,13 @@ from aisthesis.report.observed_shape import (
     observe_ssim,
     shape_estimates,
 )
-from aisthesis.report.overlays import colour_bar_css
-from aisthesis.report.page import render_page
-from aisthesis.report.photographs import Photographs, PhotographStore, Placement
-from aisthesis.report.planted_pictures import planted_pictures
-from aisthesis.report.rank_pictures import contrast_cards
-from aisthesis.report.record import StudyRecord, read_study_record, told_as_damage
-from aisthesis.report.residual_side import side_estimates
-from aisthesis.report.scatter import draw_panel, scatter_panels
-from aisthesis.report.score_chart import score_chart
-from aisthesis.report.sections import (
-    ExamplePage,
-    example_page,
-    planted_page,
-    units_said,
-    versions_line,
-)
-from aisthesis.report.selection import (
-    averaged_predictions,
-    consensus_metric,
-    evaluated_split,
-    headline_scores,
-    image_consensus,
-    leading_kind,
-)
-from aisthesis.report.showcases import Showcases, showcases
-from aisthesis.report.signed_copies import signed_copies
-from aisthesis.report.stored_maps import KINDS, differing_crops, kinds_of
+from aisthesis.report.sentences.residual_side import side_estimates
+from aisthesis.report.sentences.signed_copies import signed_copies
+from aisthesis.report.sentences.tables import SCORE_NAMES, network_rows, score_rows, split_rows
 from aisthesis.report.study_figures import FigureList, draw_all
-from aisthesis.report.tables import SCORE_NAMES, network_rows, score_rows, split_rows
-from aisthesis.report.where_people_look import people_chart, peoples_places
-from aisthesis.report.yardsticks import what_they_are
+from aisthesis.report.words.metricnames import describe
+from aisthesis.store.entries import check_entries
+from aisthesis.store.files import plain_errors, write_csv, write_text
 
 __all__ = ["PLACEMENTS", "write_report"]
 

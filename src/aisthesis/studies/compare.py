@@ -17,14 +17,14 @@ from scipy.special import stdtrit
 from scipy.stats import ttest_ind
 
 from aisthesis.config import PROPERTIES, StudyConfig
-from aisthesis.engine import StudyFolder
-from aisthesis.engine.ledger import file_digest
-from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
 from aisthesis.images import ImageFolder
 from aisthesis.stats.bootstrap import column_means
 from aisthesis.stats.differences import mean_differences
 from aisthesis.stats.permutation import holm
+from aisthesis.store.folder import StudyFolder
+from aisthesis.store.ledger import file_digest
+from aisthesis.store.tables import read_csv
 
 __all__ = ["ALL_PAIRS", "COMPARISON_COLUMNS", "compare", "in_words"]
 

@@ -17,7 +17,12 @@ from aisthesis.importance.similarity import (
     collect_embeddings,
     dissimilarity_of,
 )
-from aisthesis.judgments.second_order import MEASURES, row_agreement, second_order, valid_pairs
+from aisthesis.judgments.similarity.second_order import (
+    MEASURES,
+    row_agreement,
+    second_order,
+    valid_pairs,
+)
 
 N = 11
 UPPER = np.triu_indices(N, 1)

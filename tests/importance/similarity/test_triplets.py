@@ -13,7 +13,9 @@ from aisthesis.importance.similarity import (
     place_triplets,
     triplet_scores,
 )
-from aisthesis.judgments import Triplet, choices_among, triplet_agreement, triplet_ceiling
+from aisthesis.judgments.files.matrix import Triplet
+from aisthesis.judgments.similarity.triplet_shares import choices_among, triplet_ceiling
+from aisthesis.judgments.similarity.triplets import triplet_agreement
 
 N, CHANNELS = 9, 6
 NAMES = [f"{k}.png" for k in range(N)]

@@ -11,10 +11,14 @@ import random_tables as made
 from reading import NUM, checks, estimated, names, read, same, says, says_estimate, table_read
 
 from aisthesis.agreement.metrics import METRICS
-from aisthesis.report.metricnames import describe
-from aisthesis.report.observed_agreement import observe_level
-from aisthesis.report.observed_pairs import observe_emd, observe_mse_identity, observe_pairs
-from aisthesis.report.pair_words import pair_line, self_line
+from aisthesis.report.sentences.observed_agreement import observe_level
+from aisthesis.report.sentences.observed_pairs import (
+    observe_emd,
+    observe_mse_identity,
+    observe_pairs,
+)
+from aisthesis.report.words.metricnames import describe
+from aisthesis.report.words.pair_words import pair_line, self_line
 
 METRIC_NAMES = ("cosine", "emd")
 PAIR = r"[a-z]+–[a-z]+"

@@ -12,24 +12,24 @@ import random_tables as made
 import xarray as xr
 from reading import NUM, checks, estimated, read, says, says_estimate, table_read
 
-from aisthesis.report import planted_pictures, rank_pictures
-from aisthesis.report.alignment.charts import agreement_chart
-from aisthesis.report.alignment.pair import pair_cards
-from aisthesis.report.alignment.write import _validation_rows
-from aisthesis.report.examples import HIGHEST_RATED, Example
-from aisthesis.report.letters import on_missing_letters
-from aisthesis.report.method_ranks import Contrast
-from aisthesis.report.methods_inference import inference_text
-from aisthesis.report.pair_figure import _scale, _title
-from aisthesis.report.planted_pictures import Masks, _choose
-from aisthesis.report.rank_pictures import _card
-from aisthesis.report.record import INFERENCE, StudyRecord
-from aisthesis.report.scatter import scatter_panels
-from aisthesis.report.score_chart import score_chart
+from aisthesis.report.charts.letters import on_missing_letters
+from aisthesis.report.charts.scatter import scatter_panels
+from aisthesis.report.charts.score_chart import score_chart
+from aisthesis.report.folder.record import INFERENCE, StudyRecord
+from aisthesis.report.folder.selection import headline_scores
+from aisthesis.report.folder.stored_maps import BackboneMaps
+from aisthesis.report.parts.method_ranks import Contrast
+from aisthesis.report.pictures import planted_pictures, rank_pictures
+from aisthesis.report.pictures.examples import HIGHEST_RATED, Example
+from aisthesis.report.pictures.pair_figure import _scale, _title
+from aisthesis.report.pictures.planted_pictures import Masks, _choose
+from aisthesis.report.pictures.rank_pictures import _card
 from aisthesis.report.sections import example_page
-from aisthesis.report.selection import headline_scores
-from aisthesis.report.stored_maps import BackboneMaps
-from aisthesis.report.wording import rating_text
+from aisthesis.report.sentences.methods_inference import inference_text
+from aisthesis.report.similarity.charts import agreement_chart
+from aisthesis.report.similarity.pair import pair_cards
+from aisthesis.report.similarity.write import _validation_rows
+from aisthesis.report.words.wording import rating_text
 from aisthesis.report.write import _hero
 
 NO_PHOTOGRAPHS = SimpleNamespace(

@@ -11,14 +11,14 @@ import pytest
 import random_tables as made
 from reading import NUM, checks, read, says, table_read
 
-from aisthesis.report.channel_cards import _words
-from aisthesis.report.dividing import observe_dividing
-from aisthesis.report.examples import choose_examples
-from aisthesis.report.planted_pictures import Planted
-from aisthesis.report.rank_pictures import _finding
-from aisthesis.report.residual_side import observe_residual_side
+from aisthesis.report.parts.dividing import observe_dividing
+from aisthesis.report.pictures.channel_cards import _words
+from aisthesis.report.pictures.examples import choose_examples
+from aisthesis.report.pictures.planted_pictures import Planted
+from aisthesis.report.pictures.rank_pictures import _finding
+from aisthesis.report.pictures.showcases import Showcases
 from aisthesis.report.sections import planted_page
-from aisthesis.report.showcases import Showcases
+from aisthesis.report.sentences.residual_side import observe_residual_side
 
 SIDE = (
     r"(?:(?:(?P<two>The two networks)|Two networks) err on the same side of the human rating on "

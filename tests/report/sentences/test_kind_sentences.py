@@ -10,9 +10,9 @@ import pandas as pd
 import random_tables as made
 from reading import NUM, checks, names, read, says, table_read
 
-from aisthesis.report.kinds_of_evidence import observe_kinds, observe_signs
-from aisthesis.report.methods import _places
 from aisthesis.report.sections import ExamplePage, units_said
+from aisthesis.report.sentences.kinds_of_evidence import observe_kinds, observe_signs
+from aisthesis.report.sentences.methods import _places
 
 WHAT = {
     "finding evidence that raises the rating (pixel AUC)": "raising",

@@ -11,13 +11,13 @@ import pandas as pd
 import random_tables as made
 from reading import LIST, NUM, checks, names, read, same, says, table_read
 
-from aisthesis.report.faithfulness import _sentence, other_methods
-from aisthesis.report.known_places import _sentence as _finding
-from aisthesis.report.known_places import observe_agreeing_pair, observe_wrong
-from aisthesis.report.method_ranks import method_ranks
-from aisthesis.report.method_standing import method_standing, sharing_letters
-from aisthesis.report.methods_verdict import verdict
-from aisthesis.report.wording import KIND_NAMES
+from aisthesis.report.parts.faithfulness import _sentence, other_methods
+from aisthesis.report.parts.known_places import _sentence as _finding
+from aisthesis.report.parts.known_places import observe_agreeing_pair, observe_wrong
+from aisthesis.report.parts.method_ranks import method_ranks
+from aisthesis.report.sentences.method_standing import method_standing, sharing_letters
+from aisthesis.report.sentences.methods_verdict import verdict
+from aisthesis.report.words.wording import KIND_NAMES
 
 SIGNS = (
     ("deletion_positive", "removing what it ranks highest lowers the prediction", "a random map does"),

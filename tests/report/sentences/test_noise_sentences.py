@@ -10,8 +10,8 @@ import pandas as pd
 import random_tables as made
 from reading import LIST, NUM, checks, names, read, says, table_read
 
-from aisthesis.report.observed_agreement import observe_noise
-from aisthesis.report.signed_copies import COPY_FROM, observe_signed_copies
+from aisthesis.report.sentences.observed_agreement import observe_noise
+from aisthesis.report.sentences.signed_copies import COPY_FROM, observe_signed_copies
 
 
 def pairs_of(table):

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from reading import checks, table_read
 
 from aisthesis.config import StudyConfig
-from aisthesis.explainer_table import EXPLAINER_TABLE
-from aisthesis.report.methods import methods_text
-from aisthesis.report.record import INFERENCE, StudyRecord
+from aisthesis.names.explainer_table import EXPLAINER_TABLE
+from aisthesis.report.folder.record import INFERENCE, StudyRecord
+from aisthesis.report.sentences.methods import methods_text
 
 PATHS = "where a file is, not what was done"
 ENGINE = "how it is computed, not what"

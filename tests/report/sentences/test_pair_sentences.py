@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from reading import checks, read, says, table_read
 
-from aisthesis.report.alignment.pair import pair_by_network, pair_by_people
+from aisthesis.report.similarity.pair import pair_by_network, pair_by_people
 
 
 @checks("alignment.pair.pair_by_people", "alignment.pair.pair_by_network")

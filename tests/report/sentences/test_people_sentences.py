@@ -9,7 +9,7 @@ import pandas as pd
 import random_tables as made
 from reading import LIST, NUM, checks, names, read, same, says, table_read
 
-from aisthesis.report.where_people_look import people_chart, peoples_places
+from aisthesis.report.parts.where_people_look import people_chart, peoples_places
 
 GROUP = rf"(?:every network|{LIST})"
 

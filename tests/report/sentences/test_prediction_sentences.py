@@ -9,7 +9,7 @@ import numpy as np
 import random_tables as made
 from reading import LIST, NUM, checks, estimated, names, read, same, says, says_estimate, table_read
 
-from aisthesis.report.observed_prediction import (
+from aisthesis.report.sentences.observed_prediction import (
     observe_ceiling,
     observe_prediction,
     observe_ridge,

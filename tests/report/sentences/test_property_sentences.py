@@ -9,8 +9,6 @@ import pandas as pd
 import random_tables as made
 from reading import NUM, checks, estimated, read, same, says, says_estimate, table_read
 
-from aisthesis.pipeline.property_tables import OTHER_NETWORK, OTHER_PROPERTY
-from aisthesis.report.metricnames import describe
 from aisthesis.report.properties.words import (
     on_noise,
     on_people,
@@ -19,6 +17,8 @@ from aisthesis.report.properties.words import (
     on_property_or_network,
     on_size,
 )
+from aisthesis.report.words.metricnames import describe
+from aisthesis.studies.ratings.properties.tables import OTHER_NETWORK, OTHER_PROPERTY
 
 PAIR = ("beauty", "calm")
 _IMAGES = r"(?P<n>\d+) (?:test )?images?"

@@ -12,15 +12,15 @@ import pandas as pd
 import random_tables as made
 from reading import NUM, checks, names, read, says, table_read
 
-from aisthesis.report.alignment.words import _agreement, _triplets, _validation, observations
-from aisthesis.report.alignment.words import cautions as alignment_cautions
-from aisthesis.report.cautions import cautions
-from aisthesis.report.dendrogram import dendrogram
-from aisthesis.report.distribution import distribution
-from aisthesis.report.methods import methods_text
-from aisthesis.report.record import INFERENCE, StudyRecord
-from aisthesis.report.tables import split_rows
-from aisthesis.report.variance import variance_parts
+from aisthesis.report.charts.dendrogram import dendrogram
+from aisthesis.report.charts.distribution import distribution
+from aisthesis.report.folder.record import INFERENCE, StudyRecord
+from aisthesis.report.parts.variance import variance_parts
+from aisthesis.report.sentences.cautions import cautions
+from aisthesis.report.sentences.methods import methods_text
+from aisthesis.report.sentences.tables import split_rows
+from aisthesis.report.similarity.words import _agreement, _triplets, _validation, observations
+from aisthesis.report.similarity.words import cautions as alignment_cautions
 
 
 def provenance_of(rng, n):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from reading import checks, says, table_read
 
-from aisthesis.report.observed_shape import (
+from aisthesis.report.sentences.observed_shape import (
     SSIM_LESS_COSINE,
     WITHIN_FAMILIES,
     observe_family,
@@ -19,7 +19,7 @@ from aisthesis.report.observed_shape import (
     observe_ssim,
     shape_estimates,
 )
-from aisthesis.report.opposed_seeds import observe_opposed_seeds
+from aisthesis.report.sentences.opposed_seeds import observe_opposed_seeds
 
 LABELS = ("vgg16", "vgg19", "mine", "other")
 NETWORKS = {"vgg16": {"network": "vgg16"}, "vgg19": {"network": "torchvision vgg19"},

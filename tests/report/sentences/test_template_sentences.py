@@ -13,9 +13,9 @@ import random_tables as made
 from reading import READ, checks, names, read, table_read
 from template_prose import claims, texts
 
-from aisthesis.report.observed_prediction import no_ceiling
-from aisthesis.report.record import INFERENCE
-from aisthesis.report.yardsticks import what_they_are, yardsticks
+from aisthesis.report.folder.record import INFERENCE
+from aisthesis.report.parts.yardsticks import what_they_are, yardsticks
+from aisthesis.report.sentences.observed_prediction import no_ceiling
 
 #: How a claim of a template is true, by the word in the list.
 TRUE_BY = {

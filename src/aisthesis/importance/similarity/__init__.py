@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from aisthesis.importance.similarity.collect import collect_embeddings
-from aisthesis.importance.similarity.embeddings import (
-    DenseEmbeddings,
-    Embeddings,
-    OwnedEmbeddings,
-)
+from aisthesis.importance.similarity.embeddings import DenseEmbeddings, Embeddings, OwnedEmbeddings
 from aisthesis.importance.similarity.places import pair_places, place_alignment
 from aisthesis.importance.similarity.retention import (
     best_size,
@@ -19,11 +15,7 @@ from aisthesis.importance.similarity.retention import (
 )
 from aisthesis.importance.similarity.scores import AlignmentScores, alignment_scores
 from aisthesis.importance.similarity.standard import dissimilarity_of
-from aisthesis.importance.similarity.triplets import (
-    TripletScores,
-    place_triplets,
-    triplet_scores,
-)
+from aisthesis.importance.similarity.triplets import TripletScores, place_triplets, triplet_scores
 from aisthesis.importance.similarity.validation import (
     PairedTest,
     Validation,

@@ -9,12 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aisthesis.importance.plan import AblationPlan
-from aisthesis.importance.similarity.embeddings import (
-    DenseEmbeddings,
-    Embeddings,
-    OwnedEmbeddings,
-)
+from aisthesis.ablation.plan import AblationPlan
+from aisthesis.importance.similarity.embeddings import DenseEmbeddings, Embeddings, OwnedEmbeddings
 
 __all__ = ["IN_MEMORY_BYTES", "Batches", "Keeper", "collect_embeddings", "scratch_bytes"]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
 from aisthesis.importance.similarity.standard import standard_rows
-from aisthesis.judgments.second_order import row_agreement, valid_pairs
+from aisthesis.judgments.similarity.second_order import row_agreement, valid_pairs
 
 __all__ = ["pair_places", "place_alignment"]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from aisthesis.importance.similarity.embeddings import OwnedEmbeddings
 from aisthesis.importance.similarity.standard import FLAT, SetUp
-from aisthesis.judgments.second_order import row_agreement
+from aisthesis.judgments.similarity.second_order import row_agreement
 
 __all__ = ["by_matrix_products"]
 

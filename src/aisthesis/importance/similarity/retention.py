@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aisthesis.errors import RequestError
 from aisthesis.importance.similarity.embeddings import Embeddings, OwnedEmbeddings
 from aisthesis.importance.similarity.standard import dissimilarity_of
-from aisthesis.judgments.second_order import second_order, valid_pairs
+from aisthesis.judgments.similarity.second_order import second_order, valid_pairs
 
 __all__ = [
     "Retained",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisthesis.importance.similarity.embeddings import Embeddings
-from aisthesis.judgments.second_order import valid_pairs
+from aisthesis.judgments.similarity.second_order import valid_pairs
 
 __all__ = ["FLAT", "SetUp", "dissimilarity_of", "set_up", "standard_rows"]
 

@@ -12,7 +12,7 @@ from aisthesis.importance.similarity.embeddings import Embeddings
 from aisthesis.importance.similarity.scores import Removal
 from aisthesis.importance.similarity.standard import set_up, standard_rows
 from aisthesis.importance.similarity.updates import ChannelUpdate
-from aisthesis.judgments.triplet_shares import Choices
+from aisthesis.judgments.similarity.triplet_shares import Choices
 
 __all__ = ["TripletScores", "place_triplets", "triplet_scores"]
 

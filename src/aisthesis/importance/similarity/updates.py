@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aisthesis.importance.similarity.embeddings import Embeddings
 from aisthesis.importance.similarity.standard import FLAT, SetUp
-from aisthesis.judgments.second_order import row_agreement, second_order
+from aisthesis.judgments.similarity.second_order import row_agreement, second_order
 
 __all__ = ["ChannelUpdate", "channel_by_channel"]
 

@@ -13,12 +13,7 @@ from scipy.stats import t as student
 
 from aisthesis.errors import RequestError
 from aisthesis.importance.similarity.embeddings import Embeddings
-from aisthesis.importance.similarity.retention import (
-    Retained,
-    best_size,
-    ranked,
-    retention_curves,
-)
+from aisthesis.importance.similarity.retention import Retained, best_size, ranked, retention_curves
 from aisthesis.importance.similarity.scores import Removal, alignment_scores
 
 __all__ = ["PairedTest", "Validation", "fold_numbers", "paired_test", "signed_square", "validate"]

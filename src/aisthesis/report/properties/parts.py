@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 
 from aisthesis.config import PEOPLE
-from aisthesis.engine.tables import read_csv
-from aisthesis.report.colour_words import full_colour
-from aisthesis.report.dots import DotChart, Mark, dot_chart
-from aisthesis.report.metricnames import describe
-from aisthesis.report.overlays import lay_over
-from aisthesis.report.photographs import Photographs, map_data_uri
+from aisthesis.report.charts.dots import DotChart, Mark, dot_chart
+from aisthesis.report.folder.selection import headline_scores
+from aisthesis.report.folder.stored_maps import BackboneMaps
+from aisthesis.report.pictures.overlays import lay_over
+from aisthesis.report.pictures.photographs import Photographs, map_data_uri
 from aisthesis.report.properties.record import PropertiesRecord
-from aisthesis.report.selection import headline_scores
-from aisthesis.report.stored_maps import BackboneMaps
-from aisthesis.report.tables import Value
-from aisthesis.report.wording import (
+from aisthesis.report.sentences.tables import Value
+from aisthesis.report.words.colour_words import full_colour
+from aisthesis.report.words.metricnames import describe
+from aisthesis.report.words.wording import (
     KIND_NAMES,
     as_number,
     capitalised,
@@ -26,6 +25,7 @@ from aisthesis.report.wording import (
     p_value,
     span,
 )
+from aisthesis.store.tables import read_csv
 
 __all__ = ["KINDS", "agreement_rows", "cards", "charts", "correlation_rows", "property_rows"]
 

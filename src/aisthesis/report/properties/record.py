@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from aisthesis.config import StudyConfig, property_configs
-from aisthesis.engine import StudyFolder
-from aisthesis.engine.tables import read_csv
 from aisthesis.errors import RequestError
-from aisthesis.explainer_names import BASE
-from aisthesis.report.stored_maps import BackboneMaps, read_backbone_maps
+from aisthesis.names.explainers import BASE
+from aisthesis.report.folder.stored_maps import BackboneMaps, read_backbone_maps
+from aisthesis.store.folder import StudyFolder
+from aisthesis.store.tables import read_csv
 
 __all__ = ["PropertiesRecord", "read_properties_record"]
 

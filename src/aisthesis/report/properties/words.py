@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.config import PEOPLE
-from aisthesis.report.metricnames import describe
 from aisthesis.report.properties.record import PropertiesRecord
-from aisthesis.report.wording import count, estimate, number, p_value, same_number
+from aisthesis.report.words.metricnames import describe
+from aisthesis.report.words.wording import count, estimate, number, p_value, same_number
 
 __all__ = [
     "observations",

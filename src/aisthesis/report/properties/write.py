@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from aisthesis.engine.entries import check_entries
-from aisthesis.engine.files import write_text
-from aisthesis.engine.progress import Narrator
-from aisthesis.report import figures
-from aisthesis.report.colour_words import meaning, unit_of
-from aisthesis.report.dots import dot_chart_table, draw_dots
-from aisthesis.report.letters import on_missing_letters
-from aisthesis.report.metricnames import describe
-from aisthesis.report.observed_agreement import main_metric
-from aisthesis.report.overlays import colour_bar_css
+from aisthesis.execution.progress import Narrator
+from aisthesis.report.charts import figures
+from aisthesis.report.charts.dots import dot_chart_table, draw_dots
+from aisthesis.report.charts.letters import on_missing_letters
+from aisthesis.report.folder.record import told_as_damage
+from aisthesis.report.folder.selection import metric_names
 from aisthesis.report.page import PLAIN_STYLES, render_page
-from aisthesis.report.photographs import Photographs
+from aisthesis.report.pictures.overlays import colour_bar_css
+from aisthesis.report.pictures.photographs import Photographs
 from aisthesis.report.properties.parts import (
     agreement_rows,
     cards,
@@ -26,9 +23,12 @@ from aisthesis.report.properties.parts import (
 )
 from aisthesis.report.properties.record import PropertiesRecord, read_properties_record
 from aisthesis.report.properties.words import methods, observations
-from aisthesis.report.record import told_as_damage
 from aisthesis.report.sections import versions_line
-from aisthesis.report.selection import metric_names
+from aisthesis.report.sentences.observed_agreement import main_metric
+from aisthesis.report.words.colour_words import meaning, unit_of
+from aisthesis.report.words.metricnames import describe
+from aisthesis.store.entries import check_entries
+from aisthesis.store.files import write_text
 
 __all__ = ["write_properties_report"]
 

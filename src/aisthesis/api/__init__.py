@@ -1,0 +1,1 @@
+"""What the package offers as plain functions of labelled arrays, beside whole studies."""

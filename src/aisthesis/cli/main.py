@@ -1,0 +1,480 @@
+"""The command line: arguments in, one line on what went wrong out.
+
+Nothing heavy is imported before the arguments are parsed, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from aisthesis import __version__
+from aisthesis.cli.check import add_check
+from aisthesis.cli.compare import add_compare
+from aisthesis.cli.engine import (
+    add_backbone_options,
+    add_engine_options,
+    add_force,
+    add_links,
+    add_plan,
+    add_run_options,
+    add_status,
+    engine_options,
+    options_given,
+)
+from aisthesis.cli.open import open_study, report_of
+from aisthesis.cli.pair import add_pair
+from aisthesis.cli.similarity import add_align, add_retain
+from aisthesis.cli.streams import ReaderGoneError, careful_streams
+from aisthesis.errors import AisthesisError, RequestError, one_line
+from aisthesis.memory import plain_memory_errors
+
+__all__ = ["columns_given", "keys_given", "main", "names_in", "print_rows", "print_table"]
+
+_STAGES = {
+    "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
+    "explain": "score every channel and write maps.zarr (fits first where that is not done)",
+    "agree": "compare the backbones' maps (explains first where that is not done)",
+    "report": "write report.html and the figures (first does what is not done, in this process)",
+}
+
+
+#: Layers that fit on one screen.
+_LAYERS_SHOWN = 20
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line; argparse would print its usage too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(f"{message}; see `{self.prog} --help`")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly asked.
+
+    Words for standard error that it does not take are dropped; a result that standard output does
+    not take is a failure.
+    """
+    with careful_streams():
+        try:
+            _show_any_name()
+            return _done(arguments)
+        except AisthesisError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on from here", file=sys.stderr)
+            return 130
+        except ReaderGoneError:
+            return 0
+        except UnicodeError as error:
+            print(f"error: a path or name is not UTF-8 ({one_line(str(error))})", file=sys.stderr)
+            return 1
+        except OSError as error:
+            # Paths that no file system takes, and what else a system refuses unforeseen.
+            print(f"error: {one_line(str(error))}; check the path", file=sys.stderr)
+            return 1
+
+
+def _done(arguments: Sequence[str] | None) -> int:
+    """Do the command; its result is printed when this returns, or exits after `--help`."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    with plain_memory_errors("this command"):
+        code = options.command(options) or 0
+    sys.stdout.flush()
+    return code
+
+
+def _show_any_name() -> None:
+    """Let names that the terminal's encoding lacks be shown as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(
+        prog="aisthesis",
+        description="Where networks see the evidence for human judgments of images, exactly, and "
+        "how far they agree.",
+    )
+    parser.add_argument("--version", action="version", version=f"aisthesis {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_run(commands)
+    for stage, what in _STAGES.items():
+        command = commands.add_parser(stage, help=what, description=what)
+        command.add_argument("study", type=Path, help="a study folder, or a study file")
+        if stage == "report":
+            command.add_argument(
+                "--photographs",
+                choices=["auto", "inline", "folder"],
+                default="auto",
+                help="the image browser's photographs: inside the page, or as files in a folder "
+                "beside it (default: inside while they take less than about 20 MB)",
+            )
+        else:
+            add_force(command)
+        add_links(command)
+        command.set_defaults(command=_run_stage, stage=stage)
+    add_check(commands)
+    _add_predict(commands)
+    _add_backbones(commands)
+    _add_planted(commands)
+    add_status(commands)
+    add_plan(commands)
+    add_align(commands)
+    add_retain(commands)
+    add_pair(commands)
+    add_compare(commands)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    what = "run the whole job on the embedded study: rendered images, miniature backbones"
+    command = commands.add_parser("demo", help=what, description=what)
+    command.add_argument(
+        "--out", type=Path, default=Path("aisthesis-demo"), help="folder (default: %(default)s)"
+    )
+    command.add_argument("--n", type=int, help="images (default: 120, with --explainers 90)")
+    command.add_argument("--seed", type=int, default=7, help="of everything random (default: 7)")
+    command.add_argument(
+        "--explainers", default="", help="comma-separated explainers beside AIS, or all"
+    )
+    command.set_defaults(command=_demo)
+
+
+def _add_run(commands: Any) -> None:
+    what = "run a study from images and ratings to the report"
+    command = commands.add_parser("run", help=what, description=what)
+    command.add_argument("study", nargs="?", type=Path, help="a study file (STUDY.toml)")
+    add = command.add_argument_group("instead of a study file, or overriding it").add_argument
+    add("--images", type=Path, help="folder of images")
+    add("--ratings", type=Path, help="CSV or TSV: image,rating or image,rater,rating")
+    add("--out", type=Path, help="study folder to write")
+    add_backbone_options(add)
+    add("--seeds", type=int, help="heads per backbone (default 1)")
+    add("--explain", choices=["test", "all"], help="which images get maps (default test)")
+    add("--explainers", help="comma-separated explainers beside AIS and evidence, or all")
+    add("--metrics", help="comma-separated agreement metrics (default cosine,ssim,emd,mse)")
+    add("--unrated", choices=["error", "ignore", "explain"], help="images without a rating")
+    add_run_options(add)
+    add(
+        "--column",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="how the ratings table is read, as under [columns]: image, rating or rater=NAME, "
+        "rating=A,B (several properties), layout=wide, votes=c1,c2,... (may be repeated)",
+    )
+    add_engine_options(command)
+    add_force(command)
+    add_links(command)
+    command.set_defaults(command=_run)
+
+
+def _add_predict(commands: Any) -> None:
+    what = "rate unseen images with a study's fitted heads"
+    command = commands.add_parser("predict", help=what, description=what)
+    command.add_argument("study", type=Path, help="a study folder")
+    command.add_argument("--images", type=Path, required=True, help="folder of images")
+    command.add_argument("--out", type=Path, required=True, help="CSV to write")
+    command.add_argument("--on-error", choices=["stop", "skip"], default="stop")
+    command.add_argument("--device", default="auto")
+    command.add_argument(
+        "--force", action="store_true", help="overwrite OUT even if `predict` did not write it so"
+    )
+    command.add_argument(
+        "--retained", action="store_true", help="with the channels that `retain` has kept"
+    )
+    add_links(command)
+    command.set_defaults(command=_predict)
+
+
+def _add_backbones(commands: Any) -> None:
+    what = "print the backbones: layer, map, embedding, parameters, weights and where they are"
+    command = commands.add_parser("backbones", help=what, description=what)
+    command.add_argument("--weights-dir", type=Path, help="folder of official weight files")
+    command.set_defaults(command=_backbones)
+    what = "list the last layers of a backbone that can be explained, and which one is taken"
+    command = commands.add_parser("layers", help=what, description=what)
+    command.add_argument("backbone", help="a name, e.g. vgg19, torchvision:squeezenet1_0")
+    command.add_argument("--all", action="store_true", help="all layers, not the last ones alone")
+    command.set_defaults(command=_layers)
+
+
+def _add_planted(commands: Any) -> None:
+    what = "render a study whose evidence is known: images, single raters' ratings, masks"
+    command = commands.add_parser("planted", help=what, description=what)
+    command.add_argument("--n", type=int, default=500, help="images (default: %(default)s)")
+    command.add_argument("--out", type=Path, required=True, help="folder to write")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--size", type=int, default=224, help="side in px (default: %(default)s)")
+    command.add_argument(
+        "--force", action="store_true", help="write into a folder that is not empty"
+    )
+    command.set_defaults(command=_planted)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    import torch
+
+    from aisthesis.execution.progress import Terminal
+    from aisthesis.studies.demo import demo_study
+
+    study = demo_study(
+        options.out,
+        n=options.n or (90 if options.explainers else 120),
+        seed=options.seed,
+        narrator=Terminal(),
+        explainers=names_in(options.explainers),
+    )
+    # Threads that wait for one another cost networks this small more than they bring.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    study.run(until="explain")
+    torch.set_num_threads(threads)
+    study.run()
+    print(study.folder.report)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from aisthesis.cli.open import holds_similarities, open_any
+    from aisthesis.execution.progress import Terminal
+    from aisthesis.studies.ratings.study import Study
+
+    if options.study is not None and holds_similarities(options.study, options.follow_links):
+        given = options_given(options)
+        if given:
+            raise RequestError(
+                f"{options.study} is a study of similarity judgments, for which `run` has no "
+                f"options; give {given[0]} to `aisthesis align`"
+            )
+        print(
+            open_any(options.study, follow_links=options.follow_links, verbose=options.verbose)
+            .run()
+            .folder.report
+        )
+        return
+    study = Study(
+        _asked(options),
+        narrator=Terminal(verbose=options.verbose),
+        follow_links=options.follow_links,
+    )
+    if options.study is not None:
+        study.settings_from(options.study)
+    study.run(force=options.force)
+    print(study.folder.report)
+
+
+def _asked(options: argparse.Namespace) -> Any:
+    """Merge the study file, if any, with the options given beside it."""
+    from aisthesis.config import study_config
+
+    values, base = keys_given(
+        options,
+        paths=("images", "ratings", "out", "weights_dir"),
+        plain=("seeds", "seed", "explain", "on_error", "unrated", "device"),
+    )
+    if options.metrics:
+        values["metrics"] = names_in(options.metrics)
+    if options.explainers:
+        values["explainers"] = names_in(options.explainers)
+    if options.column:
+        values["columns"] = columns_given(values.get("columns", {}), options.column)
+    engine_options(values, options)
+    return study_config(values, base, str(options.study or "the command line"))
+
+
+def keys_given(
+    options: argparse.Namespace, paths: Sequence[str], plain: Sequence[str]
+) -> tuple[dict[str, Any], Path]:
+    """Keys of the study file, if any, with options written over them; what paths are relative to.
+
+    `paths` are options that are relative to the working directory, `plain` those of any value;
+    backbones, their layers and weights are every study's.
+    """
+    from aisthesis.config import read_toml
+
+    values: dict[str, Any] = {}
+    base = Path.cwd()
+    if options.study is not None:
+        from aisthesis.store.folder import StudyFolder
+        from aisthesis.store.permitted import folder_of
+
+        own = folder_of(options.study)
+        base = options.study.absolute().parent
+        if own is None:
+            values = read_toml(options.study)
+        else:
+            values = StudyFolder(own, follow_links=options.follow_links).study_keys()
+    given = vars(options)
+    values |= {key: str(given[key].absolute()) for key in paths if given[key] is not None}
+    values |= {key: given[key] for key in plain if given[key] is not None}
+    if options.backbones:
+        values["backbones"] = [{"name": name} for name in names_in(options.backbones)]
+    _backbone_options(values, options.layer, options.weights)
+    return values, base
+
+
+def _backbone_options(values: dict[str, Any], layer: Sequence[str], weights: Sequence[str]) -> None:
+    """Write what `--layer` and `--weights` say into the keys of a study."""
+    _per_backbone(values, "layer", _pairs(layer, "--layer"))
+    paths = _pairs(weights, "--weights")
+    words = ("default", "random")
+    for name, value in paths.items():
+        paths[name] = value if value in words else str(Path(value).absolute())
+    _per_backbone(values, "weights", paths)
+
+
+def names_in(text: str) -> list[str]:
+    """Names out of a comma-separated list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def columns_given(held: Any, items: Sequence[str]) -> dict[str, Any]:
+    """Write what `--column` says over the keys of `[columns]`; lists are comma-separated."""
+    keys: dict[str, Any] = {"names": held} if isinstance(held, list) else dict(held)
+    for key, value in _pairs(items, "--column").items():
+        several = key in ("votes", "scale", "names") or (key == "raters" and value != "anonymous")
+        several |= key == "rating" and "," in value  # properties
+        keys[key] = names_in(value) if several else value
+    return keys
+
+
+def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
+    pairs = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not (equals and name and value):
+            raise RequestError(f"{option}: expected NAME=VALUE, got {item!r}")
+        pairs[name] = value
+    return pairs
+
+
+def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> None:
+    from aisthesis.config import AIS_BACKBONES
+    from aisthesis.errors import nearest, or_list
+
+    if not chosen:
+        return
+    named = values.get("backbones") or AIS_BACKBONES
+    backbones = [{"name": item} if isinstance(item, str) else item for item in named]
+    labels = [backbone.get("label", backbone["name"]) for backbone in backbones]
+    for name in chosen:
+        if name not in labels:
+            close = nearest(name, labels) or labels
+            raise RequestError(
+                f"--{key} {name}=...: {name!r} is not a backbone of this study; "
+                f"did you mean {or_list(close)}?"
+            )
+    values["backbones"] = [
+        {**backbone, **({key: chosen[label]} if label in chosen else {})}
+        for label, backbone in zip(labels, backbones, strict=True)
+    ]
+
+
+def _run_stage(options: argparse.Namespace) -> None:
+    if options.stage == "report":
+        print(report_of(options.study, options.follow_links, options.photographs))
+        return
+    study = open_study(options.study, follow_links=options.follow_links, verbose=options.verbose)
+    study.run(until=options.stage, force=options.force)
+    print(study.folder.root)
+
+
+def _predict(options: argparse.Namespace) -> None:
+    study = open_study(options.study, follow_links=options.follow_links)
+    from aisthesis.store.files import write_csv
+    from aisthesis.studies.ratings.predict import note_written, refuse_edited
+
+    if not options.force:
+        refuse_edited(study.folder, options.out, properties=bool(study.config.properties))
+        if options.out.resolve() in [file.resolve() for file in study.config.ratings_files]:
+            raise RequestError(
+                f"{options.out} holds the study's ratings; give another name, or --force"
+            )
+    table = study.predict(
+        options.images,
+        on_error=options.on_error,
+        device=options.device,
+        retained=options.retained,
+    )
+    write_csv(options.out, table)
+    note_written(study.folder, options.out)
+    print(options.out)
+
+
+def _backbones(options: argparse.Namespace) -> None:
+    from aisthesis.backbones.table import backbone_cells
+
+    rows = backbone_cells(options.weights_dir)
+    notes = {row["name"]: row.pop("note") for row in rows}
+    for row in rows:
+        # The address is long and ends in the name of the file: that is what a reader looks for.
+        parts = str(row["weights from"]).split("/")
+        row["weights from"] = f"{parts[2]} ({parts[-1]})"
+    print_rows(rows[0], [row.values() for row in rows])
+    for name, note in notes.items():
+        if note:
+            print(f"{name}: {note}")
+    print("any other network: torchvision:NAME, timm:NAME; without download: miniature:NAME")
+
+
+def _layers(options: argparse.Namespace) -> None:
+    from aisthesis.studies.shared.catalogue import layers_of
+
+    table = layers_of(options.backbone)
+    recommended = (
+        int((table["note"] != "").to_numpy().argmax()) if (table["note"] != "").any() else 0
+    )
+    first = 0 if options.all else max(0, min(len(table) - _LAYERS_SHOWN, recommended))
+    print_table(table.iloc[first:])
+    if first:
+        print(f"{first} layers before these are not shown; see them with --all", file=sys.stderr)
+
+
+def print_table(table: Any) -> None:
+    """Print a table to standard output, wide where that is no terminal."""
+    print_rows(table.columns, table.itertuples(index=False))
+
+
+def print_rows(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
+    """Print rows under the names of their columns, as `print_table` does."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=240)
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        shown.add_column(str(name), overflow="fold")
+    for row in rows:
+        shown.add_row(*(str(cell) for cell in row))
+    console.print(shown, markup=False)
+
+
+def _planted(options: argparse.Namespace) -> None:
+    from aisthesis.execution.progress import Terminal
+    from aisthesis.miniature import render_study
+
+    if not options.force and options.out.is_dir() and any(options.out.iterdir()):
+        raise RequestError(
+            f"{options.out} is not empty; choose an empty or new folder, or give --force to write "
+            "over what is in it"
+        )
+    render = render_study(
+        options.out, options.n, seed=options.seed, size_px=options.size, force=options.force
+    )
+    Terminal().say(f"{options.n} images, single raters' ratings and masks")
+    print(render.root if hasattr(render, "root") else options.out)

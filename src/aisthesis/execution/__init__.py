@@ -1,0 +1,1 @@
+"""How work on chunks of images is shared out, and how far it is."""

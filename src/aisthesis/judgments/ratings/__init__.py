@@ -1,0 +1,1 @@
+"""Ratings of single images: layouts, votes and choices, noise ceilings, splits."""

@@ -1,0 +1,1 @@
+"""What a study records of the code and the libraries that computed it."""

@@ -1,7 +1,0 @@
-"""The report of a study of similarity judgments."""
-
-from __future__ import annotations
-
-from aisthesis.report.alignment.write import write_alignment_report
-
-__all__ = ["write_alignment_report"]

@@ -1,0 +1,1 @@
+"""Charts of a report, drawn once for the page and for files."""

@@ -1,0 +1,1 @@
+"""What a report reads of a folder: tables, maps, and which rows it is about."""

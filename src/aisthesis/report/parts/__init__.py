@@ -1,0 +1,1 @@
+"""Parts of a report that hold tables, charts and words on one question."""

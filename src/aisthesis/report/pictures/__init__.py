@@ -1,0 +1,1 @@
+"""Photographs and maps as pictures, for pages and files."""

@@ -1,0 +1,1 @@
+"""Sentences of a report, each said only if the numbers support it."""

@@ -1,0 +1,1 @@
+"""How a report says numbers, colours, metrics and pairs."""

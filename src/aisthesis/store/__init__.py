@@ -1,0 +1,1 @@
+"""A study's folder: its files, its ledger, its arrays in chunks, and who may write."""

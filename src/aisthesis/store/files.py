@@ -1,0 +1,207 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+
+from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.store.whole import whole_file
+
+__all__ = [
+    "plain_errors",
+    "read_json",
+    "refuse_overwriting",
+    "remove_tree",
+    "sync",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
+
+_REASONS = {
+    errno.ENOSPC: "there is no room left on the disk; free some and run the same command again",
+    errno.EDQUOT: "the disk quota is used up; free some and run the same command again",
+    errno.EACCES: "it may not be written to; choose another folder or change its permissions",
+    errno.EPERM: "it may not be written to; choose another folder or change its permissions",
+    errno.EROFS: "its disk is read-only; choose another folder",
+}
+
+
+@contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write `path` into one sentence that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, str(error))
+        kind = RequestError if error.errno in (errno.EACCES, errno.EPERM) else AisthesisError
+        raise kind(f"cannot write {path}: {reason}") from error
+    except SafetensorError as error:
+        # It says what the system said in words alone.
+        found = re.search(r"os error (\d+)", str(error))
+        reason = _REASONS.get(int(found[1]) if found else 0, str(error))
+        raise AisthesisError(f"cannot write {path}: {reason}") from error
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[TextIO]:
+    """Open a file under a temporary name; once written, flush it to the disk and rename it."""
+    with (
+        plain_errors(path),
+        whole_file(path) as partial,
+        partial.open("x", encoding="utf-8", newline="") as file,
+    ):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def remove_tree(path: Path, *, inside: Path) -> None:
+    """Delete a folder and all that is in it, if it is there; links in it are not followed.
+
+    Every recursive deletion of the library is this one.
+
+    Parameters
+    ----------
+    path : Path
+        What goes.
+    inside : Path
+        The study's folder (or another that is known to be ours): `path` has to be strictly inside
+        it once every link on the way is followed, and may not itself be a link.
+
+    Raises
+    ------
+    AisthesisError
+        If it is not; nothing is deleted then, or a file may not be deleted.
+    """
+    real, folder = path.parent.resolve() / path.name, inside.resolve()
+    # `..` and `.` are names too: what they lead to is not what they are inside of.
+    if path.name in ("", ".", "..") or folder not in real.parents:
+        raise AisthesisError(
+            f"{path} is not inside the folder {inside}, so it is not deleted; is there a link on "
+            "the way? Remove the link, or choose another folder"
+        )
+    if path.is_symlink():
+        raise AisthesisError(
+            f"{path} is a link, which a study does not make, so what it leads to is not deleted; "
+            "remove the link"
+        )
+    with plain_errors(path):
+        while path.exists():
+            try:
+                shutil.rmtree(path)
+            except FileNotFoundError:  # another worker deletes it too
+                continue
+            except NotADirectoryError:
+                path.unlink(missing_ok=True)
+
+
+def refuse_overwriting(path: Path, columns: Sequence[str]) -> None:
+    """Refuse to overwrite a file that is not a table with just these columns, as we write it.
+
+    Raises
+    ------
+    RequestError
+        If there is another file, or a folder.
+    """
+    if not path.exists():
+        return
+    header = ",".join(columns).encode() + b"\n"
+    if path.is_file():
+        with plain_errors(path), path.open("rb") as file:
+            if file.read(len(header)) == header:
+                return
+    raise RequestError(
+        f"{path} is already there and was not written by this command; give another name, or "
+        "--force to overwrite it"
+    )
+
+
+def sync(files: Iterable[Path], root: Path) -> None:
+    """Flush files to the disk, and the folders up to `root` that name them; absent ones are left.
+
+    What could not be flushed by this system (a folder on Windows) is left to it.
+    """
+    folders: set[Path] = set()
+    for file in files:
+        folders |= {folder for folder in file.parents if folder == root or root in folder.parents}
+        if file.is_file():
+            with plain_errors(file), file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+    if os.name == "nt":
+        return
+    for folder in sorted(folders, reverse=True):
+        if folder.is_dir():
+            with plain_errors(folder):
+                _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole: under a temporary name, flushed to the disk, then renamed."""
+    with _whole(path) as file:
+        file.write(text)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table with nine significant digits; an undefined value is an empty cell.
+
+    Values far from zero for their spread have as many more as nine of the spread take.
+    """
+    far = {str(name): _in_full(table[name]) for name in table if _is_far(table[name])}
+    with _whole(path) as file:
+        table.assign(**far).to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
+
+
+def _is_far(column: pd.Series[Any]) -> bool:
+    """Whether nine digits of each value are fewer than six of the values' spread."""
+    if not pd.api.types.is_float_dtype(column.dtype):
+        return False
+    finite = column[np.isfinite(column)]
+    return len(finite) > 1 and 0 < float(np.ptp(finite)) < 1e-3 * float(finite.abs().max())
+
+
+def _in_full(column: pd.Series[Any]) -> pd.Series[Any]:
+    return column.map(lambda value: "" if np.isnan(value) else repr(float(value)))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that a person can read; NaN is not allowed in it."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; an absent one is an empty object.
+
+    Raises
+    ------
+    AisthesisError
+        If the file is there but is not JSON.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise AisthesisError(
+            f"{path} is damaged ({error}); delete it and run the study again"
+        ) from error

@@ -1,0 +1,1 @@
+"""A study of ratings: inputs, stages and tables."""

@@ -1,0 +1,1 @@
+"""Tables that compare networks', methods' and ensembles' maps."""

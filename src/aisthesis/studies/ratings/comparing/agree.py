@@ -1,0 +1,344 @@
+"""From maps to tables of how far the backbones agree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from aisthesis.agreement import (
+    cluster_backbones,
+    consensus,
+    same_rating_other_evidence,
+    same_side,
+    summarise,
+)
+from aisthesis.agreement.baseline import baseline_table
+from aisthesis.agreement.differences import agreement_differences
+from aisthesis.agreement.metrics import metrics_named
+from aisthesis.agreement.pairs import compare, pair_table
+from aisthesis.agreement.registration import compared_share
+from aisthesis.config import StudyConfig
+from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
+from aisthesis.execution.progress import Narrator
+from aisthesis.names.explainers import BASE, SIGNED_BY_ERROR
+from aisthesis.parts import part_keys
+from aisthesis.provenance.code import code_parts
+from aisthesis.store.chunk_store import ArraySpec, ChunkStore
+from aisthesis.store.files import write_csv
+from aisthesis.store.folder import StudyFolder, digest_of
+from aisthesis.store.maps_store import IMAGES_A_CHUNK, group_key
+from aisthesis.store.tables import read_csv
+from aisthesis.studies.ratings.comparing.columns import TABLES, in_columns
+from aisthesis.studies.ratings.comparing.inference import N_PERMUTATIONS, infer
+from aisthesis.studies.ratings.comparing.methods import (
+    is_control,
+    maps_parts,
+    open_methods,
+    stored_methods,
+)
+from aisthesis.studies.ratings.comparing.stored import StoredMaps
+from aisthesis.studies.shared.boxes import seen_boxes
+
+__all__ = ["AgreeJob", "Predicted", "agree_backbones", "agree_parts", "mapped_labels"]
+
+Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
+
+#: Bytes of one kind of maps of one network up to which they are read as a whole.
+_READ_AT_ONCE = 32 << 20
+
+
+def mapped_labels(folder: StudyFolder, config: StudyConfig) -> list[str]:
+    """Labels of the backbones that have maps, in the study's order."""
+    return [b.label for b in config.backbones if group_key(folder.maps, b.label)]
+
+
+def agree_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+    """What the stage's tables depend on, by name."""
+    parts = maps_parts(folder, config)
+    options = (
+        part_keys("metric", config.metrics),
+        config.bootstrap,
+        config.inference_images,
+        config.seed,
+    )
+    return parts | _code() | {"options of the agreement": digest_of(options)}
+
+
+def _code() -> dict[str, str]:
+    return code_parts("the agreement", __name__)
+
+
+@dataclass(frozen=True)
+class AgreeJob:
+    """Compares the maps of chunks of images."""
+
+    root: Path
+    labels: tuple[str, ...]
+    kinds: tuple[str, ...]
+    metrics: tuple[str, ...]
+    store: ChunkStore
+
+    @property
+    def identity(self) -> str:
+        """Equal where the maps are."""
+        return digest_of("agree", str(self.root), self.store.key)
+
+    @property
+    def every(self) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+        """What is compared: for each kind all pairs of backbones, then each with its activation."""
+        pairs = list(combinations(self.labels, 2))
+        wanted = []
+        for kind in self.kinds:
+            wanted += [((kind, a), (kind, b)) for a, b in pairs]
+            wanted += [((kind, one), ("activation", one)) for one in self.labels]
+        return wanted
+
+    def load(self) -> dict[tuple[str, str], StoredMaps]:
+        """Open the stored maps."""
+        opened = {}
+        for label in self.labels:
+            with open_methods(StudyFolder(self.root), label, self.kinds) as arrays:
+                # What is opened is read piece by piece; nothing is held open in between.
+                for kind in (*self.kinds, "activation"):
+                    opened[kind, label] = StoredMaps(arrays[kind])
+        return opened
+
+    def work(self, loaded: dict[tuple[str, str], StoredMaps], chunk: Chunk) -> None:
+        """Write the values of one chunk, (image, metric, comparison)."""
+        start = chunk.number * self.store.chunk
+        some = slice(start, start + len(chunk.names))
+        maps = {key: stored[some] for key, stored in loaded.items()}
+        seen = {key: stored.boxes for key, stored in loaded.items()}
+        boxes = {key: one[some] for key, one in seen.items() if one is not None}
+        values = compare(
+            maps, self.every, self.metrics, boxes=boxes if len(boxes) == len(maps) else None
+        )
+        self.store.write(chunk.number, {"value": values})
+
+
+def agree_backbones(
+    folder: StudyFolder, config: StudyConfig, executor: Executor, narrator: Narrator
+) -> None:
+    """Compare every pair of backbones on every explained image; write the agreement tables.
+
+    Maps are averaged over seeds in rating units at the layer's resolution before they are
+    upsampled, z-scored and compared. Tables of pairs have no rows with fewer than two backbones.
+    """
+    labels = mapped_labels(folder, config)
+    if len(labels) < 2:
+        narrator.say("fewer than two backbones have maps: there is no agreement to measure")
+    tables: dict[str, pd.DataFrame] = {}
+    if labels:
+        kinds = compared_kinds(folder, config, labels)
+        started = time.perf_counter()
+        compared = _compare(folder, config, labels, kinds, executor, narrator)
+        seconds = round(time.perf_counter() - started, 3)
+        folder.record(
+            stages={"compare": {"seconds": seconds}}, inference={"permutations": N_PERMUTATIONS}
+        )
+        predicted = Predicted.of(folder, labels, compared.names)
+        with _opened(folder, labels, kinds) as datasets:
+            shares = _compared_shares(datasets)
+            inferred = infer(datasets, config, narrator, kinds[len(BASE) :], predicted.errors)
+        tables = _tables(compared, predicted, config)
+        tables |= inferred.others
+        tables["reliability"] = predicted.with_opposed(tables["reliability"])
+        if len(labels) > 1:
+            tables["agreement"] = tables["agreement"].merge(
+                inferred.pairs, on=["map", "metric", "backbone_a", "backbone_b"], how="left"
+            )
+            tables["agreement"] = tables["agreement"].merge(
+                shares, on=["backbone_a", "backbone_b"], how="left"
+            )
+    for name in TABLES:
+        write_csv(getattr(folder, name), in_columns(name, tables.get(name)))
+
+
+def _compared_shares(datasets: Opened) -> pd.DataFrame:
+    """Share of the photographs' area that both networks of a pair saw, by pair: a mean."""
+    first = {label: one[BASE[0]] for label, one in datasets.items()}
+    boxes = seen_boxes(first)
+    rows = []
+    for a, b in combinations(first, 2):
+        share = np.nan
+        if boxes is not None:
+            sizes = (first[a].coords[name].values for name in ("width_px", "height_px"))
+            share = float(compared_share([boxes[a], boxes[b]], *sizes).mean())
+        rows.append({"backbone_a": a, "backbone_b": b, "compared_share": share})
+    return pd.DataFrame(rows, columns=["backbone_a", "backbone_b", "compared_share"])
+
+
+def compared_kinds(folder: StudyFolder, config: StudyConfig, labels: Sequence[str]) -> list[str]:
+    """Kinds of maps that all backbones have and that know the network: AIS and evidence first."""
+    first, *others = [stored_methods(folder, config, label) for label in labels]
+    return [
+        name
+        for name in first
+        if all(name in methods for methods in others) and not is_control(folder, labels[0], name)
+    ]
+
+
+@contextmanager
+def _opened(folder: StudyFolder, labels: Sequence[str], kinds: Sequence[str]) -> Iterator[Opened]:
+    with ExitStack() as stack:
+        opened = {
+            label: stack.enter_context(open_methods(folder, label, kinds)) for label in labels
+        }
+        # Statistics go through the maps many times, a few images each.
+        yield {
+            label: {
+                kind: one.load() if one.nbytes <= _READ_AT_ONCE else one
+                for kind, one in arrays.items()
+            }
+            for label, arrays in opened.items()
+        }
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Values image by image: of pairs of backbones, and of each with its layer's activation."""
+
+    names: list[str]
+    pairs: pd.DataFrame
+    baselines: pd.DataFrame
+
+
+def _compare(
+    folder: StudyFolder,
+    config: StudyConfig,
+    labels: Sequence[str],
+    kinds: Sequence[str],
+    executor: Executor,
+    narrator: Narrator,
+) -> _Compared:
+    """Compare all kinds of maps and the activations, chunk by chunk."""
+    with open_methods(folder, labels[0], kinds) as arrays:
+        names = [str(name) for name in arrays["image"].values]
+    metrics = digest_of(part_keys("metric", config.metrics))
+    parts = maps_parts(folder, config) | _code() | {"metrics": metrics}
+    parts["kinds of map"] = digest_of(list(kinds))
+    store = ChunkStore(folder.root, "cache/agreement.zarr", parts, IMAGES_A_CHUNK)
+    job = AgreeJob(folder.root, tuple(labels), tuple(kinds), tuple(config.metrics), store)
+    missing = store.missing(len(names))
+    axes = (("image", len(names)), ("metric", len(config.metrics)), ("comparison", len(job.every)))
+    store.prepare({"value": ArraySpec(axes, "agreement", "float64")}, {"image": names}, {})
+    tasks = [
+        Task(job, Chunk(number, tuple(names[number * store.chunk : (number + 1) * store.chunk])))
+        for number in missing
+    ]
+    share_out(tasks, f"agreement: {len(job.every)} comparisons an image", executor, narrator)
+    store.finish()
+    return _as_tables(store.read("value"), config.metrics, labels, kinds, names)
+
+
+def _as_tables(
+    values: NDArray[np.float64],
+    metrics: Sequence[str],
+    labels: Sequence[str],
+    kinds: Sequence[str],
+    names: list[str],
+) -> _Compared:
+    """Put values (image, metric, comparison) into tables that name what was compared."""
+    pairs = list(combinations(labels, 2))
+    wanted = [one.name for one in metrics_named(metrics)]
+    image = np.array(names, dtype=object)
+    tables: dict[str, list[pd.DataFrame]] = {"pairs": [], "baselines": []}
+    start = 0
+    for kind in kinds:
+        middle, end = start + len(pairs), start + len(pairs) + len(labels)
+        of_pairs = pair_table(values[..., start:middle], wanted, pairs)
+        of_activation = baseline_table(values[..., middle:end], wanted, labels)
+        for key, table in (("pairs", of_pairs), ("baselines", of_activation)):
+            named = table.assign(image=image[table["image"]])
+            named.insert(1, "map", kind)
+            tables[key].append(named)
+        start = end
+    joined = {key: pd.concat(parts, ignore_index=True) for key, parts in tables.items()}
+    return _Compared(names, joined["pairs"], joined["baselines"])
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the backbones with maps predict for the explained images, averaged over seeds."""
+
+    names: list[str]
+    rating: pd.Series  # by image
+    prediction: pd.DataFrame  # image x backbone
+    errors: dict[str, NDArray[np.float64]]  # by backbone: mean over seeds of the residual's sign
+    opposed: pd.Series  # by backbone: share of images on which its seeds err on opposite sides
+
+    @classmethod
+    def of(cls, folder: StudyFolder, labels: list[str], names: list[str]) -> Predicted:
+        """Read predictions of some images by some backbones."""
+        table = read_csv(folder.predictions)
+        table = table[(table["seed"] != "mean") & table["backbone"].isin(labels)]
+        rating = table.groupby("image", sort=False)["rating"].first().reindex(names)
+        by_backbone = table.groupby(["image", "backbone"], sort=False)["prediction"].mean()
+        prediction = by_backbone.unstack("backbone").reindex(index=names, columns=labels)
+        signed = table.assign(side=np.sign((table["prediction"] - table["rating"]).to_numpy()))
+        sides = signed.groupby(["image", "backbone"], sort=False)["side"]
+        errors = sides.mean().unstack("backbone").reindex(index=names, columns=labels)
+        ends = [end.unstack("backbone").reindex(index=names, columns=labels)
+                for end in (sides.min(), sides.max())]  # fmt: skip
+        several = table["seed"].nunique() > 1
+        opposed = ((ends[0] < 0) & (ends[1] > 0)).where(ends[0].notna() & several)
+        return cls(
+            names,
+            rating,
+            prediction,
+            {label: errors[label].to_numpy(float) for label in labels},
+            opposed.astype(float).mean(),
+        )
+
+    def with_opposed(self, reliability: pd.DataFrame) -> pd.DataFrame:
+        """Add the share of images with opposed seeds to rows of maps whose sign that decides."""
+        signed = reliability["map"].isin(SIGNED_BY_ERROR)
+        share = reliability["backbone"].map(self.opposed)
+        return reliability.assign(opposite_seeds_share=share.where(signed))
+
+    def sides(self) -> pd.DataFrame:
+        """On which images each pair's heads err on the same side of the human rating."""
+        residual = self.prediction.sub(self.rating, axis=0)
+        sides = same_side({str(label): residual[label].to_numpy() for label in residual})
+        sides["image"] = np.array(self.names, dtype=object)[sides["image"]]
+        return sides
+
+    def by_image(self) -> pd.DataFrame:
+        """Rating, and mean and SD over backbones of the prediction, by image."""
+        return pd.DataFrame(
+            {
+                "rating": self.rating,
+                "prediction": self.prediction.mean(axis=1),
+                "prediction_sd": self.prediction.std(axis=1, ddof=1),
+            }
+        )
+
+
+def _tables(
+    compared: _Compared, predicted: Predicted, config: StudyConfig
+) -> dict[str, pd.DataFrame]:
+    """Summarise what was compared image by image, over images and over pairs."""
+    draws: dict[str, Any] = {"seed": config.seed, "n_boot": config.bootstrap}
+    tables = {"baselines": summarise(compared.baselines, **draws)}
+    if compared.pairs.empty:
+        return tables
+    images = consensus(compared.pairs).merge(
+        predicted.by_image(), left_on="image", right_index=True, how="left"
+    )
+    return tables | {
+        "agreement_images": compared.pairs,
+        "agreement": summarise(compared.pairs, sides=predicted.sides(), **draws),
+        "agreement_differences": agreement_differences(compared.pairs, **draws),
+        "clusters": cluster_backbones(compared.pairs, **draws),
+        "images": images.assign(same_rating_other_evidence=same_rating_other_evidence(images)),
+    }

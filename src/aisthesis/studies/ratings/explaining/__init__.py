@@ -1,0 +1,1 @@
+"""From fitted heads to scores and maps of every kind."""

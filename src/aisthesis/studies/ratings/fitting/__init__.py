@@ -1,0 +1,1 @@
+"""From images and ratings to fitted heads, predictions and their scores."""

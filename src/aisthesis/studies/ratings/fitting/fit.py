@@ -1,0 +1,389 @@
+"""From images and ratings to fitted heads, predictions and their scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from aisthesis.backbones import Backbone
+from aisthesis.config import BackboneConfig, StudyConfig
+from aisthesis.execution.jobs import Executor, in_groups, loaded_for, share_out
+from aisthesis.execution.progress import Narrator
+from aisthesis.heads import (
+    HEAD_START,
+    FitOptions,
+    RatingHead,
+    evaluate,
+    fit_mlp,
+    fit_ridge,
+    load_head,
+    save_head,
+)
+from aisthesis.names.labels import slug
+from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.versions import made_with
+from aisthesis.store.files import plain_errors, write_csv
+from aisthesis.store.folder import StudyFolder, digest_of
+from aisthesis.store.ledger import State
+from aisthesis.store.whole import whole_file
+from aisthesis.studies.ratings.fitting.dead_heads import count_silent, tell_dead, with_dead
+from aisthesis.studies.ratings.fitting.embed import EmbedJob, embedding_tasks, read_embeddings
+from aisthesis.studies.ratings.fitting.ensemble import Member, ensemble_predictions
+from aisthesis.studies.ratings.fitting.prediction_differences import prediction_differences
+from aisthesis.studies.ratings.inputs.reading import Inputs
+from aisthesis.studies.ratings.inputs.record import warnings_of
+from aisthesis.studies.shared.boxes import seen_shares
+from aisthesis.studies.shared.network import NetworkSpec, joint_parts
+from aisthesis.studies.shared.stage import Stage, Standing
+
+__all__ = ["Fit", "fit_parts"]
+
+
+def fit_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
+    """What a backbone's heads depend on, by name."""
+    splits: tuple[Any, ...] = (config.seed, config.test, config.validation)
+    if inputs.held_out is not None:
+        splits += (inputs.held_out,)
+    return {
+        **inputs.parts,
+        **spec.parts,
+        "seeds": str(config.seeds),
+        "splits": digest_of(splits),
+        "options of the fit": digest_of(config.fit.model_dump(mode="json")),
+        **code_parts("the fit", __name__),
+    }
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The stage that fits all heads and writes `heads/`, `predictions.csv` and `scores.csv`."""
+
+    folder: StudyFolder
+    config: StudyConfig
+    inputs: Inputs
+    specs: dict[str, NetworkSpec]  # by label, in the study's order
+    narrator: Narrator
+    _seconds: dict[str, float] = field(default_factory=lambda: {"embed": 0.0, "heads": 0.0})
+
+    def state(self) -> dict[str, State]:
+        """State of each backbone's heads by label, and of the tables under an empty label."""
+        ledger = self.folder.ledger
+        states = {label: ledger.state(_piece(label), self._parts(label)) for label in self.specs}
+        for label, state in states.items():
+            if state.done and "weights" not in self.folder.backbone_record(label):
+                states[label] = State("damaged", f"{self.folder.provenance_file.name} lacks it")
+        tables = ledger.state("fit", self._parts_of_tables())
+        if tables.done and self._has_ensemble and "ensemble" not in self.folder.provenance():
+            tables = State("damaged", f"{self.folder.provenance_file.name} lacks the ensemble")
+        return {**states, "": tables}
+
+    def heads_done(self, label: str) -> list[int]:
+        """Seeds whose heads of a backbone are fitted for what they depend on, and intact."""
+        parts = self._parts_of_a_head(label)
+        pieces = {s: f"{_piece(label)}/seed{s}" for s in (p.fit_seed for p in self.inputs.splits)}
+        return [s for s, piece in pieces.items() if self.folder.ledger.state(piece, parts).done]
+
+    @property
+    def stage(self) -> Stage:
+        """The stage, for a study's list."""
+        return Stage("fit", "fit", self.standing, self.run, shared={"embed": "images"})
+
+    def standing(self) -> Iterator[Standing]:
+        """How the heads of each backbone stand, and the tables."""
+        states = self.state()
+        tables = states.pop("")
+        seeds = self.config.seeds
+        for label, state in states.items():
+            done = seeds if state.done else len(self.heads_done(label))
+            yield Standing(label, state, done, seeds)
+        yield Standing.whole("tables", tables)
+
+    @property
+    def _has_ensemble(self) -> bool:
+        return self.config.ensemble and len(self.specs) > 1
+
+    def run(self, executor: Executor) -> None:
+        """Do what is not done."""
+        states = self.state()
+        if all(state.done for state in states.values()):
+            self.narrator.say("fit: already done")
+            return
+        with plain_errors(self.folder.heads):
+            self.folder.heads.mkdir(exist_ok=True)
+            self.folder.cache.mkdir(exist_ok=True)
+        missing = [label for label in self.specs if not states[label].done]
+        for group in in_groups(missing, pooled=executor.pooled):
+            self._fit_group(group, executor)
+        if self._has_ensemble:  # it needs the embeddings of all, and the cache may be damaged
+            self._embed([label for label in self.specs if label not in missing], executor)
+        started = time.perf_counter()
+        self._write_tables()
+        self._seconds["heads"] += time.perf_counter() - started
+        made = {
+            stage: {"seconds": round(value, 3), "versions": made_with()}
+            for stage, value in self._seconds.items()
+        }
+        warnings = warnings_of(self.folder, self.config, self.inputs)
+        self.folder.record(stages=made, warnings=warnings)
+
+    def _fit_group(self, labels: list[str], executor: Executor) -> None:
+        """Embed with several backbones at once, then fit the heads of each."""
+        started = time.perf_counter()
+        for label in labels:
+            backbone = self._backbone(label)
+            if backbone.weights.warning:
+                self.narrator.warn(f"{label}: {backbone.weights.warning}")
+        self._embed(labels, executor)
+        embedded = time.perf_counter()
+        for label in labels:
+            backbone = self._backbone(label)
+            self._fit_one(label, backbone, started)
+        self._seconds["embed"] += embedded - started
+        self._seconds["heads"] += time.perf_counter() - embedded
+
+    def _embed(self, labels: list[str], executor: Executor) -> None:
+        """Make the embeddings of several backbones that are not there yet, or are damaged."""
+        tasks = []
+        for label in labels:
+            tasks += embedding_tasks(self.specs[label], self._backbone(label), self.inputs)
+        title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
+        share_out(tasks, f"{title}: embeddings", executor, self.narrator)
+
+    def _backbone(self, label: str) -> Backbone:
+        spec = self.specs[label]
+        made: Backbone = loaded_for(EmbedJob(spec, Path()))
+        return made
+
+    def _fit_one(self, label: str, backbone: Backbone, started: float) -> None:
+        embeddings = read_embeddings(
+            self.folder.root, backbone, self.inputs.names, self.inputs.digests
+        )
+        files = []
+        with self.narrator.steps(f"{label}: heads", self.config.seeds) as advance:
+            for number in range(self.config.seeds):
+                files += self._fit_seed(label, number, embeddings)
+                advance(1)
+        seconds = time.perf_counter() - started
+        record = _record(backbone, self.specs[label].asked, seconds)
+        record["seen"] = seen_shares(self.inputs.sizes, backbone.transform, self.inputs.names)
+        record["dead_heads"] = self._dead_heads(label, embeddings)
+        record["best_epochs"] = [
+            int(load_head(self.folder.head_file(label, part.fit_seed))[1]["best_epoch"]) + 1
+            for part in self.inputs.splits
+        ]
+        self.folder.record(backbones={label: record}, head_start=HEAD_START)
+        self.folder.ledger.enter(_piece(label), self._parts(label), files)
+
+    def _dead_heads(self, label: str, embeddings: NDArray[np.float32]) -> list[dict[str, Any]]:
+        """Find and tell of heads that predict a constant for some images."""
+        seeds = [part.fit_seed for part in self.inputs.splits]
+        counts = [
+            count_silent(load_head(self.folder.head_file(label, seed))[0], embeddings)
+            for seed in seeds
+        ]
+        dead = with_dead({}, "fit", seeds, counts, len(embeddings))
+        tell_dead(self.narrator, label, "fit", dead)
+        return dead
+
+    def _fit_seed(self, label: str, number: int, embeddings: NDArray[np.float32]) -> list[Path]:
+        """Fit one seed's heads unless that is done; give the head's and the predictions' files."""
+        seed = self.config.seed + number
+        files = [self.folder.head_file(label, seed), _fitted_file(self.folder, label, seed)]
+        piece, parts = f"{_piece(label)}/seed{seed}", self._parts_of_a_head(label)
+        if not self.folder.ledger.state(piece, parts).done:
+            head, metadata, fitted = _fit_heads(self.config, self.inputs, label, number, embeddings)
+            with plain_errors(self.folder.heads):
+                save_head(head, files[0], metadata)
+            _save_arrays(files[1], fitted)
+            self.folder.ledger.enter(piece, parts, files)
+        return files
+
+    def _write_tables(self) -> None:
+        """Write the tables from what was kept of every backbone."""
+        predictions, ridge, scores = [], [], []
+        every: dict[str, dict[str, NDArray[np.float64]]] = {}
+        for label in self.specs:
+            every[label] = fitted = self._fitted(label)
+            predictions.append(_prediction_rows(self.inputs, label, fitted["mlp"]))
+            ridge.append(_prediction_rows(self.inputs, label, fitted["ridge"]))
+            scores.append(_score_rows(self.config, self.inputs, label, fitted))
+        if self._has_ensemble:
+            members = {label: self._member(label, each["mlp"]) for label, each in every.items()}
+            for label, values in ensemble_predictions(
+                self.folder, self.config, self.inputs, members, self.narrator
+            ):
+                predictions.append(_prediction_rows(self.inputs, label, values))
+                every[label] = {"mlp": values}
+                scores.append(_score_rows(self.config, self.inputs, label, every[label]))
+        write_csv(self.folder.predictions, pd.concat(predictions, ignore_index=True))
+        write_csv(self.folder.ridge_predictions, pd.concat(ridge, ignore_index=True))
+        write_csv(self.folder.scores, pd.concat(scores, ignore_index=True))
+        write_csv(self.folder.prediction_differences, _differences(self.config, self.inputs, every))
+        files = [
+            self.folder.predictions, self.folder.ridge_predictions, self.folder.scores,
+            self.folder.prediction_differences,
+        ]  # fmt: skip
+        self.folder.ledger.enter("fit", self._parts_of_tables(), files)
+
+    def _fitted(self, label: str) -> dict[str, NDArray[np.float64]]:
+        """Predictions (seeds, images) of a backbone's two kinds of heads."""
+        kept: dict[str, list[NDArray[np.float64]]] = {"mlp": [], "ridge": []}
+        for part in self.inputs.splits:
+            file = _fitted_file(self.folder, label, part.fit_seed)
+            with np.load(file, allow_pickle=False) as held:
+                for kind, values in kept.items():
+                    values.append(held[kind])
+        return {kind: np.stack(values) for kind, values in kept.items()}
+
+    def _member(self, label: str, values: NDArray[np.float64]) -> Member:
+        embeddings = read_embeddings(
+            self.folder.root, self._backbone(label), self.inputs.names, self.inputs.digests
+        )
+        return Member(embeddings, values)
+
+    def _parts(self, label: str) -> dict[str, str]:
+        return fit_parts(self.config, self.inputs, self.specs[label])
+
+    def _parts_of_a_head(self, label: str) -> dict[str, str]:
+        """A head does not depend on how many others there are."""
+        return {name: part for name, part in self._parts(label).items() if name != "seeds"}
+
+    def _parts_of_tables(self) -> dict[str, str]:
+        return joint_parts({label: self._parts(label) for label in self.specs}) | {
+            "bootstrap": str(self.config.bootstrap),
+            "ensemble": str(self.config.ensemble),
+        }
+
+
+def _piece(label: str) -> str:
+    return f"fit/{slug(label)}"
+
+
+def _fitted_file(folder: StudyFolder, label: str, seed: int) -> Path:
+    return folder.cache / f"fitted-{slug(label)}-seed{seed}.npz"
+
+
+def _save_arrays(file: Path, arrays: dict[str, NDArray[np.float64]]) -> None:
+    with plain_errors(file), whole_file(file) as partial:
+        np.savez(partial, **arrays)  # type: ignore[arg-type]
+
+
+def _fit_heads(
+    config: StudyConfig,
+    inputs: Inputs,
+    label: str,
+    number: int,
+    embeddings: NDArray[np.float32],
+) -> tuple[RatingHead, dict[str, str], dict[str, NDArray[np.float64]]]:
+    """Fit one seed: the MLP, what is kept beside it, and both heads' predictions of all images."""
+    seed, part = config.seed + number, inputs.splits[number]
+    z = torch.from_numpy(embeddings)
+    y = torch.from_numpy(inputs.rating)
+    train, validation = inputs.indices(part.train), inputs.indices(part.validation)
+    options = FitOptions(**config.fit.model_dump())
+    fitted = fit_mlp(z, y, train, validation, options, seed=seed)
+    metadata = {
+        "backbone": label,
+        "seed": str(seed),
+        "best_epoch": str(fitted.best_epoch),
+        "validation_mse": f"{fitted.validation_mse:.9g}",
+    }
+    ridge = fit_ridge(embeddings.astype(np.float64), inputs.rating, train, validation)[0]
+    return fitted.head, metadata, {"mlp": fitted.head(z).detach().double().numpy(), "ridge": ridge}
+
+
+def _split_of_images(inputs: Inputs, number: int) -> NDArray[np.object_]:
+    names = np.full(len(inputs.names), "unrated", dtype=object)
+    split = inputs.splits[number]
+    for part in ("train", "validation", "test"):
+        names[inputs.indices(getattr(split, part))] = part
+    return names
+
+
+def _prediction_rows(inputs: Inputs, label: str, values: NDArray[np.float64]) -> pd.DataFrame:
+    """One row an image and seed; the mean over seeds only where no seed was fitted on the image."""
+    tables = []
+    for number, prediction in enumerate(values):
+        tables.append(
+            pd.DataFrame(
+                {
+                    "image": inputs.names,
+                    "backbone": label,
+                    "seed": str(inputs.splits[number].fit_seed),
+                    "split": _split_of_images(inputs, number),
+                    "rating": inputs.rating,
+                    "prediction": prediction,
+                    **inputs.errors,
+                }
+            )
+        )
+    mean = tables[0].assign(seed="mean", prediction=values.mean(0))
+    tables.append(mean[mean["split"].isin(["test", "unrated"])])
+    return pd.concat(tables, ignore_index=True)
+
+
+def _score_rows(
+    config: StudyConfig, inputs: Inputs, label: str, fitted: dict[str, NDArray[np.float64]]
+) -> pd.DataFrame:
+    rows = []
+    for head, values in fitted.items():
+        for number, split in enumerate(inputs.splits):
+            for part in ("train", "validation", "test"):
+                index = inputs.indices(getattr(split, part))
+                # Intervals describe unseen images: on the images of the fit they would mislead.
+                n_boot = config.bootstrap if part == "test" else 0
+                rows.append(
+                    {"backbone": label, "head": head, "seed": str(split.fit_seed), "split": part}
+                    | evaluate(
+                        inputs.rating[index],
+                        values[number][index],
+                        n_boot=n_boot,
+                        seed=config.seed,
+                    )
+                )
+        test = inputs.indices(inputs.splits[0].test)
+        scores = evaluate(
+            inputs.rating[test], values.mean(0)[test], n_boot=config.bootstrap, seed=config.seed
+        )
+        rows.append({"backbone": label, "head": head, "seed": "mean", "split": "test"} | scores)
+    return pd.DataFrame(rows)
+
+
+def _differences(
+    config: StudyConfig, inputs: Inputs, fitted: dict[str, dict[str, NDArray[np.float64]]]
+) -> pd.DataFrame:
+    """Compare the predictions of the test images, averaged over seeds."""
+    test = inputs.indices(inputs.splits[0].test)
+    averaged = {
+        label: {head: values.mean(0)[test] for head, values in heads.items()}
+        for label, heads in fitted.items()
+    }
+    return prediction_differences(
+        inputs.rating[test], averaged, n_boot=config.bootstrap, seed=config.seed
+    )
+
+
+def _record(backbone: Backbone, asked: BackboneConfig, seconds: float) -> dict[str, Any]:
+    return {
+        "network": backbone.network,
+        "name": asked.name,
+        "layer": backbone.layer,
+        "map_shape": list(backbone.map_shape) if backbone.map_shape else None,
+        "embedding": backbone.embedding_dim,
+        "input_px": backbone.input_px,
+        "parameters": backbone.n_parameters,
+        "view": backbone.transform.view,
+        "transform": backbone.transform.as_dict(),
+        "weights": backbone.weights.as_dict(),
+        "fingerprint": backbone.fingerprint,
+        "predicts_only": backbone.layer is None,
+        "fit_seconds": round(seconds, 2),
+    }

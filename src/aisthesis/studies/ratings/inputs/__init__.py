@@ -1,0 +1,1 @@
+"""What a study of ratings starts from."""

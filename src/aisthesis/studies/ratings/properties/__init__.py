@@ -1,0 +1,1 @@
+"""Several properties of the same images."""

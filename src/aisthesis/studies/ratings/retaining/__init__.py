@@ -1,0 +1,1 @@
+"""Which channels to keep, and whether that predicts better."""

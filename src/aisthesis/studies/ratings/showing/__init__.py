@@ -1,0 +1,1 @@
+"""A study's maps and channels as pictures."""

@@ -1,0 +1,208 @@
+"""The stages of a study of ratings, in their order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from aisthesis.execution.jobs import Executor
+from aisthesis.execution.progress import Narrator
+from aisthesis.store.folder import StudyFolder
+from aisthesis.store.store_index import index_state, index_store
+from aisthesis.studies.ratings.comparing.agree import agree_backbones, agree_parts
+from aisthesis.studies.ratings.comparing.columns import TABLES
+from aisthesis.studies.ratings.comparing.ensemble_maps import (
+    ensemble_maps,
+    ensemble_maps_parts,
+    explains_ensembles,
+)
+from aisthesis.studies.ratings.comparing.methods import compare_methods, methods_parts
+from aisthesis.studies.ratings.explaining.explain import Studied, images_of, maps_store
+from aisthesis.studies.ratings.explaining.explainers import (
+    asked_explainers,
+    explain_by_others,
+    explainer_store,
+)
+from aisthesis.studies.ratings.explaining.stage import explain_backbones
+from aisthesis.studies.ratings.fitting.fit import Fit
+from aisthesis.studies.ratings.inputs.together import share_embeddings
+from aisthesis.studies.ratings.retaining.retain import (
+    RETAIN_FOLDS,
+    RETAIN_REPEATS,
+    retain_backbones,
+    retain_files,
+    retain_parts,
+)
+from aisthesis.studies.ratings.showing.top_channels import show_channels, top_channel_parts
+from aisthesis.studies.ratings.testing.faithfulness import faithfulness_parts, measure_faithfulness
+from aisthesis.studies.ratings.testing.human_maps import (
+    check_human_maps,
+    compare_with_people,
+    human_maps_parts,
+)
+from aisthesis.studies.ratings.testing.localise import localise_backbones, localise_parts
+from aisthesis.studies.shared.stage import Stage, Standing, chunks_standing, table_stage
+
+__all__ = ["rating_stages", "retain_stage", "retained_before"]
+
+
+def rating_stages(studies: Sequence[Studied], narrator: Narrator) -> Iterator[Stage]:
+    """Give the stages that a study asks for; each is to be done before the next is asked for.
+
+    Parameters
+    ----------
+    studies : sequence of Studied
+        One for each property of the images; their maps come out of one pass of each trunk.
+    narrator : Narrator
+        Who tells of what is done for all of them.
+    """
+    for one in studies:
+        yield _fit_stage(one, [each.folder for each in studies])
+    yield _explain_stage(studies, narrator)
+    for one in studies:
+        yield from _table_stages(one)
+
+
+def _fit_stage(one: Studied, sharing: Sequence[StudyFolder]) -> Stage:
+    fit = Fit(one.folder, one.config, one.inputs, dict(one.specs), one.narrator)
+
+    def work(executor: Executor) -> None:
+        check_human_maps(one.config, one.inputs)
+        share_embeddings(sharing)
+        fit.run(executor)
+
+    return replace(fit.stage, work=work)
+
+
+def _explain_stage(studies: Sequence[Studied], narrator: Narrator) -> Stage:
+    def work(executor: Executor) -> None:
+        started = time.perf_counter()
+        new = explain_backbones(studies, executor, narrator)
+        for one, made in zip(studies, new, strict=True):
+            _explain_by_others(one, executor, started, made=made)
+
+    def standing() -> Iterator[Standing]:
+        return chain.from_iterable(_explained(one) for one in studies)
+
+    return Stage("explain", "explain", standing, work, shared={"explain": "images"})
+
+
+def _explained(one: Studied) -> Iterator[Standing]:
+    """How the maps of each network stand, and their index."""
+    n, mapped = len(images_of(one)), False
+    for label, spec in one.specs.items():
+        if one.folder.backbone_record(label).get("predicts_only") or spec.asked.layer == "none":
+            continue
+        mapped = True
+        yield chunks_standing(label, maps_store(one.config, one.inputs, spec), n)
+        for explainer in asked_explainers(one.config):
+            store = explainer_store(one.config, one.inputs, spec, explainer)
+            yield chunks_standing(f"{label} by {explainer.name}", store, n)
+    if mapped:
+        yield Standing.whole("index", index_state(one.folder.root, one.folder.maps.name))
+
+
+def _explain_by_others(one: Studied, executor: Executor, started: float, *, made: bool) -> None:
+    """Make the maps by other explainers and write down that maps are there."""
+    folder = one.folder
+    made |= explain_by_others(one.config, one.inputs, one.specs, executor, one.narrator)
+    index_store(folder.root, folder.maps.name)
+    folder.record(explained={"which": one.config.explain, "n": len(images_of(one))})
+    if made or "explain" not in (folder.provenance().get("stages") or {}):
+        folder.record_stage("explain", "", started)
+
+
+def _table_stages(one: Studied) -> Iterator[Stage]:
+    folder, config, inputs, narrator = one.folder, one.config, one.inputs, one.narrator
+    yield table_stage(
+        "agree",
+        folder,
+        narrator,
+        parts=lambda: agree_parts(folder, config),
+        files=[getattr(folder, name) for name in TABLES],
+        work=lambda executor: agree_backbones(folder, config, executor, narrator),
+        shared={"compare": "images"},
+    )
+    yield table_stage(
+        "methods",
+        folder,
+        narrator,
+        parts=lambda: methods_parts(folder, config),
+        files=[folder.methods],
+        work=lambda executor: compare_methods(folder, config, narrator),
+    )
+    yield table_stage(
+        "channels",
+        folder,
+        narrator,
+        parts=lambda: top_channel_parts(folder, config),
+        files=[folder.top_channels],
+        work=lambda executor: show_channels(folder, config, inputs, narrator),
+    )
+    if explains_ensembles(folder, config):
+        yield table_stage(
+            "ensemble maps",
+            folder,
+            narrator,
+            parts=lambda: ensemble_maps_parts(folder, config),
+            files=[folder.ensemble_maps, folder.ensemble],
+            work=lambda executor: ensemble_maps(folder, config, inputs, narrator),
+        )
+    if config.masks is not None:
+        yield table_stage(
+            "localise",
+            folder,
+            narrator,
+            parts=lambda: {**localise_parts(folder, config), "ratings": inputs.parts["ratings"]},
+            files=[folder.localisation],
+            work=lambda executor: localise_backbones(folder, config, inputs, narrator),
+        )
+    if config.human_maps is not None:
+        yield table_stage(
+            "human maps",
+            folder,
+            narrator,
+            parts=lambda: {**human_maps_parts(folder, config), "ratings": inputs.parts["ratings"]},
+            files=[folder.human_maps],
+            work=lambda executor: compare_with_people(folder, config, inputs, narrator),
+        )
+    tested = faithfulness_parts(folder, config)
+    if tested is not None:
+        yield table_stage(
+            "faithfulness",
+            folder,
+            narrator,
+            parts=lambda: tested,
+            files=[folder.faithfulness, folder.cascade],
+            work=lambda executor: measure_faithfulness(folder, config, inputs, narrator),
+        )
+
+
+def retain_stage(one: Studied, validation: tuple[int, int]) -> Stage:
+    """Give the stage that keeps the best channels, with folds and repeats of its validation."""
+    folds, repeats = validation
+    return table_stage(
+        "retain",
+        one.folder,
+        one.narrator,
+        parts=lambda: retain_parts(one.config, one.inputs, one.specs, folds, repeats),
+        files=list(retain_files(one.folder).values()),
+        work=lambda executor: retain_backbones(
+            one.folder, one.config, one.inputs, folds=folds, repeats=repeats, narrator=one.narrator
+        ),
+        command="retain",
+        after=("fit",),
+    )
+
+
+def retained_before(folder: StudyFolder) -> tuple[int, int] | None:
+    """Folds and repeats that `retain` was asked for; None where it was not."""
+    held = folder.ledger.parts("retain")
+    if not held:
+        return None
+    try:
+        return int(held["folds"]), int(held["repeats"])
+    except (KeyError, ValueError):  # not as we write it
+        return RETAIN_FOLDS, RETAIN_REPEATS

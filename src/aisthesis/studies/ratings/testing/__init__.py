@@ -1,0 +1,1 @@
+"""Whether maps are right: against masks, people, and their own network."""

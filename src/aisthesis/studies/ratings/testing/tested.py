@@ -1,0 +1,301 @@
+"""One backbone whose stored maps are tested on its own network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aisthesis.ablation.plan import ablation_plan
+from aisthesis.config import BackboneConfig, StudyConfig
+from aisthesis.execution.progress import Narrator, Silent, in_units
+from aisthesis.explainers.base import ExplainedNetwork
+from aisthesis.faithfulness import (
+    cascade_similarity,
+    channel_curves,
+    channel_table,
+    faithfulness_values,
+    method_differences,
+    sensitivity_table,
+    summarised,
+)
+from aisthesis.images import batches
+from aisthesis.importance.scores import evidence_scores, importance_scores, place_scores
+from aisthesis.maps.weighting import weighted_map
+from aisthesis.names.explainers import BY_CHANNEL, BY_PLACE, UNSIGNED
+from aisthesis.store.folder import StudyFolder
+from aisthesis.store.maps_store import open_maps
+from aisthesis.studies.ratings.comparing.methods import open_methods, stored_methods
+from aisthesis.studies.ratings.comparing.stored import StoredMaps
+from aisthesis.studies.ratings.explaining.explainers import (
+    asked_explainers,
+    image_seeds,
+    subject_of,
+)
+from aisthesis.studies.ratings.inputs.reading import Inputs
+from aisthesis.studies.shared.ablation_plans import place_plan_for
+from aisthesis.studies.shared.devices import choose_device
+from aisthesis.studies.shared.network import fitted_backbone, fitted_heads
+
+__all__ = ["Measured", "measure_backbone"]
+
+_CASCADE_STAGES = 5
+#: Forward passes an image that all explainers together may cost which are made for random networks
+#: and for images nearby; the cheapest come first.
+_MOST_PASSES = 110.0
+_NEARBY = 4  # images nearby for each image
+
+#: Makes the maps of images that are, or are nearby, those of the given numbers.
+Remade = Callable[[Tensor, Sequence[int]], Tensor]
+
+
+class Measured(NamedTuple):
+    """One backbone's rows of `faithfulness.csv`, `faithfulness_differences.csv`, `cascade.csv`."""
+
+    faithfulness: pd.DataFrame
+    differences: pd.DataFrame
+    cascade: pd.DataFrame
+
+
+def measure_backbone(
+    root: Path,
+    config: StudyConfig,
+    inputs: Inputs,
+    label: str,
+    index: NDArray[np.intp],
+    places: NDArray[np.intp],
+    narrator: Narrator | None = None,
+) -> Measured:
+    """Test a backbone's maps of some images.
+
+    Parameters
+    ----------
+    root : Path
+        The study folder.
+    config, inputs
+        Of the study.
+    label : str
+        The backbone.
+    index, places : ndarray
+        The images: among all images of the study, and among the explained ones.
+    narrator : Narrator, optional
+        Told how far the work is.
+    """
+    teller = narrator or Silent()
+    asked = next(backbone for backbone in config.backbones if backbone.label == label)
+    tested = _Tested(StudyFolder(root), config, inputs, asked, index, places)
+    table, differences = tested.measures(teller)
+    measured = [table, tested.sensitivity(teller)]
+    table = pd.concat([each for each in measured if len(each)], ignore_index=True)
+    cascades = tested.cascade(teller)
+    cascade = pd.concat(cascades, ignore_index=True) if cascades else pd.DataFrame()
+    return Measured(*(each.assign(backbone=label) for each in (table, differences, cascade)))
+
+
+class _Tested:
+    """One backbone with its stored maps of the images that are asked."""
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        config: StudyConfig,
+        inputs: Inputs,
+        asked: BackboneConfig,
+        index: NDArray[np.intp],
+        places: NDArray[np.intp],
+    ) -> None:
+        self.config, self.label = config, asked.label
+        self.names = [inputs.names[i] for i in index]
+        self.rating = inputs.rating[index]
+        self.unit = float(np.std(inputs.rating[inputs.rated])) or 1.0
+        self.device = choose_device(config.device)
+        self.backbone = fitted_backbone(folder, config, asked)
+        heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
+        self.subject: ExplainedNetwork = subject_of(self.backbone, heads)
+        self.model = self.subject.model.to(self.device)
+        self.pixels = torch.cat(
+            [
+                batch.pixels.to(self.device)
+                for batch in batches(
+                    inputs.folder, self.names, self.backbone.transform, config.batch_size
+                )
+            ]
+        )
+        methods = stored_methods(folder, config, asked.label)
+        with open_methods(folder, asked.label, methods) as arrays:
+            self.maps = {
+                name: StoredMaps(arrays[name])[places] for name in (*methods, "activation")
+            }
+        with open_maps(folder.maps, asked.label) as dataset:
+            importance, delta = (
+                dataset[name].values[:, places].astype(np.float64).mean(0)
+                for name in ("importance", "delta_prediction")
+            )
+        self.scores = {"ais": importance, "evidence": -delta}
+
+    def measures(self, narrator: Narrator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Perturbation of the image, and removal of channels; and methods beside one another."""
+        options = self.config.faithfulness
+        draws: dict[str, Any] = {"n_boot": self.config.bootstrap, "seed": self.config.seed}
+        n_maps = len(self.maps) + 3
+        passes = len(self.names) * len(options.baselines) * (
+            n_maps * 4 * options.steps + options.squares
+        )  # fmt: skip
+        narrator.say(
+            f"{self.label}: faithfulness, at most {passes} perturbed images, expected "
+            f"{in_units(passes * self._seconds_of_an_image())}"
+        )
+        kinds = len(options.baselines) * (2 if options.squares else 1)
+        with narrator.steps(f"{self.label}: faithfulness", len(self.names) * kinds) as advance:
+            on_pixels = faithfulness_values(
+                self.model,
+                self.pixels,
+                self.maps,
+                unit=self.unit,
+                baselines=options.baselines,
+                unsigned=[*UNSIGNED, *self._unsigned()],
+                n_steps=options.steps,
+                cell_px=options.cell_px,
+                n_squares=options.squares,
+                batch_size=4 * self.config.batch_size,
+                advance=advance,
+                seed=self.config.seed,
+            )
+        with narrator.steps(f"{self.label}: channels removed", len(self.names)) as advance:
+            curves = channel_curves(
+                self._plan, self.pixels, self.scores, seed=self.config.seed, advance=advance
+            )
+        of_channels = channel_table(curves, self.unit, rating=self.rating, **draws)
+        table = pd.concat([summarised(on_pixels, **draws), of_channels], ignore_index=True)
+        return table, method_differences(on_pixels, **draws)
+
+    def _unsigned(self) -> list[str]:
+        """Explainers that say of themselves that their maps have no sign."""
+        return [one.name for one in asked_explainers(self.config) if not one.signed]
+
+    def cascade(self, narrator: Narrator) -> list[pd.DataFrame]:
+        """Compare maps with those of the network made ever more random."""
+        n = self._few()
+        if not n:
+            return []
+        explainers = self._remade()
+        tables = []
+        steps = len(explainers) * (_CASCADE_STAGES + 1)
+        with narrator.steps(f"{self.label}: weights made random", steps) as advance:
+            for name, explain in explainers.items():
+                table = cascade_similarity(
+                    self.model,
+                    lambda images, explain=explain: explain(images, range(n)),  # type: ignore[misc]
+                    self.pixels[:n],
+                    metrics=("cosine", "spearman"),
+                    n_stages=_CASCADE_STAGES,
+                    size_px=112,
+                    seed=self.config.seed,
+                    n_boot=self.config.bootstrap,
+                    advance=advance,
+                )
+                tables.append(table.assign(method=name))
+        return tables
+
+    def sensitivity(self, narrator: Narrator) -> pd.DataFrame:
+        """See how far maps move when their images hardly change."""
+        n = self._few()
+        if not n or find_spec("captum") is None:
+            return pd.DataFrame()
+        explainers = {
+            name: lambda images, i, explain=explain: explain(images, [i] * len(images))
+            for name, explain in self._remade().items()
+        }
+        with narrator.steps(f"{self.label}: images nearby", n * (len(explainers) + 1)) as advance:
+            return sensitivity_table(
+                explainers,
+                self.pixels[:n],
+                map_px=self.subject.map_px,
+                n_samples=_NEARBY,
+                n_boot=self.config.bootstrap,
+                seed=self.config.seed,
+                advance=advance,
+            )
+
+    def _few(self) -> int:
+        """Images whose maps are made many times; none where a mean of them would say nothing."""
+        n = min(self.config.faithfulness.cascade_images, len(self.names))
+        return n if n > 1 else 0
+
+    def _remade(self) -> dict[str, Remade]:
+        """Every method that is cheap enough, as a function of images alone."""
+        seeds = image_seeds(self.config.seed, self.backbone.name, self.names)
+        own: dict[str, Remade] = {
+            kind: lambda images, which, kind=kind: self._of_channels(images, which, kind)  # type: ignore[misc]
+            for kind in BY_CHANNEL
+        }
+        own |= {
+            kind: lambda images, which, kind=kind: self._of_places(images, which, kind)  # type: ignore[misc]
+            for kind in BY_PLACE
+        }
+        others = [
+            one
+            for one in asked_explainers(self.config)
+            if one.name in self.maps and not one.control
+        ]
+        spent = 0.0
+        for one in sorted(others, key=lambda each: each.passes(self.subject)):
+            spent += one.passes(self.subject)
+            if spent <= _MOST_PASSES:
+                own[one.name] = lambda images, which, one=one: one(  # type: ignore[misc]
+                    self.subject,
+                    images,
+                    seeds=[seeds[i] for i in which],
+                    advance=lambda share: None,
+                )
+        return own
+
+    def _of_channels(self, images: Tensor, which: Sequence[int], kind: str) -> Tensor:
+        ablation = self._plan(images)
+        activation = self.backbone.to_map(ablation.activation).double()
+        delta = ablation.delta.reshape(*ablation.delta.shape[:2])
+        if kind == "evidence":
+            return weighted_map(evidence_scores(delta).double(), activation)
+        rating = torch.as_tensor(self.rating[list(which)]).to(delta.device, torch.float64)
+        scores = importance_scores(ablation.output.reshape(-1), delta, rating)
+        return weighted_map(scores.double(), activation)
+
+    def _of_places(self, images: Tensor, which: Sequence[int], kind: str) -> Tensor:
+        ablation = self._places(images, replace=self.config.places.replace)
+        delta = ablation.delta.reshape(ablation.delta.shape[:3])  # of one prediction
+        if kind == "evidence_place":
+            return evidence_scores(delta)
+        rating = torch.as_tensor(self.rating[list(which)]).to(delta.device, torch.float64)
+        return place_scores(ablation.output.reshape(-1), delta, rating)
+
+    # Plans read weights when they are called, so they serve a network that is made random too.
+    @cached_property
+    def _places(self) -> Any:
+        return place_plan_for(self.backbone, self.model, self.config.places.window)
+
+    @cached_property
+    def _plan(self) -> Any:
+        layout = self.backbone.layout
+        return ablation_plan(
+            self.model,
+            self.subject.layer,
+            self.pixels,
+            channel_axis=layout.channel_axis if layout else None,
+        )
+
+    def _seconds_of_an_image(self) -> float:
+        few = self.pixels[:8]
+        with torch.no_grad():
+            self.model(few)
+            started = time.perf_counter()
+            self.model(few).sum().item()
+        return (time.perf_counter() - started) / len(few)

@@ -1,0 +1,1 @@
+"""What studies of both kinds share."""

@@ -1,0 +1,1 @@
+"""A study of similarity judgments: inputs, stages and tables."""
