@@ -32,7 +32,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from aisthesis.agreement import ORIGINAL_METRICS, pair_values, summarise
 from aisthesis.config import study_config
 from aisthesis.execution.jobs import Serial
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.labels import slug
 from aisthesis.store.chunk_store import ArraySpec, ChunkStore
 from aisthesis.store.folder import StudyFolder
@@ -188,7 +188,7 @@ def one_stage(root: str, n: int, metrics: tuple[str, ...], threads: int) -> dict
     keys = {"images": "i", "ratings": "r", "out": root, "backbones": labels, "metrics": metrics}
     config = study_config(keys, Path(root), "benchmark")
     before, start = peak_rss_mib(), time.perf_counter()
-    agree_backbones(StudyFolder(Path(root)), config, Serial(), Narrator())
+    agree_backbones(StudyFolder(Path(root)), config, Serial(), ProgressReporter())
     return {
         "images": n,
         "metrics": list(metrics),

@@ -62,7 +62,7 @@ def planted_study(root: Path, planted: Path, seed: int, weights: str, seeds: int
         root,
         "the benchmark",
     )
-    return Study(config, narrator=Silent()).run(until="agree")
+    return Study(config, reporter=Silent()).run(until="agree")
 
 
 def row(table: pd.DataFrame, backbone: str, kind: str, side: str, score: str, control: str) -> dict:

@@ -64,7 +64,7 @@ def fitted_study(root: Path, planted: Path, options: argparse.Namespace) -> Stud
         root,
         "the benchmark",
     )
-    return Study(config, narrator=Silent()).run(until="fit")
+    return Study(config, reporter=Silent()).run(until="fit")
 
 
 @torch.no_grad()

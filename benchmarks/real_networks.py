@@ -76,7 +76,7 @@ def study_of(judged: str, root: Path, networks: list[str]) -> Study:
             for name in networks
         ],
     }
-    return Study(study_config(values, root, "benchmark"), narrator=Silent()).run(until="fit")
+    return Study(study_config(values, root, "benchmark"), reporter=Silent()).run(until="fit")
 
 
 class Fitted:

@@ -158,7 +158,7 @@ def workers(folder: Path, n: int = 384) -> dict:
     from aisthesis.config import read_study_file
     from aisthesis.execution.cluster import DaskExecutor
     from aisthesis.execution.jobs import Serial, Task
-    from aisthesis.execution.progress import Narrator
+    from aisthesis.execution.progress import ProgressReporter
 
     torch.set_num_threads(1)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -174,7 +174,7 @@ def workers(folder: Path, n: int = 384) -> dict:
     done = sum(serial.run(tasks))
     times["serial_s"] = time.perf_counter() - started
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        executor = DaskExecutor(cluster.scheduler_address, 1, Narrator())
+        executor = DaskExecutor(cluster.scheduler_address, 1, ProgressReporter())
         sum(executor.run(tasks[:16]))  # load the network in both workers
         started = time.perf_counter()
         done_by_dask = sum(executor.run(tasks))
@@ -200,13 +200,13 @@ def explain_tasks(file: Path) -> list:
     """All chunks of the explain stage of a study, as if none were done."""
     from aisthesis.config import read_study_file
     from aisthesis.execution.jobs import Task
-    from aisthesis.execution.progress import Narrator
+    from aisthesis.execution.progress import ProgressReporter
     from aisthesis.studies.ratings.explaining.explain import MapsJob, maps_store
     from aisthesis.studies.ratings.inputs.reading import read_inputs
     from aisthesis.studies.shared.network import NetworkSpec
 
     config = read_study_file(file)
-    inputs = read_inputs(config, Narrator())
+    inputs = read_inputs(config, ProgressReporter())
     spec = NetworkSpec.of(config, config.backbones[0])
     store = maps_store(config, inputs, spec)
     import numpy as np

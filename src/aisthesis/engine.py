@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from aisthesis.execution.progress import Narrator, Silent, Terminal
+from aisthesis.execution.progress import ProgressReporter, Silent, Terminal
+
+Narrator = ProgressReporter
 
 __all__ = ["Narrator", "Silent", "Terminal"]

@@ -7,19 +7,19 @@ import pytest
 from rich.console import Console
 
 from aisthesis.execution import progress
-from aisthesis.execution.progress import Silent, Terminal, narrator_here
+from aisthesis.execution.progress import Silent, Terminal, reporter_here
 
 
 def in_a_log(**keys) -> tuple[Terminal, io.StringIO]:
-    narrator, written = Terminal(**keys), io.StringIO()
-    narrator.console = Console(file=written, soft_wrap=True)
-    return narrator, written
+    reporter, written = Terminal(**keys), io.StringIO()
+    reporter.console = Console(file=written, soft_wrap=True)
+    return reporter, written
 
 
 def test_a_log_has_a_line_every_so_often_though_no_step_is_finished(monkeypatch) -> None:
     monkeypatch.setattr(progress, "EVERY_S", 0.02)
-    narrator, written = in_a_log()
-    with narrator.steps("faithfulness", 4) as advance:
+    reporter, written = in_a_log()
+    with reporter.steps("faithfulness", 4) as advance:
         time.sleep(0.15)
         advance(1)
         time.sleep(0.15)
@@ -32,20 +32,20 @@ def test_a_log_has_a_line_every_so_often_though_no_step_is_finished(monkeypatch)
 
 
 def test_a_short_stage_is_one_line_and_a_failed_one_none() -> None:
-    narrator, written = in_a_log()
-    with pytest.raises(ValueError, match="broken"), narrator.steps("maps", 3):
+    reporter, written = in_a_log()
+    with pytest.raises(ValueError, match="broken"), reporter.steps("maps", 3):
         raise ValueError("broken")
-    with narrator.steps("maps", 3) as advance:
+    with reporter.steps("maps", 3) as advance:
         advance(3)
     assert written.getvalue() == "maps: 3 of 3 in 0 s\n"
 
 
 def test_details_are_for_those_who_ask() -> None:
     for verbose in (False, True):
-        narrator, written = in_a_log(verbose=verbose)
-        narrator.detail("the traced graph")
+        reporter, written = in_a_log(verbose=verbose)
+        reporter.detail("the traced graph")
         assert bool(written.getvalue()) == verbose
 
 
 def test_outside_of_notebooks_nobody_is_told_by_default() -> None:
-    assert type(narrator_here()) is Silent
+    assert type(reporter_here()) is Silent

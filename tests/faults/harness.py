@@ -21,7 +21,7 @@ import pandas as pd
 import aisthesis.studies.ratings.study  # noqa: F401 - loaded before any clock runs
 from aisthesis import Alignment, Study
 from aisthesis.errors import AisthesisError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.images import ImageFolder
 
 SECONDS = 10
@@ -38,17 +38,17 @@ def write_judgments(images: Path, table: Path, n: int = 8) -> Path:
     return table
 
 
-def opened(place: Path, narrator: Narrator | None = None) -> Study | Alignment:
+def opened(place: Path, reporter: ProgressReporter | None = None) -> Study | Alignment:
     """The study of either kind that a study file or a study's folder names."""
     file = place / "study.toml" if place.is_dir() else place
     keys = tomllib.loads(file.read_text(encoding="utf-8"))
     kind = Alignment if "judgments" in keys else Study
-    return kind.from_toml(file, narrator=narrator)
+    return kind.from_toml(file, reporter=reporter)
 
 
-def go_on(place: Path, narrator: Narrator | None = None) -> None:
+def go_on(place: Path, reporter: ProgressReporter | None = None) -> None:
     """Run a study of either kind up to its report."""
-    study = opened(place, narrator)
+    study = opened(place, reporter)
     study.run(until="agree") if isinstance(study, Study) else study.run()
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from aisthesis import Study
 from aisthesis.errors import AisthesisError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
@@ -29,7 +29,7 @@ def small_chunks(monkeypatch) -> None:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
-class AtFirst(Narrator):
+class AtFirst(ProgressReporter):
     """Does something when the first chunk (or so many) of each of some works is finished."""
 
     def __init__(self, works: tuple[str, ...], then, chunks: int = 1) -> None:
@@ -99,11 +99,11 @@ def test_workers_killed_in_the_middle_lose_nothing(
         victim = max(workers(), key=lambda p: sum(p.cpu_times()[:2]))
         os.kill(victim.pid, signal.SIGKILL)
 
-    narrator = AtFirst(("embeddings", "maps"), kill)
+    reporter = AtFirst(("embeddings", "maps"), kill)
     keys = study_keys(tmp_path / "s") | {"engine": "dask", "workers": 2}
-    Study(**keys, narrator=narrator).run(until="agree")
-    assert not narrator.left
-    assert any("dashboard http" in line for line in narrator.said)
+    Study(**keys, reporter=reporter).run(until="agree")
+    assert not reporter.left
+    assert any("dashboard http" in line for line in reporter.said)
     same_study(serial, tmp_path / "s")
 
 
@@ -120,7 +120,7 @@ def test_processes_killed_in_the_middle_are_said_and_gone_on_from(
 
     keys = study_keys(tmp_path / "s") | {"engine": "processes", "workers": 2}
     with pytest.raises(AisthesisError, match="helper process ended before its work was done"):
-        Study(**keys, narrator=AtFirst(("maps",), kill, chunks=4)).run(until="agree")
+        Study(**keys, reporter=AtFirst(("maps",), kill, chunks=4)).run(until="agree")
     Study(**keys | {"engine": "serial"}).run(until="agree")
     same_study(serial, tmp_path / "s")
 
@@ -189,12 +189,12 @@ def test_the_scheduler_lost_and_restarted(
         cluster.start()
 
     cluster.start()
-    narrator = AtFirst(("maps",), restart)
+    reporter = AtFirst(("maps",), restart)
     keys = study_keys(tmp_path / "s")
     keys |= {"engine": "dask", "dask": {"scheduler": cluster.address}}
-    Study(**keys, narrator=narrator).run(until="agree")
-    assert not narrator.left
-    assert any("is lost with" in line for line in narrator.said)
+    Study(**keys, reporter=reporter).run(until="agree")
+    assert not reporter.left
+    assert any("is lost with" in line for line in reporter.said)
     same_study(serial, tmp_path / "s")
 
 
@@ -216,7 +216,7 @@ def test_a_network_is_loaded_once_a_worker(study_keys, tmp_path) -> None:
     try:
         from aisthesis.execution.cluster import DaskExecutor
 
-        executor = DaskExecutor(cluster.scheduler_address, 1, Narrator())
+        executor = DaskExecutor(cluster.scheduler_address, 1, ProgressReporter())
         job = loaded_where(str(tmp_path))
         assert sum(executor.run([Task(job, Chunk(i, ("a", "b"))) for i in range(20)])) == 40
         executor.close()
@@ -235,7 +235,7 @@ def test_workers_that_are_all_gone_are_not_waited_for_for_ever(tmp_path, monkeyp
     monkeypatch.setattr(module, "CHECK_S", 0.2)
     job = loaded_where(str(tmp_path))
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as one:
-        executor = module.DaskExecutor(one.scheduler_address, 1, Narrator())
+        executor = module.DaskExecutor(one.scheduler_address, 1, ProgressReporter())
         images = executor.run([Task(job, Chunk(i, ("a", "b"))) for i in range(200)])
         assert next(images) == 2
         one.scale(0)
@@ -291,7 +291,7 @@ def test_a_worker_with_other_sources_is_refused_before_the_first_task(cluster, t
         file.write("# another make\n")
     cluster.start_scheduler()
     cluster.start_worker_with(tmp_path / "same")
-    executor = DaskExecutor(cluster.address, 1, Narrator())
+    executor = DaskExecutor(cluster.address, 1, ProgressReporter())
     try:
         executor.require_same_workers(tmp_path)
         assert not list(tmp_path.glob(".*.seen"))
@@ -331,7 +331,7 @@ def test_a_folder_that_a_worker_does_not_see_is_said(cluster, tmp_path, monkeypa
     from aisthesis.execution.cluster import DaskExecutor
 
     cluster.start()
-    executor = DaskExecutor(cluster.address, 1, Narrator())
+    executor = DaskExecutor(cluster.address, 1, ProgressReporter())
     try:
         # The mark is made where no worker looks, as on a disk of this machine alone.
         monkeypatch.setattr("pathlib.Path.touch", lambda path: None)
@@ -346,7 +346,7 @@ def test_a_worker_that_stands_still_is_not_waited_for(cluster, tmp_path, monkeyp
 
     monkeypatch.setattr(module, "WORKER_ANSWER_S", 1.0)
     cluster.start()
-    executor = module.DaskExecutor(cluster.address, 1, Narrator())
+    executor = module.DaskExecutor(cluster.address, 1, ProgressReporter())
     worker = cluster.processes[1]
     try:
         os.kill(worker.pid, signal.SIGSTOP)

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from aisthesis import Study
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.miniature import miniature_weights
 
 from .harness import go_on, opened
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("unreported")
 LABEL = "miniature:vgg16"
 
 
-class Watch(Narrator):
+class Watch(ProgressReporter):
     """Remembers what was worked on, steps with something to do; may meddle with one of them."""
 
     def __init__(self, step: str = "", meddle=lambda: None) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from aisthesis.cli.main import main
 from aisthesis.errors import AisthesisError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 
 from .harness import go_on, opened
 from .test_damage import move_out
@@ -134,7 +134,7 @@ def test_a_second_run_on_the_same_folder_is_told_so(folder, unreported) -> None:
     file = move_out(folder, folder.parent / "twice")
     told = []
 
-    class Listener(Narrator):
+    class Listener(ProgressReporter):
         def say(self, message: str) -> None:
             if not told and (folder.parent / "twice").is_dir():
                 with pytest.raises(AisthesisError, match="another run is at work") as caught:

@@ -15,7 +15,7 @@ from aisthesis.cli.main import main
 
 from .harness import write_judgments
 
-#: Parts of names in which files of one kind differ.
+#: Dependencies of names in which files of one kind differ.
 ALIKE = re.compile(r"[0-9a-f]{16,}|\d+|(?<=miniature_vgg16/)\w+(?=/)")
 #: What says what the study is cannot be made again; a lock and pictures of the page need not be.
 KEPT = re.compile(r"study\.toml|\.lock|figures/|report\.html")

@@ -20,7 +20,7 @@ TORN = {
 UNTOLD = re.compile(
     r"report\.html|figures/|cache/(embeddings|agreement|tables|zarr)|ledger/(cache|fit/)|\.lock"
 )
-#: Parts of names in which files of one kind differ.
+#: Dependencies of names in which files of one kind differ.
 ALIKE = re.compile(r"[0-9a-f]{16,}|\d+|(?<=miniature_vgg16/)\w+(?=/)")
 
 

@@ -10,14 +10,14 @@ from PIL import Image
 
 from aisthesis import Alignment, Study
 from aisthesis.errors import AisthesisError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 
 from .harness import write_judgments
 
 CHANGED = "was changed while the study was running; run it again"
 
 
-class Meddler(Narrator):
+class Meddler(ProgressReporter):
     """Puts another picture in the place of one, once a step of that name begins."""
 
     def __init__(self, image: Path, step: str) -> None:
@@ -35,7 +35,7 @@ def test_retain(finished, copy) -> None:
     study, image = Study.open(copy / "study"), copy / "p/images/0002.png"
     original = image.read_bytes()
     wanted = {"folds": 2, "repeats": 1}
-    meddled = Study.open(copy / "study", narrator=Meddler(image, "channels"))
+    meddled = Study.open(copy / "study", reporter=Meddler(image, "channels"))
     with pytest.raises(AisthesisError, match=rf"0002\.png {CHANGED}"):
         meddled.retain(**wanted)
     assert not study.folder.ledger.files("retain")
@@ -58,7 +58,7 @@ def test_align(finished, tmp_path, monkeypatch) -> None:
     keys = {"images": tmp_path / "images", "judgments": judged, "folds": 2,
             "repeats": 1, "backbones": ["miniature:resnet152"], "device": "cpu"}  # fmt: skip
     with pytest.raises(AisthesisError, match=rf"0002\.png {CHANGED}"):
-        Alignment(**keys, out=tmp_path / "one", narrator=Meddler(image, "embeddings")).run()
+        Alignment(**keys, out=tmp_path / "one", reporter=Meddler(image, "embeddings")).run()
     assert not (tmp_path / "one/alignment.csv").exists()
     image.write_bytes(original)
     # What the stopped run has kept must be of the picture that is there again.

@@ -18,7 +18,7 @@ from aisthesis.studies.ratings.predict import COLUMNS, note_written, refuse_edit
 
 
 def _demo(out) -> None:
-    demo.demo_study(out, n=20, seed=1, narrator=Silent())
+    demo.demo_study(out, n=20, seed=1, reporter=Silent())
 
 
 def test_an_interrupted_demo_is_mended(tmp_path, monkeypatch) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from aisthesis.cli.main import main
 from aisthesis.config import study_config
 from aisthesis.errors import RequestError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.images import ImageFolder
 from aisthesis.judgments.files.cells import image_name
 from aisthesis.judgments.files.names import renamed
@@ -112,7 +112,7 @@ def test_check_says_what_is_understood_of_pairs(tmp_path, capsys) -> None:
     assert capsys.readouterr().out.startswith("2 matrices of 4 images")
 
 
-class Told(Narrator):
+class Told(ProgressReporter):
     def __init__(self) -> None:
         self.lines: list[str] = []
 

@@ -51,12 +51,12 @@ def test_words_do_not_count_but_texts_that_are_values_do(package) -> None:
 def test_what_keeps_and_tells_does_not_count(package) -> None:
     first = package("maths/far", "X = 1\n")
     assert package("store/told", "import torch\ndef say(): ...\n") == first
-    assert "scipy" not in code.code_parts("it", "aisthesis.stages.stage")
+    assert "scipy" not in code.code_dependencies("it", "aisthesis.stages.stage")
 
 
 def test_the_libraries_are_those_that_are_imported(package) -> None:
     package("maths/far", "from sklearn.linear_model import Ridge\nimport PIL.Image\n")
-    parts = code.code_parts("it", "aisthesis.stages.stage")
+    parts = code.code_dependencies("it", "aisthesis.stages.stage")
     assert set(parts) == {"code of it", "scikit-learn", "pillow"}
     assert parts["scikit-learn"] == code.library_version("scikit-learn")
     assert code.library_version("no-such-library") == "not installed"
@@ -86,4 +86,4 @@ def test_the_code_of_the_stages_is_what_computes_them(stage, behind, libraries) 
     assert not {
         name for name in found if name.split(".")[1] in ("report", "store", "execution", "cli")
     }
-    assert libraries <= set(code.code_parts(stage, module))
+    assert libraries <= set(code.code_dependencies(stage, module))

@@ -11,7 +11,7 @@ import torch
 
 import aisthesis.studies.ratings.fitting.fit as fit_module
 from aisthesis import Study
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import MLPHead
 from aisthesis.miniature import render_study
 from aisthesis.report.folder.record import read_study_record
@@ -102,7 +102,7 @@ def test_images_that_no_channel_moves_are_counted_by_seed():
                      {"stage": "explain", "seed": 3, "n": 2, "of": 5}]  # fmt: skip
 
 
-class Listening(Narrator):
+class Listening(ProgressReporter):
     def __init__(self):
         self.warnings = []
 
@@ -123,14 +123,14 @@ def test_a_dead_head_is_told_by_backbone_and_seed_and_recorded(tmp_path, monkeyp
         return found
 
     monkeypatch.setattr(fit_module, "fit_mlp", fit)
-    narrator = Listening()
+    reporter = Listening()
     study = Study(
         images=planted.images, ratings=planted.ratings, backbones=["miniature:vgg16"], seeds=2,
-        out=tmp_path / "out", bootstrap=0, fit={"epochs": 2}, device="cpu", narrator=narrator,
+        out=tmp_path / "out", bootstrap=0, fit={"epochs": 2}, device="cpu", reporter=reporter,
     )  # fmt: skip
     study.run(until="explain")
     label, n = "miniature:vgg16", len(study.predictions.query("seed == '1'"))
-    told = [message for message in narrator.warnings if message.startswith(f"{label}, seed 1: on ")]
+    told = [message for message in reporter.warnings if message.startswith(f"{label}, seed 1: on ")]
     assert f"on {n} of {n} images the head predicts the same constant" in told[0]
     assert "no channel changes the head's prediction at all" in told[1]
     provenance = json.loads((study.folder.root / "provenance.json").read_text())

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.report.folder.record import read_study_record
 from aisthesis.report.write import write_report
 
@@ -245,7 +245,7 @@ def test_every_explained_image_is_in_the_browser_and_progress_is_told(make_study
     study = make_study(labels=["vgg16", "vgg19"], n_test=8, n_train=0, seeds=1)
     told = {}
 
-    class Counting(Narrator):
+    class Counting(ProgressReporter):
         def steps(self, label, total):
             told[label] = total
             return super().steps(label, total)

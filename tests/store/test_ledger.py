@@ -21,7 +21,7 @@ def ledger(tmp_path):
 def test_what_was_entered_is_done_and_its_notes_come_back(ledger) -> None:
     assert ledger.state("fit/a", {"images": "i1", "weights": "w1"}).done
     assert ledger.notes("fit/a") == {"seconds": 2}
-    assert list(ledger.pieces("fit")) == ["fit/a"]
+    assert list(ledger.names("fit")) == ["fit/a"]
     assert ledger.state("fit/b", {}).kind == "to do"
 
 

@@ -235,7 +235,7 @@ def _demo(options: argparse.Namespace) -> None:
         options.out,
         n=options.n or (90 if options.explainers else 120),
         seed=options.seed,
-        narrator=Terminal(),
+        reporter=Terminal(),
         explainers=names_in(options.explainers),
     )
     # Threads that wait for one another cost networks this small more than they bring.
@@ -267,7 +267,7 @@ def _run(options: argparse.Namespace) -> None:
         return
     study = Study(
         _asked(options),
-        narrator=Terminal(verbose=options.verbose),
+        reporter=Terminal(verbose=options.verbose),
         follow_links=options.follow_links,
     )
     if options.study is not None:

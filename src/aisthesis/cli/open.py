@@ -17,10 +17,10 @@ def open_study(path: Path, *, follow_links: bool = False, verbose: bool = False)
     from aisthesis.execution.progress import Terminal
     from aisthesis.studies.ratings.study import Study
 
-    narrator = Terminal(verbose=verbose)
+    reporter = Terminal(verbose=verbose)
     if path.is_file():
-        return Study.from_toml(path, narrator=narrator, follow_links=follow_links)
-    return Study.open(path, narrator=narrator, follow_links=follow_links)
+        return Study.from_toml(path, reporter=reporter, follow_links=follow_links)
+    return Study.open(path, reporter=reporter, follow_links=follow_links)
 
 
 def holds_similarities(path: Path, follow_links: bool) -> bool:
@@ -41,10 +41,10 @@ def open_any(path: Path, *, follow_links: bool = False, verbose: bool = False) -
         return open_study(path, follow_links=follow_links, verbose=verbose)
     from aisthesis.studies.similarity.study import Alignment
 
-    narrator = Terminal(verbose=verbose)
+    reporter = Terminal(verbose=verbose)
     if path.is_file():
-        return Alignment.from_toml(path, narrator=narrator, follow_links=follow_links)
-    return Alignment.open(path, narrator=narrator, follow_links=follow_links)
+        return Alignment.from_toml(path, reporter=reporter, follow_links=follow_links)
+    return Alignment.open(path, reporter=reporter, follow_links=follow_links)
 
 
 def report_of(

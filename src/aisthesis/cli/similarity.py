@@ -86,13 +86,13 @@ def _align(options: argparse.Namespace) -> None:
         _refuse_options(options)
         study = Alignment.open(
             options.study,
-            narrator=Terminal(verbose=options.verbose),
+            reporter=Terminal(verbose=options.verbose),
             follow_links=options.follow_links,
         )
     else:
         study = Alignment(
             _asked(options),
-            narrator=Terminal(verbose=options.verbose),
+            reporter=Terminal(verbose=options.verbose),
             follow_links=options.follow_links,
         )
         if options.study is not None:

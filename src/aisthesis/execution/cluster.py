@@ -19,7 +19,7 @@ from aisthesis.config import DaskConfig
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.execution.jobs import Task, run_task
 from aisthesis.execution.processes import cores
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.execution.same_code import asked_of_a_worker, code_of_this_process, differences
 from aisthesis.store.files import plain_errors
 
@@ -46,7 +46,7 @@ def dask_executor(
     config: DaskConfig,
     n_workers: int | None,
     threads: int,
-    narrator: Narrator,
+    reporter: ProgressReporter,
     folder: Path | None = None,
 ) -> Iterator[DaskExecutor]:
     """Give an executor on the cluster that a study asks for, started where need be.
@@ -63,10 +63,10 @@ def dask_executor(
     _require_dask()
     cluster: Any = None if config.scheduler else _start(config, n_workers)
     address = config.scheduler or str(cluster.scheduler_address)
-    executor = DaskExecutor(address, threads, narrator)
+    executor = DaskExecutor(address, threads, reporter)
     try:
         executor.require_same_workers(folder)
-        narrator.say(
+        reporter.say(
             f"dask: {executor.n_threads()} worker threads at {address}, "
             f"dashboard {executor.dashboard()}"
         )
@@ -87,8 +87,8 @@ class DaskExecutor:
 
     pooled = True
 
-    def __init__(self, address: str, threads: int, narrator: Narrator) -> None:
-        self._address, self._threads, self._narrator = address, threads, narrator
+    def __init__(self, address: str, threads: int, reporter: ProgressReporter) -> None:
+        self._address, self._threads, self._reporter = address, threads, reporter
         self._client = self._connect(WAIT_AT_FIRST_S)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[int]:
@@ -255,7 +255,7 @@ class DaskExecutor:
                 time.sleep(1.0)
 
     def _reconnect(self, n_left: int) -> None:
-        self._narrator.warn(
+        self._reporter.warn(
             f"the scheduler at {self._address} is lost with {n_left} chunks to do; waiting up to "
             f"{WAIT_FOR_SCHEDULER_S:.0f} s for it to come back"
         )

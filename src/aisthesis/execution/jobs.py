@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 
 __all__ = [
     "Chunk",
@@ -121,9 +121,11 @@ class Serial:
             yield len(task.chunk.names)
 
 
-def share_out(tasks: Sequence[Task], title: str, executor: Executor, narrator: Narrator) -> None:
+def share_out(
+    tasks: Sequence[Task], title: str, executor: Executor, reporter: ProgressReporter
+) -> None:
     """Have tasks done, and count their images."""
-    with narrator.steps(title, sum(len(task.chunk.names) for task in tasks)) as advance:
+    with reporter.steps(title, sum(len(task.chunk.names) for task in tasks)) as advance:
         for n in executor.run(tasks):
             advance(n)
 

@@ -19,7 +19,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Advance", "Narrator", "Prefixed", "Silent", "Terminal", "in_units", "narrator_here"]
+__all__ = [
+    "Advance",
+    "Prefixed",
+    "ProgressReporter",
+    "Silent",
+    "Terminal",
+    "in_units",
+    "reporter_here",
+]
 
 Advance = Callable[[int], None]
 
@@ -27,7 +35,7 @@ Advance = Callable[[int], None]
 EVERY_S = 30.0
 
 
-class Narrator:
+class ProgressReporter:
     """What a study tells while it works: silent unless a subclass speaks."""
 
     def say(self, message: str) -> None:
@@ -45,41 +53,41 @@ class Narrator:
         yield lambda n: None
 
 
-Silent = Narrator
+Silent = ProgressReporter
 
 
-def narrator_here() -> Narrator:
+def reporter_here() -> ProgressReporter:
     """Who tells progress where nobody was named: bars in a notebook, nobody elsewhere."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return Terminal() if type(shell).__name__ == "ZMQInteractiveShell" else Silent()
 
 
-class Prefixed(Narrator):
+class Prefixed(ProgressReporter):
     """Tells another what it is told, with a name before it."""
 
-    def __init__(self, narrator: Narrator, name: str) -> None:
-        self._narrator, self._name = narrator, name
+    def __init__(self, reporter: ProgressReporter, name: str) -> None:
+        self._reporter, self._name = reporter, name
 
     def say(self, message: str) -> None:
         """Tell one line."""
-        self._narrator.say(f"{self._name}: {message}")
+        self._reporter.say(f"{self._name}: {message}")
 
     def warn(self, message: str) -> None:
         """Tell one line that the reader must not miss."""
-        self._narrator.warn(f"{self._name}: {message}")
+        self._reporter.warn(f"{self._name}: {message}")
 
     def detail(self, message: str) -> None:
         """Tell one line to those alone who have asked for everything."""
-        self._narrator.detail(f"{self._name}: {message}")
+        self._reporter.detail(f"{self._name}: {message}")
 
     @contextmanager
     def steps(self, label: str, total: int) -> Iterator[Advance]:
         """Count steps."""
-        with self._narrator.steps(f"{self._name}: {label}", total) as advance:
+        with self._reporter.steps(f"{self._name}: {label}", total) as advance:
             yield advance
 
 
-class Terminal(Narrator):
+class Terminal(ProgressReporter):
     """Bars and lines on standard error, so that standard output stays clean for data.
 
     Parameters
@@ -128,8 +136,8 @@ class Terminal(Narrator):
 class _Lines:
     """One stage in a log: a line every so often, whether or not steps are done, and at the end."""
 
-    def __init__(self, narrator: Narrator, label: str, total: int) -> None:
-        self._narrator, self._label, self._total = narrator, label, total
+    def __init__(self, reporter: ProgressReporter, label: str, total: int) -> None:
+        self._reporter, self._label, self._total = reporter, label, total
         self._done = 0
         self._started = time.monotonic()
 
@@ -144,14 +152,14 @@ class _Lines:
         finally:
             over.set()
             teller.join()
-        self._narrator.say(f"{self._label}: {self._done} of {self._total} in {self._elapsed()}")
+        self._reporter.say(f"{self._label}: {self._done} of {self._total} in {self._elapsed()}")
 
     def _advance(self, n: int) -> None:
         self._done += n
 
     def _tell(self, over: threading.Event) -> None:
         while not over.wait(EVERY_S):
-            self._narrator.say(self._under_way())
+            self._reporter.say(self._under_way())
 
     def _under_way(self) -> str:
         said = f"{self._label}: {self._done} of {self._total} after {self._elapsed()}"

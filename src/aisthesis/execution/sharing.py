@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from aisthesis.config import CommonConfig
 from aisthesis.execution.jobs import Executor, Serial
 from aisthesis.execution.processes import Processes, cores
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 
 __all__ = ["executor_of"]
 
 
 @contextmanager
-def executor_of(config: CommonConfig, narrator: Narrator) -> Iterator[Executor]:
+def executor_of(config: CommonConfig, reporter: ProgressReporter) -> Iterator[Executor]:
     """Give who does the work on chunks, as a study's `engine` says."""
     if config.engine == "serial":
         yield Serial()
@@ -24,6 +24,6 @@ def executor_of(config: CommonConfig, narrator: Narrator) -> Iterator[Executor]:
         from aisthesis.execution.cluster import dask_executor
 
         with dask_executor(
-            config.dask, config.workers, config.threads, narrator, config.out
+            config.dask, config.workers, config.threads, reporter, config.out
         ) as executor:
             yield executor

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aisthesis.provenance.sources import module_file, names_of
 
-__all__ = ["code_parts", "library_version", "modules_behind", "source_digest"]
+__all__ = ["code_dependencies", "library_version", "modules_behind", "source_digest"]
 
 #: Libraries that can change numbers where they are imported, and what they are installed as.
 #: timm and captum are named by who uses them: most studies do without.
@@ -45,7 +45,7 @@ _NO_NUMBERS = (
 )
 
 
-def code_parts(of: str, module: str) -> dict[str, str]:
+def code_dependencies(of: str, module: str) -> dict[str, str]:
     """Give the parts of a ledger's entry that stand for code.
 
     Parameters

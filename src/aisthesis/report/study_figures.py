@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.execution.processes import allowed_cores
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.maps.colour import stated_limit
 from aisthesis.report.charts import figures
 from aisthesis.report.charts.dendrogram import tree_table
@@ -57,7 +57,9 @@ class Figure:
     columns: int = 1
 
 
-def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Narrator) -> None:
+def draw_all(
+    folder: Path, part: AgreementPart, drawn: FigureList, reporter: ProgressReporter
+) -> None:
     """Write every figure as PNG, SVG and CSV; figures of an earlier report go.
 
     Parameters
@@ -68,12 +70,12 @@ def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Nar
         The agreement section.
     drawn : FigureList
         The rest.
-    narrator : Narrator
+    reporter : ProgressReporter
         Told how far the work is, and which letters no installed font has.
     """
     found = _of_images(drawn) | _of_agreement(part)
     lines: list[str] = []
-    with narrator.steps("report: figures", len(found)) as advance:
+    with reporter.steps("report: figures", len(found)) as advance:
         jobs = (
             (one.drawings, one.table, folder / name, one.columns) for name, one in found.items()
         )
@@ -83,7 +85,7 @@ def draw_all(folder: Path, part: AgreementPart, drawn: FigureList, narrator: Nar
                 advance(1)
     missing = on_missing_letters(lines)
     if missing:
-        narrator.warn(missing)
+        reporter.warn(missing)
     for path in folder.glob("*"):
         ours = path.suffix in ENDINGS and path.stem.partition("_")[0] in NAMES
         if ours and path.stem not in found:

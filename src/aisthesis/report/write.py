@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from aisthesis.errors import RequestError, or_list
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.explainers import BY_PLACE
 from aisthesis.report.charts.dots import draw_dots
 from aisthesis.report.charts.scatter import draw_panel, scatter_panels
@@ -87,7 +87,7 @@ _TABLES = (
 def write_report(
     study_dir: Path,
     *,
-    progress: Narrator | None = None,
+    progress: ProgressReporter | None = None,
     photographs: Placement = "auto",
     follow_links: bool = False,
 ) -> Path:
@@ -99,7 +99,7 @@ def write_report(
         A study folder. Maps, agreement, inference and localisation may be missing; the report
         says so, or leaves the part out. Photographs that are not there any more are named, and
         their maps shown on white.
-    progress : Narrator, optional
+    progress : ProgressReporter, optional
         Told how far the work is.
     photographs : {"auto", "inline", "folder"}
         Put the image browser's photographs into the page, or as files into
@@ -125,10 +125,10 @@ def write_report(
         raise RequestError(f"expected photographs to be {or_list(PLACEMENTS)}, got {photographs!r}")
     check_entries(Path(study_dir), follow_links=follow_links)
     with told_as_damage(Path(study_dir)):
-        return _written(Path(study_dir), progress or Narrator(), photographs)
+        return _written(Path(study_dir), progress or ProgressReporter(), photographs)
 
 
-def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Path:
+def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement) -> Path:
     record = read_study_record(study_dir)
     shown = Photographs(record.images_dir)
     averaged = averaged_predictions(record.predictions)
@@ -143,7 +143,7 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
     content |= _prediction(record, content["ceiling"], drawn)
     content |= _agreement(record, part, content["observations"])
     whole = showcases(record.maps, record.explained)
-    content |= _pictures(record, facts, averaged, shown, drawn, photographs, narrator, whole)
+    content |= _pictures(record, facts, averaged, shown, drawn, photographs, reporter, whole)
     content |= _localisation(record, shown, drawn, whole)
     content |= _people(record, drawn)
     content["other_methods"] = others = other_methods(record)
@@ -159,7 +159,7 @@ def _written(study_dir: Path, narrator: Narrator, photographs: Placement) -> Pat
         shown.unreadable,
         differing_crops(record.maps) if len(record.agreement) else [],
     )
-    draw_all(figures, part, drawn, narrator)
+    draw_all(figures, part, drawn, reporter)
     page = record.path / "report.html"
     beside = any(image["photograph"] not in (None, "inline") for image in _browsed(content))
     write_text(page, render_page(content, photographs_beside=beside))
@@ -308,7 +308,7 @@ def _pictures(
     photographs: Photographs,
     drawn: FigureList,
     placement: Placement,
-    narrator: Narrator,
+    reporter: ProgressReporter,
     whole: Showcases,
 ) -> dict[str, Any]:
     bar = {"colour_bar_gradient": colour_bar_css()}
@@ -324,7 +324,7 @@ def _pictures(
     drawn.examples = [(page, record.maps) for page in pages if page.cards]
     names = record.explained
     store = PhotographStore(photographs, names, record.path, placement)
-    with narrator.steps("report: images", len(names)) as advance:
+    with reporter.steps("report: images", len(names)) as advance:
         content = browser_content(names, facts, averaged, record.maps, store, advance)
     return {
         "examples": pages,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aisthesis.store.files import plain_errors, remove_tree
 from aisthesis.store.folder import digest_of
-from aisthesis.store.ledger import Ledger, Parts, State
+from aisthesis.store.ledger import Dependencies, Ledger, State
 from aisthesis.store.store_index import group_attributes, make_plain_root
 
 __all__ = ["ArraySpec", "ChunkStore", "chunks_of"]
@@ -43,7 +43,7 @@ class ChunkStore:
         The study's folder.
     group : str
         The group's path in it, `maps.zarr/vgg16` say.
-    parts : mapping
+    dependencies : mapping
         All that the values depend on.
     chunk : int
         Images in a chunk.
@@ -51,13 +51,13 @@ class ChunkStore:
 
     root: Path
     group: str
-    parts: Parts
+    dependencies: Dependencies
     chunk: int
 
     @property
     def key(self) -> str:
         """Digest of all that the values depend on."""
-        return digest_of(dict(self.parts))
+        return digest_of(dict(self.dependencies))
 
     @property
     def path(self) -> Path:
@@ -75,13 +75,13 @@ class ChunkStore:
 
     def missing(self, n_images: int) -> list[int]:
         """Numbers of the chunks that have to be computed."""
-        if not self.ledger.state(self.group, self.parts).done:
+        if not self.ledger.state(self.group, self.dependencies).done:
             return list(self.numbers(n_images))
         return [n for n in self.numbers(n_images) if not self.state_of(n).done]
 
     def state_of(self, number: int) -> State:
         """Whether a chunk is done and intact."""
-        return self.ledger.state(self._piece(number), self.parts)
+        return self.ledger.state(self._piece(number), self.dependencies)
 
     def prepare(
         self,
@@ -93,7 +93,7 @@ class ChunkStore:
 
         Coordinates lie along `image`, `seed` along itself, and variables along their own axes.
         """
-        if self.ledger.state(self.group, self.parts).done:
+        if self.ledger.state(self.group, self.dependencies).done:
             return
         self.ledger.forget(self.group)
         with plain_errors(self.path):
@@ -122,7 +122,7 @@ class ChunkStore:
                 place[axis] = slice(start, start + values.shape[axis])
                 array[tuple(place)] = values.astype(array.dtype)
                 files += self._files_of(array, name, axis, number)
-        self.ledger.enter(self._piece(number), self.parts, files, **notes)
+        self.ledger.enter(self._piece(number), self.dependencies, files, **notes)
 
     @property
     def complete(self) -> bool:
@@ -135,7 +135,7 @@ class ChunkStore:
             group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
             if not group.attrs.get("complete"):
                 group.attrs.update({"complete": 1})
-                self.ledger.enter(self.group, self.parts, self.ledger.files(self.group))
+                self.ledger.enter(self.group, self.dependencies, self.ledger.files(self.group))
 
     def notes(self, n_images: int) -> list[dict[str, Any]]:
         """What was noted with every chunk."""
@@ -153,7 +153,7 @@ class ChunkStore:
         files = [self.path / "zarr.json"]
         for name in names:
             files += sorted(path for path in (self.path / name).rglob("*") if path.is_file())
-        self.ledger.enter(self.group, self.parts, files)
+        self.ledger.enter(self.group, self.dependencies, files)
 
     def _make_parents(self) -> None:
         """Make the groups above this one, so that the whole store opens as one tree."""

@@ -208,10 +208,10 @@ class StudyFolder:
         for label in change.dropped:
             own = f"/{slug(label)}"
             kept = [
-                p for p in self.ledger.all_pieces() if p.startswith("cache/") and p.endswith(own)
+                p for p in self.ledger.all_names() if p.startswith("cache/") and p.endswith(own)
             ]
-            for piece in (f"fit{own}", f"align{own}", f"{self.maps.name}{own}", *kept):
-                self.ledger.forget(piece)
+            for entry in (f"fit{own}", f"align{own}", f"{self.maps.name}{own}", *kept):
+                self.ledger.forget(entry)
             with plain_errors(self.maps):
                 remove_tree(self.maps / slug(label), inside=self.root)
         gone = [rf"{re.escape(slug(label))}-seed\d+\.safetensors" for label in change.dropped]

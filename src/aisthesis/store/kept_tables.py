@@ -12,7 +12,7 @@ import pandas as pd
 from aisthesis.names.labels import slug
 from aisthesis.store.files import plain_errors, write_text
 from aisthesis.store.folder import StudyFolder
-from aisthesis.store.ledger import Parts
+from aisthesis.store.ledger import Dependencies
 
 __all__ = ["KeptTables"]
 
@@ -26,7 +26,7 @@ class KeptTables:
     folder : StudyFolder
     stage, label : str
         Whose tables they are.
-    parts : mapping
+    dependencies : mapping
         All that they depend on.
     names : tuple of str
         The tables' names.
@@ -35,13 +35,13 @@ class KeptTables:
     folder: StudyFolder
     stage: str
     label: str
-    parts: Parts
+    dependencies: Dependencies
     names: tuple[str, ...]
 
     @property
     def done(self) -> bool:
         """Whether the tables are there for what they depend on, and whole."""
-        return self.folder.ledger.state(self._piece, self.parts).done
+        return self.folder.ledger.state(self._entry, self.dependencies).done
 
     def keep(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Write the tables, then enter them into the ledger."""
@@ -49,7 +49,7 @@ class KeptTables:
             self.folder.cache.mkdir(exist_ok=True)
         for name in self.names:
             write_text(self._file(name), json.dumps(tables[name].to_dict("list")))
-        self.folder.ledger.enter(self._piece, self.parts, map(self._file, self.names))
+        self.folder.ledger.enter(self._entry, self.dependencies, map(self._file, self.names))
 
     def read(self) -> dict[str, pd.DataFrame]:
         """Read the tables that are kept."""
@@ -59,7 +59,7 @@ class KeptTables:
         }
 
     @property
-    def _piece(self) -> str:
+    def _entry(self) -> str:
         return f"cache/{self.stage}/{slug(self.label)}"
 
     def _file(self, name: str) -> Path:

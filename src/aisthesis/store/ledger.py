@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from aisthesis.store.files import plain_errors, remove_tree, sync, write_text
 
-__all__ = ["Ledger", "Parts", "State", "file_digest"]
+__all__ = ["Dependencies", "Ledger", "State", "file_digest"]
 
 #: What a piece of work depends on: a digest or value by the name that people know it by.
-Parts = Mapping[str, str]
+Dependencies = Mapping[str, str]
 
 Kind = Literal["done", "stale", "damaged", "to do"]
 
@@ -49,14 +49,16 @@ class Ledger:
         self.root = root
         self._entries = root / "ledger"
 
-    def enter(self, piece: str, parts: Parts, files: Iterable[Path], **notes: Any) -> None:
+    def enter(
+        self, name: str, dependencies: Dependencies, files: Iterable[Path], **notes: Any
+    ) -> None:
         """Write down that a piece is done.
 
         Parameters
         ----------
-        piece : str
+        name : str
             Its name, with `/` between a group and what is in it.
-        parts : mapping
+        dependencies : mapping
             All that it depended on.
         files : iterable of Path
             What it made; an absent one (a chunk without values) has to stay absent.
@@ -67,24 +69,26 @@ class Ledger:
         # A power failure must not leave a name without its bytes.
         sync(made.values(), self.root)
         entry = {
-            "parts": dict(parts),
+            "parts": dict(dependencies),
             "files": {name: file_digest(file) for name, file in made.items()},
             "sizes": {name: file.stat().st_size for name, file in made.items() if file.is_file()},
             "notes": notes,
         }
-        path = self._path(piece)
+        path = self._path(name)
         with plain_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(entry, ensure_ascii=False))
         sync([path], self.root)
 
-    def state(self, piece: str, parts: Parts) -> State:
-        """Say whether a piece is done with these parts and intact."""
-        entry = self._read(piece)
+    def state(self, name: str, dependencies: Dependencies) -> State:
+        """Say whether a piece is done with these dependencies and intact."""
+        entry = self._read(name)
         if entry is None:
             return State("to do", "not done yet")
         held = entry["parts"]
-        changed = [name for name in {**held, **parts} if held.get(name) != parts.get(name)]
+        changed = [
+            name for name in {**held, **dependencies} if held.get(name) != dependencies.get(name)
+        ]
         if changed:
             verb = "have" if len(changed) > 1 else "has"
             return State("stale", f"{', '.join(changed)} {verb} changed")
@@ -94,55 +98,55 @@ class Ledger:
                 return State("damaged", f"{name} {'is gone' if found is None else 'is damaged'}")
         return State("done")
 
-    def notes(self, piece: str) -> dict[str, Any]:
+    def notes(self, name: str) -> dict[str, Any]:
         """What was noted with a piece; empty where there is none."""
-        entry = self._read(piece)
+        entry = self._read(name)
         return {} if entry is None else dict(entry["notes"])
 
-    def parts(self, piece: str) -> dict[str, str]:
+    def dependencies(self, name: str) -> dict[str, str]:
         """What a piece depended on; empty where there is none."""
-        entry = self._read(piece)
+        entry = self._read(name)
         return {} if entry is None else dict(entry["parts"])
 
-    def vouches(self, piece: str, file: Path) -> bool:
+    def vouches(self, name: str, file: Path) -> bool:
         """Whether a piece made this file and it still has the same bytes."""
-        entry = self._read(piece)
+        entry = self._read(name)
         digest = None if entry is None else entry["files"].get(self._relative(file))
         return digest is not None and digest == file_digest(file)
 
-    def files(self, piece: str) -> list[Path]:
+    def files(self, name: str) -> list[Path]:
         """Files that a piece made; none where there is no such piece."""
-        entry = self._read(piece)
+        entry = self._read(name)
         return [] if entry is None else [self.root / name for name in entry["files"]]
 
-    def forget(self, piece: str) -> None:
+    def forget(self, name: str) -> None:
         """Drop a piece and all that is in it."""
-        path = self._path(piece)
+        path = self._path(name)
         with plain_errors(path):
             path.unlink(missing_ok=True)
-            remove_tree(self._entries / piece, inside=self.root)
+            remove_tree(self._entries / name, inside=self.root)
 
-    def pieces(self, group: str) -> Iterator[str]:
+    def names(self, group: str) -> Iterator[str]:
         """Names of the entries directly in a group."""
         folder = self._entries / group
         if folder.is_dir():
             yield from (f"{group}/{path.stem}" for path in sorted(folder.glob("*.json")))
 
-    def all_pieces(self) -> Iterator[str]:
+    def all_names(self) -> Iterator[str]:
         """Names of all entries, in order; those that are still being written are none."""
         for file in sorted(self._entries.rglob("*.json")):
             if not file.name.startswith("."):
                 yield file.relative_to(self._entries).as_posix().removesuffix(".json")
 
-    def _path(self, piece: str) -> Path:
-        return self._entries / f"{piece}.json"
+    def _path(self, name: str) -> Path:
+        return self._entries / f"{name}.json"
 
     def _relative(self, file: Path) -> str:
         return file.relative_to(self.root).as_posix()
 
-    def _read(self, piece: str) -> dict[str, Any] | None:
+    def _read(self, name: str) -> dict[str, Any] | None:
         """Read an entry; one that is torn or not ours counts for nothing."""
-        path = self._path(piece)
+        path = self._path(name)
         try:
             if not path.is_file():
                 return None

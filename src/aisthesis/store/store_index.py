@@ -14,7 +14,7 @@ from typing import Any
 
 import zarr
 
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.files import plain_errors, write_text
 from aisthesis.store.folder import digest_of
 from aisthesis.store.ledger import Ledger, State
@@ -64,7 +64,7 @@ def consolidate(path: Path) -> None:
 
 def index_state(root: Path, store: str) -> State:
     """Whether a store's index is there, right and intact."""
-    return Ledger(root).state(store, _parts(root / store))
+    return Ledger(root).state(store, _dependencies(root / store))
 
 
 def index_store(root: Path, store: str) -> bool:
@@ -83,8 +83,8 @@ def index_store(root: Path, store: str) -> bool:
     groups = sorted(_groups(path), reverse=True)  # what is inside before what it is inside of
     if not groups or index_state(root, store).done:
         return False
-    pieces = [f"{store}/{group}" for group in groups]
-    intact = [piece for piece in pieces if ledger.state(piece, ledger.parts(piece)).done]
+    entries = [f"{store}/{group}" for group in groups]
+    intact = [entry for entry in entries if ledger.state(entry, ledger.dependencies(entry)).done]
     for group in groups:
         consolidate(path / group)
     make_plain_root(path)
@@ -96,16 +96,16 @@ def index_store(root: Path, store: str) -> bool:
     with plain_errors(path):
         zarr.open_group(path, mode="r+", use_consolidated=False).attrs["groups"] = labels
     consolidate(path)
-    for piece in intact:  # their descriptions have other bytes now
-        ledger.enter(piece, ledger.parts(piece), ledger.files(piece), **ledger.notes(piece))
+    for entry in intact:  # their descriptions have other bytes now
+        ledger.enter(entry, ledger.dependencies(entry), ledger.files(entry), **ledger.notes(entry))
     files = [path / "zarr.json", *(path / group / "zarr.json" for group in groups)]
-    ledger.enter(store, _parts(path), files)
+    ledger.enter(store, _dependencies(path), files)
     return True
 
 
-def _parts(path: Path) -> Mapping[str, str]:
+def _dependencies(path: Path) -> Mapping[str, str]:
     keys = {group: (group_attributes(path / group) or {}).get("key") for group in _groups(path)}
-    return {"groups": digest_of(sorted(keys.items()))} | code_parts("the index", __name__)
+    return {"groups": digest_of(sorted(keys.items()))} | code_dependencies("the index", __name__)
 
 
 def _groups(path: Path, above: str = "") -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from aisthesis.config import AIS_BACKBONES, study_config
 from aisthesis.errors import RequestError
 from aisthesis.execution.processes import cores
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.miniature import MINIATURE_PREFIX, render_study
 from aisthesis.names.explainers import BASE
 from aisthesis.store.files import plain_errors, remove_tree
@@ -31,7 +31,7 @@ _OPTIONS = {
 
 
 def demo_study(
-    out: Path, *, n: int, seed: int, narrator: Narrator, explainers: Sequence[str] = ()
+    out: Path, *, n: int, seed: int, reporter: ProgressReporter, explainers: Sequence[str] = ()
 ) -> Study:
     """Render the images into `out/planted` and set up the study of them in `out/study`.
 
@@ -51,7 +51,7 @@ def demo_study(
     planted = out.absolute() / f"planted-{n}-{seed}"
     if not (planted / "ratings.csv").is_file():
         _make_way(planted, out)
-        narrator.say(f"rendering {n} images into {planted}")
+        reporter.say(f"rendering {n} images into {planted}")
         render_study(planted, n, seed=seed)
     config = study_config(
         {
@@ -77,7 +77,7 @@ def demo_study(
         Path.cwd(),
         "the demo",
     )
-    return Study(config, narrator=narrator)
+    return Study(config, reporter=reporter)
 
 
 def _make_way(planted: Path, out: Path) -> None:

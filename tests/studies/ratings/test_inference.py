@@ -15,13 +15,13 @@ from aisthesis.agreement import pair_values, reliability
 from aisthesis.agreement.registration import common_part, onto_part
 from aisthesis.config import study_config
 from aisthesis.execution.jobs import Serial
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.report.folder.record import read_study_record
 from aisthesis.report.sentences.methods import methods_text
 from aisthesis.store.chunk_store import ArraySpec, ChunkStore
 from aisthesis.store.folder import StudyFolder
 from aisthesis.store.maps_store import DIMENSIONS, open_maps
-from aisthesis.studies.ratings.comparing.agree import agree_backbones, agree_parts
+from aisthesis.studies.ratings.comparing.agree import agree_backbones, agree_dependencies
 from aisthesis.studies.ratings.comparing.columns import TABLES
 
 KINDS = ("ais", "evidence")
@@ -314,7 +314,7 @@ def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, boxes=No
             for seed in range(seeds)
         ]
     pd.concat(predictions).to_csv(folder.predictions, index=False)
-    agree_backbones(folder, config, Serial(), Narrator())
+    agree_backbones(folder, config, Serial(), ProgressReporter())
     return folder, config, read(folder)
 
 
@@ -342,7 +342,7 @@ def test_metrics_of_pixels_are_inferred_from_some_images_of_the_seed(tmp_path) -
     assert set(tables["baselines"].query("backbone != 'a'")["n"]) == {40}
     folder = StudyFolder(config.out)
     other = config.model_copy(update={"inference_images": 11})
-    assert agree_parts(folder, other) != agree_parts(folder, config)
+    assert agree_dependencies(folder, other) != agree_dependencies(folder, config)
 
 
 def test_a_flat_map_is_left_out_and_counted(tmp_path) -> None:

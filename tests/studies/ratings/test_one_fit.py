@@ -11,9 +11,9 @@ from PIL import Image
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.errors import RequestError
 from aisthesis.store.folder import StudyFolder
-from aisthesis.studies.ratings.comparing.methods import maps_parts
+from aisthesis.studies.ratings.comparing.methods import maps_dependencies
 from aisthesis.studies.ratings.predict import _require_one_fit
-from aisthesis.studies.ratings.testing.localise import localise_parts
+from aisthesis.studies.ratings.testing.localise import localise_dependencies
 
 LABELS = ("one", "two")
 FIT = {"images": "i", "options of the fit": "o"}
@@ -73,7 +73,10 @@ def hold_maps(folder, labels):
 def test_agreement_depends_on_the_order_of_the_backbones(tmp_path) -> None:
     folder, config = study(tmp_path)
     hold_maps(folder, LABELS)
-    there, back = maps_parts(folder, config), maps_parts(folder, study(tmp_path, LABELS[::-1])[1])
+    there, back = (
+        maps_dependencies(folder, config),
+        maps_dependencies(folder, study(tmp_path, LABELS[::-1])[1]),
+    )
     differing = [name for name in there if there[name] != back[name]]
     assert differing == ["order of the backbones"]
 
@@ -86,8 +89,8 @@ def test_known_places_depend_on_masks_in_subfolders(tmp_path) -> None:
     (tmp_path / "s").mkdir()
     folder, config = study(tmp_path / "s", masks=masks)
     hold_maps(folder, LABELS)
-    before = localise_parts(folder, config)
-    assert localise_parts(folder, config) == before
+    before = localise_dependencies(folder, config)
+    assert localise_dependencies(folder, config) == before
     Image.fromarray(255 - pixels).save(masks / "raising/sub/a.png")
-    after = localise_parts(folder, config)
+    after = localise_dependencies(folder, config)
     assert [name for name in before if before[name] != after[name]] == ["masks"]

@@ -268,8 +268,8 @@ def test_another_version_of_code_or_library_makes_its_stages_stale(study, monkey
 
 def test_every_entry_of_the_ledger_names_the_code_that_made_it(study) -> None:
     ledger = study.folder.ledger
-    for piece in ledger.all_pieces():
-        assert any(part.startswith("code of") for part in ledger.parts(piece)), piece
+    for piece in ledger.all_names():
+        assert any(part.startswith("code of") for part in ledger.dependencies(piece)), piece
 
 
 def test_a_stage_keeps_the_versions_that_it_was_computed_with(make_study, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from aisthesis.errors import RequestError
 from aisthesis.report.sentences.cautions import cautions
 from aisthesis.report.sentences.tables import network_rows
 from aisthesis.store.maps_store import open_maps
-from aisthesis.studies.ratings.explaining.explain import explain_parts
+from aisthesis.studies.ratings.explaining.explain import explain_dependencies
 from aisthesis.studies.ratings.explaining.functions import backbone as named
 from aisthesis.studies.shared.catalogue import asked_transform
 from aisthesis.studies.shared.network import NetworkSpec
@@ -113,7 +113,7 @@ def test_the_report_says_how_much_each_network_saw(of_views):
 def test_a_changed_view_changes_what_every_stage_depends_on(of_views):
     config, inputs = of_views.config, of_views.inputs
     specs = [NetworkSpec.of(config, asked) for asked in config.backbones]
-    parts = [explain_parts(config, inputs, spec) for spec in specs]
+    parts = [explain_dependencies(config, inputs, spec) for spec in specs]
     assert all(one["transform"] != parts[0]["transform"] for one in parts[1:])
     for name in set(parts[0]) - {"transform"}:
         assert len({one[name] for one in parts}) == 1

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from aisthesis import RequestError, Study
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.miniature import render_study
 from aisthesis.store.tables import read_csv
 
@@ -14,7 +14,7 @@ VGG = "miniature:vgg16"
 TWIN = {"name": VGG, "label": "twin", "weights": "random"}
 
 
-class Told(Narrator):
+class Told(ProgressReporter):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -73,13 +73,13 @@ def test_more_networks_and_seeds_leave_what_is_done_alone(make, built) -> None:
     }
     assert files
     told = Told()
-    make(backbones=[TWIN, VGG], narrator=told).run(until="explain")
+    make(backbones=[TWIN, VGG], reporter=told).run(until="explain")
     assert set(built) == {"twin"}
     assert "the study grows by twin; what is done stays" in told.lines
     assert all(file.read_bytes() == held for file, held in files.items())
     heads = {file: file.read_bytes() for file in (root / "heads").iterdir()}
     built.clear()
-    make(backbones=[VGG, TWIN], seeds=2, narrator=told).run(until="fit")
+    make(backbones=[VGG, TWIN], seeds=2, reporter=told).run(until="fit")
     assert "the study grows by 1 more seed of every network; what is done stays" in told.lines
     assert len(list((root / "heads").iterdir())) == 4
     assert all(file.read_bytes() == held for file, held in heads.items())
@@ -105,7 +105,7 @@ def test_what_would_be_lost_is_said_and_needs_force(make) -> None:
 def test_force_removes_what_is_left_out_and_nothing_else(make) -> None:
     make(backbones=[VGG, TWIN], seeds=2).run(until="fit")
     told = Told()
-    less = make(narrator=told).run(until="fit", force=True)
+    less = make(reporter=told).run(until="fit", force=True)
     assert any("as asked for: heads and maps of" in line for line in told.lines)
     root = less.folder.root
     assert [file.name for file in (root / "heads").iterdir()] == [
@@ -129,11 +129,11 @@ def test_faithfulness_of_one_network_is_kept_for_the_next(make, monkeypatch) -> 
 
     monkeypatch.setattr(faithfulness, "measure_backbone", measured)
     monkeypatch.setattr(faithfulness, "method_keys", lambda *_: dict.fromkeys(labels))
-    monkeypatch.setattr(faithfulness, "maps_parts", lambda *given: {"of": str(given[2:])})
+    monkeypatch.setattr(faithfulness, "maps_dependencies", lambda *given: {"of": str(given[2:])})
     monkeypatch.setattr(faithfulness, "_processes", lambda *_: 1)
     study, labels = make(faithfulness={"images": 2}), ["a"]
     for expected in (["a"], ["a", "b"]):
-        faithfulness.measure_faithfulness(study.folder, study.config, study.inputs, study._narrator)
+        faithfulness.measure_faithfulness(study.folder, study.config, study.inputs, study._reporter)
         assert asked == expected
         labels.insert(0, "b")
     assert list(read_csv(study.folder.faithfulness)["backbone"]) == ["b", "a"]

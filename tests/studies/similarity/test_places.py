@@ -10,7 +10,7 @@ import aisthesis as ais
 from aisthesis.images import ImageFolder
 from aisthesis.judgments.similarity.nearest import most_alike, nearest
 from aisthesis.studies.shared.network import NetworkSpec
-from aisthesis.studies.similarity.align import align_parts
+from aisthesis.studies.similarity.align import align_dependencies
 
 NAME, N = "miniature:vgg16", 9
 
@@ -122,7 +122,7 @@ def test_what_removes_places_is_part_of_the_stages_key(study) -> None:
     windows = [study.config.places.model_copy(update={"window": one}) for one in ("auto", 1, 3)]
     configs = [study.config.model_copy(update={"places": one}) for one in windows]
     spec = NetworkSpec.of(study.config, study.config.backbones[0])
-    assert len({str(align_parts(config, study.inputs, spec)) for config in configs}) == 3
+    assert len({str(align_dependencies(config, study.inputs, spec)) for config in configs}) == 3
 
 
 def test_the_record_says_how_places_were_removed(study) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.report.charts import figures
 from aisthesis.report.charts.dots import dot_chart_table, draw_dots
 from aisthesis.report.charts.letters import on_missing_letters
@@ -36,7 +36,7 @@ _SCRIPTS = ("theme.js", "scroll.js", "alignment.js")
 
 
 def write_properties_report(
-    study_dir: Path, *, progress: Narrator | None = None, follow_links: bool = False
+    study_dir: Path, *, progress: ProgressReporter | None = None, follow_links: bool = False
 ) -> Path:
     """Write `figures/` and `report.html` of a study of several properties from its folder.
 
@@ -46,7 +46,7 @@ def write_properties_report(
     ----------
     study_dir : Path
         Folder of the whole study, whose tables are written.
-    progress : Narrator, optional
+    progress : ProgressReporter, optional
         Told how far the work is.
     follow_links : bool
         Whether links in the folder are followed; otherwise it is refused with them.
@@ -66,21 +66,21 @@ def write_properties_report(
     check_entries(Path(study_dir), follow_links=follow_links)
     with told_as_damage(Path(study_dir)):
         record = read_properties_record(Path(study_dir), follow_links=follow_links)
-        return _written(record, progress or Narrator())
+        return _written(record, progress or ProgressReporter())
 
 
-def _written(record: PropertiesRecord, narrator: Narrator) -> Path:
+def _written(record: PropertiesRecord, reporter: ProgressReporter) -> Path:
     photographs = Photographs(record.images_dir)
     metric = main_metric(record.agreement) or "cosine"
     boxes: list[str] = []
-    with narrator.steps("report: properties", len(record.pairs)) as advance:
+    with reporter.steps("report: properties", len(record.pairs)) as advance:
         pairs = []
         for number, pair in enumerate(record.pairs, 1):
             pairs.append(_pair(record, pair, metric, f"properties_{number}", boxes))
             advance(1)
     missing = on_missing_letters(boxes)
     if missing:
-        narrator.warn(missing)
+        reporter.warn(missing)
     title = record.config.title or record.path.resolve().name
     facts = record.provenance.get("properties") or {}
     content = {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.judgments.similarity.second_order import MEASURE_WORDS
 from aisthesis.report.charts import figures
 from aisthesis.report.charts.dots import dot_chart_table, draw_dots
@@ -48,7 +48,7 @@ _SCRIPTS = ("theme.js", "scroll.js", "alone.js", "alignment.js")
 
 
 def write_alignment_report(
-    study_dir: Path, *, progress: Narrator | None = None, follow_links: bool = False
+    study_dir: Path, *, progress: ProgressReporter | None = None, follow_links: bool = False
 ) -> Path:
     """Write `figures/` and `report.html` of an alignment study from its folder.
 
@@ -56,7 +56,7 @@ def write_alignment_report(
     ----------
     study_dir : Path
         Folder of a study whose tables and maps are written.
-    progress : Narrator, optional
+    progress : ProgressReporter, optional
         Told how far the work is.
     follow_links : bool
         Whether links in the folder are followed; otherwise it is refused with them.
@@ -75,15 +75,15 @@ def write_alignment_report(
     """
     check_entries(Path(study_dir), follow_links=follow_links)
     with told_as_damage(Path(study_dir)):
-        return _written(Path(study_dir), progress or Narrator())
+        return _written(Path(study_dir), progress or ProgressReporter())
 
 
-def _written(study_dir: Path, narrator: Narrator) -> Path:
+def _written(study_dir: Path, reporter: ProgressReporter) -> Path:
     record = read_alignment_record(study_dir)
     photographs = Photographs(record.images_dir)
     table = record.tables["alignment"]
     order = leaf_order(record.human)
-    with narrator.steps("report", 1 + len(record.labels)) as advance:
+    with reporter.steps("report", 1 + len(record.labels)) as advance:
         thumbnails = Thumbnails(photographs, record.images)
         advance(1)
         backbones, boxes = [], list[str]()
@@ -96,7 +96,7 @@ def _written(study_dir: Path, narrator: Narrator) -> Path:
     boxes += figures.save_figure([drawing], dot_chart_table([chart]), folder / "agreement")
     missing = on_missing_letters(boxes)
     if missing:
-        narrator.warn(missing)
+        reporter.warn(missing)
     content = {
         "study_name": record.name,
         "provenance": record.provenance,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from aisthesis.backbones import Backbone
 from aisthesis.config import StudyConfig
 from aisthesis.errors import AisthesisError, RequestError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import RatingHead, embed_images, load_head
 from aisthesis.images import CheckedImages, ImageFolder, check_images
 from aisthesis.names.labels import slug
@@ -51,7 +51,7 @@ def predict_images(
     *,
     on_error: Literal["stop", "skip"],
     device: str,
-    narrator: Narrator,
+    reporter: ProgressReporter,
     retained: bool = False,
     embedded: Embedded | None = None,
 ) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def predict_images(
     """
     source, kept = ImageFolder(images), embedded or Embedded()
     if kept.checked is None:
-        kept.checked = _checked(source, on_error, narrator)
+        kept.checked = _checked(source, on_error, reporter)
     names = kept.checked.names
     _require_one_fit(folder, config, retained)
     chosen = choose_device(device)
@@ -83,7 +83,7 @@ def predict_images(
         backbone = fitted_backbone(folder, config, asked)
         seeds = range(config.seed, config.seed + config.seeds)
         pairs = [_predictor(folder, asked.label, seed, backbone, retained) for seed in seeds]
-        with narrator.steps(f"{asked.label}: predictions", len(names) * len(pairs)) as advance:
+        with reporter.steps(f"{asked.label}: predictions", len(names) * len(pairs)) as advance:
             cached = kept.by_network
             found = []
             for own, head in pairs:
@@ -115,18 +115,18 @@ def predict_images(
 
 
 def _checked(
-    source: ImageFolder, on_error: Literal["stop", "skip"], narrator: Narrator
+    source: ImageFolder, on_error: Literal["stop", "skip"], reporter: ProgressReporter
 ) -> CheckedImages:
     """The images of a folder that can be read."""
     if not source.names:
         skipped = f"; {source.words_on_left_out()}" if source.left_out else ""
         raise RequestError(f"expected images in {source.root}, found none{skipped}")
     if source.left_out:
-        narrator.warn(source.words_on_left_out())
-    with narrator.steps("checking images", len(source.names)) as advance:
+        reporter.warn(source.words_on_left_out())
+    with reporter.steps("checking images", len(source.names)) as advance:
         checked = check_images(source, source.names, on_fault=on_error, advance=advance)
     for fault in checked.faults:
-        narrator.warn(f"skipped {fault.name}: {fault.reason}")
+        reporter.warn(f"skipped {fault.name}: {fault.reason}")
     return checked
 
 
@@ -218,19 +218,19 @@ def _require_one_fit(folder: StudyFolder, config: StudyConfig, retained: bool) -
     """Refuse heads that the ledger does not name, or that are not all of one fit."""
     ledger, fits = folder.ledger, []
     for asked in config.backbones:
-        piece = f"fit/{slug(asked.label)}"
-        parts = ledger.parts(piece)
+        entry = f"fit/{slug(asked.label)}"
+        parts = ledger.dependencies(entry)
         own = ("network", "weights", "transform")  # every backbone has its own
         fits.append({name: part for name, part in parts.items() if name not in own})
         for seed in range(config.seed, config.seed + config.seeds):
             file = folder.head_file(asked.label, seed)
-            if not ledger.vouches(piece, file):
+            if not ledger.vouches(entry, file):
                 raise RequestError(
                     f"{file} is not the head that this study has fitted, or its fit was stopped; "
                     "run `aisthesis fit` again"
                 )
             kept = folder.root / "retained" / file.name
-            held = ledger.parts("retain").get(f"fit of {asked.label}")
+            held = ledger.dependencies("retain").get(f"fit of {asked.label}")
             if (
                 retained
                 and kept.is_file()

@@ -25,11 +25,11 @@ def running_rows(folder: StudyFolder, config: StudyConfig, who: str) -> list[Row
     rows: list[Row] = [("run", "study", "running", 0, 1, who)]
     for backbone in config.backbones:
         label = backbone.label
-        pieces = list(folder.ledger.pieces(f"fit/{slug(label)}"))
-        rows.append(_row("fit", label, min(len(pieces), config.seeds), config.seeds))
+        entries = list(folder.ledger.names(f"fit/{slug(label)}"))
+        rows.append(_row("fit", label, min(len(entries), config.seeds), config.seeds))
         if not folder.backbone_record(label).get("predicts_only") and backbone.layer != "none":
             rows += _map_rows(folder, label)
-    made = folder.ledger.parts("agree") and all(getattr(folder, n).is_file() for n in TABLES)
+    made = folder.ledger.dependencies("agree") and all(getattr(folder, n).is_file() for n in TABLES)
     rows.append(_row("agree", "all backbones", int(bool(made)), 1))
     return rows
 
@@ -49,7 +49,7 @@ def _map_rows(folder: StudyFolder, label: str) -> Iterator[Row]:
 
 
 def _done(folder: StudyFolder, group: str) -> int:
-    names = (piece.rpartition("/")[2] for piece in folder.ledger.pieces(group))
+    names = (entry.rpartition("/")[2] for entry in folder.ledger.names(group))
     return sum(name.isdecimal() for name in names)
 
 

@@ -8,17 +8,17 @@ from dataclasses import replace
 from itertools import chain
 
 from aisthesis.execution.jobs import Executor
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.store.folder import StudyFolder
 from aisthesis.store.store_index import index_state, index_store
-from aisthesis.studies.ratings.comparing.agree import agree_backbones, agree_parts
+from aisthesis.studies.ratings.comparing.agree import agree_backbones, agree_dependencies
 from aisthesis.studies.ratings.comparing.columns import TABLES
 from aisthesis.studies.ratings.comparing.ensemble_maps import (
     ensemble_maps,
-    ensemble_maps_parts,
+    ensemble_maps_dependencies,
     explains_ensembles,
 )
-from aisthesis.studies.ratings.comparing.methods import compare_methods, methods_parts
+from aisthesis.studies.ratings.comparing.methods import compare_methods, methods_dependencies
 from aisthesis.studies.ratings.explaining.explain import Studied, images_of, maps_store
 from aisthesis.studies.ratings.explaining.explainers import (
     asked_explainers,
@@ -32,41 +32,44 @@ from aisthesis.studies.ratings.retaining.retain import (
     RETAIN_FOLDS,
     RETAIN_REPEATS,
     retain_backbones,
+    retain_dependencies,
     retain_files,
-    retain_parts,
 )
-from aisthesis.studies.ratings.showing.top_channels import show_channels, top_channel_parts
-from aisthesis.studies.ratings.testing.faithfulness import faithfulness_parts, measure_faithfulness
+from aisthesis.studies.ratings.showing.top_channels import show_channels, top_channel_dependencies
+from aisthesis.studies.ratings.testing.faithfulness import (
+    faithfulness_dependencies,
+    measure_faithfulness,
+)
 from aisthesis.studies.ratings.testing.human_maps import (
     check_human_maps,
     compare_with_people,
-    human_maps_parts,
+    human_maps_dependencies,
 )
-from aisthesis.studies.ratings.testing.localise import localise_backbones, localise_parts
+from aisthesis.studies.ratings.testing.localise import localise_backbones, localise_dependencies
 from aisthesis.studies.shared.stage import Stage, Standing, chunks_standing, table_stage
 
 __all__ = ["rating_stages", "retain_stage", "retained_before"]
 
 
-def rating_stages(studies: Sequence[Studied], narrator: Narrator) -> Iterator[Stage]:
+def rating_stages(studies: Sequence[Studied], reporter: ProgressReporter) -> Iterator[Stage]:
     """Give the stages that a study asks for; each is to be done before the next is asked for.
 
     Parameters
     ----------
     studies : sequence of Studied
         One for each property of the images; their maps come out of one pass of each trunk.
-    narrator : Narrator
+    reporter : ProgressReporter
         Who tells of what is done for all of them.
     """
     for one in studies:
         yield _fit_stage(one, [each.folder for each in studies])
-    yield _explain_stage(studies, narrator)
+    yield _explain_stage(studies, reporter)
     for one in studies:
         yield from _table_stages(one)
 
 
 def _fit_stage(one: Studied, sharing: Sequence[StudyFolder]) -> Stage:
-    fit = Fit(one.folder, one.config, one.inputs, dict(one.specs), one.narrator)
+    fit = Fit(one.folder, one.config, one.inputs, dict(one.specs), one.reporter)
 
     def work(executor: Executor) -> None:
         check_human_maps(one.config, one.inputs)
@@ -76,10 +79,10 @@ def _fit_stage(one: Studied, sharing: Sequence[StudyFolder]) -> Stage:
     return replace(fit.stage, work=work)
 
 
-def _explain_stage(studies: Sequence[Studied], narrator: Narrator) -> Stage:
+def _explain_stage(studies: Sequence[Studied], reporter: ProgressReporter) -> Stage:
     def work(executor: Executor) -> None:
         started = time.perf_counter()
-        new = explain_backbones(studies, executor, narrator)
+        new = explain_backbones(studies, executor, reporter)
         for one, made in zip(studies, new, strict=True):
             _explain_by_others(one, executor, started, made=made)
 
@@ -107,7 +110,7 @@ def _explained(one: Studied) -> Iterator[Standing]:
 def _explain_by_others(one: Studied, executor: Executor, started: float, *, made: bool) -> None:
     """Make the maps by other explainers and write down that maps are there."""
     folder = one.folder
-    made |= explain_by_others(one.config, one.inputs, one.specs, executor, one.narrator)
+    made |= explain_by_others(one.config, one.inputs, one.specs, executor, one.reporter)
     index_store(folder.root, folder.maps.name)
     folder.record(explained={"which": one.config.explain, "n": len(images_of(one))})
     if made or "explain" not in (folder.provenance().get("stages") or {}):
@@ -115,68 +118,74 @@ def _explain_by_others(one: Studied, executor: Executor, started: float, *, made
 
 
 def _table_stages(one: Studied) -> Iterator[Stage]:
-    folder, config, inputs, narrator = one.folder, one.config, one.inputs, one.narrator
+    folder, config, inputs, reporter = one.folder, one.config, one.inputs, one.reporter
     yield table_stage(
         "agree",
         folder,
-        narrator,
-        parts=lambda: agree_parts(folder, config),
+        reporter,
+        dependencies=lambda: agree_dependencies(folder, config),
         files=[getattr(folder, name) for name in TABLES],
-        work=lambda executor: agree_backbones(folder, config, executor, narrator),
+        work=lambda executor: agree_backbones(folder, config, executor, reporter),
         shared={"compare": "images"},
     )
     yield table_stage(
         "methods",
         folder,
-        narrator,
-        parts=lambda: methods_parts(folder, config),
+        reporter,
+        dependencies=lambda: methods_dependencies(folder, config),
         files=[folder.methods],
-        work=lambda executor: compare_methods(folder, config, narrator),
+        work=lambda executor: compare_methods(folder, config, reporter),
     )
     yield table_stage(
         "channels",
         folder,
-        narrator,
-        parts=lambda: top_channel_parts(folder, config),
+        reporter,
+        dependencies=lambda: top_channel_dependencies(folder, config),
         files=[folder.top_channels],
-        work=lambda executor: show_channels(folder, config, inputs, narrator),
+        work=lambda executor: show_channels(folder, config, inputs, reporter),
     )
     if explains_ensembles(folder, config):
         yield table_stage(
             "ensemble maps",
             folder,
-            narrator,
-            parts=lambda: ensemble_maps_parts(folder, config),
+            reporter,
+            dependencies=lambda: ensemble_maps_dependencies(folder, config),
             files=[folder.ensemble_maps, folder.ensemble],
-            work=lambda executor: ensemble_maps(folder, config, inputs, narrator),
+            work=lambda executor: ensemble_maps(folder, config, inputs, reporter),
         )
     if config.masks is not None:
         yield table_stage(
             "localise",
             folder,
-            narrator,
-            parts=lambda: {**localise_parts(folder, config), "ratings": inputs.parts["ratings"]},
+            reporter,
+            dependencies=lambda: {
+                **localise_dependencies(folder, config),
+                "ratings": inputs.dependencies["ratings"],
+            },
             files=[folder.localisation],
-            work=lambda executor: localise_backbones(folder, config, inputs, narrator),
+            work=lambda executor: localise_backbones(folder, config, inputs, reporter),
         )
     if config.human_maps is not None:
         yield table_stage(
             "human maps",
             folder,
-            narrator,
-            parts=lambda: {**human_maps_parts(folder, config), "ratings": inputs.parts["ratings"]},
+            reporter,
+            dependencies=lambda: {
+                **human_maps_dependencies(folder, config),
+                "ratings": inputs.dependencies["ratings"],
+            },
             files=[folder.human_maps],
-            work=lambda executor: compare_with_people(folder, config, inputs, narrator),
+            work=lambda executor: compare_with_people(folder, config, inputs, reporter),
         )
-    tested = faithfulness_parts(folder, config)
+    tested = faithfulness_dependencies(folder, config)
     if tested is not None:
         yield table_stage(
             "faithfulness",
             folder,
-            narrator,
-            parts=lambda: tested,
+            reporter,
+            dependencies=lambda: tested,
             files=[folder.faithfulness, folder.cascade],
-            work=lambda executor: measure_faithfulness(folder, config, inputs, narrator),
+            work=lambda executor: measure_faithfulness(folder, config, inputs, reporter),
         )
 
 
@@ -186,11 +195,11 @@ def retain_stage(one: Studied, validation: tuple[int, int]) -> Stage:
     return table_stage(
         "retain",
         one.folder,
-        one.narrator,
-        parts=lambda: retain_parts(one.config, one.inputs, one.specs, folds, repeats),
+        one.reporter,
+        dependencies=lambda: retain_dependencies(one.config, one.inputs, one.specs, folds, repeats),
         files=list(retain_files(one.folder).values()),
         work=lambda executor: retain_backbones(
-            one.folder, one.config, one.inputs, folds=folds, repeats=repeats, narrator=one.narrator
+            one.folder, one.config, one.inputs, folds=folds, repeats=repeats, reporter=one.reporter
         ),
         command="retain",
         after=("fit",),
@@ -199,7 +208,7 @@ def retain_stage(one: Studied, validation: tuple[int, int]) -> Stage:
 
 def retained_before(folder: StudyFolder) -> tuple[int, int] | None:
     """Folds and repeats that `retain` was asked for; None where it was not."""
-    held = folder.ledger.parts("retain")
+    held = folder.ledger.dependencies("retain")
     if not held:
         return None
     try:

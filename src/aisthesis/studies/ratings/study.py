@@ -56,7 +56,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
     config : StudyConfig, optional
         A checked configuration; or give its keys by name (`images`, `ratings`, `out`,
         `backbones`, ...), relative paths being relative to the working directory.
-    narrator : Narrator, optional
+    reporter : ProgressReporter, optional
         Who tells progress; by default bars in a notebook, nobody elsewhere.
     follow_links : bool
         Whether links in the study's folder are your own; otherwise it is refused with them.
@@ -93,7 +93,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         for name, config in property_configs(self.config).items():
             each[name] = Study(
                 config,
-                narrator=Prefixed(self._narrator, name),
+                reporter=Prefixed(self._reporter, name),
                 follow_links=self.folder.follow_links,
             )
             each[name]._settings_of, each[name]._beside = self._settings_of, self._beside
@@ -129,14 +129,14 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         elif self._together is None:
             started = time.perf_counter()
             configs = {name: study.config for name, study in self.properties.items()}
-            self._together = read_together(self.config, configs, self._narrator)
+            self._together = read_together(self.config, configs, self._reporter)
             for name, study in self.properties.items():
                 study._inputs = self._together.each[name]
             self._checked_in = time.perf_counter() - started
 
     def _read_inputs(self) -> Inputs:
         self._refuse_several("inputs")
-        return read_inputs(self.config, self._narrator)
+        return read_inputs(self.config, self._reporter)
 
     def _refuse_several(self, what: str) -> None:
         """Refuse what is of one property where there are several."""
@@ -165,10 +165,10 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         return running_rows(self.folder, self.config, who)
 
     def _studied(self) -> Studied:
-        return Studied(self.folder, self.config, self.inputs, self._specs, self._narrator)
+        return Studied(self.folder, self.config, self.inputs, self._specs, self._reporter)
 
     def _stages(self) -> Iterator[Stage]:
-        yield from rating_stages([one._studied() for one in self._studies], self._narrator)
+        yield from rating_stages([one._studied() for one in self._studies], self._reporter)
         if self.properties:
             yield self._comparison
 
@@ -178,7 +178,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
             yield retain_stage(self._studied(), validation)
 
     def _sample(self) -> Sample:
-        return rated_sample(self.config, lambda config: Study(config, narrator=Silent()))
+        return rated_sample(self.config, lambda config: Study(config, reporter=Silent()))
 
     def plan(
         self, *, n_images: int | None = None, n_workers: int = 1, n_measured: int = 96
@@ -194,7 +194,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
         compared = [
             OneProperty(name, study.folder, study.config) for name, study in self.properties.items()
         ]
-        return properties_stage(self.folder, self.config, compared, self._narrator)
+        return properties_stage(self.folder, self.config, compared, self._reporter)
 
     def status(self) -> pd.DataFrame:
         """Say what is done, stale, damaged or to do, and why; nothing is computed or written.
@@ -294,7 +294,7 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
                     Path(images),
                     on_error=on_error,
                     device=device,
-                    narrator=study._narrator,
+                    reporter=study._reporter,
                     retained=retained,
                     embedded=embedded,
                 )
@@ -323,12 +323,12 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs]):
             from aisthesis.report.properties import write_properties_report
 
             page = write_properties_report(
-                self.folder.root, progress=self._narrator, follow_links=follow_links
+                self.folder.root, progress=self._reporter, follow_links=follow_links
             )
         else:
             page = write_report(
                 self.folder.root,
-                progress=self._narrator,
+                progress=self._reporter,
                 photographs=photographs,
                 follow_links=follow_links,
             )

@@ -52,9 +52,9 @@ def status_without_inputs(folder: StudyFolder, why: str) -> list[Row]:
     """Rows of a status: that inputs are absent, and whether what is done is still whole."""
     rows = [("images", "inputs", "absent", 0, 1, why)]
     states: dict[tuple[str, str], list[State]] = {}
-    for piece in folder.ledger.all_pieces():
-        stage, _, of = piece.partition("/")
-        state = folder.ledger.state(piece, folder.ledger.parts(piece))
+    for entry in folder.ledger.all_names():
+        stage, _, of = entry.partition("/")
+        state = folder.ledger.state(entry, folder.ledger.dependencies(entry))
         states.setdefault((stage, of.split("/")[0] or "all"), []).append(state)
     for (stage, of), found in states.items():
         worst = next((state for state in found if not state.done), found[0])

@@ -14,7 +14,7 @@ import pandas as pd
 from aisthesis.config import CommonConfig
 from aisthesis.errors import RequestError
 from aisthesis.execution.jobs import Executor, forget_loaded
-from aisthesis.execution.progress import Narrator, narrator_here
+from aisthesis.execution.progress import ProgressReporter, reporter_here
 from aisthesis.execution.sharing import executor_of
 from aisthesis.memory import plain_memory_errors
 from aisthesis.store.folder import StudyFolder
@@ -43,7 +43,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
     ----------
     config : CommonConfig, optional
         Checked, of the kind's own class; or give its keys by name.
-    narrator : Narrator, optional
+    reporter : ProgressReporter, optional
         Who tells progress; by default bars in a notebook, nobody elsewhere.
     follow_links : bool
         Whether links in the study's folder are your own; otherwise it is refused with them.
@@ -60,7 +60,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         self,
         config: ConfigT | None = None,
         *,
-        narrator: Narrator | None = None,
+        reporter: ProgressReporter | None = None,
         follow_links: bool = False,
         **keys: Any,
     ) -> None:
@@ -74,7 +74,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         self.folder: FolderT = self.folder_class(  # type: ignore[assignment]
             config.out, follow_links=follow_links
         )
-        self._narrator = narrator or narrator_here()
+        self._reporter = reporter or reporter_here()
         self._inputs: InputsT | None = None
         self._specs: dict[str, NetworkSpec] = {}
         self._checked_in = 0.0
@@ -90,7 +90,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         cls,
         path: str | Path,
         *,
-        narrator: Narrator | None = None,
+        reporter: ProgressReporter | None = None,
         follow_links: bool = False,
     ) -> Self:
         """Read a study file; its relative paths are relative to its own folder.
@@ -104,9 +104,9 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         """
         own = folder_of(Path(path))
         if own is not None:
-            return cls.open(own, narrator=narrator, follow_links=follow_links)
+            return cls.open(own, reporter=reporter, follow_links=follow_links)
         config = cls.folder_class.config_class.read(Path(path))
-        study = cls(config, narrator=narrator, follow_links=follow_links)  # type: ignore[arg-type]
+        study = cls(config, reporter=reporter, follow_links=follow_links)  # type: ignore[arg-type]
         study.settings_from(Path(path))
         return study
 
@@ -115,7 +115,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         cls,
         folder: str | Path,
         *,
-        narrator: Narrator | None = None,
+        reporter: ProgressReporter | None = None,
         follow_links: bool = False,
     ) -> Self:
         """Open a study folder that a run has written.
@@ -129,7 +129,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
             If the folder holds no study of this kind.
         """
         held = cls.folder_class(Path(folder), follow_links=follow_links).config()
-        study = cls(held, narrator=narrator, follow_links=follow_links)  # type: ignore[arg-type]
+        study = cls(held, reporter=reporter, follow_links=follow_links)  # type: ignore[arg-type]
         study._settings_of = Path(folder)
         return study
 
@@ -233,7 +233,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
                 n_images=n_images,
                 n_workers=n_workers,
                 n_measured=n_measured,
-                narrator=self._narrator,
+                reporter=self._reporter,
             )
 
     def status(self) -> pd.DataFrame:
@@ -282,7 +282,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
                     stack.enter_context(study._alone(force=force))
                 self._name_networks()
                 try:
-                    yield stack.enter_context(executor_of(config, self._narrator))
+                    yield stack.enter_context(executor_of(config, self._reporter))
                 finally:
                     forget_loaded()
 
@@ -312,9 +312,9 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
     def _tell(self, change: Change) -> None:
         """Say what a study that was there adds or loses."""
         if change.added:
-            self._narrator.say(f"the study grows by {', '.join(change.added)}; what is done stays")
+            self._reporter.say(f"the study grows by {', '.join(change.added)}; what is done stays")
         if change.lost:
-            self._narrator.warn(f"as asked for: {'; '.join(change.lost)}")
+            self._reporter.warn(f"as asked for: {'; '.join(change.lost)}")
 
     def _check_request(self) -> None:
         """Refuse what cannot be before anything is read."""

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import nnls
 
 from aisthesis.errors import RequestError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.images import ImageFolder
 from aisthesis.store.folder import StudyFolder
 from aisthesis.studies.shared.stage import Shared
@@ -117,7 +117,7 @@ def plan_study(
     n_images: int | None,
     n_workers: int,
     n_measured: int,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> Plan:
     """Run a study on small samples of its images and extrapolate every stage.
 
@@ -157,7 +157,7 @@ def plan_study(
     runs: list[_Run] = []
     # What a process does once (code that is compiled, memory that grows) is no cost of an image:
     # the first run warms up and is not counted.
-    with narrator.steps("measuring", sizes[0] + sum(sizes)) as advance:
+    with reporter.steps("measuring", sizes[0] + sum(sizes)) as advance:
         for size in (sizes[0], *sizes):
             runs.append(_measured(sample, [sample.names[i] for i in order[:size]]))
             advance(size)

@@ -20,12 +20,12 @@ from aisthesis.images import ImageFolder, batches
 from aisthesis.names.labels import slug
 from aisthesis.provenance.code import library_version
 from aisthesis.store.folder import StudyFolder, digest_of
-from aisthesis.store.ledger import Parts
+from aisthesis.store.ledger import Dependencies
 from aisthesis.studies.shared.catalogue import asked_transform, build, weights_identity
 from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.unchanged import refuse_changed
 
-__all__ = ["NetworkSpec", "fitted_backbone", "fitted_heads", "joint_parts", "pixels_of"]
+__all__ = ["NetworkSpec", "fitted_backbone", "fitted_heads", "joint_dependencies", "pixels_of"]
 
 _OF_ONE_NETWORK = ("network", "weights", "transform", "layer")
 
@@ -78,13 +78,13 @@ class NetworkSpec:
         return self.asked.label
 
     @property
-    def parts(self) -> dict[str, str]:
+    def dependencies(self) -> dict[str, str]:
         """What the network itself depends on."""
         network = digest_of(self.asked.name, self.asked.input_px)
-        parts = {"network": network, "weights": self.weights, "transform": self.transform}
+        dependencies = {"network": network, "weights": self.weights, "transform": self.transform}
         if self.asked.name.startswith("timm:"):
-            parts["timm"] = library_version("timm")
-        return parts
+            dependencies["timm"] = library_version("timm")
+        return dependencies
 
     @property
     def identity(self) -> str:
@@ -110,13 +110,13 @@ class NetworkSpec:
         return f"maps.zarr/{slug(self.label)}"
 
 
-def joint_parts(parts: Mapping[str, Parts]) -> dict[str, str]:
-    """What tables of several networks depend on; `parts` is what each depends on, by label."""
+def joint_dependencies(dependencies: Mapping[str, Dependencies]) -> dict[str, str]:
+    """What tables of several networks depend on; by label."""
     joint: dict[str, str] = {}
-    for label, own in parts.items():
+    for label, own in dependencies.items():
         for name, value in own.items():
             joint[f"{name} of {label}" if name in _OF_ONE_NETWORK else name] = value
-    return joint | {"order of the backbones": digest_of(list(parts))}
+    return joint | {"order of the backbones": digest_of(list(dependencies))}
 
 
 def fitted_heads(folder: StudyFolder, label: str, seed: int, seeds: int) -> list[torch.nn.Module]:

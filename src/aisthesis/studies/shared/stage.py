@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from aisthesis.execution.jobs import Executor
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.memory import plain_memory_errors
 from aisthesis.store.chunk_store import ChunkStore
 from aisthesis.store.folder import StudyFolder, digest_of
-from aisthesis.store.ledger import Parts, State
+from aisthesis.store.ledger import Dependencies, State
 
 __all__ = [
     "STATUS_COLUMNS",
@@ -49,7 +49,7 @@ class Standing:
 
     @classmethod
     def whole(cls, of: str, state: State) -> Standing:
-        """A piece that is done at once."""
+        """One that is done at once."""
         return cls(of, state, int(state.done))
 
 
@@ -63,7 +63,7 @@ class Stage:
     command : str
         The command that does it, and all before it.
     standing : callable
-        Gives how each piece stands; every file that it made is looked at.
+        Gives how each entry stands; every file that it made is looked at.
     work : callable
         Does what is not done, with who does tasks.
     after : tuple of str
@@ -95,9 +95,9 @@ class Stage:
 def table_stage(
     name: str,
     folder: StudyFolder,
-    narrator: Narrator,
+    reporter: ProgressReporter,
     *,
-    parts: Callable[[], Parts],
+    dependencies: Callable[[], Dependencies],
     files: Sequence[Path],
     work: Callable[[Executor], None],
     command: str = "agree",
@@ -109,7 +109,7 @@ def table_stage(
 
     Parameters
     ----------
-    parts : callable
+    dependencies : callable
         Gives what its files depend on.
     files : sequence of Path
         What it writes, folders with all that is in them.
@@ -118,9 +118,9 @@ def table_stage(
     """
 
     def do(executor: Executor) -> None:
-        asked = parts()
+        asked = dependencies()
         if folder.ledger.state(name, asked).done:
-            narrator.say(f"{name}: already done")
+            reporter.say(f"{name}: already done")
             return
         started = time.perf_counter()
         work(executor)
@@ -128,7 +128,7 @@ def table_stage(
         folder.record_stage(name, digest_of(dict(asked)), started)
 
     def standing() -> Iterator[Standing]:
-        yield Standing.whole(of, folder.ledger.state(name, parts()))
+        yield Standing.whole(of, folder.ledger.state(name, dependencies()))
 
     return Stage(name, command, standing, do, after, shared or {})
 
@@ -154,7 +154,7 @@ def status_rows(stages: Iterable[Stage]) -> list[Row]:
 
 def chunks_standing(of: str, store: ChunkStore, n_images: int) -> Standing:
     """Count the finished chunks of a group of maps."""
-    group = store.ledger.state(store.group, store.parts)
+    group = store.ledger.state(store.group, store.dependencies)
     total = len(store.numbers(n_images))
     if not group.done:
         return Standing(of, group, 0, total)

@@ -20,7 +20,7 @@ from aisthesis.backbones import KNOWN, Backbone
 from aisthesis.config import AlignmentConfig
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.execution.jobs import Chunk, loaded_for
-from aisthesis.execution.progress import Narrator, Silent
+from aisthesis.execution.progress import ProgressReporter, Silent
 from aisthesis.images import ImageFolder, batches
 from aisthesis.importance.similarity import (
     DenseEmbeddings,
@@ -39,7 +39,7 @@ from aisthesis.importance.similarity import (
 )
 from aisthesis.importance.similarity.collect import IN_MEMORY_BYTES, Keeper, scratch_bytes
 from aisthesis.names.labels import slug
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.alignment_folder import AlignmentFolder
 from aisthesis.store.files import plain_errors
 from aisthesis.store.folder import digest_of
@@ -55,8 +55,8 @@ from aisthesis.studies.similarity.kept import Aligned, write_aligned
 __all__ = [
     "AlignedNetwork",
     "ChannelsJob",
-    "align_parts",
-    "channels_piece",
+    "align_dependencies",
+    "channels_entry",
     "embedding_plan",
     "require_layers",
 ]
@@ -69,20 +69,20 @@ _OPTIONS = {
 }  # fmt: skip
 
 
-def align_parts(
+def align_dependencies(
     config: AlignmentConfig, inputs: AlignmentInputs, spec: NetworkSpec
 ) -> dict[str, str]:
     """All that the scores and maps of a backbone depend on, by name."""
     return {
         "images and judgments": inputs.digest,
         "options": digest_of(config.model_dump(mode="json", include=_OPTIONS)),
-        **spec.parts,
+        **spec.dependencies,
         "layer": spec.asked.layer or "its own",
-        **code_parts("the alignment", __name__),
+        **code_dependencies("the alignment", __name__),
     }
 
 
-def channels_piece(label: str) -> str:
+def channels_entry(label: str) -> str:
     """What the ledger calls a backbone's scores."""
     return f"align/{slug(label)}"
 
@@ -158,36 +158,36 @@ class ChannelsJob(AlignedNetwork):
     ----------
     config : AlignmentConfig
     inputs : AlignmentInputs
-    parts : mapping
+    dependencies : mapping
         What the scores depend on.
     """
 
     config: AlignmentConfig
     inputs: AlignmentInputs
-    parts: Mapping[str, str]
+    dependencies: Mapping[str, str]
 
     def work(self, loaded: tuple[Backbone, AblationPlan], chunk: Chunk) -> None:
         """Score the channels without a word."""
         self._score(*loaded, Silent())
 
-    def score(self, narrator: Narrator) -> None:
+    def score(self, reporter: ProgressReporter) -> None:
         """Score the channels in this process and tell how far it is."""
         backbone, plan = loaded_for(self)
-        narrator.say(
+        reporter.say(
             f"{self.spec.label}: {plan.channels} channels of {backbone.layer} in {plan.passes:.3g} "
             "forward passes an image"
         )
-        narrator.detail(f"{self.spec.label}: {_in_words(plan)}")
-        self._score(backbone, plan, narrator)
+        reporter.detail(f"{self.spec.label}: {_in_words(plan)}")
+        self._score(backbone, plan, reporter)
 
-    def _score(self, backbone: Backbone, plan: AblationPlan, narrator: Narrator) -> None:
+    def _score(self, backbone: Backbone, plan: AblationPlan, reporter: ProgressReporter) -> None:
         started = time.perf_counter()
         folder, label = AlignmentFolder(self.spec.root), self.spec.label
-        with narrator.steps(f"{label}: embeddings", len(self.inputs.names)) as advance:
+        with reporter.steps(f"{label}: embeddings", len(self.inputs.names)) as advance:
             embeddings = _embeddings(folder, self.config, self.inputs, backbone, plan, advance)
-        aligned = _aligned(self.config, self.inputs, label, embeddings, narrator)
+        aligned = _aligned(self.config, self.inputs, label, embeddings, reporter)
         if aligned.scores.n_flat:
-            narrator.warn(
+            reporter.warn(
                 f"{label}: {aligned.scores.n_flat} images have a constant embedding; left out"
             )
         inputs = self.inputs
@@ -200,7 +200,7 @@ class ChannelsJob(AlignedNetwork):
         }
         file = folder.aligned(label)
         write_aligned(file, aligned)
-        folder.ledger.enter(channels_piece(label), self.parts, [file], record=record)
+        folder.ledger.enter(channels_entry(label), self.dependencies, [file], record=record)
 
 
 def _aligned(
@@ -208,17 +208,17 @@ def _aligned(
     inputs: AlignmentInputs,
     label: str,
     embeddings: Embeddings,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> Aligned:
     human = inputs.human
     started = time.perf_counter()
-    with narrator.steps(f"{label}: channels", embeddings.channels) as advance:
+    with reporter.steps(f"{label}: channels", embeddings.channels) as advance:
         scores = alignment_scores(
             embeddings, human, measure=config.measure, removal=config.removal, advance=advance
         )
     triplets = None
     if inputs.choices is not None and len(inputs.choices):
-        with narrator.steps(f"{label}: triplets", embeddings.channels) as advance:
+        with reporter.steps(f"{label}: triplets", embeddings.channels) as advance:
             triplets = triplet_scores(
                 embeddings, inputs.choices, removal=config.removal, advance=advance
             )
@@ -230,7 +230,7 @@ def _aligned(
     order = ranked(scores.data_set)
     everyone = np.arange(embeddings.n)
     folds = config.folds * config.repeats
-    with _retention_steps(label, embeddings, folds, len(sizes), narrator) as advance:
+    with _retention_steps(label, embeddings, folds, len(sizes), reporter) as advance:
         curve = retention_curve(
             embeddings, human, order, sizes, (everyone,), measure=config.measure, retained=how,
         )[0]  # fmt: skip
@@ -269,20 +269,20 @@ def _aligned(
 
 @contextmanager
 def _retention_steps(
-    label: str, embeddings: Embeddings, folds: int, sizes: int, narrator: Narrator
+    label: str, embeddings: Embeddings, folds: int, sizes: int, reporter: ProgressReporter
 ) -> Iterator[Callable[[int], None]]:
     """Count folds or, where every set of channels is a run of the network, images."""
     keeper = embeddings.keep if isinstance(embeddings, DenseEmbeddings) else None
     if not isinstance(keeper, Keeper):
-        with narrator.steps(f"{label}: folds", 1 + folds) as advance:
+        with reporter.steps(f"{label}: folds", 1 + folds) as advance:
             yield advance
         return
-    narrator.say(
+    reporter.say(
         f"{label}: {(folds + 1) * sizes} sets of retained channels run through the end of the "
         f"network, up to {keeper.at_once} in a pass over the images"
     )
     total = keeper.images(sizes) + keeper.images(folds * sizes) + keeper.images(1)
-    with narrator.steps(f"{label}: retained channels", total) as advance:
+    with reporter.steps(f"{label}: retained channels", total) as advance:
         keeper.advance = advance
         try:
             yield lambda n: None
@@ -300,9 +300,9 @@ def _embeddings(
 ) -> Embeddings:
     """Embeddings with every channel removed; kept where one pass gives them all."""
     name = f"channels-{slug(backbone.name)}-{backbone.fingerprint[:16]}-{inputs.images_digest}"
-    cached, piece = folder.cache / f"{name}.npz", f"cache/{name}"
-    parts = {"name": name, **code_parts("the alignment", __name__)}
-    kept = _read_owned(cached) if folder.ledger.state(piece, parts).done else None
+    cached, entry = folder.cache / f"{name}.npz", f"cache/{name}"
+    dependencies = {"name": name, **code_dependencies("the alignment", __name__)}
+    kept = _read_owned(cached) if folder.ledger.state(entry, dependencies).done else None
     if kept is not None:
         advance(len(inputs.names))
         return kept
@@ -328,7 +328,7 @@ def _embeddings(
     refuse_changed(inputs.folder, inputs.names, inputs.digests)
     if isinstance(embeddings, OwnedEmbeddings):
         _write_owned(cached, embeddings)
-        folder.ledger.enter(piece, parts, [cached])
+        folder.ledger.enter(entry, dependencies, [cached])
     return embeddings
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aisthesis.config import AlignmentConfig
 from aisthesis.errors import RequestError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.images import ImageFolder, check_images
 from aisthesis.judgments.ratings.understood import lines_on_similarities
 from aisthesis.judgments.similarity.judgments import Similarities, read_similarities
@@ -125,14 +125,14 @@ def write_judgments(file: Path, judged: Similarities) -> None:
 
 
 def read_alignment_inputs(
-    config: AlignmentConfig, narrator: Narrator, given: Any = None
+    config: AlignmentConfig, reporter: ProgressReporter, given: Any = None
 ) -> AlignmentInputs:
     """Read the judgments and check every judged image.
 
     Parameters
     ----------
     config : AlignmentConfig
-    narrator : Narrator
+    reporter : ProgressReporter
     given : rsatoolbox RDMs, optional
         Judgments that are in memory, instead of those that the configuration names.
 
@@ -143,20 +143,20 @@ def read_alignment_inputs(
     """
     folder = ImageFolder(config.images)
     if folder.left_out:
-        narrator.warn(folder.words_on_left_out())
+        reporter.warn(folder.words_on_left_out())
     judged = judgments_of(config, folder, given)
-    with narrator.steps("checking images", len(judged.names)) as advance:
+    with reporter.steps("checking images", len(judged.names)) as advance:
         checked = check_images(folder, judged.names, on_fault=config.on_error, advance=advance)
     skipped = [(fault.name, fault.reason) for fault in checked.faults]
     for name, reason in skipped:
-        narrator.warn(f"skipped {name}: {reason}")
+        reporter.warn(f"skipped {name}: {reason}")
     if len(checked.names) < _FEWEST:
         raise RequestError(f"expected at least {_FEWEST} readable images, got {len(checked.names)}")
     similarities = judged.of(checked.names)
     _require_pairs(similarities)
     listed = {folder.listed_name(name) for name in judged.names}
     others = sum(name not in listed for name in folder.names)
-    _tell(narrator, similarities, others)
+    _tell(reporter, similarities, others)
     return AlignmentInputs(
         folder, similarities, checked.names, checked.digests, checked.sizes_px, others, skipped
     )
@@ -173,11 +173,11 @@ def _require_pairs(similarities: Similarities) -> None:
         )
 
 
-def _tell(narrator: Narrator, similarities: Similarities, others: int) -> None:
+def _tell(reporter: ProgressReporter, similarities: Similarities, others: int) -> None:
     for line in lines_on_similarities(similarities):
-        narrator.say(line)
+        reporter.say(line)
     if others:
-        narrator.say(f"{others} images of the folder were not judged and are left out")
+        reporter.say(f"{others} images of the folder were not judged and are left out")
 
 
 def judged_sample(config: AlignmentConfig, study_of: Callable[[AlignmentConfig], Any]) -> Sample:

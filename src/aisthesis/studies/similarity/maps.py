@@ -25,12 +25,12 @@ from aisthesis.execution.jobs import (
     loaded_for,
     share_out,
 )
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.images import ImageFolder
 from aisthesis.judgments.similarity.nearest import nearest
 from aisthesis.judgments.similarity.triplet_shares import Choices
 from aisthesis.maps.weighting import activation_map, alignment_map
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.alignment_folder import AlignmentFolder
 from aisthesis.store.chunk_store import ArraySpec, ChunkStore
 from aisthesis.store.folder import digest_of
@@ -38,7 +38,7 @@ from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import IMAGES_A_CHUNK
 from aisthesis.studies.shared.boxes import crop_boxes
 from aisthesis.studies.shared.network import NetworkSpec, pixels_of
-from aisthesis.studies.similarity.align import AlignedNetwork, align_parts
+from aisthesis.studies.similarity.align import AlignedNetwork, align_dependencies
 from aisthesis.studies.similarity.inputs import AlignmentInputs
 from aisthesis.studies.similarity.kept import SHARPNESS
 from aisthesis.studies.similarity.places import PlaceMaps, embedding_place_plan, removal_record
@@ -86,8 +86,10 @@ def alignment_store(
     config: AlignmentConfig, inputs: AlignmentInputs, spec: NetworkSpec
 ) -> ChunkStore:
     """Where a backbone's maps are."""
-    parts = align_parts(config, inputs, spec) | code_parts("the maps", __name__)
-    return ChunkStore(config.out, spec.group, parts, IMAGES_A_CHUNK)
+    dependencies = align_dependencies(config, inputs, spec) | code_dependencies(
+        "the maps", __name__
+    )
+    return ChunkStore(config.out, spec.group, dependencies, IMAGES_A_CHUNK)
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def map_alignment(
     inputs: AlignmentInputs,
     specs: Mapping[str, NetworkSpec],
     executor: Executor,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> bool:
     """Make every backbone's maps that are not there yet and record how they came about.
 
@@ -171,24 +173,24 @@ def map_alignment(
             job = _MapsJob(spec, config, store, inputs.choices)
             missing.append((job, [chunks[k] for k in numbers]))
         else:
-            narrator.say(f"{label}: maps are already there")
+            reporter.say(f"{label}: maps are already there")
     for group in in_groups(missing, pooled=executor.pooled):
-        facts = [_prepare(inputs, job, narrator) for job, _ in group]
+        facts = [_prepare(inputs, job, reporter) for job, _ in group]
         title = group[0][0].spec.label if len(group) == 1 else f"{len(group)} backbones"
         tasks = [Task(job, chunk) for job, some in group for chunk in some]
-        share_out(tasks, f"{title}: maps", executor, narrator)
+        share_out(tasks, f"{title}: maps", executor, reporter)
         for (job, _), known in zip(group, facts, strict=True):
             job.store.finish()
             _record(folder, job, n, known)
     return bool(missing)
 
 
-def _prepare(inputs: AlignmentInputs, job: _MapsJob, narrator: Narrator) -> dict[str, Any]:
+def _prepare(inputs: AlignmentInputs, job: _MapsJob, reporter: ProgressReporter) -> dict[str, Any]:
     """Say how places are removed, make the empty arrays of a group, and give what is recorded."""
     loaded = loaded_for(job)
     backbone, names = loaded.backbone, inputs.names
     places, label = removal_record(loaded.places, job.config.places), job.spec.label
-    narrator.say(f"{label}: {places['plan']}")
+    reporter.say(f"{label}: {places['plan']}")
     # Backbones without a layer are refused before any work.
     channels, rows, columns = backbone.map_shape or (0, 0, 0)
     lengths = {"image": len(names), "channel": channels, "y": rows, "x": columns}

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from aisthesis.config import AlignmentConfig
 from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.store.alignment_folder import AlignmentFolder
 from aisthesis.store.ledger import State
 from aisthesis.store.store_index import index_state, index_store
-from aisthesis.studies.shared.network import NetworkSpec, joint_parts
+from aisthesis.studies.shared.network import NetworkSpec, joint_dependencies
 from aisthesis.studies.shared.stage import Stage, Standing, chunks_standing, table_stage
-from aisthesis.studies.similarity.align import ChannelsJob, align_parts, channels_piece
+from aisthesis.studies.similarity.align import ChannelsJob, align_dependencies, channels_entry
 from aisthesis.studies.similarity.inputs import AlignmentInputs
 from aisthesis.studies.similarity.kept import read_aligned
 from aisthesis.studies.similarity.maps import MAPS_RECORD, alignment_store, map_alignment
@@ -28,24 +28,26 @@ def similarity_stages(
     config: AlignmentConfig,
     inputs: AlignmentInputs,
     specs: Mapping[str, NetworkSpec],
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> Iterator[Stage]:
     """Give the stages of a study; each is to be done before the next is asked for."""
-    parts = {label: align_parts(config, inputs, spec) for label, spec in specs.items()}
-    jobs = [ChannelsJob(spec, config, inputs, parts[label]) for label, spec in specs.items()]
-    yield _scores_stage(folder, jobs, narrator)
-    yield _maps_stage(folder, config, inputs, specs, narrator)
+    dependencies = {
+        label: align_dependencies(config, inputs, spec) for label, spec in specs.items()
+    }
+    jobs = [ChannelsJob(spec, config, inputs, dependencies[label]) for label, spec in specs.items()]
+    yield _scores_stage(folder, jobs, reporter)
+    yield _maps_stage(folder, config, inputs, specs, reporter)
 
     def tables(executor: Executor) -> None:
         results = [read_aligned(folder.aligned(label), label) for label in specs]
         for line in write_alignment_tables(folder, config, inputs, results):
-            narrator.say(line)
+            reporter.say(line)
 
     yield table_stage(
         "align",
         folder,
-        narrator,
-        parts=lambda: joint_parts(parts),
+        reporter,
+        dependencies=lambda: joint_dependencies(dependencies),
         files=folder.tables,
         work=tables,
         command="align",
@@ -54,11 +56,13 @@ def similarity_stages(
     )
 
 
-def _scores_stage(folder: AlignmentFolder, jobs: list[ChannelsJob], narrator: Narrator) -> Stage:
+def _scores_stage(
+    folder: AlignmentFolder, jobs: list[ChannelsJob], reporter: ProgressReporter
+) -> Stage:
     """Score, rank, retain and validate the channels of each backbone."""
 
     def state(job: ChannelsJob) -> State:
-        return folder.ledger.state(channels_piece(job.spec.label), job.parts)
+        return folder.ledger.state(channels_entry(job.spec.label), job.dependencies)
 
     def standing() -> Iterator[Standing]:
         for job in jobs:
@@ -74,27 +78,27 @@ def _scores_stage(folder: AlignmentFolder, jobs: list[ChannelsJob], narrator: Na
             inputs = missing[0].inputs
             everything = Chunk(0, tuple(inputs.names))
             tasks = [Task(job, everything) for job in missing]
-            share_out(tasks, f"{len(missing)} backbones: scores", executor, narrator)
+            share_out(tasks, f"{len(missing)} backbones: scores", executor, reporter)
         else:
             for job in missing:
-                job.score(narrator)
+                job.score(reporter)
         for job in jobs:
             _record_scores(folder, job.spec.label)
         for job in missing:
             warning = folder.backbone_record(job.spec.label)["weights"].get("warning")
             if warning:
-                narrator.warn(f"{job.spec.label}: {warning}")
+                reporter.warn(f"{job.spec.label}: {warning}")
         if missing:
             folder.record_stage("scores", "", started)
         else:
-            narrator.say("scores: already done")
+            reporter.say("scores: already done")
 
     return Stage("scores", "align", standing, work, shared={"scores": "backbones"})
 
 
 def _record_scores(folder: AlignmentFolder, label: str) -> None:
     """Write into the record what the ledger holds of a backbone's scores."""
-    held, made = folder.backbone_record(label), folder.ledger.notes(channels_piece(label))["record"]
+    held, made = folder.backbone_record(label), folder.ledger.notes(channels_entry(label))["record"]
     if any(held.get(name) != value for name, value in made.items()):
         folder.record(backbones={label: {**held, **made}})
 
@@ -104,7 +108,7 @@ def _maps_stage(
     config: AlignmentConfig,
     inputs: AlignmentInputs,
     specs: Mapping[str, NetworkSpec],
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> Stage:
     def standing() -> Iterator[Standing]:
         for label, spec in specs.items():
@@ -115,7 +119,7 @@ def _maps_stage(
 
     def work(executor: Executor) -> None:
         started = time.perf_counter()
-        made = map_alignment(folder, config, inputs, specs, executor, narrator)
+        made = map_alignment(folder, config, inputs, specs, executor, reporter)
         index_store(folder.root, folder.maps.name)
         if made:
             folder.record_stage("maps", "", started)

@@ -42,7 +42,7 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
         A checked configuration; or give its keys by name (`images`, `judgments`, `out`,
         `backbones`, ...), relative paths being relative to the working directory. `judgments` may
         be rsatoolbox RDMs; they are then kept in the study's folder.
-    narrator : Narrator, optional
+    reporter : ProgressReporter, optional
         Who tells progress; by default bars in a notebook, nobody elsewhere.
     follow_links : bool
         Whether links in the study's folder are your own; otherwise it is refused with them.
@@ -79,7 +79,7 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
         require_layers(self.config)
 
     def _read_inputs(self) -> AlignmentInputs:
-        inputs = read_alignment_inputs(self.config, self._narrator, self._given)
+        inputs = read_alignment_inputs(self.config, self._reporter, self._given)
         # Too few images for the folds is said before the work, not after it.
         fold_numbers(len(inputs.names), self.config.folds, 1, self.config.seed)
         return inputs
@@ -91,10 +91,10 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
         return self.folder.images_table
 
     def _stages(self) -> Iterator[Stage]:
-        return similarity_stages(self.folder, self.config, self.inputs, self._specs, self._narrator)
+        return similarity_stages(self.folder, self.config, self.inputs, self._specs, self._reporter)
 
     def _sample(self) -> Sample:
-        return judged_sample(self.config, lambda config: Alignment(config, narrator=Silent()))
+        return judged_sample(self.config, lambda config: Alignment(config, reporter=Silent()))
 
     def report(self) -> Path:
         """Write the report from what the folder holds and give its path."""
@@ -102,7 +102,7 @@ class Alignment(BaseStudy[AlignmentConfig, AlignmentFolder, AlignmentInputs]):
 
         started = time.perf_counter()
         path = write_alignment_report(
-            self.folder.root, progress=self._narrator, follow_links=self.folder.follow_links
+            self.folder.root, progress=self._reporter, follow_links=self.folder.follow_links
         )
         self.folder.record_stage("report", "", started)
         return path

@@ -29,10 +29,10 @@ from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.agreement.registration import compared_share
 from aisthesis.config import StudyConfig
 from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.explainers import BASE, SIGNED_BY_ERROR
 from aisthesis.parts import part_keys
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.chunk_store import ArraySpec, ChunkStore
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
@@ -42,14 +42,14 @@ from aisthesis.studies.ratings.comparing.columns import TABLES, in_columns
 from aisthesis.studies.ratings.comparing.inference import N_PERMUTATIONS, infer
 from aisthesis.studies.ratings.comparing.methods import (
     is_control,
-    maps_parts,
+    maps_dependencies,
     open_methods,
     stored_methods,
 )
 from aisthesis.studies.ratings.comparing.stored import StoredMaps
 from aisthesis.studies.shared.boxes import seen_boxes
 
-__all__ = ["AgreeJob", "Predicted", "agree_backbones", "agree_parts", "mapped_labels"]
+__all__ = ["AgreeJob", "Predicted", "agree_backbones", "agree_dependencies", "mapped_labels"]
 
 Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 
@@ -62,9 +62,9 @@ def mapped_labels(folder: StudyFolder, config: StudyConfig) -> list[str]:
     return [b.label for b in config.backbones if group_key(folder.maps, b.label)]
 
 
-def agree_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+def agree_dependencies(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What the stage's tables depend on, by name."""
-    parts = maps_parts(folder, config)
+    parts = maps_dependencies(folder, config)
     options = (
         part_keys("metric", config.metrics),
         config.bootstrap,
@@ -75,7 +75,7 @@ def agree_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
 
 
 def _code() -> dict[str, str]:
-    return code_parts("the agreement", __name__)
+    return code_dependencies("the agreement", __name__)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class AgreeJob:
 
 
 def agree_backbones(
-    folder: StudyFolder, config: StudyConfig, executor: Executor, narrator: Narrator
+    folder: StudyFolder, config: StudyConfig, executor: Executor, reporter: ProgressReporter
 ) -> None:
     """Compare every pair of backbones on every explained image; write the agreement tables.
 
@@ -136,12 +136,12 @@ def agree_backbones(
     """
     labels = mapped_labels(folder, config)
     if len(labels) < 2:
-        narrator.say("fewer than two backbones have maps: there is no agreement to measure")
+        reporter.say("fewer than two backbones have maps: there is no agreement to measure")
     tables: dict[str, pd.DataFrame] = {}
     if labels:
         kinds = compared_kinds(folder, config, labels)
         started = time.perf_counter()
-        compared = _compare(folder, config, labels, kinds, executor, narrator)
+        compared = _compare(folder, config, labels, kinds, executor, reporter)
         seconds = round(time.perf_counter() - started, 3)
         folder.record(
             stages={"compare": {"seconds": seconds}}, inference={"permutations": N_PERMUTATIONS}
@@ -149,7 +149,7 @@ def agree_backbones(
         predicted = Predicted.of(folder, labels, compared.names)
         with _opened(folder, labels, kinds) as datasets:
             shares = _compared_shares(datasets)
-            inferred = infer(datasets, config, narrator, kinds[len(BASE) :], predicted.errors)
+            inferred = infer(datasets, config, reporter, kinds[len(BASE) :], predicted.errors)
         tables = _tables(compared, predicted, config)
         tables |= inferred.others
         tables["reliability"] = predicted.with_opposed(tables["reliability"])
@@ -219,13 +219,13 @@ def _compare(
     labels: Sequence[str],
     kinds: Sequence[str],
     executor: Executor,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> _Compared:
     """Compare all kinds of maps and the activations, chunk by chunk."""
     with open_methods(folder, labels[0], kinds) as arrays:
         names = [str(name) for name in arrays["image"].values]
     metrics = digest_of(part_keys("metric", config.metrics))
-    parts = maps_parts(folder, config) | _code() | {"metrics": metrics}
+    parts = maps_dependencies(folder, config) | _code() | {"metrics": metrics}
     parts["kinds of map"] = digest_of(list(kinds))
     store = ChunkStore(folder.root, "cache/agreement.zarr", parts, IMAGES_A_CHUNK)
     job = AgreeJob(folder.root, tuple(labels), tuple(kinds), tuple(config.metrics), store)
@@ -236,7 +236,7 @@ def _compare(
         Task(job, Chunk(number, tuple(names[number * store.chunk : (number + 1) * store.chunk])))
         for number in missing
     ]
-    share_out(tasks, f"agreement: {len(job.every)} comparisons an image", executor, narrator)
+    share_out(tasks, f"agreement: {len(job.every)} comparisons an image", executor, reporter)
     store.finish()
     return _as_tables(store.read("value"), config.metrics, labels, kinds, names)
 

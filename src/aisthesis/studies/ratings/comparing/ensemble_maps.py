@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import BackboneConfig, StudyConfig
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import MeanRating, MemberNetwork, PhotographEnsemble, bagging
 from aisthesis.heads.ensembles import Ensemble
 from aisthesis.images import ImageFolder, batches
@@ -24,7 +24,7 @@ from aisthesis.maps.common_frame import ensemble_map, union_of_boxes
 from aisthesis.maps.photograph_masking import photograph_masking_map
 from aisthesis.maps.rating_units import rating_unit_map
 from aisthesis.maps.resample import upsample
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.chunk_store import as_coordinate
 from aisthesis.store.files import plain_errors, remove_tree, write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
@@ -32,13 +32,13 @@ from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import open_maps
 from aisthesis.store.store_index import consolidate
 from aisthesis.store.tables import read_csv
-from aisthesis.studies.ratings.comparing.methods import maps_parts
+from aisthesis.studies.ratings.comparing.methods import maps_dependencies
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.ablation_plans import plan_for
 from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.network import fitted_backbone, fitted_heads
 
-__all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_parts", "explains_ensembles"]
+__all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_dependencies", "explains_ensembles"]
 
 _SIZE = 56
 _GRID = 7
@@ -58,19 +58,19 @@ COLUMNS = (
 def explains_ensembles(folder: StudyFolder, config: StudyConfig) -> bool:
     """Whether a study has ensembles all of whose members have maps."""
     labels = {asked.label for asked in config.backbones}
-    parts = maps_parts(folder, config)
+    parts = maps_dependencies(folder, config)
     return config.ensemble and len(labels) > 1 and all(f"maps of {one}" in parts for one in labels)
 
 
-def ensemble_maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+def ensemble_maps_dependencies(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What the stage's results depend on, by name."""
     options = digest_of(_masked(config), config.seed)
-    code = code_parts("the ensembles", __name__)
-    return maps_parts(folder, config) | code | {"options of the ensemble": options}
+    code = code_dependencies("the ensembles", __name__)
+    return maps_dependencies(folder, config) | code | {"options of the ensemble": options}
 
 
 def ensemble_maps(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, reporter: ProgressReporter
 ) -> None:
     """Explain the mean of the backbones and their stacking.
 
@@ -84,7 +84,7 @@ def ensemble_maps(
     ensembles = _ensembles(folder, [asked.label for asked in config.backbones])
     parts, by_place, boxes, networks = [], [], [], []
     names: list[str] = []
-    with narrator.steps("ensemble: evidence", len(config.backbones)) as advance:
+    with reporter.steps("ensemble: evidence", len(config.backbones)) as advance:
         for asked in config.backbones:
             maps, seen, names, network = _member(folder, config, asked, inputs)
             parts.append(maps)
@@ -101,7 +101,7 @@ def ensemble_maps(
     places = np.sort(sampled(len(names), _masked(config), config.seed))
     device = choose_device(config.device)
     mean = PhotographEnsemble(networks, ensembles["ensemble"], device)
-    masking = _masked_maps(mean, ImageFolder(config.images), [names[i] for i in places], narrator)
+    masking = _masked_maps(mean, ImageFolder(config.images), [names[i] for i in places], reporter)
     _write_maps(folder, made, masking, places, _framed(inputs, names, frames))
     table = _table(folder, made, masking, names, places)
     write_csv(folder.ensemble_maps, table)
@@ -156,10 +156,10 @@ def _evidence_by_place(folder: StudyFolder, label: str) -> NDArray[np.float64]:
 
 
 def _masked_maps(
-    ensemble: PhotographEnsemble, folder: ImageFolder, names: list[str], narrator: Narrator
+    ensemble: PhotographEnsemble, folder: ImageFolder, names: list[str], reporter: ProgressReporter
 ) -> NDArray[np.float64]:
     maps = []
-    with narrator.steps("ensemble: photographs covered", len(names) * _GRID**2) as advance:
+    with reporter.steps("ensemble: photographs covered", len(names) * _GRID**2) as advance:
         for name in names:
             photograph = folder.load(name)
             maps.append(

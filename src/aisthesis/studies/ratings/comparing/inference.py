@@ -24,7 +24,7 @@ from aisthesis.agreement.metrics import metric, metrics_named
 from aisthesis.agreement.registration import CELLS, Framed, common_part, onto_part, register
 from aisthesis.agreement.seeds import SeedCosines
 from aisthesis.config import StudyConfig
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.explainers import BASE, SIGNED_BY_ERROR
 from aisthesis.studies.ratings.comparing.stored import StoredMaps
 from aisthesis.studies.shared.boxes import Boxes, seen_boxes
@@ -58,7 +58,7 @@ Opened = Mapping[str, Mapping[str, xr.DataArray]]  # by backbone: arrays by kind
 def infer(
     datasets: Opened,
     config: StudyConfig,
-    narrator: Narrator,
+    reporter: ProgressReporter,
     averaged: Sequence[str] = (),
     sides: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> Inferred:
@@ -70,7 +70,7 @@ def infer(
         Stored maps by backbone, at least one.
     config
         Metrics, bootstrap draws, seed, and how many images metrics of pixels are inferred from.
-    narrator
+    reporter
         Told each step.
     averaged
         Further kinds of maps, stored averaged over seeds: they have a chance level, but no
@@ -82,7 +82,7 @@ def infer(
     pairs, reliabilities, variances = [], [], []
     boxes = seen_boxes({label: one[BASE[0]] for label, one in datasets.items()})
     for kind in BASE:
-        with narrator.steps(f"{kind}: chance, reliability, variance", 4) as advance:
+        with reporter.steps(f"{kind}: chance, reliability, variance", 4) as advance:
             single = {label: one[kind] for label, one in datasets.items()}
             cosines = single_seed_cosines(single, boxes=boxes)
             advance(1)
@@ -101,7 +101,7 @@ def infer(
         reliabilities.append(stable.assign(map=kind))
         variances.append(variance.assign(map=kind))
     if averaged and len(datasets) > 1:
-        with narrator.steps("chance level of other explainers", len(averaged)) as advance:
+        with reporter.steps("chance level of other explainers", len(averaged)) as advance:
             for kind in averaged:
                 pairs.append(_chance(datasets, kind, config, sides, boxes).assign(map=kind))
                 advance(1)

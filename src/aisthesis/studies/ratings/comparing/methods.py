@@ -14,10 +14,10 @@ from aisthesis.agreement import summarise
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.config import StudyConfig
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.explainers import BASE, CONTROLS, EXPLAINERS, called_in_tables
 from aisthesis.parts import part_keys
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.maps_store import group_key, open_maps
@@ -28,9 +28,9 @@ from aisthesis.studies.ratings.explaining.explainers import methods_root
 __all__ = [
     "compare_methods",
     "is_control",
-    "maps_parts",
+    "maps_dependencies",
     "method_keys",
-    "methods_parts",
+    "methods_dependencies",
     "open_methods",
     "stored_methods",
 ]
@@ -83,7 +83,9 @@ def open_methods(
         yield arrays
 
 
-def maps_parts(folder: StudyFolder, config: StudyConfig, only: str | None = None) -> dict[str, str]:
+def maps_dependencies(
+    folder: StudyFolder, config: StudyConfig, only: str | None = None
+) -> dict[str, str]:
     """What work on stored maps depends on: the key of every backbone's maps by each method.
 
     Their order is a part too: pairs of backbones are stored by their places in it. `only` names
@@ -99,21 +101,21 @@ def maps_parts(folder: StudyFolder, config: StudyConfig, only: str | None = None
     return parts
 
 
-def methods_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+def methods_dependencies(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What `methods.csv` depends on, by name."""
     options = digest_of(part_keys("metric", config.metrics), config.bootstrap, config.seed)
-    code = code_parts("the comparison of methods", __name__)
-    return maps_parts(folder, config) | code | {"options": options}
+    code = code_dependencies("the comparison of methods", __name__)
+    return maps_dependencies(folder, config) | code | {"options": options}
 
 
-def compare_methods(folder: StudyFolder, config: StudyConfig, narrator: Narrator) -> None:
+def compare_methods(folder: StudyFolder, config: StudyConfig, reporter: ProgressReporter) -> None:
     """Compare every two methods on each backbone, image by image; write `methods.csv`.
 
     Maps are put on one grid and z-scored as for the agreement of backbones.
     """
     labels = list(method_keys(folder, config))
     tables = []
-    with narrator.steps("agreement of methods", len(labels)) as advance:
+    with reporter.steps("agreement of methods", len(labels)) as advance:
         for label in labels:
             methods = stored_methods(folder, config, label)
             if len(methods) > 1:

@@ -19,7 +19,7 @@ from aisthesis.ablation.plan import AblationPlan
 from aisthesis.backbones import Backbone
 from aisthesis.config import PlacesConfig, StudyConfig
 from aisthesis.execution.jobs import Chunk
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import RatingEnsemble
 from aisthesis.images import ImageFolder
 from aisthesis.importance.scores import evidence_scores, importance_scores, place_scores
@@ -27,13 +27,13 @@ from aisthesis.maps.standardise import z_score
 from aisthesis.maps.weighting import activation_map, weighted_map
 from aisthesis.memory import in_halves
 from aisthesis.names.explainers import BASE
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.chunk_store import ArraySpec, ChunkStore
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
 from aisthesis.studies.ratings.fitting.dead_heads import unmoved
-from aisthesis.studies.ratings.fitting.fit import fit_parts
+from aisthesis.studies.ratings.fitting.fit import fit_dependencies
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.ablation_plans import Plans, plans_for
 from aisthesis.studies.shared.boxes import crop_boxes
@@ -44,7 +44,7 @@ __all__ = [
     "Studied",
     "explain_batch",
     "explain_both",
-    "explain_parts",
+    "explain_dependencies",
     "explain_places",
     "explained_images",
     "images_of",
@@ -63,20 +63,22 @@ def explained_images(config: StudyConfig, inputs: Inputs) -> NDArray[np.intp]:
     return inputs.indices(inputs.splits[0].test if named is None else named)
 
 
-def explain_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
+def explain_dependencies(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
     """What a backbone's maps depend on, by name."""
     return {
-        **fit_parts(config, inputs, spec),
+        **fit_dependencies(config, inputs, spec),
         "layer": spec.asked.layer or "its own",
         "explained images": config.explain,
         "places": digest_of(config.places.window, config.places.replace),
-        **code_parts("the maps", __name__),
+        **code_dependencies("the maps", __name__),
     }
 
 
 def maps_store(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> ChunkStore:
     """Where a backbone's scores and maps are."""
-    return ChunkStore(config.out, spec.group, explain_parts(config, inputs, spec), IMAGES_A_CHUNK)
+    return ChunkStore(
+        config.out, spec.group, explain_dependencies(config, inputs, spec), IMAGES_A_CHUNK
+    )
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Studied:
     config: StudyConfig
     inputs: Inputs
     specs: Mapping[str, NetworkSpec]  # networks with heads fitted to the ratings, by label
-    narrator: Narrator
+    reporter: ProgressReporter
 
 
 @dataclass(frozen=True)

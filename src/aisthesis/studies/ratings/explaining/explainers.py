@@ -17,18 +17,22 @@ from aisthesis.backbones import Backbone
 from aisthesis.config import StudyConfig
 from aisthesis.errors import RequestError
 from aisthesis.execution.jobs import Chunk, Executor, Task, in_groups, loaded_for, share_out
-from aisthesis.execution.progress import Narrator, in_units
+from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.explainers.base import ExplainedNetwork, Explainer
 from aisthesis.explainers.registry import explainers_named, libraries_behind
 from aisthesis.heads import MeanRating
 from aisthesis.memory import in_halves
 from aisthesis.names.labels import slug
-from aisthesis.provenance.code import code_parts, library_version
+from aisthesis.provenance.code import code_dependencies, library_version
 from aisthesis.store.chunk_store import ArraySpec, ChunkStore
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import IMAGES_A_CHUNK
-from aisthesis.studies.ratings.explaining.explain import explain_parts, explained_images, maps_store
+from aisthesis.studies.ratings.explaining.explain import (
+    explain_dependencies,
+    explained_images,
+    maps_store,
+)
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.boxes import crop_boxes
 from aisthesis.studies.shared.network import NetworkSpec, pixels_of
@@ -75,15 +79,15 @@ def subject_of(backbone: Backbone, heads: Sequence[torch.nn.Module]) -> Explaine
     )
 
 
-def explainer_parts(
+def explainer_dependencies(
     config: StudyConfig, inputs: Inputs, spec: NetworkSpec, one: Explainer
 ) -> dict[str, str]:
     """What an explainer's maps depend on, by name; its options are in its `repr`."""
     options = [part for part in repr(one).split(", ") if not part.startswith("at_once=")]
     return {
-        **explain_parts(config, inputs, spec),
+        **explain_dependencies(config, inputs, spec),
         f"options of {one.name}": digest_of(options),
-        **code_parts("the explainers", __name__),
+        **code_dependencies("the explainers", __name__),
         **own_code(one),
         **{library: library_version(library) for library in libraries_behind(one.name)},
     }
@@ -92,14 +96,14 @@ def explainer_parts(
 def own_code(one: Explainer) -> dict[str, str]:
     """The code of one of the package's own explainers, which is found by its name alone."""
     module = type(one).__module__
-    return code_parts(one.name, module) if module.startswith("aisthesis.") else {}
+    return code_dependencies(one.name, module) if module.startswith("aisthesis.") else {}
 
 
 def explainer_store(
     config: StudyConfig, inputs: Inputs, spec: NetworkSpec, one: Explainer
 ) -> ChunkStore:
     """Where an explainer's maps of a backbone are."""
-    parts = explainer_parts(config, inputs, spec, one)
+    parts = explainer_dependencies(config, inputs, spec, one)
     return ChunkStore(config.out, f"{spec.group}/{slug(one.name)}", parts, IMAGES_A_CHUNK)
 
 
@@ -144,7 +148,7 @@ def explain_by_others(
     inputs: Inputs,
     specs: Mapping[str, NetworkSpec],
     executor: Executor,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> bool:
     """Make the maps of every asked explainer and backbone that are not there yet.
 
@@ -158,7 +162,7 @@ def explain_by_others(
     for label, spec in specs.items():
         if not maps_store(config, inputs, spec).complete:
             continue
-        key = digest_of(explain_parts(config, inputs, spec))
+        key = digest_of(explain_dependencies(config, inputs, spec))
         told = StudyFolder(config.out).backbone_record(label).get("explainers", {})
         for one in explainers:
             store = explainer_store(config, inputs, spec, one)
@@ -168,7 +172,7 @@ def explain_by_others(
                 work.setdefault(label, []).append((job, [chunks[n] for n in numbers]))
     for labels in in_groups(list(work), pooled=executor.pooled):
         group = [pair for label in labels for pair in work[label]]
-        _explain(config, inputs, group, len(chosen), executor, narrator)
+        _explain(config, inputs, group, len(chosen), executor, reporter)
     return bool(work)
 
 
@@ -178,7 +182,7 @@ def _explain(
     jobs: list[tuple[ExplainerJob, list[Chunk]]],
     n_images: int,
     executor: Executor,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> None:
     """Do the chunks that are missing, explainer by explainer or all at once."""
     one_pass: dict[str, float] = {}  # by network: explainers share it
@@ -187,20 +191,24 @@ def _explain(
         if job.identity not in one_pass:
             one_pass[job.identity] = _seconds_of_a_pass(loaded_for(job)[1])
         n_left = sum(len(chunk.names) for chunk in chunks)
-        entries.append(_prepare(config, inputs, job, n_left * one_pass[job.identity], narrator))
+        entries.append(_prepare(config, inputs, job, n_left * one_pass[job.identity], reporter))
     for group in in_groups(jobs, pooled=executor.pooled):
         tasks = [Task(job, chunk) for job, chunks in group for chunk in chunks]
         first = group[0][0]
         alone = f"{first.spec.label}: {first.explainer.title}"
         title = alone if len(group) == 1 else "other explainers"
-        share_out(tasks, title, executor, narrator)
+        share_out(tasks, title, executor, reporter)
     for (job, _), entry in zip(jobs, entries, strict=True):
         job.store.finish()
         _record(StudyFolder(config.out), job, n_images, entry)
 
 
 def _prepare(
-    config: StudyConfig, inputs: Inputs, job: ExplainerJob, passes_s: float, narrator: Narrator
+    config: StudyConfig,
+    inputs: Inputs,
+    job: ExplainerJob,
+    passes_s: float,
+    reporter: ProgressReporter,
 ) -> dict[str, Any]:
     """Say what an explainer will take, make its empty arrays, and give what is recorded of it.
 
@@ -210,7 +218,7 @@ def _prepare(
     backbone, subject = loaded_for(job)
     seconds = one.passes(subject) * passes_s
     if seconds > 2:
-        narrator.say(_announcement(job.spec.label, one, subject, seconds))
+        reporter.say(_announcement(job.spec.label, one, subject, seconds))
     names = [inputs.names[i] for i in explained_images(config, inputs)]
     rows, columns = one.grid(subject)
     spec = ArraySpec((("image", len(names)), ("y", rows), ("x", columns)), one.name)

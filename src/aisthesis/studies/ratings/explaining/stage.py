@@ -13,7 +13,7 @@ import torch
 from aisthesis.ablation.signs import sign_is_arbitrary
 from aisthesis.backbones import Backbone
 from aisthesis.execution.jobs import Chunk, Executor, Task, in_groups, loaded_for, share_out
-from aisthesis.execution.progress import Narrator, in_units
+from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.names.explainers import BASE
 from aisthesis.store.chunk_store import ChunkStore
 from aisthesis.studies.ratings.explaining.explain import (
@@ -31,7 +31,7 @@ __all__ = ["explain_backbones"]
 
 
 def explain_backbones(
-    rated: Sequence[Studied], executor: Executor, narrator: Narrator
+    rated: Sequence[Studied], executor: Executor, reporter: ProgressReporter
 ) -> list[bool]:
     """Score every channel of every backbone's layer and write each property's `maps.zarr`.
 
@@ -56,9 +56,9 @@ def explain_backbones(
             work.append(_together(label, [rated[k] for k in missing], list(missing.values())))
         for place in set(range(len(rated))) - set(missing):
             of = f" of {rated[place].config.title}" if len(rated) > 1 else ""
-            narrator.say(f"{label}: maps{of} are already there")
+            reporter.say(f"{label}: maps{of} are already there")
     for group in in_groups(work, pooled=executor.pooled):
-        _explain(group, executor, narrator)
+        _explain(group, executor, reporter)
     return [any(one in own for _, _, own in work) for one in rated]
 
 
@@ -94,31 +94,33 @@ def _together(
 
 
 def _explain(
-    work: list[tuple[MapsJob, list[Chunk], list[Studied]]], executor: Executor, narrator: Narrator
+    work: list[tuple[MapsJob, list[Chunk], list[Studied]]],
+    executor: Executor,
+    reporter: ProgressReporter,
 ) -> None:
     """Do the chunks that are missing of several backbones at once."""
     tasks, explained = [], []
     for job, chunks, rated in work:
         backbone, plans = loaded_for(job)
         if plans is None:
-            narrator.say(f"{job.spec.label} predicts only: it has no layer to explain")
+            reporter.say(f"{job.spec.label} predicts only: it has no layer to explain")
             continue
         for one, (_, store) in zip(rated, job.each, strict=True):
             prepare_maps(one, job.spec.label, store, backbone)
         n = sum(len(chunk.names) for chunk in chunks)
-        narrator.say(_announcement(job.spec.label, backbone, plans, n))
+        reporter.say(_announcement(job.spec.label, backbone, plans, n))
         for plan in (plans.channels, plans.places):
-            narrator.detail(f"{job.spec.label}: {plan_in_words(plan)}")
+            reporter.detail(f"{job.spec.label}: {plan_in_words(plan)}")
         tasks += [Task(job, chunk) for chunk in chunks]
         explained.append((job, plans, rated))
     labels = [job.spec.label for job, _, _ in work]
     title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
-    share_out(tasks, f"{title}: maps", executor, narrator)
+    share_out(tasks, f"{title}: maps", executor, reporter)
     for job, plans, rated in explained:
         for one, (_, store) in zip(rated, job.each, strict=True):
             store.finish()
             dead = _record(one, job.spec.label, store, plans)
-            tell_dead(narrator, job.spec.label, "explain", dead)
+            tell_dead(reporter, job.spec.label, "explain", dead)
 
 
 def _record(one: Studied, label: str, store: ChunkStore, plans: Plans) -> list[dict[str, Any]]:

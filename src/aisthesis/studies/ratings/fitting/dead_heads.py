@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import RatingHead
 
 __all__ = ["count_silent", "tell_dead", "unmoved", "with_dead"]
@@ -62,7 +62,9 @@ def with_dead(
     return [*others, *found]
 
 
-def tell_dead(narrator: Narrator, label: str, stage: Stage, dead: list[dict[str, Any]]) -> None:
+def tell_dead(
+    reporter: ProgressReporter, label: str, stage: Stage, dead: list[dict[str, Any]]
+) -> None:
     """Warn of each head by backbone and seed."""
     for one in dead:
         if one["stage"] != stage:
@@ -73,4 +75,4 @@ def tell_dead(narrator: Narrator, label: str, stage: Stage, dead: list[dict[str,
             if stage == "fit"
             else "no channel changes the head's prediction at all, so its maps are flat"
         )
-        narrator.warn(f"{label}, seed {one['seed']}: on {where} {what}")
+        reporter.warn(f"{label}, seed {one['seed']}: on {where} {what}")

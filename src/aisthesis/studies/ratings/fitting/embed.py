@@ -20,7 +20,7 @@ from aisthesis.errors import AisthesisError
 from aisthesis.execution.jobs import Chunk, Task
 from aisthesis.heads.embeddings import embedded
 from aisthesis.names.labels import slug
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.files import plain_errors
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.whole import whole_file
@@ -61,7 +61,7 @@ class EmbedJob:
 
 def embedding_folder(root: Path, backbone: Backbone) -> Path:
     """Name a backbone's folder of embeddings after all that they depend on but the images."""
-    key = digest_of(backbone.embedding_fingerprint, code_parts("embeddings", __name__))
+    key = digest_of(backbone.embedding_fingerprint, code_dependencies("embeddings", __name__))
     return StudyFolder(root).cache / f"embeddings-{slug(backbone.name)}-{key}"
 
 

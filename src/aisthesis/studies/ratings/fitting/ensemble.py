@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
 from aisthesis.errors import RequestError
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import FitOptions, bagging
 from aisthesis.heads.ensembles import mlp_fitter, stack
 from aisthesis.store.folder import StudyFolder
@@ -35,7 +35,7 @@ def ensemble_predictions(
     config: StudyConfig,
     inputs: Inputs,
     members: Mapping[str, Member],
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Give (label, predictions (seeds, images)) of the ensembles, seed by seed.
 
@@ -69,7 +69,7 @@ def ensemble_predictions(
         )
         for label, member in members.items()
     }
-    with narrator.steps("ensemble: out-of-fold fits", _FOLDS * len(fitters)) as advance:
+    with reporter.steps("ensemble: out-of-fold fits", _FOLDS * len(fitters)) as advance:
         stacked = stack(
             fitters, inputs.rating, development, n_folds=_FOLDS, seed=config.seed, advance=advance
         )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.execution.jobs import Executor, in_groups, loaded_for, share_out
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import (
     HEAD_START,
     FitOptions,
@@ -28,7 +28,7 @@ from aisthesis.heads import (
     save_head,
 )
 from aisthesis.names.labels import slug
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.provenance.versions import made_with
 from aisthesis.store.files import plain_errors, write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
@@ -41,24 +41,24 @@ from aisthesis.studies.ratings.fitting.prediction_differences import prediction_
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.inputs.record import warnings_of
 from aisthesis.studies.shared.boxes import seen_shares
-from aisthesis.studies.shared.network import NetworkSpec, joint_parts
+from aisthesis.studies.shared.network import NetworkSpec, joint_dependencies
 from aisthesis.studies.shared.stage import Stage, Standing
 
-__all__ = ["Fit", "fit_parts"]
+__all__ = ["Fit", "fit_dependencies"]
 
 
-def fit_parts(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
+def fit_dependencies(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
     """What a backbone's heads depend on, by name."""
     splits: tuple[Any, ...] = (config.seed, config.test, config.validation)
     if inputs.held_out is not None:
         splits += (inputs.held_out,)
     return {
-        **inputs.parts,
-        **spec.parts,
+        **inputs.dependencies,
+        **spec.dependencies,
         "seeds": str(config.seeds),
         "splits": digest_of(splits),
         "options of the fit": digest_of(config.fit.model_dump(mode="json")),
-        **code_parts("the fit", __name__),
+        **code_dependencies("the fit", __name__),
     }
 
 
@@ -70,26 +70,30 @@ class Fit:
     config: StudyConfig
     inputs: Inputs
     specs: dict[str, NetworkSpec]  # by label, in the study's order
-    narrator: Narrator
+    reporter: ProgressReporter
     _seconds: dict[str, float] = field(default_factory=lambda: {"embed": 0.0, "heads": 0.0})
 
     def state(self) -> dict[str, State]:
         """State of each backbone's heads by label, and of the tables under an empty label."""
         ledger = self.folder.ledger
-        states = {label: ledger.state(_piece(label), self._parts(label)) for label in self.specs}
+        states = {
+            label: ledger.state(_entry(label), self._dependencies(label)) for label in self.specs
+        }
         for label, state in states.items():
             if state.done and "weights" not in self.folder.backbone_record(label):
                 states[label] = State("damaged", f"{self.folder.provenance_file.name} lacks it")
-        tables = ledger.state("fit", self._parts_of_tables())
+        tables = ledger.state("fit", self._dependencies_of_tables())
         if tables.done and self._has_ensemble and "ensemble" not in self.folder.provenance():
             tables = State("damaged", f"{self.folder.provenance_file.name} lacks the ensemble")
         return {**states, "": tables}
 
     def heads_done(self, label: str) -> list[int]:
         """Seeds whose heads of a backbone are fitted for what they depend on, and intact."""
-        parts = self._parts_of_a_head(label)
-        pieces = {s: f"{_piece(label)}/seed{s}" for s in (p.fit_seed for p in self.inputs.splits)}
-        return [s for s, piece in pieces.items() if self.folder.ledger.state(piece, parts).done]
+        dependencies = self._dependencies_of_a_head(label)
+        entries = {s: f"{_entry(label)}/seed{s}" for s in (p.fit_seed for p in self.inputs.splits)}
+        return [
+            s for s, entry in entries.items() if self.folder.ledger.state(entry, dependencies).done
+        ]
 
     @property
     def stage(self) -> Stage:
@@ -114,7 +118,7 @@ class Fit:
         """Do what is not done."""
         states = self.state()
         if all(state.done for state in states.values()):
-            self.narrator.say("fit: already done")
+            self.reporter.say("fit: already done")
             return
         with plain_errors(self.folder.heads):
             self.folder.heads.mkdir(exist_ok=True)
@@ -140,7 +144,7 @@ class Fit:
         for label in labels:
             backbone = self._backbone(label)
             if backbone.weights.warning:
-                self.narrator.warn(f"{label}: {backbone.weights.warning}")
+                self.reporter.warn(f"{label}: {backbone.weights.warning}")
         self._embed(labels, executor)
         embedded = time.perf_counter()
         for label in labels:
@@ -155,7 +159,7 @@ class Fit:
         for label in labels:
             tasks += embedding_tasks(self.specs[label], self._backbone(label), self.inputs)
         title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
-        share_out(tasks, f"{title}: embeddings", executor, self.narrator)
+        share_out(tasks, f"{title}: embeddings", executor, self.reporter)
 
     def _backbone(self, label: str) -> Backbone:
         spec = self.specs[label]
@@ -167,7 +171,7 @@ class Fit:
             self.folder.root, backbone, self.inputs.names, self.inputs.digests
         )
         files = []
-        with self.narrator.steps(f"{label}: heads", self.config.seeds) as advance:
+        with self.reporter.steps(f"{label}: heads", self.config.seeds) as advance:
             for number in range(self.config.seeds):
                 files += self._fit_seed(label, number, embeddings)
                 advance(1)
@@ -180,7 +184,7 @@ class Fit:
             for part in self.inputs.splits
         ]
         self.folder.record(backbones={label: record}, head_start=HEAD_START)
-        self.folder.ledger.enter(_piece(label), self._parts(label), files)
+        self.folder.ledger.enter(_entry(label), self._dependencies(label), files)
 
     def _dead_heads(self, label: str, embeddings: NDArray[np.float32]) -> list[dict[str, Any]]:
         """Find and tell of heads that predict a constant for some images."""
@@ -190,20 +194,20 @@ class Fit:
             for seed in seeds
         ]
         dead = with_dead({}, "fit", seeds, counts, len(embeddings))
-        tell_dead(self.narrator, label, "fit", dead)
+        tell_dead(self.reporter, label, "fit", dead)
         return dead
 
     def _fit_seed(self, label: str, number: int, embeddings: NDArray[np.float32]) -> list[Path]:
         """Fit one seed's heads unless that is done; give the head's and the predictions' files."""
         seed = self.config.seed + number
         files = [self.folder.head_file(label, seed), _fitted_file(self.folder, label, seed)]
-        piece, parts = f"{_piece(label)}/seed{seed}", self._parts_of_a_head(label)
-        if not self.folder.ledger.state(piece, parts).done:
+        entry, dependencies = f"{_entry(label)}/seed{seed}", self._dependencies_of_a_head(label)
+        if not self.folder.ledger.state(entry, dependencies).done:
             head, metadata, fitted = _fit_heads(self.config, self.inputs, label, number, embeddings)
             with plain_errors(self.folder.heads):
                 save_head(head, files[0], metadata)
             _save_arrays(files[1], fitted)
-            self.folder.ledger.enter(piece, parts, files)
+            self.folder.ledger.enter(entry, dependencies, files)
         return files
 
     def _write_tables(self) -> None:
@@ -218,7 +222,7 @@ class Fit:
         if self._has_ensemble:
             members = {label: self._member(label, each["mlp"]) for label, each in every.items()}
             for label, values in ensemble_predictions(
-                self.folder, self.config, self.inputs, members, self.narrator
+                self.folder, self.config, self.inputs, members, self.reporter
             ):
                 predictions.append(_prediction_rows(self.inputs, label, values))
                 every[label] = {"mlp": values}
@@ -231,7 +235,7 @@ class Fit:
             self.folder.predictions, self.folder.ridge_predictions, self.folder.scores,
             self.folder.prediction_differences,
         ]  # fmt: skip
-        self.folder.ledger.enter("fit", self._parts_of_tables(), files)
+        self.folder.ledger.enter("fit", self._dependencies_of_tables(), files)
 
     def _fitted(self, label: str) -> dict[str, NDArray[np.float64]]:
         """Predictions (seeds, images) of a backbone's two kinds of heads."""
@@ -249,21 +253,21 @@ class Fit:
         )
         return Member(embeddings, values)
 
-    def _parts(self, label: str) -> dict[str, str]:
-        return fit_parts(self.config, self.inputs, self.specs[label])
+    def _dependencies(self, label: str) -> dict[str, str]:
+        return fit_dependencies(self.config, self.inputs, self.specs[label])
 
-    def _parts_of_a_head(self, label: str) -> dict[str, str]:
+    def _dependencies_of_a_head(self, label: str) -> dict[str, str]:
         """A head does not depend on how many others there are."""
-        return {name: part for name, part in self._parts(label).items() if name != "seeds"}
+        return {name: part for name, part in self._dependencies(label).items() if name != "seeds"}
 
-    def _parts_of_tables(self) -> dict[str, str]:
-        return joint_parts({label: self._parts(label) for label in self.specs}) | {
+    def _dependencies_of_tables(self) -> dict[str, str]:
+        return joint_dependencies({label: self._dependencies(label) for label in self.specs}) | {
             "bootstrap": str(self.config.bootstrap),
             "ensemble": str(self.config.ensemble),
         }
 
 
-def _piece(label: str) -> str:
+def _entry(label: str) -> str:
     return f"fit/{slug(label)}"
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aisthesis.config import StudyConfig
 from aisthesis.errors import RequestError
 from aisthesis.execution.jobs import Chunk, in_chunks
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.images import CheckedImages, ImageFolder, check_images
 from aisthesis.judgments.ratings.matching import match
 from aisthesis.judgments.ratings.reading import Ratings, read_ratings
@@ -84,7 +84,7 @@ class Inputs:
         return digest_of([(name, self.digests[name]) for name in self.names], self.rating.tolist())
 
     @cached_property
-    def parts(self) -> dict[str, str]:
+    def dependencies(self) -> dict[str, str]:
         """Digests of the images and of the ratings, each on its own."""
         return {
             "images": digest_of([(name, self.digests[name]) for name in self.names]),
@@ -116,7 +116,7 @@ def ratings_of(config: StudyConfig, folder: ImageFolder) -> Ratings:
     )
 
 
-def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:
+def read_inputs(config: StudyConfig, reporter: ProgressReporter) -> Inputs:
     """Read the ratings, check every image, and split.
 
     Raises
@@ -124,45 +124,45 @@ def read_inputs(config: StudyConfig, narrator: Narrator) -> Inputs:
     RequestError
         With all faults of the table, or of the images, at once.
     """
-    folder = open_images(config, narrator)
-    ratings = told_ratings(config, folder, narrator)
+    folder = open_images(config, reporter)
+    ratings = told_ratings(config, folder, reporter)
     if config.split is None:
         checked = checked_images(
-            config, folder, match(ratings, folder, unrated=config.unrated), narrator
+            config, folder, match(ratings, folder, unrated=config.unrated), reporter
         )
         return inputs_of(config, folder, ratings, checked)
     listed = read_split(config.split, folder)
-    names = _listed_images(config, folder, ratings, listed, narrator)
-    checked = checked_images(config, folder, names, narrator)
+    names = _listed_images(config, folder, ratings, listed, reporter)
+    checked = checked_images(config, folder, names, reporter)
     return inputs_of(config, folder, ratings, checked, listed.test)
 
 
-def open_images(config: StudyConfig, narrator: Narrator) -> ImageFolder:
+def open_images(config: StudyConfig, reporter: ProgressReporter) -> ImageFolder:
     """Open a study's folder of images and tell which of its files are left out."""
     folder = ImageFolder(config.images)
     if folder.left_out:
-        narrator.warn(folder.words_on_left_out())
+        reporter.warn(folder.words_on_left_out())
     return folder
 
 
-def told_ratings(config: StudyConfig, folder: ImageFolder, narrator: Narrator) -> Ratings:
+def told_ratings(config: StudyConfig, folder: ImageFolder, reporter: ProgressReporter) -> Ratings:
     """Read a study's ratings and tell how they were understood."""
     ratings = ratings_of(config, folder)
     for line in lines_on(ratings):
-        narrator.say(f"ratings: {line}")
+        reporter.say(f"ratings: {line}")
     for line in ratings.cautions:
-        narrator.warn(line)
+        reporter.warn(line)
     return ratings
 
 
 def checked_images(
-    config: StudyConfig, folder: ImageFolder, names: Sequence[str], narrator: Narrator
+    config: StudyConfig, folder: ImageFolder, names: Sequence[str], reporter: ProgressReporter
 ) -> CheckedImages:
     """Decode every image and tell which are left out as broken."""
-    with narrator.steps("checking images", len(names)) as advance:
+    with reporter.steps("checking images", len(names)) as advance:
         checked = check_images(folder, names, on_fault=config.on_error, advance=advance)
     for fault in checked.faults:
-        narrator.warn(f"skipped {fault.name}: {fault.reason}")
+        reporter.warn(f"skipped {fault.name}: {fault.reason}")
     return checked
 
 
@@ -212,13 +212,13 @@ def _listed_images(
     folder: ImageFolder,
     ratings: Ratings,
     listed: ListedSplit,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> list[str]:
     """Images that a split lists: rated ones and, where they are to be explained too, others."""
     rated = {folder.listed_name(name) for name in match(ratings, folder, unrated="ignore")}
     names = list(listed.names)
     if left_out := len(rated - set(names)):
-        narrator.say(f"{left_out} of {len(rated)} rated images are not in {config.split}: left out")
+        reporter.say(f"{left_out} of {len(rated)} rated images are not in {config.split}: left out")
     unrated = [name for name in names if name not in rated]
     if unrated and config.unrated == "error":
         raise RequestError(

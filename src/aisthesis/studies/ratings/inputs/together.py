@@ -14,7 +14,7 @@ import pandas as pd
 
 from aisthesis.config import StudyConfig
 from aisthesis.errors import RequestError
-from aisthesis.execution.progress import Narrator, Prefixed
+from aisthesis.execution.progress import Prefixed, ProgressReporter
 from aisthesis.images import ImageFolder
 from aisthesis.judgments.ratings.matching import match
 from aisthesis.judgments.ratings.reading import Ratings
@@ -78,7 +78,7 @@ class InputsTogether:
 
 
 def read_together(
-    config: StudyConfig, configs: Mapping[str, StudyConfig], narrator: Narrator
+    config: StudyConfig, configs: Mapping[str, StudyConfig], reporter: ProgressReporter
 ) -> InputsTogether:
     """Read the ratings of every property, check every image once, and split.
 
@@ -90,15 +90,15 @@ def read_together(
     RequestError
         With all faults of a table, or of the images, at once.
     """
-    folder = open_images(config, narrator)
+    folder = open_images(config, reporter)
     ratings: dict[str, Ratings] = {}
     rated: dict[str, set[str]] = {}
     for name, own in configs.items():
-        ratings[name] = told_ratings(own, folder, Prefixed(narrator, name))
+        ratings[name] = told_ratings(own, folder, Prefixed(reporter, name))
         matched = match(ratings[name], folder, unrated="ignore")
         rated[name] = {folder.listed_name(image) for image in matched}
     listed = _listed(config, folder, next(iter(ratings.values())), set().union(*rated.values()))
-    checked = checked_images(config, folder, listed.names, narrator)
+    checked = checked_images(config, folder, listed.names, reporter)
     kept = set(checked.names)
     listed = ListedSplit(tuple(checked.names), tuple(name for name in listed.test if name in kept))
     each = {}
@@ -109,7 +109,7 @@ def read_together(
             raise RequestError(f"{name}: {error}") from None
     shared = set.intersection(*rated.values())
     together = InputsTogether(each, listed, [name for name in listed.names if name in shared])
-    narrator.say(together.in_words())
+    reporter.say(together.in_words())
     return together
 
 

@@ -21,17 +21,17 @@ from aisthesis.agreement import same_side, summarise
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.config import StudyConfig
-from aisthesis.execution.progress import Narrator, Prefixed
+from aisthesis.execution.progress import Prefixed, ProgressReporter
 from aisthesis.names.explainers import BASE
 from aisthesis.parts import part_keys
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.stats import corrected
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.tables import read_csv
 from aisthesis.studies.ratings.comparing.agree import Predicted, mapped_labels
 from aisthesis.studies.ratings.comparing.inference import infer
-from aisthesis.studies.ratings.comparing.methods import maps_parts, open_methods
+from aisthesis.studies.ratings.comparing.methods import maps_dependencies, open_methods
 from aisthesis.studies.ratings.comparing.stored import StoredMaps
 from aisthesis.studies.ratings.properties.tables import AGREEMENT, correlations, differences
 from aisthesis.studies.shared.stage import Stage, table_stage
@@ -64,16 +64,19 @@ def by_property(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def properties_stage(
-    folder: StudyFolder, config: StudyConfig, compared: Sequence[OneProperty], narrator: Narrator
+    folder: StudyFolder,
+    config: StudyConfig,
+    compared: Sequence[OneProperty],
+    reporter: ProgressReporter,
 ) -> Stage:
     """Give the stage that compares the properties of a study."""
     return table_stage(
         "properties",
         folder,
-        narrator,
-        parts=lambda: _parts(config, compared),
+        reporter,
+        dependencies=lambda: _parts(config, compared),
         files=folder.of_properties,
-        work=lambda executor: _compare(folder, config, compared, narrator),
+        work=lambda executor: _compare(folder, config, compared, reporter),
         after=("fit", "explain", "agree"),
         of="all properties",
     )
@@ -85,19 +88,22 @@ def _parts(config: StudyConfig, compared: Sequence[OneProperty]) -> dict[str, st
     parts = {
         "order of the properties": digest_of([one.name for one in compared]),
         "options of the comparison": digest_of(options, config.seed),
-        **code_parts("the comparison of properties", __name__),
+        **code_dependencies("the comparison of properties", __name__),
     }
     for one in compared:
         ledger = one.folder.ledger
-        parts[f"heads of {one.name}"] = digest_of(dict(ledger.parts("fit")))
-        parts[f"agreement of {one.name}"] = digest_of(dict(ledger.parts("agree")))
-        own = maps_parts(one.folder, one.config)
+        parts[f"heads of {one.name}"] = digest_of(dict(ledger.dependencies("fit")))
+        parts[f"agreement of {one.name}"] = digest_of(dict(ledger.dependencies("agree")))
+        own = maps_dependencies(one.folder, one.config)
         parts |= {f"{part} for {one.name}": value for part, value in own.items()}
     return parts
 
 
 def _compare(
-    folder: StudyFolder, config: StudyConfig, compared: Sequence[OneProperty], narrator: Narrator
+    folder: StudyFolder,
+    config: StudyConfig,
+    compared: Sequence[OneProperty],
+    reporter: ProgressReporter,
 ) -> None:
     """Write the tables that compare properties."""
     predictions = {one.name: read_csv(one.folder.predictions) for one in compared}
@@ -111,9 +117,9 @@ def _compare(
     for label in mapped_labels(compared[0].folder, config):
         if not all(label in mapped_labels(one.folder, one.config) for one in compared):
             continue
-        found = _of_backbone(label, compared, config, common, Prefixed(narrator, label))
+        found = _of_backbone(label, compared, config, common, Prefixed(reporter, label))
         if found is None:
-            narrator.say(f"{label}: fewer than two explained images are rated for all properties")
+            reporter.say(f"{label}: fewer than two explained images are rated for all properties")
             continue
         tables.append(found[0].assign(backbone=label))
         values.append(found[1].assign(backbone=label))
@@ -133,7 +139,7 @@ def _of_backbone(
     compared: Sequence[OneProperty],
     config: StudyConfig,
     common: set[str],
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     """Agreement of one network's maps for every two properties: a summary, and image by image.
 
@@ -152,7 +158,7 @@ def _of_backbone(
         predicted = {one.name: Predicted.of(one.folder, [label], names) for one in compared}
         errors = {name: one.errors[label] for name, one in predicted.items()}
         values = _values(datasets, config, names)
-        inferred = infer(datasets, config, narrator, [SIZE], errors).pairs
+        inferred = infer(datasets, config, reporter, [SIZE], errors).pairs
         activation = _with_activation(datasets, config)
     residuals = {name: (one.prediction[label] - one.rating).to_numpy()
                  for name, one in predicted.items()}  # fmt: skip

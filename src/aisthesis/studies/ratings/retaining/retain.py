@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.errors import RequestError
-from aisthesis.execution.progress import Narrator, in_units
+from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.heads import FitOptions, RatingHead, evaluate, fit_mlp, load_head
 from aisthesis.importance.retention import correlations
 from aisthesis.importance.similarity import fold_numbers, paired_test
 from aisthesis.judgments.ratings.splits import split
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.files import plain_errors, write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
 from aisthesis.studies.ratings.fitting.embed import read_embeddings
-from aisthesis.studies.ratings.fitting.fit import fit_parts
+from aisthesis.studies.ratings.fitting.fit import fit_dependencies
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.retaining.batches import RetainedChannels, retain_heads
 from aisthesis.studies.ratings.retaining.retained import RetainedPredictor
@@ -34,7 +34,13 @@ from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.network import NetworkSpec, fitted_backbone
 from aisthesis.studies.shared.unchanged import refuse_changed
 
-__all__ = ["RETAIN_FOLDS", "RETAIN_REPEATS", "retain_backbones", "retain_files", "retain_parts"]
+__all__ = [
+    "RETAIN_FOLDS",
+    "RETAIN_REPEATS",
+    "retain_backbones",
+    "retain_dependencies",
+    "retain_files",
+]
 
 #: Of the validation, where nothing else is asked for.
 RETAIN_FOLDS, RETAIN_REPEATS = 4, 2
@@ -54,7 +60,7 @@ class _Head:
     seed: int = -1
 
 
-def retain_parts(
+def retain_dependencies(
     config: StudyConfig,
     inputs: Inputs,
     specs: Mapping[str, NetworkSpec],
@@ -63,7 +69,7 @@ def retain_parts(
 ) -> dict[str, str]:
     """What the stage's tables depend on, by name."""
     fits = {
-        f"fit of {label}": digest_of(fit_parts(config, inputs, spec))
+        f"fit of {label}": digest_of(fit_dependencies(config, inputs, spec))
         for label, spec in specs.items()
     }
     return fits | _code() | {"folds": str(folds), "repeats": str(repeats)}
@@ -87,7 +93,7 @@ def retain_backbones(
     *,
     folds: int,
     repeats: int,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> None:
     """Choose channels for every head of a study, validate the choice, save the predictors.
 
@@ -107,9 +113,9 @@ def retain_backbones(
     summary: list[dict[str, Any]] = []
     for asked in config.backbones:
         if folder.backbone_record(asked.label).get("predicts_only"):
-            narrator.say(f"{asked.label} predicts only: it has no layer whose channels to keep")
+            reporter.say(f"{asked.label} predicts only: it has no layer whose channels to keep")
             continue
-        fit = {"fit": digest_of(fit_parts(config, inputs, NetworkSpec.of(config, asked)))}
+        fit = {"fit": digest_of(fit_dependencies(config, inputs, NetworkSpec.of(config, asked)))}
         parts = fit | _code() | {"folds": str(folds), "repeats": str(repeats)}
         kept = KeptTables(folder, "retain", asked.label, parts, _TABLES)
         predictors = [
@@ -117,12 +123,12 @@ def retain_backbones(
             for part in inputs.splits
         ]
         if not (kept.done and all(file.is_file() for file in predictors)):
-            kept.keep(_retained(folder, config, inputs, asked, (folds, repeats), narrator))
+            kept.keep(_retained(folder, config, inputs, asked, (folds, repeats), reporter))
         made = kept.read()
         for name in _TABLES:
             tables[name].append(made[name])
         summary += _summary(asked.label, made["folds"])
-        _tell(narrator, summary[-len(_METRICS) :])
+        _tell(reporter, summary[-len(_METRICS) :])
     if not summary:
         raise RequestError("no backbone of the study has a layer whose channels could be kept")
     for name, some in tables.items():
@@ -131,7 +137,7 @@ def retain_backbones(
 
 
 def _code() -> dict[str, str]:
-    return code_parts("the retention", __name__)
+    return code_dependencies("the retention", __name__)
 
 
 def _retained(
@@ -140,13 +146,13 @@ def _retained(
     inputs: Inputs,
     asked: BackboneConfig,
     validation: tuple[int, int],
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> dict[str, pd.DataFrame]:
     """Choose one backbone's channels, save its predictors and give its tables."""
     started = time.perf_counter()
     backbone = fitted_backbone(folder, config, asked)
-    narrator.say(_cost(folder, config, asked.label, len(inputs.rated), *validation))
-    heads, found = _backbone(folder, config, inputs, asked, backbone, *validation, narrator)
+    reporter.say(_cost(folder, config, asked.label, len(inputs.rated), *validation))
+    heads, found = _backbone(folder, config, inputs, asked, backbone, *validation, reporter)
     rated = inputs.rating[inputs.rated]
     rows = [_row(asked.label, h, f, rated) for h, f in zip(heads, found, strict=True)]
     saved = retain_files(folder)["predictors"]
@@ -190,7 +196,7 @@ def _backbone(
     backbone: Backbone,
     folds: int,
     repeats: int,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> tuple[list[_Head], list[RetainedChannels]]:
     device = choose_device(config.device)
     backbone.trunk.to(device)
@@ -198,8 +204,8 @@ def _backbone(
     ratings = inputs.rating[inputs.rated]
     z = read_embeddings(folder.root, backbone, names, inputs.digests)
     heads = _own_heads(folder, config, inputs, asked, names)
-    heads += _fold_heads(config, names, ratings, z, folds, repeats, asked.label, narrator)
-    with narrator.steps(f"{asked.label}: channels", 2 * len(names)) as advance:
+    heads += _fold_heads(config, names, ratings, z, folds, repeats, asked.label, reporter)
+    with reporter.steps(f"{asked.label}: channels", 2 * len(names)) as advance:
         found = retain_heads(
             backbone, [h.head for h in heads], inputs.folder, names, ratings,
             [h.training for h in heads], batch_size=config.batch_size, advance=advance,
@@ -236,14 +242,14 @@ def _fold_heads(
     folds: int,
     repeats: int,
     label: str,
-    narrator: Narrator,
+    reporter: ProgressReporter,
 ) -> list[_Head]:
     """Fit a head for each fold on the other images; validation images stop the fit."""
     options = FitOptions(**config.fit.model_dump())
     embeddings, y = torch.from_numpy(z), torch.from_numpy(np.asarray(ratings, dtype=np.float64))
     heads = []
     numbers = fold_numbers(len(names), folds, repeats, config.seed)
-    with narrator.steps(f"{label}: heads of the folds", folds * repeats) as advance:
+    with reporter.steps(f"{label}: heads of the folds", folds * repeats) as advance:
         for repeat, number in enumerate(numbers):
             for fold in range(folds):
                 training, held_out = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
@@ -308,11 +314,11 @@ def _summary(label: str, table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _tell(narrator: Narrator, rows: list[dict[str, Any]]) -> None:
+def _tell(reporter: ProgressReporter, rows: list[dict[str, Any]]) -> None:
     """Say what the folds showed, whichever way it went."""
     for row in rows:
         if row["head"] == "fold":
-            narrator.say(
+            reporter.say(
                 f"{row['backbone']}: held-out {row['metric'].upper()} {row['full']:.3f} with all "
                 f"channels, {row['retained']:.3f} with {row['n_retained_mean']:.0f} retained "
                 f"(difference {row['difference']:.3f}, 95% interval {row['low']:.3f} to "

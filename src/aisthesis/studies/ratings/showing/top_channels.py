@@ -13,9 +13,9 @@ from scipy.ndimage import label as connected
 
 from aisthesis.ablation.channels import find_layer
 from aisthesis.config import StudyConfig
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.images import batches
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.correlation import pearson
 from aisthesis.store.files import write_csv
@@ -23,12 +23,18 @@ from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
 from aisthesis.store.maps_store import open_maps
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
-from aisthesis.studies.ratings.comparing.methods import maps_parts
+from aisthesis.studies.ratings.comparing.methods import maps_dependencies
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.network import fitted_backbone
 
-__all__ = ["CHANNEL_COLUMNS", "active_box", "channel_effects", "show_channels", "top_channel_parts"]
+__all__ = [
+    "CHANNEL_COLUMNS",
+    "active_box",
+    "channel_effects",
+    "show_channels",
+    "top_channel_dependencies",
+]
 
 CHANNEL_COLUMNS = (
     "backbone", "channel", "rank", "effect", "low", "high", "n", "seeds_same_sign", "n_seeds",
@@ -41,17 +47,17 @@ _ACTIVE = 0.5
 _LEAST_SHARE = 0.3  # of the crop's sides, so that something can be seen
 
 
-def top_channel_parts(
+def top_channel_dependencies(
     folder: StudyFolder, config: StudyConfig, only: str | None = None
 ) -> dict[str, str]:
     """What `top_channels.csv` depends on, by name; `only` names the one backbone of its rows."""
-    code = code_parts("the channels that are shown", __name__)
+    code = code_dependencies("the channels that are shown", __name__)
     options = digest_of(CHANNELS, IMAGES, config.bootstrap, config.seed)
-    return maps_parts(folder, config, only) | code | {"options": options}
+    return maps_dependencies(folder, config, only) | code | {"options": options}
 
 
 def show_channels(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, reporter: ProgressReporter
 ) -> None:
     """Find each network's channels with the largest mean effect; write `top_channels.csv`.
 
@@ -61,9 +67,9 @@ def show_channels(
     """
     labels = mapped_labels(folder, config)
     tables = []
-    with narrator.steps("channels to look at", len(labels)) as advance:
+    with reporter.steps("channels to look at", len(labels)) as advance:
         for label in labels:
-            parts = top_channel_parts(folder, config, label)
+            parts = top_channel_dependencies(folder, config, label)
             kept = KeptTables(folder, "channels", label, parts, ("rows",))
             if not kept.done:
                 kept.keep({"rows": _of_backbone(folder, config, inputs, label)})

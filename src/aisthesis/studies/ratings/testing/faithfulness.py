@@ -13,20 +13,24 @@ from numpy.typing import NDArray
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import StudyConfig
 from aisthesis.execution.processes import cores, in_processes
-from aisthesis.execution.progress import Narrator, in_units
+from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS, METHOD_DIFFERENCE_COLUMNS
 from aisthesis.names.explainers import BASE
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
-from aisthesis.studies.ratings.comparing.methods import maps_parts, method_keys, stored_methods
+from aisthesis.studies.ratings.comparing.methods import (
+    maps_dependencies,
+    method_keys,
+    stored_methods,
+)
 from aisthesis.studies.ratings.explaining.explain import explained_images
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.testing.tested import measure_backbone
 from aisthesis.studies.shared.devices import choose_device
 
-__all__ = ["faithfulness_parts", "images_asked", "measure_faithfulness"]
+__all__ = ["faithfulness_dependencies", "images_asked", "measure_faithfulness"]
 
 #: Images that are asked where the study file does not say and compares explainers.
 DEFAULT_IMAGES = 32
@@ -43,7 +47,7 @@ def images_asked(config: StudyConfig) -> int:
     return DEFAULT_IMAGES if set(config.explainers) - set(BASE) else 0
 
 
-def faithfulness_parts(
+def faithfulness_dependencies(
     folder: StudyFolder, config: StudyConfig, only: str | None = None
 ) -> dict[str, str] | None:
     """What the stage's tables depend on, by name; None where it is not asked for.
@@ -54,12 +58,12 @@ def faithfulness_parts(
         return None
     options = config.faithfulness.model_dump(mode="json")
     asked = digest_of(options, images_asked(config), config.bootstrap, config.seed)
-    code = code_parts("the faithfulness", __name__)
-    return maps_parts(folder, config, only) | code | {"options of faithfulness": asked}
+    code = code_dependencies("the faithfulness", __name__)
+    return maps_dependencies(folder, config, only) | code | {"options of faithfulness": asked}
 
 
 def measure_faithfulness(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, reporter: ProgressReporter
 ) -> None:
     """Test every stored map of a sample of the explained images on its own network.
 
@@ -78,14 +82,14 @@ def measure_faithfulness(
     ]
     n_processes = _processes(config, len(jobs), len(places))
     if jobs:
-        narrator.say(_cost(folder, config, [job[3] for job in jobs], len(places), n_processes))
+        reporter.say(_cost(folder, config, [job[3] for job in jobs], len(places), n_processes))
     if n_processes > 1:
         threads = max(1, torch.get_num_threads() // n_processes)
-        with narrator.steps("faithfulness", len(jobs)) as advance:
+        with reporter.steps("faithfulness", len(jobs)) as advance:
             in_processes(_measure, jobs, n_processes, threads=threads, advance=advance)
     else:
         for job in jobs:
-            _measure(*job, narrator=narrator)
+            _measure(*job, reporter=reporter)
     found = [one.read() for one in kept.values()]
     differences = folder.root / "faithfulness_differences.csv"
     for name, file, columns in (
@@ -130,7 +134,7 @@ def perturbed_images(config: StudyConfig, n_images: int, n_maps: int) -> int:
 
 def _kept(folder: StudyFolder, config: StudyConfig, label: str) -> KeptTables:
     """Where a backbone's own rows are kept: more backbones do not change them."""
-    parts = faithfulness_parts(folder, config, label) or {}
+    parts = faithfulness_dependencies(folder, config, label) or {}
     return KeptTables(folder, "faithfulness", label, parts, ("rows", "differences", "cascade"))
 
 
@@ -141,10 +145,10 @@ def _measure(
     label: str,
     index: NDArray[np.intp],
     places: NDArray[np.intp],
-    narrator: Narrator | None = None,
+    reporter: ProgressReporter | None = None,
 ) -> None:
     """Test a backbone's maps and keep its rows."""
-    found = measure_backbone(kept.folder.root, config, inputs, label, index, places, narrator)
+    found = measure_backbone(kept.folder.root, config, inputs, label, index, places, reporter)
     kept.keep(
         {"rows": found.faithfulness, "differences": found.differences, "cascade": found.cascade}
     )

@@ -6,30 +6,30 @@ import pandas as pd
 
 from aisthesis.config import HumanMapsConfig, StudyConfig
 from aisthesis.execution.processes import allowed_cores, in_turn_or_processes
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.human_maps import HumanMaps, human_map_table, human_maps
 from aisthesis.images import Transform
 from aisthesis.names.explainers import EXPLAINERS, UNSIGNED
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
 from aisthesis.store.maps_store import open_maps
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
-from aisthesis.studies.ratings.comparing.methods import maps_parts
+from aisthesis.studies.ratings.comparing.methods import maps_dependencies
 from aisthesis.studies.ratings.explaining.explainers import methods_root
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.testing.localise import digest_of_files, stored_maps
 
-__all__ = ["check_human_maps", "compare_with_people", "human_maps_parts"]
+__all__ = ["check_human_maps", "compare_with_people", "human_maps_dependencies"]
 
 #: So many maps take about as long as helper processes need to start.
 _WORTH_PROCESSES = 1000
 
 
-def human_maps_parts(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+def human_maps_dependencies(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What the stage's table depends on, by name."""
-    return maps_parts(folder, config) | _asked_parts(config)
+    return maps_dependencies(folder, config) | _asked_parts(config)
 
 
 def _asked_parts(config: StudyConfig) -> dict[str, str]:
@@ -39,7 +39,7 @@ def _asked_parts(config: StudyConfig) -> dict[str, str]:
         how = asked.model_dump(mode="json", exclude={"path"})
         held = digest_of(how, digest_of_files(asked.path))
     options = digest_of(config.bootstrap, config.seed)
-    code = code_parts("the comparison with people", __name__)
+    code = code_dependencies("the comparison with people", __name__)
     return code | {"human maps": held, "options": options}
 
 
@@ -65,7 +65,7 @@ def _read(asked: HumanMapsConfig, inputs: Inputs) -> HumanMaps:
 
 
 def compare_with_people(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, reporter: ProgressReporter
 ) -> None:
     """Compare every backbone's maps with where people look; write `human_maps.csv`.
 
@@ -78,15 +78,17 @@ def compare_with_people(
         return
     people = _read(config.human_maps, inputs)
     for line in people.said:
-        narrator.warn(f"human maps: {line}")
+        reporter.warn(f"human maps: {line}")
     asked = _asked_parts(config)
     kept = [
-        KeptTables(folder, "human_maps", one, maps_parts(folder, config, one) | asked, ("rows",))
+        KeptTables(
+            folder, "human_maps", one, maps_dependencies(folder, config, one) | asked, ("rows",)
+        )
         for one in mapped_labels(folder, config)
     ]
     jobs = [(one, config, inputs, people) for one in kept if not one.done]
     many = len(jobs) * len(inputs.names) >= _WORTH_PROCESSES
-    with narrator.steps("maps against people", len(jobs)) as advance:
+    with reporter.steps("maps against people", len(jobs)) as advance:
         in_turn_or_processes(_compare, jobs, allowed_cores() if many else 1, advance)
     folder.record(human_maps={"kind": people.kind, "said": list(people.said)})
     if kept:

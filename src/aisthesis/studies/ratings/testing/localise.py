@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
 from aisthesis.execution.processes import allowed_cores, in_turn_or_processes
-from aisthesis.execution.progress import Narrator
+from aisthesis.execution.progress import ProgressReporter
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
-from aisthesis.provenance.code import code_parts
+from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
 from aisthesis.store.ledger import file_digest
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
 from aisthesis.studies.ratings.comparing.methods import (
-    maps_parts,
+    maps_dependencies,
     mean_maps,
     open_methods,
     stored_methods,
@@ -29,21 +29,21 @@ from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.testing.randomised import randomised_maps
 from aisthesis.studies.shared.devices import choose_device
 
-__all__ = ["digest_of_files", "localise_backbones", "localise_parts", "stored_maps"]
+__all__ = ["digest_of_files", "localise_backbones", "localise_dependencies", "stored_maps"]
 
 
-def localise_parts(
+def localise_dependencies(
     folder: StudyFolder, config: StudyConfig, only: str | None = None
 ) -> dict[str, str]:
     """What the stage's table depends on, by name; `only` names the one backbone of its rows."""
-    return maps_parts(folder, config, only) | _asked_parts(config)
+    return maps_dependencies(folder, config, only) | _asked_parts(config)
 
 
 def _asked_parts(config: StudyConfig) -> dict[str, str]:
     """What the rows of every backbone depend on: masks, options and code."""
     options = digest_of(config.bootstrap, config.seed, config.randomised)
     masks = digest_of_files(config.masks) if config.masks is not None else "none"
-    return code_parts("the localisation", __name__) | {"masks": masks, "options": options}
+    return code_dependencies("the localisation", __name__) | {"masks": masks, "options": options}
 
 
 def digest_of_files(path: Path) -> str:
@@ -53,7 +53,7 @@ def digest_of_files(path: Path) -> str:
 
 
 def localise_backbones(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, narrator: Narrator
+    folder: StudyFolder, config: StudyConfig, inputs: Inputs, reporter: ProgressReporter
 ) -> None:
     """Score every backbone's maps, and their controls, against the masks; `localisation.csv`.
 
@@ -67,14 +67,18 @@ def localise_backbones(
     if config.masks is None:
         return
     labels = mapped_labels(folder, config)
-    asked = _asked_parts(config) | {"ratings": inputs.parts["ratings"]}  # masks are read once
+    asked = _asked_parts(config) | {
+        "ratings": inputs.dependencies["ratings"]
+    }  # masks are read once
     kept = [
-        KeptTables(folder, "localise", one, maps_parts(folder, config, one) | asked, ("rows",))
+        KeptTables(
+            folder, "localise", one, maps_dependencies(folder, config, one) | asked, ("rows",)
+        )
         for one in labels
     ]
     jobs = [(one, config, inputs, config.masks) for one in kept if not one.done]
     n_processes = allowed_cores() if _worth_processes(config) else 1
-    with narrator.steps("maps against masks", len(jobs)) as advance:
+    with reporter.steps("maps against masks", len(jobs)) as advance:
         in_turn_or_processes(_localise, jobs, n_processes, advance)
     if kept:
         tables = [one.read()["rows"] for one in kept]

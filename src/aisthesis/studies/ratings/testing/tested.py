@@ -17,7 +17,7 @@ from torch import Tensor
 
 from aisthesis.ablation.plan import ablation_plan
 from aisthesis.config import BackboneConfig, StudyConfig
-from aisthesis.execution.progress import Narrator, Silent, in_units
+from aisthesis.execution.progress import ProgressReporter, Silent, in_units
 from aisthesis.explainers.base import ExplainedNetwork
 from aisthesis.faithfulness import (
     cascade_similarity,
@@ -73,7 +73,7 @@ def measure_backbone(
     label: str,
     index: NDArray[np.intp],
     places: NDArray[np.intp],
-    narrator: Narrator | None = None,
+    reporter: ProgressReporter | None = None,
 ) -> Measured:
     """Test a backbone's maps of some images.
 
@@ -87,10 +87,10 @@ def measure_backbone(
         The backbone.
     index, places : ndarray
         The images: among all images of the study, and among the explained ones.
-    narrator : Narrator, optional
+    reporter : ProgressReporter, optional
         Told how far the work is.
     """
-    teller = narrator or Silent()
+    teller = reporter or Silent()
     asked = next(backbone for backbone in config.backbones if backbone.label == label)
     tested = _Tested(StudyFolder(root), config, inputs, asked, index, places)
     table, differences = tested.measures(teller)
@@ -142,7 +142,7 @@ class _Tested:
             )
         self.scores = {"ais": importance, "evidence": -delta}
 
-    def measures(self, narrator: Narrator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def measures(self, reporter: ProgressReporter) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Perturbation of the image, and removal of channels; and methods beside one another."""
         options = self.config.faithfulness
         draws: dict[str, Any] = {"n_boot": self.config.bootstrap, "seed": self.config.seed}
@@ -150,12 +150,12 @@ class _Tested:
         passes = len(self.names) * len(options.baselines) * (
             n_maps * 4 * options.steps + options.squares
         )  # fmt: skip
-        narrator.say(
+        reporter.say(
             f"{self.label}: faithfulness, at most {passes} perturbed images, expected "
             f"{in_units(passes * self._seconds_of_an_image())}"
         )
         kinds = len(options.baselines) * (2 if options.squares else 1)
-        with narrator.steps(f"{self.label}: faithfulness", len(self.names) * kinds) as advance:
+        with reporter.steps(f"{self.label}: faithfulness", len(self.names) * kinds) as advance:
             on_pixels = faithfulness_values(
                 self.model,
                 self.pixels,
@@ -170,7 +170,7 @@ class _Tested:
                 advance=advance,
                 seed=self.config.seed,
             )
-        with narrator.steps(f"{self.label}: channels removed", len(self.names)) as advance:
+        with reporter.steps(f"{self.label}: channels removed", len(self.names)) as advance:
             curves = channel_curves(
                 self._plan, self.pixels, self.scores, seed=self.config.seed, advance=advance
             )
@@ -182,7 +182,7 @@ class _Tested:
         """Explainers that say of themselves that their maps have no sign."""
         return [one.name for one in asked_explainers(self.config) if not one.signed]
 
-    def cascade(self, narrator: Narrator) -> list[pd.DataFrame]:
+    def cascade(self, reporter: ProgressReporter) -> list[pd.DataFrame]:
         """Compare maps with those of the network made ever more random."""
         n = self._few()
         if not n:
@@ -190,7 +190,7 @@ class _Tested:
         explainers = self._remade()
         tables = []
         steps = len(explainers) * (_CASCADE_STAGES + 1)
-        with narrator.steps(f"{self.label}: weights made random", steps) as advance:
+        with reporter.steps(f"{self.label}: weights made random", steps) as advance:
             for name, explain in explainers.items():
                 table = cascade_similarity(
                     self.model,
@@ -206,7 +206,7 @@ class _Tested:
                 tables.append(table.assign(method=name))
         return tables
 
-    def sensitivity(self, narrator: Narrator) -> pd.DataFrame:
+    def sensitivity(self, reporter: ProgressReporter) -> pd.DataFrame:
         """See how far maps move when their images hardly change."""
         n = self._few()
         if not n or find_spec("captum") is None:
@@ -215,7 +215,7 @@ class _Tested:
             name: lambda images, i, explain=explain: explain(images, [i] * len(images))
             for name, explain in self._remade().items()
         }
-        with narrator.steps(f"{self.label}: images nearby", n * (len(explainers) + 1)) as advance:
+        with reporter.steps(f"{self.label}: images nearby", n * (len(explainers) + 1)) as advance:
             return sensitivity_table(
                 explainers,
                 self.pixels[:n],
