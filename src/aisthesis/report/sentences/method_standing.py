@@ -102,11 +102,13 @@ def _compared(held: pd.DataFrame, ranked: Sequence[str]) -> int:
 def _decided(rows: pd.DataFrame, ranked: Sequence[str]) -> set[tuple[str, str]]:
     """Pairs (better, worse) on one network whose corrected interval leaves zero out."""
     found = set()
-    for row in rows[rows["first"].isin(ranked) & rows["second"].isin(ranked)].itertuples():
-        if float(str(row.low_corrected)) > 0:
-            found.add((str(row.first), str(row.second)))
-        elif float(str(row.high_corrected)) < 0:
-            found.add((str(row.second), str(row.first)))
+    held = rows[rows["first"].isin(ranked) & rows["second"].isin(ranked)]
+    columns = ("first", "second", "low_corrected", "high_corrected")
+    for first, second, low, high in zip(*(held[name] for name in columns), strict=True):
+        if low > 0:
+            found.add((str(first), str(second)))
+        elif high < 0:
+            found.add((str(second), str(first)))
     return found
 
 
