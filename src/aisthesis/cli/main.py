@@ -159,7 +159,7 @@ def _add_run(commands: Any) -> None:
     command.add_argument("study", nargs="?", type=Path, help="a study file (STUDY.toml)")
     add = command.add_argument_group("instead of a study file, or overriding it").add_argument
     add("--images", type=Path, help="folder of images")
-    add("--ratings", type=Path, help="CSV or TSV: image,rating or image,rater,rating")
+    add("--ratings", type=Path, help="table (CSV, Excel, ...): image,rating or image,rater,rating")
     add("--out", type=Path, help="study folder to write")
     add_backbone_options(add)
     add("--seeds", type=int, help="heads per backbone (default 1)")

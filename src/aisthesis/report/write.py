@@ -22,6 +22,7 @@ from aisthesis.report.folder.selection import (
     image_consensus,
     leading_kind,
 )
+from aisthesis.report.folder.short_names import with_short_names
 from aisthesis.report.folder.stored_maps import KINDS, differing_crops, kinds_of
 from aisthesis.report.page import render_page
 from aisthesis.report.parts.agreement_part import AgreementPart, agreement_part
@@ -129,17 +130,18 @@ def write_report(
 
 
 def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement) -> Path:
-    record = read_study_record(study_dir)
+    labelled = read_study_record(study_dir)
+    record, long_names = with_short_names(labelled)
     shown = Photographs(record.images_dir)
     averaged = averaged_predictions(record.predictions)
     facts = _facts_by_kind(record, averaged)
     figures = record.path / "figures"
     with plain_errors(figures):
         figures.mkdir(exist_ok=True)
-    write_csv(figures / "report_estimates.csv", _estimates(record, facts, averaged))
+    write_csv(figures / "report_estimates.csv", _estimates(labelled, facts))
     part = agreement_part(record)
     drawn = FigureList()
-    content = _overview(record, facts, averaged)
+    content = _overview(record, facts, averaged) | {"long_names": long_names}
     content |= _prediction(record, content["ceiling"], drawn)
     content |= _agreement(record, part, content["observations"])
     whole = showcases(record.maps, record.explained)
@@ -195,16 +197,14 @@ def _n_rated(provenance: dict[str, Any]) -> int:
     return int(rated or (provenance.get("images") or {}).get("n") or 0)
 
 
-def _estimates(
-    record: StudyRecord, facts: dict[str, pd.DataFrame], averaged: pd.DataFrame
-) -> pd.DataFrame:
+def _estimates(record: StudyRecord, facts: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Everything that sentences say with an interval and that no other table holds."""
     kind = leading_kind(record.agreement["map"]) or "ais"
     return estimates_table(
         [
             *ceiling_estimates(record.provenance),
             *level_estimates(record.agreement, record.agreement_images),
-            *side_estimates(record.agreement_images, averaged),
+            *side_estimates(record.agreement_images, averaged_predictions(record.predictions)),
             *shape_estimates(record.agreement_images, record.provenance.get("backbones", {})),
             *dividing_estimates(facts[kind], kind),
         ]

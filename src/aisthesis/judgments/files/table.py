@@ -89,8 +89,8 @@ class Table:
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise RequestError(
                 f"{self.name}: there is no column {column!r}{hint}; its columns are "
-                f"{', '.join(map(repr, self.columns))}. Other names are given under [columns] in "
-                "the study file."
+                f"{', '.join(map(repr, self.columns))}. Other names are given as "
+                "`--column rating=NAME`, or under [columns] in the study file."
             )
         return self.columns.index(column)
 
