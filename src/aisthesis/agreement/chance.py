@@ -80,6 +80,7 @@ def chance_level(
     seed: int = 0,
     sides: Mapping[str, ArrayLike] | None = None,
     boxes: Mapping[str, ArrayLike] | None = None,
+    pairings: Pairings | None = None,
 ) -> pd.DataFrame:
     """Compare each backbone's map of one image with the other's map of another image.
 
@@ -115,6 +116,9 @@ def chance_level(
 
     boxes
         As in `pair_values`.
+    pairings
+        In place of `n_permutations` and `seed` of the pairings, for several calls on the same
+        images: each way in which they fall into strata is paired once.
 
     Returns
     -------
@@ -155,14 +159,14 @@ def chance_level(
     rows: list[dict[str, Any]] = [
         {"metric": one.name, "backbone_a": a, "backbone_b": b} for one in wanted for a, b in pairs
     ]
-    pairings = Pairings(n_permutations, seed)
+    paired = pairings or Pairings(n_permutations, seed)
 
     def work(row: dict[str, Any]) -> None:
         one, a, b = metric(row["metric"]), row["backbone_a"], row["backbone_b"]
         first, second = compared_as[a, b]
         cross = cross_values(stacks[first], stacks[second], one)
         both = None if errors is None else (errors[a], errors[b])
-        row |= _chance_of_pair(cross, one, pairings, both)
+        row |= _chance_of_pair(cross, one, paired, both)
 
     compared: list[dict[str, Any]] = list(in_threads(work, rows))
     table = pd.DataFrame(compared).assign(p_corrected=np.nan)

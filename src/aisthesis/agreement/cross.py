@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ def cross_ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
     c1, c2 = (K1 * joint).square().float(), (K2 * joint).square().float()
     window.matrix(a.size_px)  # refuses a grid that is smaller than the window
     along = _along(windows, len(a) * len(b))
-    spread = _Spread(window, along, windows)
+    spread = _spread(window, along, windows)
     of_a, of_b = (tuple(part.movedim(0, 1) for part in one.once(spread.taken)) for one in (a, b))
     total = torch.zeros(len(a), len(b), dtype=torch.float64, device=a.small.device)
     at_once = max(1, CACHED // max(1, len(a) * len(b)))
@@ -131,6 +132,12 @@ class _Spread:
             variance[number] = patches.square_().sum(dim=2)
         parts = (part.flatten(0, 1).movedim(1, 0) for part in (mean, variance, deviations))
         return tuple(parts)
+
+
+@lru_cache(maxsize=8)
+def _spread(window: Window, along: int, windows: int) -> _Spread:
+    """Give the same object for the same windows: stacks know by it what they have derived."""
+    return _Spread(window, along, windows)
 
 
 def _strip(stack: MapStack, row: int, rows: int) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import combinations
-from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,6 +26,8 @@ Key = TypeVar("Key", bound=Hashable)
 PIXELS_AT_ONCE = {"cpu": 4 * 224 * 224, "other": 256 * 224 * 224}
 #: Maps of one backbone held at a time by metrics that need no pixels.
 SMALL_MAPS_AT_ONCE = 256
+#: Values of all maps that are read at a time, where that is not fewer than four pieces of work.
+VALUES_READ = 8 << 20
 
 
 def pair_values(
@@ -122,19 +123,22 @@ def compare(
     if not pairs:
         return values
     registered = register(maps, pairs, boxes, size_px)
-    reading = Lock()
-
-    def work(chunk: slice) -> None:
-        with reading:  # not every lazy array can be read by several threads
-            stacks = _stacks(registered.maps, chunk, size_px, device)
-        values[chunk] = _values_of_chunk(stacks, wanted, registered.pairs)
-
     on_cpu = torch.device(device or _device_of(maps)).type == "cpu"
     at_once = _images_at_once(on_cpu, size_px, any(one.needs_pixels for one in wanted))
-    chunks = _chunks(n_images, at_once)
-    for chunk in in_threads(work, chunks) if on_cpu else _in_turn(work, chunks):
-        if progress is not None:
-            progress(chunk.stop, n_images)
+    for read in _chunks(n_images, _images_read(registered.maps, at_once)):
+        stacks = {
+            name: MapStack.of(one[read], size_px, device) for name, one in registered.maps.items()
+        }
+
+        def work(chunk: slice, stacks: dict[Any, MapStack] = stacks, read: slice = read) -> None:
+            few = {name: one.take(chunk) for name, one in stacks.items()}
+            place = slice(read.start + chunk.start, read.start + chunk.stop)
+            values[place] = _values_of_chunk(few, wanted, registered.pairs)
+
+        chunks = _chunks(read.stop - read.start, at_once)
+        for chunk in in_threads(work, chunks) if on_cpu else _in_turn(work, chunks):
+            if progress is not None:
+                progress(read.start + chunk.stop, n_images)
     return values
 
 
@@ -193,15 +197,15 @@ def _images_at_once(on_cpu: bool, size_px: int, needs_pixels: bool) -> int:
     return max(1, PIXELS_AT_ONCE["cpu" if on_cpu else "other"] // size_px**2)
 
 
+def _images_read(maps: Mapping[Any, Any], at_once: int) -> int:
+    """Images whose maps are read and standardised together: several pieces of work at least."""
+    values = sum(int(np.prod(one.shape[-2:])) for one in maps.values())
+    return max(4 * at_once, min(SMALL_MAPS_AT_ONCE, VALUES_READ // max(1, values)))
+
+
 def _chunks(n_images: int, at_once: int) -> list[slice]:
     starts = range(0, n_images, at_once)
     return [slice(start, min(start + at_once, n_images)) for start in starts]
-
-
-def _stacks(
-    maps: Mapping[Key, Any], chunk: slice, size_px: int, device: torch.device | str | None
-) -> dict[Key, MapStack]:
-    return {name: MapStack.of(one[chunk], size_px, device) for name, one in maps.items()}
 
 
 def _in_turn(work: Callable[[slice], None], chunks: Sequence[slice]) -> Iterator[slice]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -73,10 +74,8 @@ class Window:
         ends = pixels.amin(dim=(1, 2)), pixels.amax(dim=(1, 2))
         if max(stack.native_size) > MOST_CELLS:
             return stack.once(self.pixel_means)[0].float(), variance, *ends
-        filters = self.matrix(stack.size_px)
         along_y, along_x = (
-            (filters @ axis.matrix(stack.size_px)).float().to(stack.small.device)
-            for axis in stack.axes
+            _means_of_cells(axis, stack.size_px, self).to(stack.small.device) for axis in stack.axes
         )
         mean = along_y @ stack.small.float() @ along_x.mT
         return mean, variance, *ends
@@ -130,7 +129,8 @@ def ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
     difference = mean_a - mean_b
     similarity = _scaled_covariance(a, b, window, 2.0, c2).mul_(luminance)
     luminance.addcmul_(difference, difference)  # m_a^2 + m_b^2 + c1
-    similarity.div_((variance_a + variance_b).add_(c2).mul_(luminance))
+    contrast = torch.add(variance_a, variance_b, out=difference).add_(c2)
+    similarity.div_(contrast.mul_(luminance))
     return similarity.mean(dim=(1, 2)).double()
 
 
@@ -153,12 +153,19 @@ def _scaled_covariance(
     if max(along_y.i.numel(), along_x.i.numel()) > MOST_CELL_PAIRS:
         return _pixel_covariance(a, b, window).mul_(factor).add_(plus)
     device = a.small.device
-    y_i, y_j = along_y.i.to(device)[:, None], along_y.j.to(device)[:, None]
-    x_i, x_j = along_x.i.to(device), along_x.j.to(device)
-    products = a.small.float()[:, y_i, x_i] * b.small.float()[:, y_j, x_j]  # (N, y, x) pairs
+    cells_a, cells_b = (
+        one.once(_CellsAt(side, a.axes, b.axes, window)) for one, side in ((a, "i"), (b, "j"))
+    )
+    products = cells_a * cells_b  # (N, y, x) pairs
     right = torch.cat([products @ along_x.mean.to(device), products @ along_x.both.to(device)], 1)
     left = along_y.stacked.to(device).expand(len(products), -1, -1)
     return torch.baddbmm(plus.reshape(-1, 1, 1), left, right, alpha=factor)
+
+
+@lru_cache(maxsize=256)
+def _means_of_cells(axis: Axis, size_px: int, window: Window) -> Tensor:
+    """Mean weight of each cell in each window along an axis: (windows, cells), float32."""
+    return (window.matrix(size_px) @ axis.matrix(size_px)).float()
 
 
 @dataclass(frozen=True)
@@ -170,6 +177,26 @@ class _CellPairs:
     mean: Tensor  # (pairs, windows): W, mean product of the two cells' weights
     both: Tensor  # (pairs, windows): C, covariance of the two cells' weights
     stacked: Tensor  # (windows, 2 pairs): C beside P, product of the two cells' mean weights
+
+
+@dataclass(frozen=True)
+class _CellsAt:
+    """Takes the cells i of maps on some axes, or j of their partners: derived once a stack."""
+
+    side: Literal["i", "j"]
+    axes: tuple[Axis, Axis]
+    others: tuple[Axis, Axis]
+    window: Window
+
+    def __call__(self, stack: MapStack) -> Tensor:
+        """(N, y pairs, x pairs), float32."""
+        y, x = (
+            getattr(_cell_pairs(own, other, stack.size_px, self.window), self.side)
+            for own, other in zip(self.axes, self.others, strict=True)
+        )
+        place = (y[:, None] * stack.native_size[1] + x).flatten().to(stack.small.device)
+        cells = stack.small.flatten(1).index_select(1, place).float()
+        return cells.view(len(stack), len(y), len(x))
 
 
 @lru_cache(maxsize=256)

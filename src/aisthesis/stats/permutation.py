@@ -18,7 +18,8 @@ PAIRINGS_AT_ONCE = 1000
 #: Of so many images or more all pairings are never listed.
 MOST_LISTED = 13
 
-Partners = NDArray[np.int32]
+#: Whole numbers as short as the number of images lets them be.
+Partners = NDArray[np.int16] | NDArray[np.int32]
 
 
 class Pairings:
@@ -59,19 +60,23 @@ class Pairings:
         if few and prod(factorial(len(group)) for group in groups) <= self._n_permutations:
             return _every(groups, len(number)), True
         rng = np.random.default_rng(self._seed)
-        partners = np.empty((self._n_permutations, len(number)), dtype=np.int32)
+        partners = np.empty((self._n_permutations, len(number)), dtype=_whole(len(number)))
         for group in groups:
-            ordered = np.tile(group.astype(np.int32), (self._n_permutations, 1))
+            ordered = np.tile(group.astype(partners.dtype), (self._n_permutations, 1))
             partners[:, group] = rng.permuted(ordered, axis=1, out=ordered)
         return partners, False
+
+
+def _whole(n: int) -> type[np.int16] | type[np.int32]:
+    return np.int16 if n <= np.iinfo(np.int16).max else np.int32
 
 
 def _every(groups: list[NDArray[np.intp]], n: int) -> Partners:
     """All pairings within groups: (pairings, n)."""
     ways = product(*(permutations(group) for group in groups))
     order = np.concatenate([np.empty(0, dtype=np.intp), *groups])
-    listed = np.array([[one for part in way for one in part] for way in ways], dtype=np.int32)
-    partners = np.empty((len(listed), n), dtype=np.int32)
+    listed = np.array([[one for part in way for one in part] for way in ways], dtype=_whole(n))
+    partners = np.empty((len(listed), n), dtype=listed.dtype)
     partners[:, order] = listed.reshape(len(listed), n)
     return partners
 

@@ -28,6 +28,7 @@ from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
 from aisthesis.agreement.registration import compared_share
 from aisthesis.config import StudyConfig
+from aisthesis.execution.cluster import keep_memory
 from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.explainers import BASE, SIGNED_BY_ERROR
@@ -134,6 +135,7 @@ def agree_backbones(
     Maps are averaged over seeds in rating units at the layer's resolution before they are
     upsampled, z-scored and compared. Tables of pairs have no rows with fewer than two backbones.
     """
+    keep_memory()  # metrics of pixels make and free tensors of a megabyte, thousands a second
     labels = mapped_labels(folder, config)
     if len(labels) < 2:
         reporter.say("fewer than two backbones have maps: there is no agreement to measure")

@@ -26,6 +26,7 @@ from aisthesis.agreement.seeds import SeedCosines
 from aisthesis.config import StudyConfig
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.explainers import BASE, SIGNED_BY_ERROR
+from aisthesis.stats.permutation import Pairings
 from aisthesis.studies.ratings.comparing.stored import StoredMaps
 from aisthesis.studies.shared.boxes import Boxes, seen_boxes
 
@@ -81,6 +82,7 @@ def infer(
     """
     pairs, reliabilities, variances = [], [], []
     boxes = seen_boxes({label: one[BASE[0]] for label, one in datasets.items()})
+    pairings = Pairings(N_PERMUTATIONS, config.seed)
     for kind in BASE:
         with reporter.steps(f"{kind}: chance, reliability, variance", 4) as advance:
             single = {label: one[kind] for label, one in datasets.items()}
@@ -93,7 +95,7 @@ def infer(
             advance(1)
             if len(datasets) > 1:
                 corrected = disattenuated(single, cosines=cosines, **draws)
-                chance = _chance(datasets, kind, config, sides, boxes)
+                chance = _chance(datasets, kind, config, sides, boxes, pairings)
                 both = _with_reliability(chance, stable, corrected)
                 both = _over_common_parts(both, single, config, boxes)
                 pairs.append(both.assign(map=kind))
@@ -103,7 +105,9 @@ def infer(
     if averaged and len(datasets) > 1:
         with reporter.steps("chance level of other explainers", len(averaged)) as advance:
             for kind in averaged:
-                pairs.append(_chance(datasets, kind, config, sides, boxes).assign(map=kind))
+                pairs.append(
+                    _chance(datasets, kind, config, sides, boxes, pairings).assign(map=kind)
+                )
                 advance(1)
     return Inferred(
         pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(),
@@ -133,11 +137,10 @@ def _chance(
     config: StudyConfig,
     sides: Mapping[str, NDArray[np.float64]] | None,
     boxes: Boxes | None,
+    pairings: Pairings,
 ) -> pd.DataFrame:
     maps = {label: StoredMaps(one[kind]) for label, one in datasets.items()}
-    options: dict[str, Any] = {
-        "n_permutations": N_PERMUTATIONS, "seed": config.seed, "boxes": boxes
-    }  # fmt: skip
+    options: dict[str, Any] = {"pairings": pairings, "seed": config.seed, "boxes": boxes}
     if kind in SIGNED_BY_ERROR:
         options["sides"] = sides
     tables = [
