@@ -86,9 +86,9 @@ def cross_ssim(a: MapStack, b: MapStack, window: Window = UNIFORM) -> Tensor:
 def _ssim_each(a: MapStack, b: MapStack, window: Window) -> Tensor:
     """SSIM of each map of one stack with those of another, in all windows: (N_a, N_b)."""
     a.once(window.moments), b.once(window.moments)  # derived once, and only taken below
-    few = [slice(start, start + FEW) for start in range(0, len(b), FEW)]
+    few = [b.take(slice(start, start + FEW)) for start in range(0, len(b), FEW)]
     each = [a.take(slice(i, i + 1)) for i in range(len(a))]
-    return torch.stack([torch.cat([ssim(one, b.take(s), window) for s in few]) for one in each])
+    return torch.stack([torch.cat([ssim(one, some, window) for some in few]) for one in each])
 
 
 def _along(windows: int, comparisons: int) -> int:
