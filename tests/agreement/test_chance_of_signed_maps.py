@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from aisthesis.agreement import MapStack, chance_level, cross_values, metric
+from aisthesis.agreement import MapStack, chance_level, cross, cross_values, metric
 from aisthesis.errors import RequestError
 from aisthesis.stats.permutation import Pairings
 
@@ -103,6 +104,30 @@ def test_pairings_stay_within_strata_and_all_are_listed_where_they_are_few():
     assert not every
     assert (many[partners] == many).all()
     assert (np.sort(partners, axis=1) == np.arange(40)).all()
+
+
+def test_pairings_made_once_for_several_calls_are_those_of_each():
+    maps, sides = signed_study(14, 3)
+    options = {"size_px": 8, "n_permutations": 60, "seed": 4, "sides": sides}
+    pairings = Pairings(60, seed=4)
+    for metrics in (["cosine"], ["mse"]):
+        shared = chance_level(maps, metrics, pairings=pairings, **options)
+        pd.testing.assert_frame_equal(shared, chance_level(maps, metrics, **options))
+    assert len(pairings._made) == 1
+
+
+def test_what_ssim_needs_of_a_stack_is_derived_once(monkeypatch):
+    taken = []
+    original = cross._Spread.taken
+    monkeypatch.setattr(cross, "SSIM_EXACT", 0)
+    monkeypatch.setattr(
+        cross._Spread, "taken", lambda self, stack: taken.append(stack) or original(self, stack)
+    )
+    cross._spread.cache_clear()
+    a, b, c = (MapStack.of(np.random.default_rng(k).normal(size=(3, 4, 4)), 30) for k in range(3))
+    for first, second in ((a, b), (a, c), (b, c)):
+        cross.cross_ssim(first, second)
+    assert taken == [a, b, c]
 
 
 @pytest.mark.parametrize("name", ["ssim", "emd", "spearman", "top10_iou", "ssim_gaussian"])

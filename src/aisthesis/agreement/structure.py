@@ -153,10 +153,8 @@ def _scaled_covariance(
     if max(along_y.i.numel(), along_x.i.numel()) > MOST_CELL_PAIRS:
         return _pixel_covariance(a, b, window).mul_(factor).add_(plus)
     device = a.small.device
-    cells_a, cells_b = (
-        one.once(_CellsAt(side, a.axes, b.axes, window)) for one, side in ((a, "i"), (b, "j"))
-    )
-    products = cells_a * cells_b  # (N, y, x) pairs
+    cells_a = a.once(_CellsAt("i", a.axes, b.axes, window))
+    products = cells_a * b.once(_CellsAt("j", a.axes, b.axes, window))  # (N, y, x) pairs
     right = torch.cat([products @ along_x.mean.to(device), products @ along_x.both.to(device)], 1)
     left = along_y.stacked.to(device).expand(len(products), -1, -1)
     return torch.baddbmm(plus.reshape(-1, 1, 1), left, right, alpha=factor)

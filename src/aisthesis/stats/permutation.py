@@ -19,7 +19,7 @@ PAIRINGS_AT_ONCE = 1000
 MOST_LISTED = 13
 
 #: Whole numbers as short as the number of images lets them be.
-Partners = NDArray[np.int16] | NDArray[np.int32]
+Partners = NDArray[np.signedinteger]
 
 
 class Pairings:
