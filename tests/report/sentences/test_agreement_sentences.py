@@ -78,8 +78,8 @@ def p_between(tests, a, b):
 
 
 @checks(
-    "observed_pairs.observe_pairs", "observed_pairs._order", "observed_pairs._tested",
-    "metricnames.describe",
+    "sentences.observed_pairs.observe_pairs", "sentences.observed_pairs._order", "sentences.observed_pairs._tested",
+    "words.metricnames.describe",
 )  # fmt: skip
 def test_pairs():
     reached = set()
@@ -141,7 +141,7 @@ def test_pairs():
     assert {"few", "bare", "none", "contenders", "without"} <= reached
 
 
-@checks("observed_pairs.observe_mse_identity")
+@checks("sentences.observed_pairs.observe_mse_identity")
 def test_mse():
     for mode, rng, n in made.generators(60, seed=4):
         if n < 2:
@@ -175,7 +175,7 @@ def test_mse():
         })  # fmt: skip
 
 
-@checks("observed_pairs.observe_emd")
+@checks("sentences.observed_pairs.observe_emd")
 def test_emd():
     for mode, rng, n in made.generators(30, seed=5):
         table = made.agreement(rng, mode, made.agreement_images(rng, mode, n, METRIC_NAMES))
@@ -257,9 +257,9 @@ def check_chance(text, table):
 
 
 @checks(
-    "observed_agreement.observe_level", "observed_agreement.agreement_word",
-    "observed_agreement._in_words", "observed_agreement.observe_chance",
-    "observed_agreement._better",
+    "sentences.observed_agreement.observe_level", "sentences.observed_agreement.agreement_word",
+    "sentences.observed_agreement._in_words", "sentences.observed_agreement.observe_chance",
+    "sentences.observed_agreement._better",
 )  # fmt: skip
 def test_level_and_chance():
     for mode, rng, n in made.generators(40, seed=6):
@@ -307,7 +307,7 @@ def test_level_and_chance():
         read(said, {LEVEL: level})
 
 
-@checks("pair_words.pair_line", "pair_words._chance", "pair_words.self_line")
+@checks("words.pair_words.pair_line", "words.pair_words._chance", "words.pair_words.self_line")
 def test_lines_of_pairs():
     for mode, rng, n in made.generators(21, seed=9):
         table = made.agreement(rng, mode, made.agreement_images(rng, mode, n))
@@ -348,7 +348,7 @@ def test_lines_of_pairs():
         })  # fmt: skip
 
 
-@checks("metricnames.MetricWords.direction")
+@checks("words.metricnames.MetricWords.direction")
 def test_notes_of_metrics_give_the_range():
     for name, metric in METRICS.items():
         table_read()

@@ -51,7 +51,7 @@ def scale_of(text: str, maps: np.ndarray) -> None:
     read(text, {COLOUR: limit})
 
 
-@checks("alignment.charts.agreement_chart")
+@checks("similarity.charts.agreement_chart")
 def test_rows_of_agreement_with_subjects():
     for mode, rng, n in made.generators(42, seed=71):
         table = pd.DataFrame({"backbone": made.NETWORKS[:n]})
@@ -84,7 +84,7 @@ def test_rows_of_agreement_with_subjects():
                 })  # fmt: skip
 
 
-@checks("alignment.write._validation_rows")
+@checks("similarity.write._validation_rows")
 def test_cells_of_the_validation():
     for mode, rng, n in made.generators(35, seed=72):
         table = pd.DataFrame({"backbone": made.NETWORKS[:n]})
@@ -125,7 +125,7 @@ def test_cells_of_the_validation():
             read(better.text, {r"(?P<k>\d+) of (?P<n>\d+) folds?": folds})
 
 
-@checks("alignment.pair.pair_cards")
+@checks("similarity.pair.pair_cards")
 def test_cards_of_the_pair():
     for mode, rng, _ in made.generators(14, seed=73):
         human = np.full((3, 3), 0.9)
@@ -147,7 +147,7 @@ def test_cards_of_the_pair():
                 assert (card["why"] == "no place changes it") == (own == 0).all()
 
 
-@checks("pair_figure._title", "pair_figure._scale")
+@checks("pictures.pair_figure._title", "pictures.pair_figure._scale")
 def test_title_and_scale_of_a_pair():
     for mode, rng, _ in made.generators(7, seed=74):
         similarity, window = made.values(rng, 1, mode)[0], int(rng.choice([1, 3, 5]))
@@ -170,7 +170,7 @@ def test_title_and_scale_of_a_pair():
         })  # fmt: skip
 
 
-@checks("scatter.scatter_panels", "score_chart.score_chart")
+@checks("charts.scatter.scatter_panels", "charts.score_chart.score_chart")
 def test_points_and_marks_of_prediction():
     for mode, rng, n in made.generators(21, seed=75):
         scores = made.scores(rng, mode, n)
@@ -242,7 +242,7 @@ INFERRED = {
 }
 
 
-@checks("methods_inference.inference_text")
+@checks("sentences.methods_inference.inference_text")
 def test_statistics_that_are_described_are_in_the_tables():
     for _, rng, _ in made.generators(40, seed=76):
         tables = {
@@ -272,7 +272,7 @@ def test_statistics_that_are_described_are_in_the_tables():
             assert (words in said) == expected, (words, said)
 
 
-@checks("planted_pictures._choose")
+@checks("pictures.planted_pictures._choose")
 def test_why_a_planted_image_is_shown(monkeypatch):
     for mode, rng, n in made.generators(42, seed=77):
         count = made.images(rng, mode)
@@ -318,7 +318,7 @@ CONTRAST = (
 )
 
 
-@checks("rank_pictures._card")
+@checks("pictures.rank_pictures._card")
 def test_contrasts_of_methods(monkeypatch):
     for mode, rng, _ in made.generators(21, seed=78):
         n = int(rng.integers(1, 4))
@@ -411,7 +411,7 @@ def test_examples_and_the_first_picture():
         })  # fmt: skip
 
 
-@checks("wording.rating_text", "wording.scientific")
+@checks("words.wording.rating_text", "words.wording.scientific")
 def test_rating_units_are_said_so_that_ratings_differ():
     rng = np.random.default_rng(80)
     for scale, offset in ((1, 0), (15, 50), (0.2, 0.5), (1e-13, 0), (1e-13, -1e-12), (1e12, 0),
@@ -436,7 +436,7 @@ def test_rating_units_are_said_so_that_ratings_differ():
     assert rating_text(3.25, 0.0) == rating_text(3.25, math.nan) == "3.2"
 
 
-@checks("letters.on_missing_letters")
+@checks("charts.letters.on_missing_letters")
 def test_missing_letters():
     rng = np.random.default_rng(0)
     for n in (0, 1, 2, 3, 4, 9):

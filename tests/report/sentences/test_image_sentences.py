@@ -33,7 +33,9 @@ SIDE = (
 )
 
 
-@checks("residual_side._same_side", "residual_side._contrast", "wording.size")
+@checks(
+    "sentences.residual_side._same_side", "sentences.residual_side._contrast", "words.wording.size"
+)
 def test_side_of_the_error():
     reached = set()
     for mode, rng, n in made.generators(70, seed=21):
@@ -142,8 +144,8 @@ NONE = (
 
 
 @checks(
-    "dividing.observe_dividing", "dividing._candidates", "dividing._together",
-    "dividing._same_rating_other_evidence",
+    "parts.dividing.observe_dividing", "parts.dividing._candidates", "parts.dividing._together",
+    "parts.dividing._same_rating_other_evidence",
 )  # fmt: skip
 def test_what_divides_the_networks():
     reached = set()
@@ -234,7 +236,7 @@ def partial_by_regression(columns, name, others, y):
     return float(np.corrcoef(*left)[0, 1])
 
 
-@checks("examples.choose_examples", "examples._rankings")
+@checks("pictures.examples.choose_examples", "pictures.examples._rankings")
 def test_reasons_for_examples():
     extreme = {
         "networks agree most (AIS maps)": ("consensus", max),
@@ -276,7 +278,7 @@ def test_reasons_for_examples():
                            reasons})  # fmt: skip
 
 
-@checks("showcases.Showcases.words")
+@checks("pictures.showcases.Showcases.words")
 def test_how_many_were_left_out():
     for _, rng, _ in made.generators(40, seed=24):
         left_out = int(rng.integers(0, 5))
@@ -297,7 +299,7 @@ def test_how_many_were_left_out():
         })  # fmt: skip
 
 
-@checks("sections.planted_page", "rank_pictures._finding")
+@checks("sections.planted_page", "pictures.rank_pictures._finding")
 def test_planted_evidence():
     for _, rng, _ in made.generators(20, seed=25):
         n = int(rng.integers(1, 2000))
@@ -333,7 +335,7 @@ CHANNEL = (
 )
 
 
-@checks("channel_cards._words")
+@checks("pictures.channel_cards._words")
 def test_what_a_channel_does():
     rng = np.random.default_rng(4)
     for _ in range(60):

@@ -35,7 +35,7 @@ def differences(rng, mode, n, columns):
     return pd.concat(parts, ignore_index=True)
 
 
-@checks("kinds_of_evidence.observe_kinds", "kinds_of_evidence._verdict")
+@checks("sentences.kinds_of_evidence.observe_kinds", "sentences.kinds_of_evidence._verdict")
 def test_by_channel_or_by_place():
     reached = set()
     for mode, rng, n in made.generators(70, seed=51):
@@ -100,7 +100,7 @@ SIGNS = (
 )
 
 
-@checks("kinds_of_evidence.observe_signs")
+@checks("sentences.kinds_of_evidence.observe_signs")
 def test_signs_that_nobody_chose():
     for _, rng, n in made.generators(20, seed=52):
         facts = {name: {"sign_is_arbitrary": rng.choice([True, False, None])}
@@ -131,7 +131,7 @@ PLACES = (
 AREA = r"(?:by itself|with the window of (\d) × \d places around it)(?: for ([a-z, ]+))?"
 
 
-@checks("methods._places", "methods._window")
+@checks("sentences.methods._places", "sentences.methods._window")
 def test_places_in_the_methods():
     for _, rng, n in made.generators(30, seed=53):
         facts = {

@@ -86,9 +86,9 @@ def level(cosine):
 
 
 @checks(
-    "faithfulness._sentence", "faithfulness._against_random", "faithfulness._moved",
-    "faithfulness._channels", "faithfulness._changes", "faithfulness._verdict",
-    "faithfulness._moves", "faithfulness._between", "faithfulness._like_evidence",
+    "parts.faithfulness._sentence", "parts.faithfulness._against_random", "parts.faithfulness._moved",
+    "parts.faithfulness._channels", "parts.faithfulness._changes", "parts.faithfulness._verdict",
+    "parts.faithfulness._moves", "parts.faithfulness._between", "parts.faithfulness._like_evidence",
 )  # fmt: skip
 def test_methods():
     for mode, rng, n in made.generators(50, seed=11):
@@ -148,7 +148,11 @@ RANKS = (
 )
 
 
-@checks("method_ranks.method_ranks", "method_ranks._sentence", "method_ranks.Contrast.words")
+@checks(
+    "parts.method_ranks.method_ranks",
+    "parts.method_ranks._sentence",
+    "parts.method_ranks.Contrast.words",
+)
 def test_rankings():
     for mode, rng, n in made.generators(40, seed=12):
         keys = [(b, m) for b in made.NETWORKS[:n] for m in METHODS]
@@ -256,10 +260,10 @@ def rows_of(table, kind, side, control="none"):
 
 
 @checks(
-    "known_places._sentence",
-    "known_places.over_networks",
-    "known_places.observe_wrong",
-    "known_places.observe_agreeing_pair",
+    "parts.known_places._sentence",
+    "parts.known_places.over_networks",
+    "parts.known_places.observe_wrong",
+    "parts.known_places.observe_agreeing_pair",
 )
 def test_known_places():
     reached = set()
@@ -336,7 +340,7 @@ def test_known_places():
     assert reached == {FOUND, WRONG, PAIR}
 
 
-@checks("faithfulness._main_table", "faithfulness._cell")
+@checks("parts.faithfulness._main_table", "parts.faithfulness._cell")
 def test_cells_of_the_table_of_methods_are_means_over_networks_with_their_range():
     for mode, rng, n in made.generators(14, seed=14):
         table = table_of(rng, mode, n, "lime")
@@ -365,7 +369,7 @@ VERDICT = (
 )
 
 
-@checks("methods_verdict.verdict")
+@checks("sentences.methods_verdict.verdict")
 def test_which_methods_beat_random_maps():
     rng = np.random.default_rng(11)
     methods, networks = ["lime", "grad_cam", "occlusion"], ["a", "b", "c"]
@@ -430,7 +434,11 @@ def on_networks(said):
     }
 
 
-@checks("method_standing._verdict", "method_standing._shared", "method_standing.method_standing")
+@checks(
+    "sentences.method_standing._verdict",
+    "sentences.method_standing._shared",
+    "sentences.method_standing.method_standing",
+)
 def test_which_methods_are_among_the_best():
     methods = ["lime", "grad_cam", "occlusion", "random"]
     for mode, rng, n in made.generators(60, seed=3):

@@ -58,8 +58,8 @@ def check_shares(found, variance):
 
 
 @checks(
-    "observed_agreement.observe_noise", "observed_agreement._freed", "observed_agreement._shares",
-    "observed_agreement._not_known", "wording.span", "wording.and_list",
+    "sentences.observed_agreement.observe_noise", "sentences.observed_agreement._freed", "sentences.observed_agreement._shares",
+    "sentences.observed_agreement._not_known", "words.wording.span", "words.wording.and_list",
 )  # fmt: skip
 def test_noise():
     reached = set()
@@ -129,7 +129,7 @@ def test_noise():
     assert {"bare", "below", "above", "none", "all", "some", "s0", "silent"} <= reached
 
 
-@checks("signed_copies.observe_signed_copies")
+@checks("sentences.signed_copies.observe_signed_copies")
 def test_signed_copies():
     for _, rng, n in made.generators(80, seed=8):
         total = rng.integers(0, 30, n)

@@ -137,11 +137,11 @@ def said(config: dict[str, Any]) -> str:
 
 
 @checks(
-    "methods._skipped", "methods._agreement", "methods._localisation", "methods_fit.networks_text",
-    "methods_fit._network", "methods_fit._transform", "methods_fit._side", "methods_fit._training",
-    "methods_fit.scores_text", "methods_explainers.explainers_text",
-    "methods_explainers._explainer", "methods_explainers.tests_text",
-    "methods_inference._of_images", "methods._range", "methods._human_maps", "methods._division",
+    "sentences.methods._skipped", "sentences.methods._agreement", "sentences.methods._localisation", "sentences.methods_fit.networks_text",
+    "sentences.methods_fit._network", "sentences.methods_fit._transform", "sentences.methods_fit._side", "sentences.methods_fit._training",
+    "sentences.methods_fit.scores_text", "sentences.methods_explainers.explainers_text",
+    "sentences.methods_explainers._explainer", "sentences.methods_explainers.tests_text",
+    "sentences.methods_inference._of_images", "sentences.methods._range", "sentences.methods._human_maps", "sentences.methods._division",
 )  # fmt: skip
 def test_every_option_that_changes_changes_what_the_methods_say():
     before = said(asked())

@@ -10,7 +10,7 @@ from reading import checks, read, says, table_read
 from aisthesis.report.similarity.pair import pair_by_network, pair_by_people
 
 
-@checks("alignment.pair.pair_by_people", "alignment.pair.pair_by_network")
+@checks("similarity.pair.pair_by_people", "similarity.pair.pair_by_network")
 def test_the_most_alike_pair():
     for k in range(60):
         rng = np.random.default_rng(k)

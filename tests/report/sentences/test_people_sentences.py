@@ -96,8 +96,8 @@ def verdicts_are(text, key, rows, control):
 
 
 @checks(
-    "where_people_look.observe_people", "where_people_look._ceiling",
-    "where_people_look._uncounted", "known_places.verdicts", "where_people_look._range", "where_people_look.people_chart",
+    "parts.where_people_look.observe_people", "parts.where_people_look._ceiling",
+    "parts.where_people_look._uncounted", "parts.known_places.verdicts", "parts.where_people_look._range", "parts.where_people_look.people_chart",
 )  # fmt: skip
 def test_where_people_look():
     seen = set()

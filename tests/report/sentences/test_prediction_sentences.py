@@ -129,7 +129,7 @@ PREDICTION = {
 
 
 @checks(
-    "observed_prediction.observe_prediction", "observed_prediction._undecided",
+    "sentences.observed_prediction.observe_prediction", "sentences.observed_prediction._undecided",
 )  # fmt: skip
 def test_prediction():
     reached = set()
@@ -190,7 +190,7 @@ CEILING = {
 }
 
 
-@checks("observed_prediction.observe_ceiling", "wording.percent")
+@checks("sentences.observed_prediction.observe_ceiling", "words.wording.percent")
 def test_ceiling():
     reached = set()
     for mode, rng, n in made.generators(90, seed=1):
@@ -233,7 +233,7 @@ FEW = (
 )
 
 
-@checks("observed_prediction.observe_ridge", "observed_prediction._decided")
+@checks("sentences.observed_prediction.observe_ridge", "sentences.observed_prediction._decided")
 def test_ridge():
     reached = set()
     for mode, rng, n in made.generators(120, seed=2):

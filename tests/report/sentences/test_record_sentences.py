@@ -43,9 +43,9 @@ def provenance_of(rng, n):
 
 
 @checks(
-    "cautions._random_weights", "cautions._dead_heads", "cautions._flat_maps", "cautions._undefined",
-    "cautions._skipped", "cautions._told", "cautions._other_crops", "cautions._how_compared",
-    "cautions._unreadable", "cautions._explained_training", "cautions._partly_seen", "tables.seen_in_words",
+    "sentences.cautions._random_weights", "sentences.cautions._dead_heads", "sentences.cautions._flat_maps", "sentences.cautions._undefined",
+    "sentences.cautions._skipped", "sentences.cautions._told", "sentences.cautions._other_crops", "sentences.cautions._how_compared",
+    "sentences.cautions._unreadable", "sentences.cautions._explained_training", "sentences.cautions._partly_seen", "sentences.tables.seen_in_words",
 )  # fmt: skip
 def test_cautions():
     for mode, rng, n in made.generators(70, seed=31):
@@ -187,7 +187,7 @@ NO_TRIPLETS = (
 )
 
 
-@checks("alignment.words._triplets")
+@checks("similarity.words._triplets")
 def test_choices_among_three():
     for mode, rng, _ in made.generators(40, seed=34):
         x = np.abs(made.values(rng, 5, mode))
@@ -221,7 +221,7 @@ def test_choices_among_three():
 
 
 @checks(
-    "alignment.words.observations", "alignment.words._agreement", "alignment.words._validation",
+    "similarity.words.observations", "similarity.words._agreement", "similarity.words._validation",
 )  # fmt: skip
 def test_alignment():
     for mode, rng, _ in made.generators(90, seed=32):
@@ -282,7 +282,7 @@ def test_alignment():
             read(sentence, known)
 
 
-@checks("alignment.words.cautions")
+@checks("similarity.words.cautions")
 def test_alignment_cautions():
     for _, rng, _ in made.generators(20, seed=33):
         missing, nobody, without, placeless = (int(rng.integers(0, 3)) for _ in range(4))
@@ -318,7 +318,7 @@ def test_alignment_cautions():
         assert seen == {k for k, v in told if v}
 
 
-@checks("distribution.Strip.words", "dendrogram.Tree.words")
+@checks("charts.distribution.Strip.words", "charts.dendrogram.Tree.words")
 def test_words_for_who_does_not_see_a_chart():
     for mode, rng, n in made.generators(35, seed=34):
         per_image = made.agreement_images(rng, mode, n)
@@ -372,7 +372,7 @@ def test_words_for_who_does_not_see_a_chart():
             })  # fmt: skip
 
 
-@checks("variance.Component.words", "tables.split_rows")
+@checks("parts.variance.Component.words", "sentences.tables.split_rows")
 def test_shares_and_counts():
     for mode, rng, _ in made.generators(28, seed=35):
         shares = made.values(rng, 3, mode, -0.2, 1.0)
@@ -400,7 +400,7 @@ def test_shares_and_counts():
                         lambda found, n=actual: says(found["n"], n)})  # fmt: skip
 
 
-@checks("methods._data", "methods_fit.heads_text", "methods._maps")
+@checks("sentences.methods._data", "sentences.methods_fit.heads_text", "sentences.methods._maps")
 def test_methods_of_the_record():
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in INFERENCE.items()}
     for _, rng, n in made.generators(30, seed=36):

@@ -45,7 +45,7 @@ def estimate(per_image, about):
     return {one.about: one for one in shape_estimates(per_image, NETWORKS)}.get(about)
 
 
-@checks("observed_shape.observe_grids")
+@checks("sentences.observed_shape.observe_grids")
 def test_grids_are_said_with_what_follows_where_they_differ():
     shapes = {"a": (512, 14, 14), "b": (48, 7, 7), "c": (64, 14, 14)}
     said = observe_grids({name: {"map_shape": list(one)} for name, one in shapes.items()})
@@ -60,7 +60,7 @@ def test_grids_are_said_with_what_follows_where_they_differ():
     assert observe_grids({"a": {}, "b": {"map_shape": [9, 7, 7], "predicts_only": True}}) is None
 
 
-@checks("observed_shape.observe_ssim")
+@checks("sentences.observed_shape.observe_ssim")
 def test_ssim_is_set_against_cosine_pair_by_pair():
     table, per_image = study(lambda a, b: 0.3, ssim=0.1)
     said = observe_ssim(table, estimate(per_image, SSIM_LESS_COSINE))
@@ -89,7 +89,7 @@ def differences(far, p):
     ])  # fmt: skip
 
 
-@checks("observed_shape.observe_far")
+@checks("sentences.observed_shape.observe_far")
 def test_the_farthest_network_is_named_only_by_every_metric_and_called_so_only_by_differences():
     table, _ = study(lambda a, b: 0.1 if "mine" in (a, b) else 0.4)
     clear = observe_far(table, differences("mine", {"cosine": 0.01, "ssim": 0.02}))
@@ -114,7 +114,7 @@ def test_the_farthest_network_is_named_only_by_every_metric_and_called_so_only_b
     assert observe_far(table[:0], None) is None
 
 
-@checks("observed_shape.observe_family")
+@checks("sentences.observed_shape.observe_family")
 def test_families_are_said_to_be_alike_only_where_the_difference_shows_it():
     for level, word in ((0.8, "more"), (0.1, "less")):
         table, per_image = study(lambda a, b, x=level: x if a[:3] == b[:3] else 0.4)
@@ -131,7 +131,7 @@ def test_families_are_said_to_be_alike_only_where_the_difference_shows_it():
     assert estimate(per_image[:0], WITHIN_FAMILIES) is None
 
 
-@checks("observed_shape.observe_near_zero")
+@checks("sentences.observed_shape.observe_near_zero")
 def test_pairs_near_zero_are_counted_by_a_limit_that_is_said():
     table, _ = study(lambda a, b: 0.02 if "mine" in (a, b) else 0.4, noise=0)
     said = observe_near_zero(table)
@@ -145,7 +145,7 @@ def test_pairs_near_zero_are_counted_by_a_limit_that_is_said():
     assert observe_near_zero(table[table["metric"] == "ssim"]) is None
 
 
-@checks("opposed_seeds.observe_opposed_seeds")
+@checks("sentences.opposed_seeds.observe_opposed_seeds")
 def test_seeds_that_err_on_opposite_sides_are_told_by_network():
     table, _ = study(lambda a, b: 0.4, kind="ais", noise=0)
     own = pd.DataFrame({"map": ["ais", "ais", "evidence"], "backbone": ["vgg16", "mine", "vgg16"],

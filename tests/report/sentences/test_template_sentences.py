@@ -57,7 +57,7 @@ def test_sentences_of_a_template_are_found_with_their_conditions(source, expecte
     assert list(texts(source)) == expected
 
 
-@checks("observed_prediction.no_ceiling")
+@checks("sentences.observed_prediction.no_ceiling")
 def test_why_there_is_no_ceiling():
     for ratings in ({}, {"n_raters": None}, {"n_raters": 1}, {"n_raters": 2, "noise_ceiling": None},
                     {"n_raters": 5, "noise_ceiling": {"correlation": None}}):  # fmt: skip
@@ -81,7 +81,7 @@ def test_why_there_is_no_ceiling():
         })  # fmt: skip
 
 
-@checks("yardsticks.what_they_are")
+@checks("parts.yardsticks.what_they_are")
 def test_yardsticks_that_are_named_are_those_shown():
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in INFERENCE.items()}
     for mode, rng, n in made.generators(21, seed=61):
