@@ -74,6 +74,8 @@ class Metric:
         way: chance levels are then from few images.
     disattenuates
         The correction for attenuation holds for it.
+    even
+        The value stays if both maps are turned over, red for blue.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Metric:
     of_cosine: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
     cross: Callable[[MapStack, MapStack], Tensor] | None = None
     disattenuates: bool = False
+    even: bool = False
 
     def __call__(self, a: MapStack, b: MapStack) -> Tensor:
         """Agreement of the maps of `a` and `b`, image by image: (N,) float64, NaN if undefined."""
@@ -118,6 +121,7 @@ _ALL = (
         original=True,
         of_cosine=lambda cosines: cosines,
         disattenuates=True,
+        even=True,
     ),
     Metric(
         name="ssim",
@@ -134,6 +138,7 @@ _ALL = (
         compute=ssim,
         cross=cross_ssim,
         original=True,
+        even=True,
     ),
     Metric(
         name="emd",
@@ -147,6 +152,7 @@ _ALL = (
         compute=emd,
         cross=cross_emd,
         original=True,
+        even=True,
     ),
     Metric(
         name="mse",
@@ -161,6 +167,7 @@ _ALL = (
         needs_pixels=False,
         original=True,
         of_cosine=lambda cosines: 2 * (1 - cosines),
+        even=True,
     ),
     Metric(
         name="pearson",
@@ -175,6 +182,7 @@ _ALL = (
         needs_pixels=False,
         of_cosine=lambda cosines: cosines,
         disattenuates=True,
+        even=True,
     ),
     Metric(
         name="spearman",
@@ -187,6 +195,7 @@ _ALL = (
         undefined_when=_NO_Z_SCORES,
         compute=spearman,
         cross=cross_spearman,
+        even=True,
     ),
     Metric(
         name="top10_iou",
@@ -214,6 +223,7 @@ _ALL = (
         undefined_when=_NO_Z_SCORES,
         compute=ssim_gaussian,
         cross=cross_ssim_gaussian,
+        even=True,
     ),
     Metric(
         name="spatial_emd",
@@ -230,6 +240,7 @@ _ALL = (
             _NO_Z_SCORES + ", or has no positive or no negative part on the transport grid"
         ),
         compute=spatial_emd,
+        even=True,
     ),
 )
 

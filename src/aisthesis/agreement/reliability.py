@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aisthesis.agreement.metrics import metrics_named
-from aisthesis.agreement.pairs import compare
+from aisthesis.agreement.seed_values import Known, between_seeds
 from aisthesis.agreement.seeds import SeedCosines, require_seeds, single_seed_cosines
 from aisthesis.maps.aligned import SEED_MAPS, aligned
 from aisthesis.stats.bootstrap import mean_intervals, percentile_intervals, resampled_means
@@ -31,6 +30,7 @@ def reliability(
     seed: int = 0,
     n_boot: int = 2000,
     cosines: SeedCosines | None = None,
+    known: Known | None = None,
 ) -> pd.DataFrame:
     """Compare each backbone's maps of the same image by heads of different seeds.
 
@@ -47,6 +47,8 @@ def reliability(
         Seed and number of the bootstrap's draws of images.
     cosines
         As `single_seed_cosines` gives them, where they are already there.
+    known
+        Values of other metrics from earlier calls, by what the maps are; an empty dict at first.
 
     Returns
     -------
@@ -65,7 +67,9 @@ def reliability(
     maps = aligned(maps, SEED_MAPS).arrays
     require_seeds(maps)
     wanted = metrics_named(metrics)
-    values = _between_seeds(maps, [one.name for one in wanted if one.of_cosine is None], size_px)
+    values = between_seeds(
+        maps, [one.name for one in wanted if one.of_cosine is None], size_px, known
+    )
     if len(values) < len(wanted):
         cosines = single_seed_cosines(maps, size_px) if cosines is None else cosines
         within = cosines.within
@@ -159,22 +163,6 @@ def disattenuated(
             }
         )
     return pd.DataFrame(rows)
-
-
-def _between_seeds(
-    maps: Mapping[str, Any], metrics: Sequence[str], size_px: int
-) -> dict[str, Matrix]:
-    """(N, backbones) mean over pairs of seeds, by metric; NaN where one of them is undefined."""
-    if not metrics:
-        return {}
-    columns = []
-    for one in maps.values():
-        seeds = range(int(one.shape[0]))
-        stacks, pairs = {seed: one[seed] for seed in seeds}, list(combinations(seeds, 2))
-        values = compare(stacks, pairs, metrics, size_px)  # (N, metrics, pairs of seeds)
-        columns.append(values.mean(axis=2) if pairs else np.full(values.shape[:2], np.nan))
-    by_metric = np.stack(columns, axis=2).transpose(1, 0, 2)
-    return dict(zip(metrics, by_metric, strict=True))
 
 
 def _corrected(means: Matrix) -> Matrix:

@@ -22,6 +22,7 @@ from aisthesis.agreement import (
 from aisthesis.agreement.chance import sampled
 from aisthesis.agreement.metrics import metric, metrics_named
 from aisthesis.agreement.registration import CELLS, Framed, common_part, onto_part, register
+from aisthesis.agreement.seed_values import Known
 from aisthesis.agreement.seeds import SeedCosines
 from aisthesis.config import StudyConfig
 from aisthesis.execution.progress import ProgressReporter
@@ -82,7 +83,7 @@ def infer(
     """
     pairs, reliabilities, variances = [], [], []
     boxes = seen_boxes({label: one[BASE[0]] for label, one in datasets.items()})
-    pairings = Pairings(N_PERMUTATIONS, config.seed)
+    pairings, known = Pairings(N_PERMUTATIONS, config.seed), Known()
     for kind in BASE:
         with reporter.steps(f"{kind}: chance, reliability, variance", 4) as advance:
             single = {label: one[kind] for label, one in datasets.items()}
@@ -91,13 +92,13 @@ def infer(
             draws: dict[str, Any] = {"seed": config.seed, "n_boot": config.bootstrap}
             variance = _variance(single, boxes, cosines, **draws)
             advance(1)
-            stable = _reliability(single, config, cosines=cosines, **draws)
+            stable = _reliability(single, config, cosines=cosines, known=known, **draws)
             advance(1)
             if len(datasets) > 1:
                 corrected = disattenuated(single, cosines=cosines, **draws)
                 chance = _chance(datasets, kind, config, sides, boxes, pairings)
                 both = _with_reliability(chance, stable, corrected)
-                both = _over_common_parts(both, single, config, boxes)
+                both = _over_common_parts(both, single, config, boxes, known)
                 pairs.append(both.assign(map=kind))
             advance(1)
         reliabilities.append(stable.assign(map=kind))
@@ -200,6 +201,7 @@ def _over_common_parts(
     single: Mapping[str, xr.DataArray],
     config: StudyConfig,
     boxes: Boxes | None,
+    known: Known,
 ) -> pd.DataFrame:
     """Put in reliabilities by metrics of pixels over the part that both of a pair saw."""
     pairs = list(combinations(single, 2))
@@ -208,7 +210,8 @@ def _over_common_parts(
     names = [name for part, _ in _by_cost(config)[1:] for name in part]
     if not framed or not names:
         return table
-    own = _reliability(framed, config, n_boot=0, seed=config.seed, cosines=None, names=names)
+    options: dict[str, Any] = {"n_boot": 0, "seed": config.seed, "known": known}
+    own = _reliability(framed, config, names, cosines=None, **options)
     found = own.set_index(["metric", "backbone"])["mean"]
     for pair, keys in zip(pairs, registered.pairs, strict=True):
         here = (table["backbone_a"] == pair[0]) & (table["backbone_b"] == pair[1])
