@@ -36,7 +36,7 @@ def brute_force(net, model, layer, x, plan, replace="zero", lay_out=lambda out: 
 
 
 @settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -182,7 +182,7 @@ def randomised(model: nn.Module, seed: int) -> nn.Module:
 
 
 @settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

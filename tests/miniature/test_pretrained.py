@@ -21,7 +21,7 @@ WEIGHTS = Path(module.__file__).parent / "weights"
 
 @pytest.fixture(scope="module")
 def study() -> tuple[list, np.ndarray]:
-    images = [render_image(np.random.default_rng([1, 99, k]), 224) for k in range(160)]
+    images = [render_image(np.random.default_rng([1, 99, k]), 224) for k in range(120)]
     return images, np.array([image.scene.true_rating for image in images])
 
 
@@ -37,9 +37,9 @@ def test_frozen_embeddings_predict_held_out_planted_ratings(
 ) -> None:
     images, truth = study
     embedding = embedded(miniature_backbone(name), images)
-    standard = (embedding - embedding[:110].mean(0)) / (embedding[:110].std(0) + 1e-6)
-    ridge = RidgeCV(np.logspace(0, 4, 9)).fit(standard[:110], truth[:110])
-    assert np.corrcoef(ridge.predict(standard[110:]), truth[110:])[0, 1] >= 0.85
+    standard = (embedding - embedding[:80].mean(0)) / (embedding[:80].std(0) + 1e-6)
+    ridge = RidgeCV(np.logspace(0, 4, 9)).fit(standard[:80], truth[:80])
+    assert np.corrcoef(ridge.predict(standard[80:]), truth[80:])[0, 1] >= 0.85
 
 
 @pytest.mark.parametrize("name", MINIATURES)

@@ -417,6 +417,16 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def plain_text() -> Iterator[None]:
+    """Keep texts of tables as an installation without PyArrow does: small ones are twice as fast.
+
+    The tests of the other packages have it as PyArrow keeps it.
+    """
+    with pd.option_context("mode.string_storage", "python"):
+        yield
+
+
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
     """Write the page alone: drawing its figures takes four fifths of a report's time."""
