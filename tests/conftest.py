@@ -42,6 +42,19 @@ def nothing_flushed():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_status_kept():
+    """Find out every status anew: tests change what is in memory too, which no digest tells."""
+    from aisthesis.cli import standing
+
+    def untold(*_rest):
+        raise standing._UntoldError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standing, "_source_of", untold)
+        yield
+
+
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
     """Write reports without the files in `figures/`, which are most of what a report takes."""

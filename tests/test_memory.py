@@ -127,7 +127,7 @@ def images(made):
 
 
 def test_the_command_line_says_it_in_one_line(monkeypatch, capsys) -> None:
-    monkeypatch.setattr("aisthesis.cli.main.print_table", lambda *rest: throw(MemoryError()))
+    monkeypatch.setattr("aisthesis.cli.main.print_rows", lambda *rest: throw(MemoryError()))
     assert main(["backbones"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: this command: memory ran out; lower `batch_size`")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+
+from aisthesis.cli import standing
+from aisthesis.cli.standing import Standing
 
 #: Take seconds to load, and what they take a user waits for.
 HEAVY = ("torch", "torchvision", "timm", "scipy", "pandas", "numpy", "matplotlib", "zarr")
 
+KNOWN = Standing(
+    ["stage", "of", "state", "done", "total", "why"], [["fit", "vgg16", "done", 1, 1, ""]]
+)
 PROBE = """
 import contextlib, io, sys
 import aisthesis
@@ -24,14 +29,22 @@ for arguments in {commands}:
 """
 
 
-def test_short_commands_load_nothing_heavy(tmp_path) -> None:
+def test_short_commands_load_nothing_heavy(tmp_path, monkeypatch) -> None:
+    # A status that is known is said again; that it is true is tested in `cli/test_standing`.
+    study = tmp_path / "study"
+    study.mkdir()
+    monkeypatch.setattr(standing, "_folder", lambda: tmp_path / "aisthesis/status")
+    source = standing._Source(str(study), str(study), (), ())
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    standing._write(study, source, source.digest(content=True), KNOWN)
     commands = [["--help"], ["--version"], ["run", "--help"], ["backbones"]]
+    commands += [["status", str(study)], ["status", "--csv", str(study)]]
     done = subprocess.run(
         [sys.executable, "-c", PROBE.format(commands=commands, heavy=HEAVY)],
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "TORCH_HOME": str(tmp_path)},
     )
     for command, line in zip(commands, done.stdout.splitlines(), strict=True):
         code, said, *loaded = line.split()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +132,21 @@ def add_plan(commands: Any) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from aisthesis.cli.main import print_table
-    from aisthesis.cli.open import open_any
+    from aisthesis.cli.main import print_rows
+    from aisthesis.cli.standing import find_out, kept
 
-    study = open_any(options.study, follow_links=options.follow_links)
-    table = study.status()
-    _show(table, options.csv, print_table)
-    return 0 if (table["state"] == "done").all() else 3
+    standing = None if options.follow_links else kept(options.study)
+    if standing is None:
+        from aisthesis.cli.open import open_any
+
+        study = open_any(options.study, follow_links=options.follow_links)
+        standing = find_out(options.study, study)
+    if options.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([standing.columns, *standing.rows])
+    else:
+        print_rows(standing.columns, standing.rows)
+    return 0 if standing.done else 3
 
 
 def _plan(options: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ from aisthesis.cli.engine import (
 from aisthesis.cli.open import open_study, report_of
 from aisthesis.cli.pair import add_pair
 from aisthesis.cli.similarity import add_align, add_retain
+from aisthesis.cli.standing import keep_after
 from aisthesis.cli.streams import ReaderGoneError, careful_streams
 from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.memory import plain_memory_errors
@@ -244,6 +245,7 @@ def _demo(options: argparse.Namespace) -> None:
     study.run(until="explain")
     torch.set_num_threads(threads)
     study.run()
+    keep_after(study.folder.root)
     print(study.folder.report)
 
 
@@ -259,11 +261,11 @@ def _run(options: argparse.Namespace) -> None:
                 f"{options.study} is a study of similarity judgments, for which `run` has no "
                 f"options; give {given[0]} to `aisthesis align`"
             )
-        print(
-            open_any(options.study, follow_links=options.follow_links, verbose=options.verbose)
-            .run()
-            .folder.report
-        )
+        done = open_any(
+            options.study, follow_links=options.follow_links, verbose=options.verbose
+        ).run()
+        keep_after(done.folder.root)
+        print(done.folder.report)
         return
     study = Study(
         _asked(options),
@@ -273,6 +275,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.study is not None:
         study.settings_from(options.study)
     study.run(force=options.force)
+    keep_after(study.folder.root)
     print(study.folder.report)
 
 
@@ -385,10 +388,13 @@ def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> N
 
 def _run_stage(options: argparse.Namespace) -> None:
     if options.stage == "report":
-        print(report_of(options.study, options.follow_links, options.photographs))
+        page = report_of(options.study, options.follow_links, options.photographs)
+        keep_after(page.parent)
+        print(page)
         return
     study = open_study(options.study, follow_links=options.follow_links, verbose=options.verbose)
     study.run(until=options.stage, force=options.force)
+    keep_after(study.folder.root)
     print(study.folder.root)
 
 
