@@ -44,7 +44,8 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
     config : CommonConfig, optional
         Checked, of the kind's own class; or give its keys by name.
     reporter : ProgressReporter, optional
-        Who tells progress; by default bars in a notebook, nobody elsewhere.
+        Who tells progress; by default bars in a notebook, nobody elsewhere. Its former name,
+        `narrator`, is still taken.
     follow_links : bool
         Whether links in the study's folder are your own; otherwise it is refused with them.
     """
@@ -61,6 +62,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         config: ConfigT | None = None,
         *,
         reporter: ProgressReporter | None = None,
+        narrator: ProgressReporter | None = None,
         follow_links: bool = False,
         **keys: Any,
     ) -> None:
@@ -74,7 +76,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         self.folder: FolderT = self.folder_class(  # type: ignore[assignment]
             config.out, follow_links=follow_links
         )
-        self._reporter = reporter or reporter_here()
+        self._reporter = reporter or narrator or reporter_here()
         self._inputs: InputsT | None = None
         self._specs: dict[str, NetworkSpec] = {}
         self._checked_in = 0.0
@@ -91,6 +93,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         path: str | Path,
         *,
         reporter: ProgressReporter | None = None,
+        narrator: ProgressReporter | None = None,
         follow_links: bool = False,
     ) -> Self:
         """Read a study file; its relative paths are relative to its own folder.
@@ -104,9 +107,9 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         """
         own = folder_of(Path(path))
         if own is not None:
-            return cls.open(own, reporter=reporter, follow_links=follow_links)
+            return cls.open(own, reporter=reporter or narrator, follow_links=follow_links)
         config = cls.folder_class.config_class.read(Path(path))
-        study = cls(config, reporter=reporter, follow_links=follow_links)  # type: ignore[arg-type]
+        study = cls(config, reporter=reporter or narrator, follow_links=follow_links)  # type: ignore[arg-type]
         study.settings_from(Path(path))
         return study
 
@@ -116,6 +119,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         folder: str | Path,
         *,
         reporter: ProgressReporter | None = None,
+        narrator: ProgressReporter | None = None,
         follow_links: bool = False,
     ) -> Self:
         """Open a study folder that a run has written.
@@ -129,7 +133,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
             If the folder holds no study of this kind.
         """
         held = cls.folder_class(Path(folder), follow_links=follow_links).config()
-        study = cls(held, reporter=reporter, follow_links=follow_links)  # type: ignore[arg-type]
+        study = cls(held, reporter=reporter or narrator, follow_links=follow_links)  # type: ignore[arg-type]
         study._settings_of = Path(folder)
         return study
 
