@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from aisthesis.faithfulness import (
     method_differences,
     tidy_measure,
 )
+from aisthesis.faithfulness.table import corrected_over_networks
 
 OPTIONS: dict[str, Any] = {"cell_px": 2, "n_steps": 9, "baselines": ["mean"], "n_boot": 300}
 
@@ -68,6 +70,42 @@ def test_random_scores_of_channels_are_level_with_random_channels(known: Any) ->
     assert set(means.index) == {name for name in FAITHFULNESS_MEASURES if "channels" in name}
     assert (means["std"] > 0).all()
     assert (means["mean"].abs() < 4 * np.sqrt(2) * means["std"] / np.sqrt(30)).all()
+
+
+def test_differences_are_corrected_over_methods_and_networks():
+    """Where no method differs from random maps, few studies of four networks name one."""
+    studies, found = 60, {"single": 0, "corrected": 0}
+    for study in range(studies):
+        rng = np.random.default_rng([5, study])
+        image = rng.normal(size=25)
+        tables = [
+            tidy_measure(
+                {name: image + rng.normal(size=25) for name in [*"abcdefgh", "random", "centre"]},
+                "road", "blur", n_boot=400, seed=study,
+            ).assign(backbone=network)
+            for network in "wxyz"
+        ]  # fmt: skip
+        table = pd.concat(tables, ignore_index=True)
+        here = corrected_over_networks(table)
+        here = here[here["control"] == "random"]
+        found["single"] += ((here["difference_low"] > 0) | (here["difference_high"] < 0)).any()
+        found["corrected"] += (here["difference_p_corrected"] < 0.05).any()
+        known = here["difference_p_corrected"] < 1
+        own = table.loc[here.index[known], "difference_p_corrected"]
+        np.testing.assert_allclose(here.loc[known, "difference_p_corrected"], 4 * own)
+    assert found["single"] > 0.5 * studies
+    assert found["corrected"] <= 8  # of .05, four SDs above
+
+
+def test_what_is_clear_stays_clear_once_corrected():
+    rng = np.random.default_rng(3)
+    noise = rng.normal(size=(3, 30))
+    values = {"good": noise[0] + 2, "bad": noise[0] - 2, "none": noise[1], "random": noise[2]}
+    rows = tidy_measure(values, "road", "blur", ["random"], n_boot=500).set_index("method")
+    p = rows["difference_p_corrected"]
+    assert p["good"] < 0.01 > p["bad"]
+    assert p["none"] > 0.05
+    assert np.isnan(p["random"])
 
 
 def test_controls_have_one_row_and_no_difference(known: Any) -> None:

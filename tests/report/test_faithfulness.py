@@ -18,6 +18,7 @@ def row(backbone, method, measure, mean, control="random", difference=(0.1, 0.2)
         "backbone": backbone, "method": method, "measure": measure, "baseline": "blur",
         "mean": mean, "low": mean, "high": mean, "n": 5, "n_undefined": 0, "control": control,
         "difference": (low + high) / 2, "difference_low": low, "difference_high": high,
+        "difference_p_corrected": 0.01 if low > 0 or high < 0 else 0.2,
     }  # fmt: skip
 
 

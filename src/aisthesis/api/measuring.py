@@ -135,8 +135,8 @@ def faithful(
     -------
     pandas.DataFrame
         Columns ``method, measure, baseline, mean, low, high, n, n_undefined, control, difference,
-        difference_low, difference_high``; changes of the prediction are in SDs of the ratings that
-        the head was fitted to.
+        difference_low, difference_high, difference_p_corrected``; changes of the prediction are in
+        SDs of the ratings that the head was fitted to.
 
     Raises
     ------

@@ -21,12 +21,14 @@ from aisthesis.faithfulness.perturbation import Unit, curve_measures, perturbati
 from aisthesis.faithfulness.predicting import Model, require_images
 from aisthesis.maps.aligned import aligned
 from aisthesis.names.explainers import BESIDE
+from aisthesis.stats.differences import mean_differences
 
 __all__ = [
     "FAITHFULNESS_COLUMNS",
     "MAP_CONTROLS",
     "MeasuredImages",
     "channel_table",
+    "corrected_over_networks",
     "faithfulness_table",
     "faithfulness_values",
     "summarised",
@@ -50,6 +52,7 @@ FAITHFULNESS_COLUMNS = (
     "difference",
     "difference_low",
     "difference_high",
+    "difference_p_corrected",
 )
 #: Maps that know nothing of the network: independent noise, and the middle of the image.
 MAP_CONTROLS = ("random", "centre")
@@ -88,6 +91,8 @@ def tidy_measure(
         ``mean`` is over the `n` images where the measure is defined, ``n_undefined`` are left
         out; ``difference`` is the mean of the method's value less the control's, over the images
         where both are defined. ``low`` and ``high`` are 95% limits of the studentised bootstrap.
+        ``difference_p_corrected`` is corrected over all methods that are compared with the same
+        control (`aisthesis.stats.differences`).
     """
     there = [control for control in controls if control in values]
     pairs = [
@@ -102,15 +107,45 @@ def tidy_measure(
     )
     columns = np.concatenate([own, own - against], axis=1)
     low, high = mean_intervals(columns, seed, n_boot)
+    p = _corrected_by_control([control for _, control in pairs], own - against, n_boot, seed)
     means = [_mean(column) for column in columns.T]
     rows = []
     for number, (method, control) in enumerate(pairs):
         other = number + len(pairs)
         n = int(np.isfinite(own[:, number]).sum())
         summary = (means[number], low[number], high[number], n, len(own) - n)
-        compared = (control, means[other], low[other], high[other])
+        compared = (control, means[other], low[other], high[other], p[number])
         rows.append((method, measure, baseline, *summary, *compared))
     return pd.DataFrame(rows, columns=list(FAITHFULNESS_COLUMNS))
+
+
+def _corrected_by_control(controls: Sequence[str], apart: Array, n_boot: int, seed: int) -> Array:
+    """Corrected p of differences (N, K), those from each control together: (K,)."""
+    named, p = np.array(controls), np.full(len(controls), np.nan)
+    for control in dict.fromkeys(controls):
+        here = named == control
+        p[here] = mean_differences(apart[:, here], seed, n_boot).p_corrected
+    return p
+
+
+def corrected_over_networks(table: pd.DataFrame) -> pd.DataFrame:
+    """Correct the differences of several networks for their number too, after Bonferroni.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns `FAITHFULNESS_COLUMNS` and ``backbone``, each network's corrected on its own.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``difference_p_corrected`` is then over all methods and networks that are compared with
+        the same control by the same measure and baseline.
+    """
+    p = table["difference_p_corrected"].astype(float)
+    keys = [table[name] for name in ("measure", "baseline", "control")]
+    networks = table["backbone"].where(p.notna()).groupby(keys).transform("nunique")
+    return table.assign(difference_p_corrected=(p * networks).clip(upper=1.0))
 
 
 def _beside(method: str, values: Mapping[str, Array]) -> list[str]:

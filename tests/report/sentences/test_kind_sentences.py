@@ -20,7 +20,10 @@ WHAT = {
     "ranking highest what lowers the prediction when removed (deletion)": "deletion_positive",
     "ranking what moves the prediction when removed (ROAD)": "road",
 }
-SAID = r"Evidence by place against evidence by channel at (?P<what>[^:]+): (?P<groups>.+)\."
+SAID = (
+    r"Evidence by place against evidence by channel at (?P<what>[^:,]+)(?P<corrected>, corrected "
+    r"over networks)?: (?P<groups>.+)\."
+)
 GROUP = r"(better|worse|not told apart) for ([^;]+)"
 ONE = rf"(\w+) \(([+]?)({NUM}), (?:95% interval ({NUM}) to ({NUM})|no interval)\)"
 
@@ -48,7 +51,8 @@ def test_by_channel_or_by_place():
         columns = ("difference", "difference_low", "difference_high")
         tested = pd.concat([
             differences(rng, mode, n, columns).assign(
-                method="evidence_place", measure=measure, mean=9.0, baseline=baseline)
+                method="evidence_place", measure=measure, mean=9.0, baseline=baseline,
+                difference_p_corrected=lambda one: rng.choice([0.04, 0.06, np.nan], len(one)))
             for measure in ("deletion_positive", "road", "infidelity")
             for baseline in ("blur", "mean")
         ])  # fmt: skip
@@ -63,10 +67,12 @@ def test_by_channel_or_by_place():
         for measure in ("deletion_positive", "road"):
             rows = tested[(tested["measure"] == measure) & (tested["baseline"] == "blur")]
             rows = rows[rows["control"] == "evidence"].set_index("backbone")
-            own[measure] = rows[list(columns)].set_axis(["mean", "low", "high"], axis=1)
+            names = ["mean", "low", "high", "p"]
+            own[measure] = rows[[*columns, "difference_p_corrected"]].set_axis(names, axis=1)
 
         def verdicts(found, own=own):
             rows = own[WHAT[found["what"]]]
+            assert bool(found["corrected"]) == ("p" in rows)
             told = set()
             for group, networks in re.findall(GROUP, found["groups"]):
                 reached.add(group)
@@ -81,6 +87,10 @@ def test_by_channel_or_by_place():
                         says(low, row["low"])
                         says(high, row["high"])
                     right = {"better": row["low"] > 0, "worse": row["high"] < 0}
+                    if found["corrected"]:
+                        clear = row["p"] < 0.05
+                        right = {"better": clear and row["mean"] > 0,
+                                 "worse": clear and row["mean"] < 0}  # fmt: skip
                     assert right.get(group, not any(right.values()))
             assert told == set(rows["mean"].dropna().index)
 

@@ -60,7 +60,8 @@ def table_of(rng, mode, n, method):
             "backbone": made.NETWORKS[:n], "method": method, "measure": measure,
             "baseline": "zero" if measure.startswith("channels") else "blur", "mean": means,
             "control": "random", "difference": difference, "difference_low": low,
-            "difference_high": high}))  # fmt: skip
+            "difference_high": high,
+            "difference_p_corrected": rng.choice([0.01, 0.049, 0.051, np.nan], n)}))  # fmt: skip
     sensitivity = parts[0].assign(
         measure="sensitivity", baseline="nearby", mean=made.values(rng, n, mode, 0.0, 1.5)
     )
@@ -76,8 +77,9 @@ def says_moved(found, key, rows):
         return
     assert (int(found[f"{key}_k"]), int(found[f"{key}_n"])) == (len(fell), len(rows))
     more = found[f"{key}_more"]
-    assert (0 if more == "none" else int(more)) == (fell["difference_low"] > 0).sum()
-    assert int(found[f"{key}_less"] or 0) == (rows["difference_high"] < 0).sum()
+    clear, apart = rows["difference_p_corrected"] < 0.05, rows["difference"]
+    assert (0 if more == "none" else int(more)) == (clear & (apart > 0))[fell.index].sum()
+    assert int(found[f"{key}_less"] or 0) == (clear & (apart < 0)).sum()
 
 
 def level(cosine):
@@ -365,7 +367,7 @@ def test_cells_of_the_table_of_methods_are_means_over_networks_with_their_range(
 
 VERDICT = (
     r"By deletion with the baseline blur, on (?P<n>\d+) networks?, against random maps on the same "
-    r"images: (?P<parts>.+)\. Which method is best is not tested\."
+    r"images, corrected over methods and networks: (?P<parts>.+)\. Which method is best is not tested\."
 )
 
 
@@ -375,30 +377,30 @@ def test_which_methods_beat_random_maps():
     methods, networks = ["lime", "grad_cam", "occlusion"], ["a", "b", "c"]
     for _ in range(60):
         middle = rng.normal(0, 1, (3, 3)).round(2)
-        half = rng.choice([0.1, 0.7, np.nan], (3, 3))
+        p = rng.choice([0.01, 0.06, np.nan], (3, 3))
         table = pd.DataFrame([
             {"backbone": b, "method": m, "measure": "deletion_positive", "baseline": "blur",
              "control": control, "difference": middle[i, j],
-             "difference_low": middle[i, j] - half[i, j] if control == "random" else 9.0,
-             "difference_high": middle[i, j] + half[i, j] if control == "random" else 9.0}
+             "difference_p_corrected": p[i, j] if control == "random" else 0.001}
             for i, m in enumerate(methods) for j, b in enumerate(networks)
             for control in ("centre", "random")
         ])  # fmt: skip
         table_read()
-        tested = np.isfinite(half)
+        tested = np.isfinite(p)
         if not tested.any():
             assert verdict(table, methods, "blur") == ""
             continue
 
-        def told(found, middle=middle, half=half, tested=tested):
+        def told(found, middle=middle, p=p, tested=tested):
             assert int(found["n"]) == tested.any(axis=0).sum()
             expected: dict[str, list[str]] = {}
             for i, name in enumerate(KIND_NAMES[method] for method in methods):
                 n = int(tested[i].sum())
                 if not n:
                     continue
-                more = int((middle[i] - half[i] > 0).sum())
-                less = int((middle[i] + half[i] < 0).sum())
+                more, less = (
+                    int(((p[i] < 0.05) & (sign * middle[i] > 0)).sum()) for sign in (1, -1)
+                )
                 key = ("better on every network" if more == n else "better on some" if more
                        else "not shown to be better on any")  # fmt: skip
                 share = f" ({more} of {n})" if 0 < more < n else ""

@@ -17,6 +17,7 @@ from aisthesis.report.parts.method_ranks import MethodRanks, method_ranks
 from aisthesis.report.sentences.method_standing import MethodStanding, method_standing
 from aisthesis.report.sentences.methods_verdict import verdict
 from aisthesis.report.sentences.tables import Value, any_table
+from aisthesis.report.sentences.told_apart import P_CORRECTED, told_apart
 from aisthesis.report.words.wording import (
     capitalised,
     count,
@@ -254,9 +255,10 @@ def _moved(rows: pd.DataFrame, claim: str, control: str) -> str:
     if not (rows["mean"] > 0).any():
         return f"{claim} on average for no network of {n}"
     moved = rows[rows["mean"] > 0]
-    more = int((moved["difference_low"] > 0).sum())
-    less = int((rows["difference_high"] < 0).sum())
+    more, less = int(told_apart(moved)[0].sum()), int(told_apart(rows)[1].sum())
     said = f"{claim} on average for {len(moved)} of {count(n, 'network')}"
+    if P_CORRECTED not in rows:
+        return said
     said += f", more than {control} for {more if more else 'none'}"
     return said + (f" and less for {less}" if less else "")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from aisthesis.report.sentences.told_apart import P_CORRECTED, told_apart
 from aisthesis.report.words.wording import and_list, number, span
 
 __all__ = ["observe_kinds", "observe_signs"]
@@ -26,7 +27,8 @@ _MEASURES = {
 def observe_kinds(localisation: pd.DataFrame, faithfulness: pd.DataFrame) -> list[str]:
     """Compare evidence by place with evidence by channel, network by network, on the same images.
 
-    Only differences whose interval excludes zero are told as differences.
+    Only differences whose interval excludes zero are told as differences; of faithfulness those
+    that are clear once corrected over networks.
 
     Parameters
     ----------
@@ -67,18 +69,21 @@ def _verdict(rows: pd.DataFrame, what: str, columns: Sequence[str]) -> str | Non
         Columns of the difference and of its interval's ends.
     """
     rows = rows.drop_duplicates("backbone")
-    rows = rows[rows[columns[0]].notna()]
+    rows = rows[rows[columns[0]].notna()].reset_index(drop=True)
     if rows.empty:
         return None
+    _, low, high = (rows[column].astype(float) for column in columns)
+    above, below = told_apart(rows) if P_CORRECTED in rows else (low > 0, high < 0)
     groups: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
-    for row in rows.to_dict("records"):
-        mean, low, high = (float(row[column]) for column in columns)
-        group = "better" if low > 0 else "worse" if high < 0 else "not told apart"
-        groups[group].append(f"{row['backbone']} ({_signed(mean)}, {_interval(low, high)})")
+    for place, row in enumerate(rows.to_dict("records")):
+        mean, *ends = (float(row[column]) for column in columns)
+        group = "better" if above[place] else "worse" if below[place] else "not told apart"
+        groups[group].append(f"{row['backbone']} ({_signed(mean)}, {_interval(*ends)})")
     found = "; ".join(
         f"{group} for {and_list(networks)}" for group, networks in groups.items() if networks
     )
-    return f"Evidence by place against evidence by channel {what}: {found}."
+    corrected = ", corrected over networks" if P_CORRECTED in rows else ""
+    return f"Evidence by place against evidence by channel {what}{corrected}: {found}."
 
 
 def _signed(mean: float) -> str:

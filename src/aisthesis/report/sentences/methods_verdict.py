@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from aisthesis.report.sentences.told_apart import P_CORRECTED, told_apart
 from aisthesis.report.words.wording import and_list, count, name_of
 
 __all__ = ["verdict"]
 
-_NEEDED = {"backbone", "method", "measure", "baseline", "control", "difference_low"}
+_NEEDED = {"backbone", "method", "measure", "baseline", "control", "difference", P_CORRECTED}
 
 
 def verdict(table: pd.DataFrame, methods: Sequence[str], baseline: str) -> str:
@@ -28,7 +29,7 @@ def verdict(table: pd.DataFrame, methods: Sequence[str], baseline: str) -> str:
     Returns
     -------
     str
-        Empty where no difference has an interval. Methods are not compared with one another.
+        Empty where no difference has a corrected p. Methods are not compared with one another.
     """
     if table.empty or not set(table.columns) >= _NEEDED:
         return ""
@@ -39,11 +40,10 @@ def verdict(table: pd.DataFrame, methods: Sequence[str], baseline: str) -> str:
         & table["method"].isin(list(methods))
     ]
     rows = rows.drop_duplicates(["backbone", "method"])
-    rows = rows.dropna(subset=["difference_low", "difference_high"])
+    rows = rows.dropna(subset=[P_CORRECTED])
     if rows.empty:
         return ""
-    more = (rows["difference_low"] > 0).groupby(rows["method"]).sum()
-    less = (rows["difference_high"] < 0).groupby(rows["method"]).sum()
+    more, less = (found.groupby(rows["method"]).sum() for found in told_apart(rows))
     tested = rows.groupby("method").size()
     named = [name for name in methods if name in tested.index]
     every = [name_of(m) for m in named if more[m] == tested[m]]
@@ -63,5 +63,6 @@ def verdict(table: pd.DataFrame, methods: Sequence[str], baseline: str) -> str:
     n = count(rows["backbone"].nunique(), "network")
     return (
         f"By deletion with the baseline {baseline}, on {n}, against random maps on the same "
-        f"images: {'; '.join(parts)}. Which method is best is not tested."
+        f"images, corrected over methods and networks: {'; '.join(parts)}. Which method is best is "
+        "not tested."
     )

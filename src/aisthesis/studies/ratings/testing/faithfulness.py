@@ -15,6 +15,7 @@ from aisthesis.config import StudyConfig
 from aisthesis.execution.processes import cores, in_processes
 from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS, METHOD_DIFFERENCE_COLUMNS
+from aisthesis.faithfulness.table import corrected_over_networks
 from aisthesis.names.explainers import BASE
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.files import write_csv
@@ -98,7 +99,8 @@ def measure_faithfulness(
         ("cascade", folder.cascade, ("method", *CASCADE_COLUMNS)),
     ):
         table = pd.concat([each[name] for each in found], ignore_index=True)
-        write_csv(file, table.reindex(columns=["backbone", *columns]))
+        table = table.reindex(columns=["backbone", *columns])
+        write_csv(file, corrected_over_networks(table) if name == "rows" else table)
 
 
 def _cost(
