@@ -29,6 +29,7 @@ from aisthesis.report.parts.agreement_part import AgreementPart, agreement_part
 from aisthesis.report.parts.dividing import dividing_estimates, observe_dividing
 from aisthesis.report.parts.faithfulness import other_methods
 from aisthesis.report.parts.known_places import known_places, observe_found, place_charts
+from aisthesis.report.parts.retention import retention
 from aisthesis.report.parts.where_people_look import people_chart, peoples_places
 from aisthesis.report.parts.yardsticks import what_they_are
 from aisthesis.report.pictures.browser_data import browser_content
@@ -80,7 +81,8 @@ _TABLES = (
     "predictions.csv", "scores.csv", "prediction_differences.csv", "agreement.csv",
     "agreement_images.csv", "agreement_differences.csv", "reliability.csv", "baselines.csv",
     "variance.csv", "clusters.csv", "images.csv", "localisation.csv", "human_maps.csv",
-    "faithfulness.csv", "methods.csv", "top_channels.csv", "figures/report_estimates.csv",
+    "faithfulness.csv", "faithfulness_differences.csv", "retention.csv",
+    "methods.csv", "top_channels.csv", "figures/report_estimates.csv",
     "maps.zarr",
 )  # fmt: skip
 
@@ -285,6 +287,7 @@ def _prediction(
         "scores": score_rows(record.scores, record.backbones),
         "score_charts": drawn.scores,
         "panels": drawn.predictions,
+        "retention": retention(record.retention),
     }
 
 

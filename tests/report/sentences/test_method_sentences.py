@@ -15,6 +15,7 @@ from aisthesis.report.parts.faithfulness import _sentence, other_methods
 from aisthesis.report.parts.known_places import _sentence as _finding
 from aisthesis.report.parts.known_places import observe_agreeing_pair, observe_wrong
 from aisthesis.report.parts.method_ranks import method_ranks
+from aisthesis.report.parts.retention import retention
 from aisthesis.report.sentences.method_standing import method_standing, sharing_letters
 from aisthesis.report.sentences.methods_verdict import verdict
 from aisthesis.report.words.wording import KIND_NAMES
@@ -510,3 +511,49 @@ def test_methods_share_a_letter_just_where_they_are_not_told_apart():
         for pair in pairs:
             assert bool(set(letters[pair[0]]) & set(letters[pair[1]])) == (pair not in decided)
         assert letters["A"].startswith("a")
+
+
+KEPT = "|".join([
+    r"[Tt]he kept channels of (?P<better>.+) predict held-out images better than all channels",
+    r"[Tt]he kept channels of (?P<worse>.+) predict them worse",
+    r"[Ff]or (?P<open>.+) no difference is shown",
+    r"[Ff]or (?P<undefined>.+) it cannot be tested",
+])  # fmt: skip
+
+
+@checks("parts.retention._sentence", "parts.retention.retention")
+def test_what_keeping_the_best_channels_does():
+    for mode, rng, n in made.generators(40, seed=17):
+        difference = made.values(rng, n, mode)
+        p = rng.choice([0.0001, 0.004, 0.03, 0.4, np.nan], n)
+        rows = pd.DataFrame({"backbone": made.NETWORKS[:n], "head": "fold", "metric": "plcc",
+                             "full": 0.5, "retained": 0.5 + difference, "difference": difference,
+                             "low": difference - 0.1, "high": difference + 0.1, "p": p,
+                             "n_retained_mean": 100.0})  # fmt: skip
+        others = rows.assign(head="study", p=np.nan, difference=9.0)
+        found = retention(pd.concat([others, rows], ignore_index=True))
+        table_read()
+        p[np.isnan(difference)] = np.nan
+        tested = np.sort(p[np.isfinite(p)])
+
+        def decided(one, tested=tested):
+            """Holm: every p up to its own is below .05 by its rank."""
+            ranks = range(int((tested <= one).sum()))
+            return np.isfinite(one) and all(tested[k] * (len(tested) - k) < 0.05 for k in ranks)
+
+        expected: dict[str, list[str]] = {}
+        for name, one, far in zip(made.NETWORKS, p, difference, strict=False):
+            way = "better" if far > 0 else "worse" if far < 0 else "open"
+            key = "undefined" if np.isnan(one) else way if decided(one) else "open"
+            expected.setdefault(key, []).append(name)
+        text, _, size = found.sentence.removesuffix(".").partition(" (largest difference in PLCC ")
+        said = {}
+        for part in text.split("; "):
+            groups = re.fullmatch(KEPT, part).groupdict()
+            said |= {key: names(value) for key, value in groups.items() if value}
+        assert said == expected
+        if size:
+            says(size.removesuffix(")"), np.nanmax(np.abs(difference)))
+        assert [row[0].text for row in found.rows] == list(made.NETWORKS[:n])
+    assert retention(pd.DataFrame()) is None
+    assert retention(others) is None

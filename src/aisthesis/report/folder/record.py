@@ -118,8 +118,8 @@ class StudyRecord(FolderRecord):
         tables of the same names; empty where the study has none.
     differences, prediction_differences : pandas.DataFrame
         `agreement_differences.csv` and `prediction_differences.csv`; empty likewise.
-    channels : pandas.DataFrame
-        `top_channels.csv`; empty likewise.
+    channels, retention, method_differences : pandas.DataFrame
+        `top_channels.csv`, `retention.csv` and `faithfulness_differences.csv`; empty likewise.
     maps : dict of str to BackboneMaps
         Maps per backbone label, in the order of `backbones`.
     """
@@ -141,6 +141,7 @@ class StudyRecord(FolderRecord):
     faithfulness: pd.DataFrame = field(default_factory=pd.DataFrame)
     cascade: pd.DataFrame = field(default_factory=pd.DataFrame)
     method_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
+    retention: pd.DataFrame = field(default_factory=pd.DataFrame)
     differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     prediction_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     human_maps: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -339,6 +340,7 @@ def read_study_record(path: Path) -> StudyRecord:
         faithfulness=asked.rows(tested[0], controls=True),
         cascade=asked.rows(tested[1], controls=True),
         method_differences=tested[2],
+        retention=read_table(path / "retention.csv", (), optional=True),
         localisation=asked.rows(localised if asked.masks else localised.iloc[:0], controls=True),
         human_maps=asked.rows(looked if asked.human_maps else looked.iloc[:0], controls=True),
         **{
