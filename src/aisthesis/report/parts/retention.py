@@ -47,17 +47,23 @@ def retention(table: pd.DataFrame) -> Retention | None:
         p_corrected=holm(rows["p"].where(rows["difference"].notna()).to_numpy(dtype=float))
     )
     unknown = pd.Series(np.nan, index=rows.index)
-    low, high, kept = (rows.get(name, unknown) for name in ("low", "high", "n_retained_mean"))
+
+    def column(name: str) -> list[float]:
+        return [float(value) for value in rows.get(name, unknown).to_numpy(dtype=float)]
+
+    names = ("n_retained_mean", "full", "retained", "difference", "low", "high", "p_corrected")
     cells = [
         [
-            Value(str(row.backbone), numeric=False),
-            Value(number_or_dash(float(n), 0)),
-            Value(number_or_dash(float(row.full))),
-            Value(number_or_dash(float(row.retained))),
-            Value(number_or_dash(float(row.difference)), span(float(a), float(b))),
-            Value(number_or_dash(float(row.p_corrected), 3)),
+            Value(label, numeric=False),
+            Value(number_or_dash(n, 0)),
+            Value(number_or_dash(full)),
+            Value(number_or_dash(kept)),
+            Value(number_or_dash(difference), span(low, high)),
+            Value(number_or_dash(p, 3)),
         ]
-        for row, a, b, n in zip(rows.itertuples(), low, high, kept, strict=True)
+        for label, n, full, kept, difference, low, high, p in zip(
+            _named(rows), *map(column, names), strict=True
+        )
     ]
     header = ["Network", "Channels kept", "PLCC, all", "PLCC, kept", "Difference", "p, corrected"]
     return Retention(_sentence(rows), header, cells)
