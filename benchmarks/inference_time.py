@@ -52,7 +52,7 @@ def made_up_maps() -> tuple[dict[str, dict[str, xr.DataArray]], dict[str, np.nda
             "image": [f"{i:03d}.png" for i in range(N_IMAGES)],
             **{
                 name: ("image", box[:, k])
-                for k, name in enumerate(("left_px", "top_px", "right_px", "bottom_px"))
+                for k, name in enumerate(("crop_left", "crop_top", "crop_right", "crop_bottom"))
             },
             "width_px": ("image", np.full(N_IMAGES, PHOTOGRAPH_PX)),
             "height_px": ("image", np.full(N_IMAGES, PHOTOGRAPH_PX)),

@@ -38,6 +38,7 @@ ABOUT = {
     "occlusion": "covered squares by windows",
     "scaling": "studies of many images, planning, workers",
     "inference": "sizes of tests and coverage of intervals",
+    "inference_time": "seconds of a study's inference",
     "faithfulness": "maps against controls",
     "planted_places": "maps where the evidence is known",
     "one_shot": "calls that keep their plan",
