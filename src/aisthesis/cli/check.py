@@ -46,7 +46,7 @@ def add_check(commands: Any) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from aisthesis.cli.main import columns_given
+    from aisthesis.cli.keys import columns_given
     from aisthesis.config import Columns, checked
     from aisthesis.images import ImageFolder
     from aisthesis.judgments.ratings.reading import read_ratings

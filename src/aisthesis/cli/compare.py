@@ -36,7 +36,8 @@ def add_compare(commands: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from aisthesis.cli.main import names_in, print_table
+    from aisthesis.cli.keys import names_in
+    from aisthesis.cli.printing import print_table
     from aisthesis.execution.progress import Terminal
     from aisthesis.report.comparison import comparison_page, shown_table
     from aisthesis.store.files import refuse_overwriting, write_csv, write_text

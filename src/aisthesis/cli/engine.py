@@ -132,7 +132,7 @@ def add_plan(commands: Any) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from aisthesis.cli.main import print_rows
+    from aisthesis.cli.printing import print_rows
     from aisthesis.cli.standing import find_out, kept
 
     standing = None if options.follow_links else kept(options.study)
@@ -150,8 +150,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from aisthesis.cli.main import print_table
     from aisthesis.cli.open import open_any
+    from aisthesis.cli.printing import print_table
 
     study = open_any(options.study)
     plan = study.plan(

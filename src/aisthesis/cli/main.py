@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,15 +25,17 @@ from aisthesis.cli.engine import (
     engine_options,
     options_given,
 )
+from aisthesis.cli.keys import columns_given, keys_given, names_in
 from aisthesis.cli.open import open_study, report_of
 from aisthesis.cli.pair import add_pair
+from aisthesis.cli.printing import print_rows, print_table
 from aisthesis.cli.similarity import add_align, add_retain
 from aisthesis.cli.standing import keep_after
 from aisthesis.cli.streams import ReaderGoneError, careful_streams
 from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.memory import plain_memory_errors
 
-__all__ = ["columns_given", "keys_given", "main", "names_in", "print_rows", "print_table"]
+__all__ = ["main"]
 
 _STAGES = {
     "fit": "compute embeddings, fit the heads, write predictions.csv and scores.csv",
@@ -298,94 +300,6 @@ def _asked(options: argparse.Namespace) -> Any:
     return study_config(values, base, str(options.study or "the command line"))
 
 
-def keys_given(
-    options: argparse.Namespace, paths: Sequence[str], plain: Sequence[str]
-) -> tuple[dict[str, Any], Path]:
-    """Keys of the study file, if any, with options written over them; what paths are relative to.
-
-    `paths` are options that are relative to the working directory, `plain` those of any value;
-    backbones, their layers and weights are every study's.
-    """
-    from aisthesis.config import read_toml
-
-    values: dict[str, Any] = {}
-    base = Path.cwd()
-    if options.study is not None:
-        from aisthesis.store.folder import StudyFolder
-        from aisthesis.store.permitted import folder_of
-
-        own = folder_of(options.study)
-        base = options.study.absolute().parent
-        if own is None:
-            values = read_toml(options.study)
-        else:
-            values = StudyFolder(own, follow_links=options.follow_links).study_keys()
-    given = vars(options)
-    values |= {key: str(given[key].absolute()) for key in paths if given[key] is not None}
-    values |= {key: given[key] for key in plain if given[key] is not None}
-    if options.backbones:
-        values["backbones"] = [{"name": name} for name in names_in(options.backbones)]
-    _backbone_options(values, options.layer, options.weights)
-    return values, base
-
-
-def _backbone_options(values: dict[str, Any], layer: Sequence[str], weights: Sequence[str]) -> None:
-    """Write what `--layer` and `--weights` say into the keys of a study."""
-    _per_backbone(values, "layer", _pairs(layer, "--layer"))
-    paths = _pairs(weights, "--weights")
-    words = ("default", "random")
-    for name, value in paths.items():
-        paths[name] = value if value in words else str(Path(value).absolute())
-    _per_backbone(values, "weights", paths)
-
-
-def names_in(text: str) -> list[str]:
-    """Names out of a comma-separated list."""
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def columns_given(held: Any, items: Sequence[str]) -> dict[str, Any]:
-    """Write what `--column` says over the keys of `[columns]`; lists are comma-separated."""
-    keys: dict[str, Any] = {"names": held} if isinstance(held, list) else dict(held)
-    for key, value in _pairs(items, "--column").items():
-        several = key in ("votes", "scale", "names") or (key == "raters" and value != "anonymous")
-        several |= key == "rating" and "," in value  # properties
-        keys[key] = names_in(value) if several else value
-    return keys
-
-
-def _pairs(items: Sequence[str], option: str) -> dict[str, str]:
-    pairs = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not (equals and name and value):
-            raise RequestError(f"{option}: expected NAME=VALUE, got {item!r}")
-        pairs[name] = value
-    return pairs
-
-
-def _per_backbone(values: dict[str, Any], key: str, chosen: dict[str, str]) -> None:
-    from aisthesis.config import AIS_BACKBONES
-    from aisthesis.errors import nearest, or_list
-
-    if not chosen:
-        return
-    named = values.get("backbones") or AIS_BACKBONES
-    backbones = [{"name": item} if isinstance(item, str) else item for item in named]
-    labels = [backbone.get("label", backbone["name"]) for backbone in backbones]
-    for name in chosen:
-        if name not in labels:
-            close = nearest(name, labels) or labels
-            raise RequestError(
-                f"--{key} {name}=...: {name!r} is not a backbone of this study; "
-                f"did you mean {or_list(close)}?"
-            )
-    values["backbones"] = [
-        {**backbone, **({key: chosen[label]} if label in chosen else {})}
-        for label, backbone in zip(labels, backbones, strict=True)
-    ]
-
-
 def _run_stage(options: argparse.Namespace) -> None:
     if options.stage == "report":
         page = report_of(options.study, options.follow_links, options.photographs)
@@ -447,27 +361,6 @@ def _layers(options: argparse.Namespace) -> None:
     print_table(table.iloc[first:])
     if first:
         print(f"{first} layers before these are not shown; see them with --all", file=sys.stderr)
-
-
-def print_table(table: Any) -> None:
-    """Print a table to standard output, wide where that is no terminal."""
-    print_rows(table.columns, table.itertuples(index=False))
-
-
-def print_rows(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
-    """Print rows under the names of their columns, as `print_table` does."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=240)
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for name in columns:
-        shown.add_column(str(name), overflow="fold")
-    for row in rows:
-        shown.add_row(*(str(cell) for cell in row))
-    console.print(shown, markup=False)
 
 
 def _planted(options: argparse.Namespace) -> None:

@@ -115,7 +115,7 @@ def _refuse_options(options: argparse.Namespace) -> None:
 
 def _asked(options: argparse.Namespace) -> Any:
     """Merge the study file, if any, with the options given beside it."""
-    from aisthesis.cli.main import keys_given
+    from aisthesis.cli.keys import keys_given
     from aisthesis.config import alignment_config
 
     values, base = keys_given(
