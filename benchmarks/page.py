@@ -44,6 +44,7 @@ ABOUT = {
     "one_shot": "calls that keep their plan",
     "real_networks": "maps of really trained networks",
     "held_out": "which images are held out",
+    "startup": "start of the short commands, and of the tests",
 }
 
 
