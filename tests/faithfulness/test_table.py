@@ -19,7 +19,7 @@ from aisthesis.faithfulness import (
     method_differences,
     tidy_measure,
 )
-from aisthesis.faithfulness.table import corrected_over_networks
+from aisthesis.stats.differences import corrected_over_networks
 
 OPTIONS: dict[str, Any] = {"cell_px": 2, "n_steps": 9, "baselines": ["mean"], "n_boot": 300}
 
@@ -86,7 +86,9 @@ def test_differences_are_corrected_over_methods_and_networks():
             for network in "wxyz"
         ]  # fmt: skip
         table = pd.concat(tables, ignore_index=True)
-        here = corrected_over_networks(table)
+        here = corrected_over_networks(
+            table, "difference_p_corrected", ("measure", "baseline", "control")
+        )
         here = here[here["control"] == "random"]
         found["single"] += ((here["difference_low"] > 0) | (here["difference_high"] < 0)).any()
         found["corrected"] += (here["difference_p_corrected"] < 0.05).any()

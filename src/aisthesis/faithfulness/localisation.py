@@ -15,6 +15,7 @@ from aisthesis.maps.aligned import aligned
 from aisthesis.maps.resample import upsample
 from aisthesis.names.explainers import BESIDE, UNSIGNED
 from aisthesis.stats.bootstrap import column_means, mean_intervals
+from aisthesis.stats.differences import corrected_by_control
 
 __all__ = [
     "CONTROLS",
@@ -49,6 +50,7 @@ LOCALISATION_COLUMNS = (
     "high",
     "n",
     "n_undefined",
+    "p_corrected",
 )
 
 
@@ -234,7 +236,8 @@ def localisation_table(
         images; otherwise the mean difference of the map's score and the control's on the same
         images; maps by place are also compared with those by channel and with Grad-CAM.
         ``low`` and ``high`` are 95% bootstrap limits; ``n`` images count, ``n_undefined`` do not
-        (no such evidence, or no map).
+        (no such evidence, or no map); ``p_corrected`` of a difference is corrected over all maps
+        that are compared with the same control.
 
     Raises
     ------
@@ -319,10 +322,13 @@ def _rows(
     n, means, _ = column_means(compared)
     low, high = mean_intervals(compared, seed, n_resamples, bounds=(least, 1.0))
     undefined = len(compared) - n
+    controls = [control for _, control, *_ in pairs]
+    p = corrected_by_control(controls, compared, seed, n_resamples)
+    p[[other is None for *_, other in pairs]] = np.nan  # a score, no difference
     return [
         (backbone, name, side, score, control, *found)
         for (name, control, *_), found in zip(
-            pairs, zip(means, low, high, n, undefined, strict=True), strict=True
+            pairs, zip(means, low, high, n, undefined, p, strict=True), strict=True
         )
     ]
 

@@ -21,14 +21,13 @@ from aisthesis.faithfulness.perturbation import Unit, curve_measures, perturbati
 from aisthesis.faithfulness.predicting import Model, require_images
 from aisthesis.maps.aligned import aligned
 from aisthesis.names.explainers import BESIDE
-from aisthesis.stats.differences import mean_differences
+from aisthesis.stats.differences import corrected_by_control
 
 __all__ = [
     "FAITHFULNESS_COLUMNS",
     "MAP_CONTROLS",
     "MeasuredImages",
     "channel_table",
-    "corrected_over_networks",
     "faithfulness_table",
     "faithfulness_values",
     "summarised",
@@ -107,7 +106,7 @@ def tidy_measure(
     )
     columns = np.concatenate([own, own - against], axis=1)
     low, high = mean_intervals(columns, seed, n_boot)
-    p = _corrected_by_control([control for _, control in pairs], own - against, n_boot, seed)
+    p = corrected_by_control([control for _, control in pairs], own - against, seed, n_boot)
     means = [_mean(column) for column in columns.T]
     rows = []
     for number, (method, control) in enumerate(pairs):
@@ -117,35 +116,6 @@ def tidy_measure(
         compared = (control, means[other], low[other], high[other], p[number])
         rows.append((method, measure, baseline, *summary, *compared))
     return pd.DataFrame(rows, columns=list(FAITHFULNESS_COLUMNS))
-
-
-def _corrected_by_control(controls: Sequence[str], apart: Array, n_boot: int, seed: int) -> Array:
-    """Corrected p of differences (N, K), those from each control together: (K,)."""
-    named, p = np.array(controls), np.full(len(controls), np.nan)
-    for control in dict.fromkeys(controls):
-        here = named == control
-        p[here] = mean_differences(apart[:, here], seed, n_boot).p_corrected
-    return p
-
-
-def corrected_over_networks(table: pd.DataFrame) -> pd.DataFrame:
-    """Correct the differences of several networks for their number too, after Bonferroni.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `FAITHFULNESS_COLUMNS` and ``backbone``, each network's corrected on its own.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``difference_p_corrected`` is then over all methods and networks that are compared with
-        the same control by the same measure and baseline.
-    """
-    p = table["difference_p_corrected"].astype(float)
-    keys = [table[name] for name in ("measure", "baseline", "control")]
-    networks = table["backbone"].where(p.notna()).groupby(keys).transform("nunique")
-    return table.assign(difference_p_corrected=(p * networks).clip(upper=1.0))
 
 
 def _beside(method: str, values: Mapping[str, Array]) -> list[str]:

@@ -25,6 +25,7 @@ from aisthesis.maps.aligned import aligned
 from aisthesis.maps.resample import interpolation_matrix
 from aisthesis.names.explainers import UNSIGNED
 from aisthesis.stats import mean_intervals
+from aisthesis.stats.differences import mean_differences
 
 __all__ = ["HUMAN_MAP_COLUMNS", "PEOPLE", "human_map_table", "saliency_of"]
 
@@ -33,7 +34,7 @@ Points = NDArray[np.intp]
 
 HUMAN_MAP_COLUMNS = (
     "backbone", "map", "side", "score", "control", "mean", "low", "high", "n", "n_undefined",
-    "n_fixations", "n_outside",
+    "n_fixations", "n_outside", "p_corrected",
 )  # fmt: skip
 #: How a signed map becomes a saliency map: its positive part, its negative one, or its size.
 SIDES = ("raising", "lowering", "either")
@@ -106,6 +107,7 @@ def human_map_table(
         fixations of one person at a time, and averaged over people. ``low`` and ``high`` are 95%
         bootstrap limits; ``n`` images count, ``n_undefined`` do not. ``n_fixations`` and
         ``n_outside`` are those within and outside of what the network read; NaN for densities.
+        ``p_corrected`` of a difference is corrected over the maps with the same control.
 
     Raises
     ------
@@ -275,14 +277,29 @@ def _counts(seen: Sequence[Seen]) -> tuple[float, float]:
     return float(within), float(sum(one.n_outside or 0 for one in listed))
 
 
+def _corrected(rows: Sequence[Row], seed: int, n_resamples: int) -> Scores:
+    """(rows, measures) p of the maps' differences to each control, corrected over the maps."""
+    p = np.full((len(rows), len(SALIENCY_MEASURES)), np.nan)
+    together: dict[tuple[str, str], list[int]] = {}
+    for number, (_, side, control, _) in enumerate(rows):
+        if control != "none":
+            together.setdefault((side, control), []).append(number)
+    for numbers in together.values():
+        values = np.stack([rows[number][3] for number in numbers])  # (maps, images, measures)
+        for k in range(p.shape[1]):
+            p[numbers, k] = mean_differences(values[..., k].T, seed, n_resamples).p_corrected
+    return p
+
+
 def _table(
     backbone: str, rows: Sequence[Row], seen: Sequence[Seen], seed: int, n_resamples: int
 ) -> pd.DataFrame:
     """A row for each map, side, measure and control; without points none of their measures."""
     counted = _counts(seen)
     of_points = any(one.points is not None for one in seen)
+    p = _corrected(rows, seed, n_resamples)
     found = []
-    for name, side, control, values in rows:
+    for number, (name, side, control, values) in enumerate(rows):
         ends = mean_intervals(
             values, seed, n_resamples, bounds=_BOUNDS if control == "none" else _UNBOUNDED
         )
@@ -294,5 +311,6 @@ def _table(
             found.append((
                 backbone, name, side, score, control, mean, float(ends.low[k]),
                 float(ends.high[k]), int(defined.sum()), int((~defined).sum()), *counted,
+                float(p[number, k]),
             ))  # fmt: skip
     return pd.DataFrame(found, columns=list(HUMAN_MAP_COLUMNS))

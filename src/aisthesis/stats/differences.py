@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from aisthesis.stats.bootstrap import column_means, mean_intervals, studentised_means
 
-__all__ = ["FEWEST_DRAWN", "Differences", "mean_differences"]
+__all__ = [
+    "FEWEST_DRAWN",
+    "Differences",
+    "corrected_by_control",
+    "corrected_over_networks",
+    "mean_differences",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -80,6 +88,50 @@ def mean_differences(
     if not n_boot:
         p, reach = np.full_like(p, np.nan), np.full_like(reach, np.nan)
     return Differences(mean, low, high, mean - reach * error, mean + reach * error, p, n)
+
+
+def corrected_by_control(
+    controls: Sequence[str], values: Matrix, seed: int = 0, n_boot: int = 2000
+) -> Matrix:
+    """Corrected p of differences to controls, those to each control together.
+
+    Parameters
+    ----------
+    controls
+        K names: what each column of `values` is a difference to.
+    values, seed, n_boot
+        As in `mean_differences`.
+
+    Returns
+    -------
+    ndarray
+        (K,)
+    """
+    named, p = np.array(controls), np.full(len(controls), np.nan)
+    for control in dict.fromkeys(controls):
+        here = named == control
+        p[here] = mean_differences(values[:, here], seed, n_boot).p_corrected
+    return p
+
+
+def corrected_over_networks(
+    table: pd.DataFrame, column: str, together: Sequence[str]
+) -> pd.DataFrame:
+    """Correct differences, each network's corrected on its own, for the networks too (Bonferroni).
+
+    Parameters
+    ----------
+    table
+        With ``backbone``, a column of p, and those of `together`.
+    column
+        Name of the column of p.
+    together
+        Names of columns: rows that are alike in all of them are compared with each other.
+    """
+    p = table[column].astype(float)
+    keys = [table[name] for name in together]
+    networks = table["backbone"].where(p.notna()).groupby(keys).transform("nunique")
+    return table.assign(**{column: (p * networks).clip(upper=1.0)})
 
 
 def _by_the_largest(drawn: Matrix, distance: Matrix, level: float) -> tuple[Matrix, float]:

@@ -255,10 +255,10 @@ def _moved(rows: pd.DataFrame, claim: str, control: str) -> str:
     if not (rows["mean"] > 0).any():
         return f"{claim} on average for no network of {n}"
     moved = rows[rows["mean"] > 0]
-    more, less = int(told_apart(moved)[0].sum()), int(told_apart(rows)[1].sum())
     said = f"{claim} on average for {len(moved)} of {count(n, 'network')}"
     if P_CORRECTED not in rows:
         return said
+    more, less = int(told_apart(moved)[0].sum()), int(told_apart(rows)[1].sum())
     said += f", more than {control} for {more if more else 'none'}"
     return said + (f" and less for {less}" if less else "")
 

@@ -14,6 +14,7 @@ from aisthesis.report.folder.selection import EVIDENCE, leading_kind
 from aisthesis.report.sentences.kinds_of_evidence import observe_kinds
 from aisthesis.report.sentences.observed_agreement import strongest_pairs
 from aisthesis.report.sentences.tables import Value, any_table
+from aisthesis.report.sentences.told_apart import told_apart
 from aisthesis.report.words.pair_words import Row, of
 from aisthesis.report.words.wording import (
     KIND_NAMES,
@@ -238,11 +239,15 @@ def verdicts(found: pd.DataFrame, above: pd.DataFrame) -> str:
     Parameters
     ----------
     found, above : pandas.DataFrame
-        Scores, and their differences to a control's with `low` and `high`; by network.
+        Scores, and their differences to a control's with `low`, `high` and `p_corrected`; by
+        network.
     """
     known = above[above["low"].notna() & above["high"].notna()]
-    better = [str(name) for name, low in known["low"].items() if low > 0]
-    worse = [str(name) for name, high in known["high"].items() if high < 0]
+    if "p_corrected" in known:
+        higher, lower = told_apart(known, "mean", "p_corrected")
+    else:  # of a study of before
+        higher, lower = known["low"] > 0, known["high"] < 0
+    better, worse = ([str(name) for name in known.index[side]] for side in (higher, lower))
     open_ = [str(name) for name in known.index if name not in (*better, *worse)]
     unknown = [str(name) for name in found.index if name not in known.index]
     return and_list([

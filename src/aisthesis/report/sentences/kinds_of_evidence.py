@@ -27,8 +27,7 @@ _MEASURES = {
 def observe_kinds(localisation: pd.DataFrame, faithfulness: pd.DataFrame) -> list[str]:
     """Compare evidence by place with evidence by channel, network by network, on the same images.
 
-    Only differences whose interval excludes zero are told as differences; of faithfulness those
-    that are clear once corrected over networks.
+    Only differences that are clear once corrected for how many are compared are told as such.
 
     Parameters
     ----------
@@ -73,7 +72,8 @@ def _verdict(rows: pd.DataFrame, what: str, columns: Sequence[str]) -> str | Non
     if rows.empty:
         return None
     _, low, high = (rows[column].astype(float) for column in columns)
-    above, below = told_apart(rows) if P_CORRECTED in rows else (low > 0, high < 0)
+    p = next((name for name in (P_CORRECTED, "p_corrected") if name in rows), None)
+    above, below = told_apart(rows, columns[0], p) if p else (low > 0, high < 0)
     groups: dict[str, list[str]] = {"better": [], "worse": [], "not told apart": []}
     for place, row in enumerate(rows.to_dict("records")):
         mean, *ends = (float(row[column]) for column in columns)
@@ -82,7 +82,7 @@ def _verdict(rows: pd.DataFrame, what: str, columns: Sequence[str]) -> str | Non
     found = "; ".join(
         f"{group} for {and_list(networks)}" for group, networks in groups.items() if networks
     )
-    corrected = ", corrected over networks" if P_CORRECTED in rows else ""
+    corrected = ", corrected over networks" if p else ""
     return f"Evidence by place against evidence by channel {what}{corrected}: {found}."
 
 

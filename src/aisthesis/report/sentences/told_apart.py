@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from aisthesis.report.words.pair_words import SIGNIFICANT
@@ -13,15 +12,17 @@ __all__ = ["P_CORRECTED", "told_apart"]
 P_CORRECTED = "difference_p_corrected"
 
 
-def told_apart(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+def told_apart(
+    rows: pd.DataFrame, difference: str = "difference", p_corrected: str = P_CORRECTED
+) -> tuple[pd.Series, pd.Series]:
     """Say where a difference is above zero, and where below: bool, by the rows' index.
 
     Parameters
     ----------
     rows : pandas.DataFrame
-        Of `faithfulness.csv`. A difference without a corrected p is not decided.
+        Of `faithfulness.csv`, or another table of differences.
+    difference, p_corrected : str
+        Its columns. A difference without a corrected p is not decided.
     """
-    p = rows.get(P_CORRECTED, pd.Series(np.nan, index=rows.index)).astype(float)
-    return (p < SIGNIFICANT) & (rows["difference"] > 0), (p < SIGNIFICANT) & (
-        rows["difference"] < 0
-    )
+    clear = rows[p_corrected].astype(float) < SIGNIFICANT
+    return clear & (rows[difference] > 0), clear & (rows[difference] < 0)

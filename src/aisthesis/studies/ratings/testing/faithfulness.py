@@ -15,9 +15,9 @@ from aisthesis.config import StudyConfig
 from aisthesis.execution.processes import cores, in_processes
 from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS, METHOD_DIFFERENCE_COLUMNS
-from aisthesis.faithfulness.table import corrected_over_networks
 from aisthesis.names.explainers import BASE
 from aisthesis.provenance.code import code_dependencies
+from aisthesis.stats.differences import corrected_over_networks
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
@@ -100,7 +100,10 @@ def measure_faithfulness(
     ):
         table = pd.concat([each[name] for each in found], ignore_index=True)
         table = table.reindex(columns=["backbone", *columns])
-        write_csv(file, corrected_over_networks(table) if name == "rows" else table)
+        if name == "rows":
+            together = ("measure", "baseline", "control")
+            table = corrected_over_networks(table, "difference_p_corrected", together)
+        write_csv(file, table)
 
 
 def _cost(

@@ -11,6 +11,7 @@ from aisthesis.human_maps import HumanMaps, human_map_table, human_maps
 from aisthesis.images import Transform
 from aisthesis.names.explainers import EXPLAINERS, UNSIGNED
 from aisthesis.provenance.code import code_dependencies
+from aisthesis.stats.differences import corrected_over_networks
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
@@ -93,7 +94,9 @@ def compare_with_people(
     folder.record(human_maps={"kind": people.kind, "said": list(people.said)})
     if kept:
         tables = [one.read()["rows"] for one in kept]
-        write_csv(folder.human_maps, pd.concat(tables, ignore_index=True))
+        table = pd.concat(tables, ignore_index=True)
+        table = corrected_over_networks(table, "p_corrected", ("side", "score", "control"))
+        write_csv(folder.human_maps, table)
 
 
 def _compare(kept: KeptTables, config: StudyConfig, inputs: Inputs, people: HumanMaps) -> None:

@@ -14,6 +14,7 @@ from aisthesis.execution.progress import ProgressReporter
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
 from aisthesis.provenance.code import code_dependencies
+from aisthesis.stats.differences import corrected_over_networks
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
@@ -82,7 +83,9 @@ def localise_backbones(
         in_turn_or_processes(_localise, jobs, n_processes, advance)
     if kept:
         tables = [one.read()["rows"] for one in kept]
-        write_csv(folder.localisation, pd.concat(tables, ignore_index=True))
+        table = pd.concat(tables, ignore_index=True)
+        table = corrected_over_networks(table, "p_corrected", ("side", "score", "control"))
+        write_csv(folder.localisation, table)
 
 
 def _localise(kept: KeptTables, config: StudyConfig, inputs: Inputs, masks: Path) -> None:
