@@ -80,6 +80,7 @@ class StudyFolder:
         self.human_maps = root / "human_maps.csv"
         self.methods = root / "methods.csv"
         self.faithfulness = root / "faithfulness.csv"
+        self.faithfulness_differences = root / "faithfulness_differences.csv"
         self.cascade = root / "cascade.csv"
         self.top_channels = root / "top_channels.csv"
         self.ensemble = root / "ensemble.zarr"

@@ -212,7 +212,7 @@ def test_faithfulness_ensembles_and_the_section_of_the_report(tested):
     assert {"channels_positive", "channels_error"} <= set(table["measure"])
     asked = np.where(table["measure"] == "sensitivity", 2, 4)  # maps made again on fewer images
     assert (table["n"] + table["n_undefined"] == asked).all()
-    apart = pd.read_csv(tested.folder.root / "faithfulness_differences.csv")
+    apart = pd.read_csv(tested.folder.faithfulness_differences)
     road = apart.query("measure == 'road' and backbone == @BACKBONES[0]")
     assert len(road) == 15  # of six: four kinds of evidence, Grad-CAM, random
     mean = on_pixels.query("measure == 'road' and backbone == @BACKBONES[0]").groupby("method")
@@ -249,7 +249,7 @@ def test_ensembles_are_what_their_weights_say(tested):
 
 def test_faithfulness_is_the_same_by_several_processes(tested, monkeypatch):
     folder = tested.folder
-    files = (folder.faithfulness, folder.root / "faithfulness_differences.csv", folder.cascade)
+    files = (folder.faithfulness, folder.faithfulness_differences, folder.cascade)
     serial = [pd.read_csv(file) for file in files]
     monkeypatch.setattr(faithfulness, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(faithfulness, "cores", lambda: 2)

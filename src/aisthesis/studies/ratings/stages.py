@@ -184,7 +184,7 @@ def _table_stages(one: Studied) -> Iterator[Stage]:
             folder,
             reporter,
             dependencies=lambda: tested,
-            files=[folder.faithfulness, folder.cascade],
+            files=[folder.faithfulness, folder.faithfulness_differences, folder.cascade],
             work=lambda executor: measure_faithfulness(folder, config, inputs, reporter),
         )
 

@@ -92,10 +92,9 @@ def measure_faithfulness(
         for job in jobs:
             _measure(*job, reporter=reporter)
     found = [one.read() for one in kept.values()]
-    differences = folder.root / "faithfulness_differences.csv"
     for name, file, columns in (
         ("rows", folder.faithfulness, FAITHFULNESS_COLUMNS),
-        ("differences", differences, METHOD_DIFFERENCE_COLUMNS),
+        ("differences", folder.faithfulness_differences, METHOD_DIFFERENCE_COLUMNS),
         ("cascade", folder.cascade, ("method", *CASCADE_COLUMNS)),
     ):
         table = pd.concat([each[name] for each in found], ignore_index=True)
