@@ -69,7 +69,7 @@ def keys_of(part: Part, shared: Path, out: Path) -> dict[str, Any]:
     if not part.similarity:
         keys |= {
             "unrated": "ignore",
-            "seeds": 2,
+            "seeds": 3,
             "metrics": ["cosine"],
             "explainers": ["grad_cam"],
             "faithfulness": {

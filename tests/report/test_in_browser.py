@@ -508,6 +508,8 @@ def test_print_shows_every_matrix_and_no_browser(page):
     assert page.locator("#examples-evidence").is_visible()
     assert not page.locator("#browser").is_visible()
     assert not page.locator("#agreement .switches").is_visible()
+    assert not page.locator("#agreement .on-screen").is_visible()  # advice on the switches
+    assert not page.locator("details:not([open])").first.is_visible()
 
 
 def test_every_control_has_a_name_and_every_picture_words(page):
