@@ -119,14 +119,15 @@ def ran(config: dict[str, Any]) -> StudyRecord:
     agreement = pd.DataFrame({"metric": config["metrics"]}).assign(
         map="ais", mean=0.3, n=n_test, chance=0.1, p=0.01, p_corrected=0.02, chance_n=some
     )
-    places = pd.DataFrame({"map": ["ais"], "control": ["random_weights"]})
+    places = pd.DataFrame({"map": ["ais"], "control": ["random_weights"], "p_corrected": [0.1]})
     empty = {name: pd.DataFrame(columns=list(columns)) for name, columns in INFERENCE.items()}
     return StudyRecord(
         path=Path(), config=config, provenance=provenance, maps=dict.fromkeys(labels),
         predictions=pd.DataFrame({"backbone": [*labels, *ensembles]}),
         scores=pd.DataFrame({"backbone": []}), agreement=agreement,
         agreement_images=pd.DataFrame(), localisation=places if config["masks"] else places[:0],
-        human_maps=pd.DataFrame({"mean": [0.1]}), faithfulness=pd.DataFrame({"n": [config["faithfulness"]["images"]]}),
+        human_maps=pd.DataFrame({"mean": [0.1]}), faithfulness=pd.DataFrame(
+            {"n": [config["faithfulness"]["images"]], "difference_p_corrected": [0.1]}),
         cascade=pd.DataFrame({"mean": [0.1]}), differences=pd.DataFrame({"difference": [0.1]}),
         prediction_differences=pd.DataFrame({"difference": [0.1]}), **empty,
     )  # fmt: skip
@@ -147,6 +148,7 @@ def test_every_option_that_changes_changes_what_the_methods_say():
     before = said(asked())
     table_read()
     assert "None" not in before
+    assert before.count("on the same images are corrected over the") == 1 + bool(asked()["masks"])
     for name in options():
         if name in WITHOUT:
             continue

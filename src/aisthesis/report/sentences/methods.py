@@ -9,7 +9,7 @@ import pandas as pd
 
 from aisthesis.report.folder.record import StudyRecord
 from aisthesis.report.folder.selection import metric_names
-from aisthesis.report.sentences.methods_explainers import explainers_text, tests_text
+from aisthesis.report.sentences.methods_explainers import CORRECTED, explainers_text, tests_text
 from aisthesis.report.sentences.methods_fit import heads_text, networks_text, scores_text
 from aisthesis.report.sentences.methods_inference import (
     SPEARMAN_BROWN,
@@ -147,7 +147,8 @@ def _localisation(table: pd.DataFrame, config: dict[str, Any]) -> str:
         n = config.get("randomised")
         which = f" ({count(int(n), 'draw')} of them)" if n else ""
         text += f", and of maps of the same network with random weights{which},"
-    return f"{text} serve as controls on the same images."
+    text += " serve as controls on the same images."
+    return text + (f" {CORRECTED.format('kinds of map')}" if "p_corrected" in table else "")
 
 
 def _facts(provenance: dict[str, Any], label: str) -> dict[str, Any]:

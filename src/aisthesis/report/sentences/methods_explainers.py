@@ -26,6 +26,13 @@ _OPTIONS = {
     "multiscale_px": "squares of {0} px",
 }
 
+#: Said where a table has differences to controls.
+CORRECTED = (
+    "Differences to a control on the same images are corrected over the {} that are compared with "
+    "it, by the largest studentised difference of each bootstrap draw (of fewer than 20 images by "
+    "Bonferroni), and over networks by Bonferroni."
+)
+
 
 def explainers_text(record: StudyRecord) -> str:
     """Name the explainers beside AIS and evidence that the study holds maps by, with options."""
@@ -80,6 +87,7 @@ def tests_text(record: StudyRecord) -> str:
     text += (
         ". Changes are in SDs of the human ratings; random maps and a centre prior are controls."
     )
+    text += f" {CORRECTED.format('methods')}" if "difference_p_corrected" in table else ""
     if len(record.cascade):
         some = options.get("cascade_images")
         text += (
