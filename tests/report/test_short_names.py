@@ -36,7 +36,13 @@ def test_names_are_short_only_where_labels_are_long_and_unique():
     assert short_names(both) == dict(zip(both, [*both[:2], "VGG16"], strict=True))
 
 
-def test_the_page_has_short_names_and_says_the_labels_once(make_study):
+def table_alone(drawings, data, path, columns=1):
+    data.to_csv(path.with_name(f"{path.name}.csv"))
+    return []
+
+
+def test_the_page_has_short_names_and_says_the_labels_once(make_study, monkeypatch):
+    monkeypatch.setattr("aisthesis.report.charts.figures.save_figure", table_alone)
     labels = ["vgg16", "efficientnet_b3"]
     folder = make_study(labels=labels, n_test=5, n_train=5, seeds=1)
     before = read_study_record(folder)
@@ -52,5 +58,10 @@ def test_the_page_has_short_names_and_says_the_labels_once(make_study):
     page = write_report(folder).read_text(encoding="utf-8")
     assert "EffNet-B3" in page
     assert "in the tables: efficientnet_b3" in page
+    for file, column in (("predictions", "backbone"), ("agreement_ais_cosine", "backbone_a")):
+        named = set(pd.read_csv(folder / "figures" / f"{file}.csv")[column])
+        assert named <= set(labels)
+    (pair,) = set(pd.read_csv(folder / "figures" / "distribution_ais_cosine.csv")["pair"])
+    assert set(pair.split(" – ")) == set(labels)
     estimates = pd.read_csv(folder / "figures" / "report_estimates.csv").to_csv()
     assert "VGG16" not in estimates

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from aisthesis.report.charts.drawing import Drawing
 from aisthesis.report.charts.letters import on_missing_letters
 from aisthesis.report.charts.matrix_drawing import matrix_table
 from aisthesis.report.charts.scatter import Panel, prediction_table
+from aisthesis.report.folder.short_names import with_labels
 from aisthesis.report.folder.stored_maps import BackboneMaps
 from aisthesis.report.parts.agreement_part import AgreementPart
 from aisthesis.report.parts.variance import variance_table
@@ -58,7 +59,11 @@ class Figure:
 
 
 def draw_all(
-    folder: Path, part: AgreementPart, drawn: FigureList, reporter: ProgressReporter
+    folder: Path,
+    part: AgreementPart,
+    drawn: FigureList,
+    reporter: ProgressReporter,
+    labels: Mapping[str, str] | None = None,
 ) -> None:
     """Write every figure as PNG, SVG and CSV; figures of an earlier report go.
 
@@ -72,12 +77,15 @@ def draw_all(
         The rest.
     reporter : ProgressReporter
         Told how far the work is, and which letters no installed font has.
+    labels : mapping, optional
+        Label by the short name of a network in the drawings; the CSV files have the labels.
     """
     found = _of_images(drawn) | _of_agreement(part)
     lines: list[str] = []
     with reporter.steps("report: figures", len(found)) as advance:
         jobs = (
-            (one.drawings, one.table, folder / name, one.columns) for name, one in found.items()
+            (one.drawings, with_labels(one.table, labels or {}), folder / name, one.columns)
+            for name, one in found.items()
         )
         with ThreadPoolExecutor(allowed_cores()) as pool:
             for missed in pool.map(lambda job: figures.save_figure(*job), jobs):

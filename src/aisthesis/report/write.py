@@ -163,7 +163,7 @@ def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement
         shown.unreadable,
         differing_crops(record.maps) if len(record.agreement) else [],
     )
-    draw_all(figures, part, drawn, reporter)
+    draw_all(figures, part, drawn, reporter, long_names)
     page = record.path / "report.html"
     beside = any(image["photograph"] not in (None, "inline") for image in _browsed(content))
     write_text(page, render_page(content, photographs_beside=beside))

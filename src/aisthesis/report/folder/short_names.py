@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from aisthesis.report.folder.record import StudyRecord
 
-__all__ = ["short_names", "with_short_names"]
+__all__ = ["short_names", "with_labels", "with_short_names"]
 
 #: From a longer label on, or one with a library's name before it, a study's labels are shortened.
 LONGEST = 12
@@ -124,3 +124,32 @@ def _renamed(table: pd.DataFrame, short: dict[str, str]) -> pd.DataFrame:
         return "|".join(short.get(one, one) for one in value.split("|"))
 
     return table.assign(**{name: table[name].map(renamed) for name in there})
+
+
+def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Give a figure's table the labels that all other tables have.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With networks, lists of them (`a|b`) and pairs (`a – b`) in any column but ``image``.
+    labels : mapping
+        Label by short name.
+    """
+    if not labels:
+        return table
+
+    def labelled(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        for mark in ("|", " – "):
+            if mark in value:
+                return mark.join(labels.get(one, one) for one in value.split(mark))
+        return labels.get(value, value)
+
+    texts = [
+        name
+        for name in table.columns
+        if name != "image" and not pd.api.types.is_numeric_dtype(table[name])
+    ]
+    return table.assign(**{name: table[name].map(labelled) for name in texts})
