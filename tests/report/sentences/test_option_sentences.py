@@ -126,7 +126,7 @@ def ran(config: dict[str, Any]) -> StudyRecord:
         predictions=pd.DataFrame({"backbone": [*labels, *ensembles]}),
         scores=pd.DataFrame({"backbone": []}), agreement=agreement,
         agreement_images=pd.DataFrame(), localisation=places if config["masks"] else places[:0],
-        human_maps=pd.DataFrame({"mean": [0.1]}), faithfulness=pd.DataFrame(
+        human_maps=pd.DataFrame({"mean": [0.1], "p_corrected": [0.1]}), faithfulness=pd.DataFrame(
             {"n": [config["faithfulness"]["images"]], "difference_p_corrected": [0.1]}),
         cascade=pd.DataFrame({"mean": [0.1]}), differences=pd.DataFrame({"difference": [0.1]}),
         prediction_differences=pd.DataFrame({"difference": [0.1]}), **empty,
@@ -148,7 +148,7 @@ def test_every_option_that_changes_changes_what_the_methods_say():
     before = said(asked())
     table_read()
     assert "None" not in before
-    assert before.count("on the same images are corrected over the") == 1 + bool(asked()["masks"])
+    assert before.count("on the same images are corrected over the") == 2 + bool(asked()["masks"])
     for name in options():
         if name in WITHOUT:
             continue

@@ -120,7 +120,8 @@ def methods_text(record: StudyRecord) -> list[str]:
     if len(record.localisation):
         paragraphs.append(_localisation(record.localisation, config))
     if len(record.human_maps):
-        paragraphs.append(_human_maps(config))
+        more = f" {CORRECTED.format('kinds of map')}" if "p_corrected" in record.human_maps else ""
+        paragraphs.append(_human_maps(config) + more)
     paragraphs.append(tests_text(record))
     return [text for text in paragraphs if text]
 
