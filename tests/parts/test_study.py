@@ -93,6 +93,26 @@ def test_objects_make_a_study_that_is_done_again_when_they_change(planted, netwo
     assert found["fit", "own_networks:tiny"] == "done"
 
 
+def test_a_head_of_the_users_own_is_fitted_kept_and_explained(planted, networks, tmp_path):
+    networks.with_name("own_heads.py").write_text(
+        "from torch import nn\ndef linear(dim):\n    return nn.Linear(dim, 1, bias=False)\n"
+    )
+    keys = {"backbones": ["own_networks:tiny"], "explain": "all", "metrics": ["cosine"]}
+    asked = study(planted, tmp_path / "out", **keys, fit={"epochs": 40, "head": "own_heads:linear"})
+    made = asked.run(until="explain")
+    assert set(made.status()["state"].iloc[:2]) == {"done"}
+    assert made.maps.dataset("own_networks:tiny")["delta_prediction"].any()
+    opened = ais.Study.open(tmp_path / "out")  # no code of the folder's is run
+    assert set(opened.status()["state"].iloc[:2]) == {"done"}
+    assert made.predict(planted.images)["prediction"].notna().all()
+    other = study(planted, tmp_path / "out", **keys, fit={"epochs": 40, "head": nothing_like_it})
+    assert "head" in other.status()["why"].iloc[0]
+
+
+def nothing_like_it(dim: int) -> nn.Module:
+    return nn.Linear(dim, 1)
+
+
 def test_objects_are_refused_where_other_processes_would_need_them(planted, networks, tmp_path):
     asked = study(planted, tmp_path / "out", metrics=[metric()], backbones=["own_networks:tiny"],
                   engine="processes")  # fmt: skip

@@ -129,9 +129,9 @@ def test_ridge_is_named_where_it_is_ahead():
         both, of_predictions("heads", a=0.05, b=0.2)
     )
     said = observe_ridge(pd.concat([mlp, ridge[ridge["backbone"] == "b"]]))
-    assert said.startswith("On b the MLP head has a higher rank correlation")
+    assert said.startswith("On b the head has a higher rank correlation")
     lower = ridge.assign(srcc=0.1)
-    assert observe_ridge(pd.concat([mlp, lower])).startswith("On every network the MLP head")
+    assert observe_ridge(pd.concat([mlp, lower])).startswith("On every network the head")
     assert observe_ridge(mlp) is None
 
 

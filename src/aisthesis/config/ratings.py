@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,11 @@ METRICS_OF_THE_DESCRIPTION = ("cosine", "ssim", "emd", "mse")
 
 
 class FitConfig(Section):
-    """How the heads are trained."""
+    """How the heads are trained, and which.
+
+    `head` makes one of the user's own: a function of the embedding's length, or its name,
+    `package.module:attribute`; else it is the MLP of `hidden` units.
+    """
 
     hidden: int = Field(16, ge=1, le=65536)
     dropout: float = Field(0.2, ge=0, lt=1)
@@ -37,6 +42,7 @@ class FitConfig(Section):
     batch_size: int = Field(32, ge=1)
     epochs: int = Field(500, ge=1)
     patience: int = Field(30, ge=1)
+    head: str | Callable[..., Any] = ""
 
 
 class ExplainingConfig(Section):

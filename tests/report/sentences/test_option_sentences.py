@@ -40,7 +40,7 @@ CHANGED = {
     "metrics": ["cosine"], "unrated": "explain", "masks": None, "randomised": 7,
     "bootstrap": 500, "inference_images": 100, "ensemble": True,
     "human_maps.kind": "clicks", "human_maps.blur_px": 24.0,
-    "fit.hidden": 8, "fit.dropout": 0.5, "fit.learning_rate": 0.01, "fit.weight_decay": 0.5,
+    "fit.head": "my_heads:linear", "fit.hidden": 8, "fit.dropout": 0.5, "fit.learning_rate": 0.01, "fit.weight_decay": 0.5,
     "fit.batch_size": 16, "fit.epochs": 40, "fit.patience": 3,
     "explaining.cells": 28, "explaining.integration_steps": 8, "explaining.lime_samples": 50,
     "explaining.lime_superpixels": 20, "explaining.occlusion_px": 16,

@@ -219,16 +219,16 @@ def test_ceiling():
 EMBEDDING = "on the same embedding"
 RIDGE = (
     rf"(?:[Oo]n (?P<ahead>every network|{LIST}) a plain ridge regression {EMBEDDING} has a higher "
-    rf"rank correlation than the MLP head; )?(?:[Oo]n (?P<behind>every network|{LIST}) the MLP head "
+    rf"rank correlation than the head; )?(?:[Oo]n (?P<behind>every network|{LIST}) the head "
     rf"has a higher rank correlation than ridge regression {EMBEDDING}; )?(?:[Oo]n (?P<equal>every "
-    rf"network|{LIST}) the MLP head and ridge regression {EMBEDDING} have the same rank correlation "
+    rf"network|{LIST}) the head and ridge regression {EMBEDDING} have the same rank correlation "
     rf"to two digits; )?(?:the difference on the same images is clear for (?P<clear>{LIST}) "
     r"\(corrected over networks\)|(?P<unknown>their difference was not tested, so neither is shown "
     r"to be better)|(?P<open>no difference on the same images is clear, so neither is shown to be "
     r"better))\."
 )
 FEW = (
-    r"With (?P<n>\d+) images? neither the MLP head nor ridge regression on the same embedding is "
+    r"With (?P<n>\d+) images? neither the head nor ridge regression on the same embedding is "
     r"shown to be better\."
 )
 

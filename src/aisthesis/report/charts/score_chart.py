@@ -13,7 +13,7 @@ from aisthesis.report.words.pair_words import of
 
 __all__ = ["score_chart"]
 
-SERIES = {"mlp": "MLP head", "ridge": "ridge regression"}
+SERIES = {"mlp": "head", "ridge": "ridge regression"}
 
 
 def score_chart(

@@ -100,6 +100,9 @@ def heads_text(
     networks = "network was" if len(labels) == 1 else "networks were"
     fit = config.get("fit") or {}
     units = f" ({fit['hidden']} units, dropout {fit['dropout']:g})" if fit.get("hidden") else ""
+    head = f"a head of one hidden layer{units}"
+    if fit.get("head"):
+        head = f"a head of the authors’ own ({fit['head']})"
     seeds = int((provenance.get("splits") or {}).get("seeds") or config.get("seeds") or 1)
     many = (
         f"; {count(seeds, 'head was', 'heads were')} trained per network, each with its own "
@@ -120,8 +123,8 @@ def heads_text(
     )
     return (
         f"{count_word(len(labels))} {networks} used as frozen feature extractors in evaluation "
-        "mode. The embedding, standardised by the mean and SD of the training images, feeds a head "
-        f"of one hidden layer{units} that predicts the standardised rating under squared error"
+        "mode. The embedding, standardised by the mean and SD of the training images, feeds "
+        f"{head} that predicts the standardised rating under squared error"
         f"{many}.{_training(provenance, fit)}{combined} Predictions are given on the scale of the "
         "ratings. A ridge regression on the same embedding, its penalty chosen on the validation "
         "images, serves as a baseline."
@@ -178,7 +181,7 @@ def scores_text(config: Mapping[str, Any], compared: bool) -> str:
     )
     if compared:
         text += (
-            " Networks, and the MLP head and ridge regression, are compared on the same images by "
+            " Networks, and the head and ridge regression, are compared on the same images by "
             "what each image adds to a score (its jackknife pseudo-value), corrected over all that "
             "are compared: by the largest studentised difference of each bootstrap draw, with "
             "fewer than 20 images by Bonferroni’s correction of Student’s t."

@@ -166,7 +166,7 @@ def no_ceiling(ratings: dict[str, Any]) -> str:
 
 
 def observe_ridge(scores: pd.DataFrame, differences: pd.DataFrame | None = None) -> str | None:
-    """Say where ridge regression or the MLP head has the higher rank correlation.
+    """Say where ridge regression or the head has the higher rank correlation.
 
     One is called better only where their difference on the same images is clear.
 
@@ -182,7 +182,7 @@ def observe_ridge(scores: pd.DataFrame, differences: pd.DataFrame | None = None)
     n = int(mlp.loc[both, "n"].min())
     if n < FEWEST_FOR_CORRELATION:
         return (
-            f"With {count(n, 'image')} neither the MLP head nor ridge regression on the same "
+            f"With {count(n, 'image')} neither the head nor ridge regression on the same "
             "embedding is shown to be better."
         )
     of_mlp, of_ridge = mlp["value"].to_dict(), ridge["value"].to_dict()
@@ -193,16 +193,16 @@ def observe_ridge(scores: pd.DataFrame, differences: pd.DataFrame | None = None)
     if ahead:
         parts.append(
             f"On {_everyone(ahead, both)} a plain ridge regression on the same embedding has a "
-            "higher rank correlation than the MLP head"
+            "higher rank correlation than the head"
         )
     if behind:
         parts.append(
-            f"on {_everyone(behind, both)} the MLP head has a higher rank correlation than ridge "
+            f"on {_everyone(behind, both)} the head has a higher rank correlation than ridge "
             "regression on the same embedding"
         )
     if equal:
         parts.append(
-            f"on {_everyone(equal, both)} the MLP head and ridge regression on the same embedding "
+            f"on {_everyone(equal, both)} the head and ridge regression on the same embedding "
             "have the same rank correlation to two digits"
         )
     said = "; ".join(parts)

@@ -28,6 +28,8 @@ __all__ = ["own_parts", "parts_at_hand", "plain_keys", "record_parts"]
 
 Config = CommonConfig
 _KINDS = {"backbones": "backbone", "metrics": "metric", "explainers": "explainer"}
+#: Sections of the study file that name one part, and its key in them.
+_IN_SECTIONS = {"columns": "reader", "fit": "head"}
 
 
 def plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,9 +42,10 @@ def plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
                 else _named(kind, one)
                 for one in plain[key]
             ]  # fmt: skip
-    columns = plain.get("columns")
-    if isinstance(columns, Mapping) and callable(columns.get("reader")):
-        plain["columns"] = {**columns, "reader": given_name("reader", columns["reader"])}
+    for section, kind in _IN_SECTIONS.items():
+        held = plain.get(section)
+        if isinstance(held, Mapping) and callable(held.get(kind)):
+            plain[section] = {**held, kind: given_name(kind, held[kind])}
     return plain
 
 
@@ -67,7 +70,9 @@ def own_parts(config: Config) -> list[tuple[str, str]]:
     named += [("metric", name) for name in getattr(config, "metrics", ())]
     named += [("explainer", name) for name in getattr(config, "explainers", ())]
     own = [(kind, name) for kind, name in dict.fromkeys(named) if _is_own(kind, name)]
-    return [*own, ("reader", str(config.columns.reader))] if config.columns.reader else own
+    sections = ((kind, getattr(config, section, None)) for section, kind in _IN_SECTIONS.items())
+    given = [(kind, getattr(held, kind)) for kind, held in sections if held is not None]
+    return own + [(kind, str(name)) for kind, name in given if name]
 
 
 def _is_own(kind: str, name: str) -> bool:

@@ -28,6 +28,7 @@ from aisthesis.heads import (
     save_head,
 )
 from aisthesis.names.labels import slug
+from aisthesis.parts import part_keys
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.provenance.versions import made_with
 from aisthesis.store.files import plain_errors, write_csv
@@ -52,12 +53,14 @@ def fit_dependencies(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> 
     splits: tuple[Any, ...] = (config.seed, config.test, config.validation)
     if inputs.held_out is not None:
         splits += (inputs.held_out,)
+    head = str(config.fit.head)
     return {
         **inputs.dependencies,
         **spec.dependencies,
         "seeds": str(config.seeds),
         "splits": digest_of(splits),
-        "options of the fit": digest_of(config.fit.model_dump(mode="json")),
+        "options of the fit": digest_of(config.fit.model_dump(mode="json", exclude={"head"})),
+        **({"head": digest_of(part_keys("head", [head]))} if head else {}),
         **code_dependencies("the fit", __name__),
     }
 
@@ -183,7 +186,10 @@ class Fit:
             int(load_head(self.folder.head_file(label, part.fit_seed))[1]["best_epoch"]) + 1
             for part in self.inputs.splits
         ]
-        self.folder.record(backbones={label: record}, head_start=HEAD_START)
+        begun = (
+            {} if self.config.fit.head else HEAD_START
+        )  # a head of the user's own begins as it does
+        self.folder.record(backbones={label: record}, head_start=begun)
         self.folder.ledger.enter(_entry(label), self._dependencies(label), files)
 
     def _dead_heads(self, label: str, embeddings: NDArray[np.float32]) -> list[dict[str, Any]]:

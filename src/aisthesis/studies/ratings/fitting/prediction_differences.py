@@ -1,4 +1,4 @@
-"""Which networks predict better than others, and where the MLP head is better than ridge."""
+"""Which networks predict better than others, and where the head is better than ridge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prediction_differences(
     n_boot: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Compare every two networks' MLP heads, and each network's MLP head with ridge.
+    """Compare every two networks' heads, and each network's head with ridge.
 
     Parameters
     ----------
