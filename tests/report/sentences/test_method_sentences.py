@@ -428,14 +428,13 @@ STANDING = (
     r"By ROAD with the baseline blur, image by image \(8 of them\) and corrected over all pairs, "
     r"(?P<told>\d+|none) of (?P<pairs>\d+) differences? between two methods (?P<verb>is|are) decided"
     r"(?:; among the best, not told from the highest, are (?P<best>[^;]+))?"
-    r"; truer than random maps are (?P<above>[^;]+)\."
+    r"; (?:truer than random maps are (?P<above>[^;]+)|(?P<nobody>no method is shown to be truer "
+    r"than random maps on any network))\."
 )
 
 
 def on_networks(said):
     """Method to (on how many networks, of how many; None for all of them)."""
-    if said == "none on any network":
-        return {}
     every = re.fullmatch(r"(.*?) on every network(?:, (.+) on some)?", said)
     some = re.fullmatch(r"(.+) on some", said)
     full = names(every[1]) if every else []
@@ -498,6 +497,7 @@ def test_which_methods_are_among_the_best():
             assert int(said["pairs"]) == len(two)
             assert said["verb"] == ("is" if number < 2 else "are")
             assert bool(said["best"]) == bool(number)
+            assert bool(said["nobody"]) == (not any(any(on) for on in above.values()))
             for text, expected in ((said["best"], best), (said["above"], above)):
                 if text:
                     assert on_networks(text) == {

@@ -194,12 +194,14 @@ def _verdict(
     if told:
         parts.append(f"among the best, not told from the highest, are {_shared(best)}")
     if above:
-        parts.append(f"truer than random maps are {_shared(above)}")
+        truer = _shared(above)
+        none = "no method is shown to be truer than random maps on any network"
+        parts.append(f"truer than random maps are {truer}" if truer else none)
     return f"{'; '.join(parts)}."
 
 
 def _shared(networks: dict[str, list[bool]]) -> str:
-    """List methods by the networks on which something holds of them."""
+    """List methods by the networks on which something holds of them; empty where on none."""
     every = [name_of(name) for name, held in networks.items() if all(held)]
     some = [
         f"{name_of(name)} ({sum(held)} of {len(held)})"
@@ -211,4 +213,4 @@ def _shared(networks: dict[str, list[bool]]) -> str:
         for names, where in ((every, "every network"), (some, "some"))
         if names
     ]
-    return ", ".join(parts) if parts else "none on any network"
+    return ", ".join(parts)
