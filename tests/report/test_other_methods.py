@@ -46,14 +46,16 @@ def test_fine_maps_are_averaged_and_coarse_ones_kept(study):
     assert maps["vgg16"].kinds["grad_cam"].shape == (5, 7, 7)
 
 
-def test_the_page_holds_every_methods_maps(study):
+def test_the_page_holds_every_methods_maps(study, no_figures):
     page = write_report(study).read_text(encoding="utf-8")
     assert "every network’s map by every method" in page
     assert "<span>Grad-CAM</span>" in page
     assert "To keep the page small" not in page
 
 
-def test_large_studies_have_other_methods_for_images_spread_over_them(study, monkeypatch):
+def test_large_studies_have_other_methods_for_images_spread_over_them(
+    study, monkeypatch, no_figures
+):
     record = read_study_record(study)
     names = record.explained
     assert images_with_others(names, record.maps) == set(names)

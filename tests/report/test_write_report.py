@@ -207,7 +207,7 @@ def test_whatever_is_missing_is_said(make_study, fields, words):
         assert expected in text, expected
 
 
-def test_photographs_that_are_gone_are_named(make_study):
+def test_photographs_that_are_gone_are_named(make_study, no_figures):
     study = make_study(labels=["vgg16"], n_test=3, n_train=0, seeds=1)
     photos = study.parent / "photos"
     photos.rename(photos.with_name("elsewhere"))
@@ -260,7 +260,7 @@ def test_every_explained_image_is_in_the_browser_and_progress_is_told(make_study
     assert told["report: figures"] > 0
 
 
-def test_photographs_beside_the_page(make_study):
+def test_photographs_beside_the_page(make_study, no_figures):
     study = make_study(labels=["vgg16"], n_test=4, n_train=0, seeds=1)
     write_report(study, photographs="folder")
     files = sorted(path.name for path in (study / "report-photographs").iterdir())
