@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -27,6 +28,25 @@ class Trace:
     dying: dict[fx.Node, list[fx.Node]]  # values that are not read after each node before
     # attributes that the network's code makes at its first pass, for one that has not made them
     made: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def of_images(self) -> frozenset[fx.Node]:
+        """Operations before the layer, and the layer, whose values depend on the images."""
+        found: set[fx.Node] = set()
+        for node in self.before:
+            if node.op == "placeholder" or found.intersection(node.all_input_nodes):
+                found.add(node)
+        return frozenset(found)
+
+    @cached_property
+    def carried(self) -> tuple[fx.Node, ...]:
+        """Values of images that what comes after the layer starts from, the layer's among them."""
+        later = set(self.after)
+        return tuple(
+            node
+            for node in self.before
+            if node in self.of_images and (node is self.target or later.intersection(node.users))
+        )
 
     def attribute(self, name: str) -> Any:
         """What a `get_attr` node reads; the network's own where it has it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,9 @@ class Upstream:
     work: list[tuple[int, int]] = field(default_factory=list)
 
 
-def run_upstream(trace: Trace, x: torch.Tensor, watch: bool) -> Upstream:
+def run_upstream(
+    trace: Trace, x: torch.Tensor, watch: bool, kept: Mapping[str, torch.Tensor] | None = None
+) -> Upstream:
     """Run every operation that the removal does not reach.
 
     Parameters
@@ -47,11 +49,17 @@ def run_upstream(trace: Trace, x: torch.Tensor, watch: bool) -> Upstream:
         Images; not overwritten even if the network overwrites its input.
     watch
         Whether to look out for overwriting and to count the work.
+    kept
+        Values of these images from an earlier pass, by node: what depends on images is then taken
+        from there, and `x` is not looked at.
     """
     upstream = Upstream()
     values = upstream.values
     for node in trace.before:
-        if node.op == "placeholder":
+        if kept is not None and node in trace.of_images:
+            if node.name in kept:
+                values[node] = kept[node.name]
+        elif node.op == "placeholder":
             values[node] = x.clone()
         elif node.op == "get_attr":
             values[node] = trace.attribute(str(node.target))

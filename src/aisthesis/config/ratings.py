@@ -117,6 +117,7 @@ class StudyConfig(CommonConfig):
     explaining: ExplainingConfig = ExplainingConfig()
     faithfulness: FaithfulnessConfig = FaithfulnessConfig()
     ensemble: bool = False
+    keep_activations: Literal["auto", "always", "never"] = "auto"
 
     @property
     def ratings_files(self) -> tuple[Path, ...]:

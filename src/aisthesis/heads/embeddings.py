@@ -48,7 +48,9 @@ def embed_images(
     return np.concatenate(rows)
 
 
-def embedded(trunk: nn.Module, pixels: torch.Tensor) -> NDArray[np.float32]:
+def embedded(
+    trunk: Callable[[torch.Tensor], torch.Tensor], pixels: torch.Tensor
+) -> NDArray[np.float32]:
     """Embeddings (N, D) of a batch (N, 3, H, W); of parts of it where memory runs out.
 
     Raises

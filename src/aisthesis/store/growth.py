@@ -24,7 +24,7 @@ NOT_THE_STUDY = frozenset(
             "title",
             "engine",
         ),
-        *("workers", "threads", "dask", "on_error"),
+        *("workers", "threads", "dask", "on_error", "keep_activations"),
     }
 )
 _FILES = ("images", "ratings", "judgments", "image_list", "split")

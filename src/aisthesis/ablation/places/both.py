@@ -11,7 +11,7 @@ from aisthesis.ablation.places.ablation import PlaceAblation
 from aisthesis.ablation.places.plan import PlacePlan
 from aisthesis.ablation.plan import AblationPlan
 from aisthesis.ablation.request import MEMORY_BYTES, check_request
-from aisthesis.ablation.upstream import run_upstream
+from aisthesis.ablation.upstream import Upstream, run_upstream
 from aisthesis.memory import LESS_AT_ONCE, plain_memory_errors
 
 __all__ = ["remove_both"]
@@ -24,6 +24,7 @@ def remove_both(
     *,
     replace: str = "zero",
     memory_bytes: int = MEMORY_BYTES,
+    upstream: Upstream | None = None,
 ) -> tuple[Ablation, PlaceAblation]:
     """Remove every channel, and every place, from every image.
 
@@ -40,6 +41,9 @@ def remove_both(
         What removed places become; removed channels become zero.
     memory_bytes
         Most memory in bytes to use beyond the forward pass.
+    upstream
+        What lies before the layer, of these images, if an earlier pass has given it (`resumed`);
+        of `x` only the shape, type and device are looked at then.
 
     Raises
     ------
@@ -58,8 +62,9 @@ def remove_both(
     x = x.clone() if x.is_inference() else x
     told = plain_memory_errors("removing channels and places", LESS_AT_ONCE)
     with borrowed(channels.model, way.keeps), told:
-        new = channels.is_new(x) or places.is_new(x)
-        upstream = run_upstream(way.traced, x, watch=new)
+        if upstream is None:
+            new = channels.is_new(x) or places.is_new(x)
+            upstream = run_upstream(way.traced, x, watch=new)
         return (
             channels._remove(x, layer, way, None, "zero", memory_bytes, upstream),
             places._remove(x, None, replace, memory_bytes, upstream),

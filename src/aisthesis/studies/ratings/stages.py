@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 
 from aisthesis.execution.jobs import Executor
@@ -19,6 +20,7 @@ from aisthesis.studies.ratings.comparing.ensemble_maps import (
     explains_ensembles,
 )
 from aisthesis.studies.ratings.comparing.methods import compare_methods, methods_dependencies
+from aisthesis.studies.ratings.explaining.embed_and_keep import tasks_that_keep
 from aisthesis.studies.ratings.explaining.explain import Studied, images_of, maps_store
 from aisthesis.studies.ratings.explaining.explainers import (
     asked_explainers,
@@ -69,7 +71,8 @@ def rating_stages(studies: Sequence[Studied], reporter: ProgressReporter) -> Ite
 
 
 def _fit_stage(one: Studied, sharing: Sequence[StudyFolder]) -> Stage:
-    fit = Fit(one.folder, one.config, one.inputs, dict(one.specs), one.reporter)
+    keeping = partial(tasks_that_keep, one.config)
+    fit = Fit(one.folder, one.config, one.inputs, dict(one.specs), one.reporter, keeping)
 
     def work(executor: Executor) -> None:
         check_human_maps(one.config, one.inputs)

@@ -32,12 +32,13 @@ from aisthesis.store.chunk_store import ArraySpec, ChunkStore
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
+from aisthesis.studies.ratings.explaining.starts import Carried, starts_of, upstream_of
 from aisthesis.studies.ratings.fitting.dead_heads import unmoved
 from aisthesis.studies.ratings.fitting.fit import fit_dependencies
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.ablation_plans import Plans, plans_for
 from aisthesis.studies.shared.boxes import crop_boxes
-from aisthesis.studies.shared.network import NetworkSpec, pixels_of
+from aisthesis.studies.shared.network import NetworkSpec
 
 __all__ = [
     "MapsJob",
@@ -138,8 +139,8 @@ class MapsJob:
         started = time.perf_counter()
         backbone, plans = loaded
         parts = [
-            explain_both(backbone, plans, pixels, self._of_heads(rating))
-            for pixels, rating in pixels_of(self.spec, backbone.transform, chunk)
+            explain_both(backbone, plans, pixels, self._of_heads(rating), carried)
+            for pixels, rating, carried in starts_of(self.spec, backbone, plans, chunk)
         ]
         joined = _joined(parts)
         seconds = round((time.perf_counter() - started) / len(self.each), 4)
@@ -209,13 +210,24 @@ def explain_batch(
 
 
 def explain_both(
-    backbone: Backbone, plans: Plans, pixels: torch.Tensor, rating: torch.Tensor
+    backbone: Backbone,
+    plans: Plans,
+    pixels: torch.Tensor,
+    rating: torch.Tensor,
+    carried: Carried | None = None,
 ) -> Arrays:
-    """What `explain_batch` and `explain_places` give, with one forward pass."""
+    """What `explain_batch` and `explain_places` give, with one forward pass.
+
+    With the values at the layer `carried` over from an earlier pass, only from there on.
+    """
 
     def both(some: slice) -> Arrays:
+        images, before = pixels[some], None
+        if carried is not None:
+            own = {name: values[some] for name, values in carried.items()}
+            before = upstream_of(plans, images, own)
         by_channel, by_place = remove_both(
-            plans.channels, plans.places, pixels[some], replace=plans.replace
+            plans.channels, plans.places, images, replace=plans.replace, upstream=before
         )
         arrays = _channel_arrays(backbone, by_channel, rating[some])
         return arrays | _place_arrays(by_place, rating[some])

@@ -24,6 +24,10 @@ from aisthesis.studies.ratings.explaining.explain import (
     maps_store,
     prepare_maps,
 )
+from aisthesis.studies.ratings.explaining.kept_activations import (
+    forget_activations,
+    kept_activations,
+)
 from aisthesis.studies.ratings.fitting.dead_heads import tell_dead, with_dead
 from aisthesis.studies.shared.ablation_plans import Plans, plan_in_words
 
@@ -59,6 +63,8 @@ def explain_backbones(
             reporter.say(f"{label}: maps{of} are already there")
     for group in in_groups(work, pooled=executor.pooled):
         _explain(group, executor, reporter)
+    for one in rated:
+        forget_activations(one.folder.root)
     return [any(one in own for _, _, own in work) for one in rated]
 
 
@@ -112,13 +118,14 @@ def _explain(
         for plan in (plans.channels, plans.places):
             reporter.detail(f"{job.spec.label}: {plan_in_words(plan)}")
         tasks += [Task(job, chunk) for chunk in chunks]
-        explained.append((job, plans, rated))
+        explained.append((job, backbone, plans, rated))
     labels = [job.spec.label for job, _, _ in work]
     title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
     share_out(tasks, f"{title}: maps", executor, reporter)
-    for job, plans, rated in explained:
+    for job, backbone, plans, rated in explained:
         for one, (_, store) in zip(rated, job.each, strict=True):
             store.finish()
+            kept_activations(one.folder.root, backbone).remove()
             dead = _record(one, job.spec.label, store, plans)
             tell_dead(reporter, job.spec.label, "explain", dead)
 

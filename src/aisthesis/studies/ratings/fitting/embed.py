@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,19 @@ class EmbedJob:
 
     @torch.no_grad()
     def work(self, loaded: Backbone, chunk: Chunk) -> None:
-        """Embed a chunk and keep the rows under a name made of the images' digests."""
-        rows = [
-            embedded(loaded.trunk, pixels)
-            for pixels, _ in pixels_of(self.spec, loaded.transform, chunk)
-        ]
-        _keep(self.folder, chunk.digests, np.concatenate(rows))
+        """Embed a chunk and keep the rows."""
+        self.keep(chunk, self.rows(loaded.trunk, loaded.transform, chunk))
+
+    def rows(
+        self, trunk: Callable[[torch.Tensor], torch.Tensor], transform: Any, chunk: Chunk
+    ) -> NDArray[np.float32]:
+        """Embeddings (N, D) of the images of a chunk."""
+        batches = pixels_of(self.spec, transform, chunk)
+        return np.concatenate([embedded(trunk, pixels) for pixels, _ in batches])
+
+    def keep(self, chunk: Chunk, rows: NDArray[np.float32]) -> None:
+        """Write the rows of a chunk under a name made of the images' digests."""
+        _keep(self.folder, chunk.digests, rows)
 
 
 def embedding_folder(root: Path, backbone: Backbone) -> Path:
@@ -65,14 +72,23 @@ def embedding_folder(root: Path, backbone: Backbone) -> Path:
     return StudyFolder(root).cache / f"embeddings-{slug(backbone.name)}-{key}"
 
 
-def embedding_tasks(spec: NetworkSpec, backbone: Backbone, inputs: Inputs) -> list[Task]:
-    """Tasks that make the embeddings which are not there yet, or are damaged."""
+def embedding_tasks(
+    spec: NetworkSpec, backbone: Backbone, inputs: Inputs, apart: NDArray[np.intp] | None = None
+) -> list[Task]:
+    """Tasks that make the embeddings which are not there yet, or are damaged.
+
+    Images whose indices are `apart` come first, in chunks without others.
+    """
     folder = embedding_folder(spec.root, backbone)
     held = _read(folder)
     missing = [i for i, name in enumerate(inputs.names) if inputs.digests[name] not in held]
+    first = np.isin(missing, [] if apart is None else apart)
     job = EmbedJob(spec, folder)
-    chunks = inputs.chunks(np.array(missing, dtype=np.intp), IMAGES_A_FILE)
-    return [Task(job, chunk) for chunk in chunks]
+    return [
+        Task(job, chunk)
+        for some in (first, ~first)
+        for chunk in inputs.chunks(np.array(missing, dtype=np.intp)[some], IMAGES_A_FILE)
+    ]
 
 
 def read_embeddings(

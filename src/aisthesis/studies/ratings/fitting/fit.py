@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
-from aisthesis.execution.jobs import Executor, in_groups, loaded_for, share_out
+from aisthesis.execution.jobs import Executor, Task, in_groups, loaded_for, share_out
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import (
     HEAD_START,
@@ -67,13 +67,17 @@ def fit_dependencies(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> 
 
 @dataclass(frozen=True)
 class Fit:
-    """The stage that fits all heads and writes `heads/`, `predictions.csv` and `scores.csv`."""
+    """The stage that fits all heads and writes `heads/`, `predictions.csv` and `scores.csv`.
+
+    `embedding` gives the tasks that make the embeddings of a network that are missing.
+    """
 
     folder: StudyFolder
     config: StudyConfig
     inputs: Inputs
     specs: dict[str, NetworkSpec]  # by label, in the study's order
     reporter: ProgressReporter
+    embedding: Callable[[NetworkSpec, Backbone, Inputs], list[Task]] = embedding_tasks
     _seconds: dict[str, float] = field(default_factory=lambda: {"embed": 0.0, "heads": 0.0})
 
     def state(self) -> dict[str, State]:
@@ -160,7 +164,7 @@ class Fit:
         """Make the embeddings of several backbones that are not there yet, or are damaged."""
         tasks = []
         for label in labels:
-            tasks += embedding_tasks(self.specs[label], self._backbone(label), self.inputs)
+            tasks += self.embedding(self.specs[label], self._backbone(label), self.inputs)
         title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
         share_out(tasks, f"{title}: embeddings", executor, self.reporter)
 
