@@ -40,7 +40,7 @@ def model() -> nn.Module:
 def made(monkeypatch) -> list[str]:
     """Kinds of the plans that are made."""
     kinds: list[str] = []
-    for module, name in (("calls", "ablation_plan"), ("places", "place_plan")):
+    for module, name in (("calls", "ablation_plan"), ("places.calls", "place_plan")):
         whole = f"aisthesis.ablation.{module}.{name}"
         make = getattr(ais, name)
         monkeypatch.setattr(

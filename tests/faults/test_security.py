@@ -56,7 +56,7 @@ def test_no_source_file_can_run_what_a_file_holds():
         if (calls := unsafe_calls(path.read_text(encoding="utf-8")))
     }
     # Processes that a run has started itself, through pipes that nobody else has.
-    between = found.pop("engine/processes.py")
+    between = found.pop("execution/processes.py")
     assert [call.split(": ")[1] for call in between] == ["pickle.load", "pickle.load"]
     assert not found
 

@@ -22,7 +22,7 @@ TABLE = "how the table of ratings is read: the record's `read_as` says it"
 #: Options without a sentence, each with the reason.
 WITHOUT = {
     **dict.fromkeys(("images", "ratings", "out", "image_list", "weights_dir"), PATHS),
-    **dict.fromkeys(("device", "batch_size", "engine", "workers", "threads"), ENGINE),
+    **dict.fromkeys(("device", "batch_size", "engine", "workers", "threads", "keep_activations"), ENGINE),
     **dict.fromkeys(("dask.scheduler", "dask.cluster", "dask.options"), ENGINE),
     "title": "a name", "human_maps.path": PATHS,
     **{f"human_maps.{name}": "a column of its table" for name in ("image", "x", "y", "subject")},
@@ -138,7 +138,7 @@ def said(config: dict[str, Any]) -> str:
 
 
 @checks(
-    "sentences.methods._skipped", "sentences.methods._agreement", "sentences.methods._localisation", "sentences.methods_fit.networks_text",
+    "sentences.methods.methods_text", "sentences.methods._skipped", "sentences.methods._agreement", "sentences.methods._localisation", "sentences.methods_fit.networks_text",
     "sentences.methods_fit._network", "sentences.methods_fit._transform", "sentences.methods_fit._side", "sentences.methods_fit._training",
     "sentences.methods_fit.scores_text", "sentences.methods_explainers.explainers_text",
     "sentences.methods_explainers._explainer", "sentences.methods_explainers.tests_text",

@@ -130,7 +130,8 @@ class _MapsJob(AlignedNetwork):
     def work(self, loaded: _Removal, chunk: Chunk) -> None:
         """Write the maps of one chunk."""
         done = chunk.number * self.store.chunk
-        with np.load(AlignmentFolder(self.spec.root).aligned(self.spec.label)) as held:
+        kept = AlignmentFolder(self.spec.root).aligned(self.spec.label)
+        with np.load(kept, allow_pickle=False) as held:
             scores, intact, human = held["image"], held["embeddings"], held["human"]
             sharpness = float(held.get(SHARPNESS, float("nan")))
         places = PlaceMaps(
