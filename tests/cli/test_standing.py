@@ -131,15 +131,6 @@ def test_a_damaged_head_is_said_after_a_status_that_was_kept(known, capsys) -> N
     assert "damaged" in table
 
 
-def test_a_command_keeps_what_it_has_done(known, own_cache) -> None:
-    study, _ = known
-    for entry in own_cache.iterdir():
-        entry.unlink()
-    assert main(["fit", str(study)]) == 0
-    states = pd.DataFrame(standing.kept(study).rows, columns=standing.kept(study).columns)
-    assert set(states.loc[states["stage"] == "fit", "state"]) == {"done"}
-
-
 def test_as_many_as_are_wanted_are_kept(known, own_cache, monkeypatch) -> None:
     study, _ = known
     monkeypatch.setattr(standing, "_MOST_KEPT", 1)

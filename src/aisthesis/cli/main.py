@@ -30,7 +30,6 @@ from aisthesis.cli.open import open_study, report_of
 from aisthesis.cli.pair import add_pair
 from aisthesis.cli.printing import print_rows, print_table
 from aisthesis.cli.similarity import add_align, add_retain
-from aisthesis.cli.standing import keep_after
 from aisthesis.cli.streams import ReaderGoneError, careful_streams
 from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.memory import plain_memory_errors
@@ -247,7 +246,6 @@ def _demo(options: argparse.Namespace) -> None:
     study.run(until="explain")
     torch.set_num_threads(threads)
     study.run()
-    keep_after(study.folder.root)
     print(study.folder.report)
 
 
@@ -266,7 +264,6 @@ def _run(options: argparse.Namespace) -> None:
         done = open_any(
             options.study, follow_links=options.follow_links, verbose=options.verbose
         ).run()
-        keep_after(done.folder.root)
         print(done.folder.report)
         return
     study = Study(
@@ -277,7 +274,6 @@ def _run(options: argparse.Namespace) -> None:
     if options.study is not None:
         study.settings_from(options.study)
     study.run(force=options.force)
-    keep_after(study.folder.root)
     print(study.folder.report)
 
 
@@ -303,12 +299,10 @@ def _asked(options: argparse.Namespace) -> Any:
 def _run_stage(options: argparse.Namespace) -> None:
     if options.stage == "report":
         page = report_of(options.study, options.follow_links, options.photographs)
-        keep_after(page.parent)
         print(page)
         return
     study = open_study(options.study, follow_links=options.follow_links, verbose=options.verbose)
     study.run(until=options.stage, force=options.force)
-    keep_after(study.folder.root)
     print(study.folder.root)
 
 

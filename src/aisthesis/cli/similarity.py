@@ -18,7 +18,6 @@ from aisthesis.cli.engine import (
     engine_options,
     options_given,
 )
-from aisthesis.cli.standing import keep_after
 from aisthesis.errors import RequestError
 
 __all__ = ["add_align", "add_retain"]
@@ -76,7 +75,6 @@ def _retain(options: argparse.Namespace) -> None:
 
     study = open_study(options.study, follow_links=options.follow_links)
     study.retain(folds=options.folds, repeats=options.repeats)
-    keep_after(study.folder.root)
     print(retain_files(study.folder)["retention"])
 
 
@@ -100,7 +98,6 @@ def _align(options: argparse.Namespace) -> None:
         if options.study is not None:
             study.settings_from(options.study)
     study.run(force=options.force)
-    keep_after(study.folder.root)
     print(study.folder.report)
 
 

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from aisthesis.studies.ratings.study import Study
     from aisthesis.studies.similarity.study import Alignment
 
-__all__ = ["Standing", "find_out", "keep_after", "kept"]
+__all__ = ["Standing", "find_out", "kept"]
 
-#: Inputs that take longer to check are not checked a second time only to be quick later.
-_QUICK_SECONDS = 2.0
 #: More than this is not read in moments; a status would only take longer for it.
 _MOST_BYTES = 1 << 29
 _MOST_KEPT = 100
@@ -112,23 +110,6 @@ def find_out(place: Path, study: Study | Alignment) -> Standing:
             if source.digest(content=True) == before:  # nothing was changed meanwhile
                 _write(place, source, before, found)
     return found
-
-
-def keep_after(root: Path) -> None:
-    """Find out and keep the status of a study that a command has done something of.
-
-    Only where that takes moments; nothing is said, and no fault of it is one of the command.
-    """
-    from aisthesis.cli.open import open_any
-    from aisthesis.errors import AisthesisError
-    from aisthesis.execution.progress import Silent
-
-    with suppress(_UntoldError, AisthesisError, OSError, ValueError, KeyError, TypeError):
-        study = open_any(root)
-        study._reporter = Silent()
-        _source_of(root, study)
-        if study.folder.provenance()["stages"]["check"]["seconds"] < _QUICK_SECONDS:
-            find_out(root, study)
 
 
 def _source_of(place: Path, study: Study | Alignment) -> _Source:
