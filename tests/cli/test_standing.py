@@ -6,7 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from aisthesis import Study
