@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -30,10 +30,13 @@ class Cut:
     model : Module
     traced : Trace
         Its graph, which gives the very values of the network's own code.
+    bytes_an_image : int
+        What crosses the cut of one image.
     """
 
     model: nn.Module
     traced: Trace
+    bytes_an_image: int = 0
 
     def __call__(self, x: torch.Tensor) -> tuple[torch.Tensor, Carried]:
         """Give the network's output, and by name every value that crosses the cut, (N, ...).
@@ -75,7 +78,9 @@ def cut_at(model: nn.Module, layer: str, sample: torch.Tensor) -> Cut | None:
     except Exception:  # noqa: BLE001  a graph that cannot be run is no cut
         return None
     each = all(_is_of_each_image(value, len(sample)) for value in carried.values())
-    return cut if each and torch.equal(output, own) else None
+    if not each or not torch.equal(output, own):
+        return None
+    return replace(cut, bytes_an_image=sum(v.nbytes // len(v) for v in carried.values()))
 
 
 def resumed(way: Prepared, carried: Mapping[str, torch.Tensor]) -> Upstream | None:

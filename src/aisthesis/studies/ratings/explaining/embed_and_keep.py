@@ -78,7 +78,8 @@ def cut_of(backbone: Backbone) -> Cut | None:
     if backbone.layer is None:
         return None
     model = RatingEnsemble(backbone.trunk, [nn.Identity()])
-    return cut_at(model, f"trunk.{backbone.trunk_layer}", _noise(backbone))
+    noise = noise_images(backbone.transform, 2, seed=0).to(backbone.device)
+    return cut_at(model, f"trunk.{backbone.trunk_layer}", noise)
 
 
 def tasks_that_keep(
@@ -97,17 +98,11 @@ def tasks_that_keep(
         return tasks
     job = EmbedAndKeepJob(kept[0].job)  # type: ignore[arg-type]
     cut: Cut | None = loaded_for(job)[1]
-    if cut is None or not _room(config, backbone, cut, n_images):
+    if cut is None or not _room(config, cut, n_images):
         return tasks
     return [Task(job, task.chunk) if task in kept else task for task in tasks]
 
 
-def _room(config: StudyConfig, backbone: Backbone, cut: Cut, n_images: int) -> bool:
-    carried = cut(_noise(backbone))[1]
-    each = sum(value.nbytes // len(value) for value in carried.values())
+def _room(config: StudyConfig, cut: Cut, n_images: int) -> bool:
     always = config.keep_activations == "always"
-    return always or fits(config.out, n_images * len(config.backbones), each)
-
-
-def _noise(backbone: Backbone) -> torch.Tensor:
-    return noise_images(backbone.transform, 2, seed=0).to(backbone.device)
+    return always or fits(config.out, n_images * len(config.backbones), cut.bytes_an_image)
