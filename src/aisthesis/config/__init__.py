@@ -8,7 +8,14 @@ from aisthesis.config.common import (
     DaskConfig,
     PlacesConfig,
 )
-from aisthesis.config.properties import NETWORK, PEOPLE, PROPERTIES, SPLIT_FILE, property_configs
+from aisthesis.config.properties import (
+    NETWORK,
+    PEOPLE,
+    PROPERTIES,
+    SIZE,
+    SPLIT_FILE,
+    property_configs,
+)
 from aisthesis.config.ratings import (
     METRICS_OF_THE_DESCRIPTION,
     ExplainingConfig,
@@ -28,6 +35,7 @@ __all__ = [
     "NETWORK",
     "PEOPLE",
     "PROPERTIES",
+    "SIZE",
     "SPLIT_FILE",
     "AlignmentConfig",
     "BackboneConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aisthesis.config.ratings import StudyConfig
 from aisthesis.names.labels import slug
 
-__all__ = ["NETWORK", "PEOPLE", "PROPERTIES", "SPLIT_FILE", "property_configs"]
+__all__ = ["NETWORK", "PEOPLE", "PROPERTIES", "SIZE", "SPLIT_FILE", "property_configs"]
 
 #: Folder in a study of several properties that holds one study of each.
 PROPERTIES = "properties"
@@ -14,6 +14,8 @@ PROPERTIES = "properties"
 SPLIT_FILE = "split.csv"
 #: Whose values are correlated, in `properties.csv`.
 PEOPLE, NETWORK = "human ratings", "predictions"
+#: Maps of how much a place matters, whichever way: the magnitude of the evidence by place.
+SIZE = "evidence_place_size"
 
 
 def property_configs(config: StudyConfig) -> dict[str, StudyConfig]:

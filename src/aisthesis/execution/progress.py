@@ -173,14 +173,14 @@ class _Lines:
 
 
 def _time(seconds: float) -> str:
-    """Say a duration as people would."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    """Say how long something took, or is left."""
+    return f"{seconds:.0f} s" if seconds < 99.5 else _long_time(seconds)
 
 
 def in_units(seconds: float) -> str:
-    """Say a duration as people would."""
-    if seconds < 90:
-        return f"{max(1, math.ceil(seconds))} s"
+    """Say how long something is expected to take, a second at the least."""
+    return f"{max(1, math.ceil(seconds))} s" if seconds < 90 else _long_time(seconds)
+
+
+def _long_time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

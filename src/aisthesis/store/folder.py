@@ -23,16 +23,22 @@ from aisthesis.provenance.versions import made_with
 from aisthesis.store.entries import check_entries
 from aisthesis.store.files import plain_errors, read_json, remove_tree, write_json, write_text
 from aisthesis.store.growth import Change, change_of
-from aisthesis.store.ledger import Ledger
+from aisthesis.store.ledger import Ledger, file_digest
 from aisthesis.store.project import HEADER, absolute_by_name, is_the_folders_own, seen_from, settled
 
-__all__ = ["StudyFolder", "digest_of"]
+__all__ = ["StudyFolder", "digest_of", "digest_of_files"]
 
 
 def digest_of(*parts: Any) -> str:
     """Give a short digest of JSON-like values; equal values have equal digests."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def digest_of_files(path: Path) -> str:
+    """Digest of a file's bytes, or of the names and bytes of all files in a folder."""
+    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+    return digest_of([(one.relative_to(path).as_posix(), file_digest(one)) for one in files])
 
 
 class StudyFolder:

@@ -98,10 +98,6 @@ class OwnedEmbeddings:
             own = np.append(kept, True)[self.owner]  # owner -1: stays as it is
             yield np.where(own, self.intact, self.emptied)
 
-    def entries_of(self, kept: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Entries that a set of channels (C,) and no channel own."""
-        return np.flatnonzero(np.append(kept, True)[self.owner])
-
 
 @dataclass(frozen=True, eq=False)
 class DenseEmbeddings:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aisthesis.report.sentences.tables import Value
+from aisthesis.report.sentences.told_apart import told_apart
 from aisthesis.report.words.wording import and_list, capitalised, number, number_or_dash, span
 from aisthesis.stats.permutation import holm
 
@@ -71,8 +72,7 @@ def retention(table: pd.DataFrame) -> Retention | None:
 
 def _sentence(rows: pd.DataFrame) -> str:
     """Say for which networks held-out predictions get better or worse, by corrected p."""
-    decided = rows["p_corrected"] < 0.05
-    better, worse = decided & (rows["difference"] > 0), decided & (rows["difference"] < 0)
+    better, worse = told_apart(rows, "difference", "p_corrected")
     parts = []
     for chosen, words in (
         (better, "predict held-out images better than all channels"),

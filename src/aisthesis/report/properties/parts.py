@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from aisthesis.config import PEOPLE
+from aisthesis.config import PEOPLE, SIZE
 from aisthesis.report.charts.dots import DotChart, Mark, dot_chart
 from aisthesis.report.folder.selection import headline_scores
 from aisthesis.report.folder.stored_maps import BackboneMaps
@@ -32,11 +32,11 @@ __all__ = ["KINDS", "agreement_rows", "cards", "charts", "correlation_rows", "pr
 #: Kinds of maps that were compared, in the order shown.
 KINDS = {
     "evidence_place": KIND_NAMES["evidence_place"],
-    "evidence_place_size": "size of the evidence by place",
+    SIZE: "size of the evidence by place",
     **{kind: KIND_NAMES[kind] for kind in ("evidence", "ais_place", "ais")},
 }
 #: Kinds that have a chart.
-_CHARTS = ("evidence_place", "evidence_place_size")
+_CHARTS = ("evidence_place", SIZE)
 _CARDS, _CARD_PX = 8, 200
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from aisthesis.config import PEOPLE
+from aisthesis.config import PEOPLE, SIZE
 from aisthesis.report.properties.record import PropertiesRecord
 from aisthesis.report.words.metricnames import describe
+from aisthesis.report.words.pair_words import SIGNIFICANT
 from aisthesis.report.words.wording import count, estimate, number, p_value, same_number
 
 __all__ = [
@@ -22,8 +23,7 @@ __all__ = [
     "on_size",
 ]
 
-SIGNIFICANT = 0.05
-PLACES, SIZE = "evidence_place", "evidence_place_size"
+PLACES = "evidence_place"
 
 
 def observations(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from aisthesis.agreement import same_side, summarise
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.agreement.pairs import compare, pair_table
-from aisthesis.config import StudyConfig
+from aisthesis.config import SIZE, StudyConfig
 from aisthesis.execution.progress import Prefixed, ProgressReporter
 from aisthesis.names.explainers import BASE
 from aisthesis.parts import part_keys
@@ -36,10 +36,8 @@ from aisthesis.studies.ratings.comparing.stored import StoredMaps
 from aisthesis.studies.ratings.properties.tables import AGREEMENT, correlations, differences
 from aisthesis.studies.shared.stage import Stage, table_stage
 
-__all__ = ["SIZE", "OneProperty", "by_property", "properties_stage"]
+__all__ = ["OneProperty", "by_property", "properties_stage"]
 
-#: Maps of how much a place matters, whichever way: the magnitude of the evidence by place.
-SIZE = "evidence_place_size"
 _OF_SIZE = "evidence_place"
 _PAIR = ["backbone_a", "backbone_b"]
 

@@ -13,14 +13,14 @@ from aisthesis.names.explainers import EXPLAINERS, UNSIGNED
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.stats.differences import corrected_over_networks
 from aisthesis.store.files import write_csv
-from aisthesis.store.folder import StudyFolder, digest_of
+from aisthesis.store.folder import StudyFolder, digest_of, digest_of_files
 from aisthesis.store.kept_tables import KeptTables
 from aisthesis.store.maps_store import open_maps
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
 from aisthesis.studies.ratings.comparing.methods import maps_dependencies
 from aisthesis.studies.ratings.explaining.explainers import methods_root
 from aisthesis.studies.ratings.inputs.reading import Inputs
-from aisthesis.studies.ratings.testing.localise import digest_of_files, stored_maps
+from aisthesis.studies.ratings.testing.localise import stored_maps
 
 __all__ = ["check_human_maps", "compare_with_people", "human_maps_dependencies"]
 
@@ -30,10 +30,10 @@ _WORTH_PROCESSES = 1000
 
 def human_maps_dependencies(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What the stage's table depends on, by name."""
-    return maps_dependencies(folder, config) | _asked_parts(config)
+    return maps_dependencies(folder, config) | _asked_dependencies(config)
 
 
-def _asked_parts(config: StudyConfig) -> dict[str, str]:
+def _asked_dependencies(config: StudyConfig) -> dict[str, str]:
     """What the rows of every backbone depend on: human maps, options and code."""
     asked, held = config.human_maps, "none"
     if asked is not None:
@@ -80,7 +80,7 @@ def compare_with_people(
     people = _read(config.human_maps, inputs)
     for line in people.said:
         reporter.warn(f"human maps: {line}")
-    asked = _asked_parts(config)
+    asked = _asked_dependencies(config)
     kept = [
         KeptTables(
             folder, "human_maps", one, maps_dependencies(folder, config, one) | asked, ("rows",)

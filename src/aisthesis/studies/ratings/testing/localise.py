@@ -16,9 +16,8 @@ from aisthesis.images import Transform
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.stats.differences import corrected_over_networks
 from aisthesis.store.files import write_csv
-from aisthesis.store.folder import StudyFolder, digest_of
+from aisthesis.store.folder import StudyFolder, digest_of, digest_of_files
 from aisthesis.store.kept_tables import KeptTables
-from aisthesis.store.ledger import file_digest
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
 from aisthesis.studies.ratings.comparing.methods import (
     maps_dependencies,
@@ -30,27 +29,21 @@ from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.testing.randomised import randomised_maps
 from aisthesis.studies.shared.devices import choose_device
 
-__all__ = ["digest_of_files", "localise_backbones", "localise_dependencies", "stored_maps"]
+__all__ = ["localise_backbones", "localise_dependencies", "stored_maps"]
 
 
 def localise_dependencies(
     folder: StudyFolder, config: StudyConfig, only: str | None = None
 ) -> dict[str, str]:
     """What the stage's table depends on, by name; `only` names the one backbone of its rows."""
-    return maps_dependencies(folder, config, only) | _asked_parts(config)
+    return maps_dependencies(folder, config, only) | _asked_dependencies(config)
 
 
-def _asked_parts(config: StudyConfig) -> dict[str, str]:
+def _asked_dependencies(config: StudyConfig) -> dict[str, str]:
     """What the rows of every backbone depend on: masks, options and code."""
     options = digest_of(config.bootstrap, config.seed, config.randomised)
     masks = digest_of_files(config.masks) if config.masks is not None else "none"
     return code_dependencies("the localisation", __name__) | {"masks": masks, "options": options}
-
-
-def digest_of_files(path: Path) -> str:
-    """Digest of a file's bytes, or of the names and bytes of all files in a folder."""
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
-    return digest_of([(one.relative_to(path).as_posix(), file_digest(one)) for one in files])
 
 
 def localise_backbones(
@@ -68,9 +61,8 @@ def localise_backbones(
     if config.masks is None:
         return
     labels = mapped_labels(folder, config)
-    asked = _asked_parts(config) | {
-        "ratings": inputs.dependencies["ratings"]
-    }  # masks are read once
+    ratings = {"ratings": inputs.dependencies["ratings"]}
+    asked = _asked_dependencies(config) | ratings  # masks are read once
     kept = [
         KeptTables(
             folder, "localise", one, maps_dependencies(folder, config, one) | asked, ("rows",)
