@@ -96,3 +96,11 @@ def test_two_images_have_no_correlation_though_two_points_lie_on_a_line() -> Non
     two = evaluate(np.array([1.0, 2.0]), np.array([3.0, 5.0]))
     assert np.isnan([two[m] for m in ("plcc", "srcc", "krcc", "plcc_low")]).all()
     assert two["rmse"] == pytest.approx(np.sqrt(6.5))
+
+
+def test_scores_of_many_images_are_those_of_few(pair, monkeypatch) -> None:
+    """Of many images no matrix of all pairs is made, and groups are left out a few at a time."""
+    expected = evaluate(*pair)
+    monkeypatch.setattr("aisthesis.heads.evaluation._MOST_IN_PAIRS", 10)
+    monkeypatch.setattr("aisthesis.stats.jackknife.KEPT_AT_ONCE", 130)
+    assert evaluate(*pair) == pytest.approx(expected, rel=1e-12)

@@ -17,6 +17,8 @@ Scale = Literal["correlation", "share left"]
 
 #: Groups of images left out in turn, where there are more images.
 MOST_GROUPS = 200
+#: Positions of kept images held at a time.
+KEPT_AT_ONCE = 1 << 20
 #: Below it, leaving one out leaves too few for a correlation.
 _FEWEST = 4
 
@@ -60,10 +62,13 @@ def jackknife(statistic: Callable[[NDArray[np.intp]], Array], without: NDArray[n
         (groups, ...)
     """
     sizes, parts, places = without.sum(axis=1), [], []
+    at_once = max(1, KEPT_AT_ONCE // max(1, without.shape[1]))
     for size in np.unique(sizes):  # samples of one size together
-        places.append(np.flatnonzero(sizes == size))
-        kept = np.nonzero(~without[places[-1]])[1]
-        parts.append(np.asarray(statistic(kept.reshape(len(places[-1]), -1))))
+        alike = np.flatnonzero(sizes == size)
+        for start in range(0, len(alike), at_once):
+            places.append(alike[start : start + at_once])
+            kept = np.nonzero(~without[places[-1]])[1]
+            parts.append(np.asarray(statistic(kept.reshape(len(places[-1]), -1))))
     return np.concatenate(parts)[np.argsort(np.concatenate(places))] if parts else np.empty(0)
 
 
