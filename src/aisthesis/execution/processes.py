@@ -172,12 +172,14 @@ class Processes:
         Helpers.
     threads : int
         Of torch in each.
+    here : bool
+        Whether this process, which has all loaded, is one of them.
     """
 
     pooled = True
 
-    def __init__(self, n: int, threads: int = 1) -> None:
-        self._n, self._threads = n, threads
+    def __init__(self, n: int, threads: int = 1, *, here: bool = False) -> None:
+        self._n, self._threads, self._here = n, threads, here
 
     def run(self, tasks: Sequence[Task]) -> Iterator[int]:
         """Do all tasks, several at a time; a single one is done in this process."""
@@ -185,7 +187,11 @@ class Processes:
             yield from Serial().run(tasks)
             return
         jobs = [(task, self._threads) for task in tasks]
-        for _, images in as_finished(run_task, jobs, self._n, threads=self._threads):
+        n = min(self._n, len(jobs)) if self._here else self._n
+        if n < 2 and self._here:
+            yield from Serial().run(tasks)
+            return
+        for _, images in as_finished(run_task, jobs, n, threads=self._threads, here=self._here):
             yield images
 
 

@@ -25,7 +25,7 @@ from aisthesis.faithfulness.localisation import (
     pixel_auc,
     pointing_game,
 )
-from aisthesis.faithfulness.masks import load_masks, mask_path
+from aisthesis.faithfulness.masks import load_masks, mask_path, require_masks
 from aisthesis.faithfulness.measures import FAITHFULNESS_MEASURES, FaithfulnessMeasure
 from aisthesis.faithfulness.perturbation import curve_measures, perturbation_curves
 from aisthesis.faithfulness.randomisation import (
@@ -85,6 +85,7 @@ __all__ = [
     "perturbation_curves",
     "pixel_auc",
     "pointing_game",
+    "require_masks",
     "sensitivity_table",
     "summarised",
     "tidy_measure",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -22,12 +22,16 @@ __all__ = [
     "LOCALISATION_COLUMNS",
     "LOCALISATION_SCORES",
     "RANDOM_WEIGHTS",
+    "SIDES",
     "bootstrap_mean",
     "centre_prior",
+    "localisation_rows",
+    "localisation_scores",
     "localisation_table",
     "mass_inside",
     "pixel_auc",
     "pointing_game",
+    "scored_names",
 ]
 
 Maps = NDArray[np.floating]
@@ -244,6 +248,27 @@ def localisation_table(
     RequestError
         If the maps' and masks' numbers of images or shapes do not fit.
     """
+    names, values = localisation_scores(maps, raising, lowering, randomised=randomised)
+    return localisation_rows(backbone, names, values, n_resamples=n_resamples, seed=seed)
+
+
+def localisation_scores(
+    maps: Mapping[str, Maps],
+    raising: Masks,
+    lowering: Masks,
+    *,
+    randomised: Mapping[str, Maps] | None = None,
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Score maps and controls image by image; arguments as in `localisation_table`.
+
+    Returns
+    -------
+    names : list of str
+        Of the maps and controls, as `scored_names` gives them.
+    values : ndarray
+        (N, sides, scores, names), NaN where undefined. What is scored of one image does not
+        depend on others, so a study's images can be scored a few at a time.
+    """
     stacks: dict[tuple[str, str], Any] = {("maps", name): one for name, one in maps.items()}
     stacks |= {("masks", "raising"): raising, ("masks", "lowering"): lowering}
     same = {key: np.asarray(one) for key, one in aligned(stacks).arrays.items()}
@@ -263,17 +288,45 @@ def localisation_table(
         for kind, networks in (randomised or {}).items()
     }
     masks = {"raising": raising, "lowering": lowering, "either": raising | lowering}
-    rows: list[tuple[object, ...]] = []
-    for side in SIDES:
+    names = scored_names(list(maps), list(drawn))
+    values = np.empty((len(raising), len(SIDES), len(LOCALISATION_SCORES), len(names)))
+    for i, side in enumerate(SIDES):
         faced = {name: _facing(one, name, side) for name, one in on_grid.items()}
         drawn_faced = {kind: [_facing(one, kind, side) for one in drawn[kind]] for kind in drawn}
-        for score, function in LOCALISATION_SCORES.items():
-            values = {name: function(one, masks[side]) for name, one in faced.items()}
-            for kind, networks in drawn_faced.items():
-                values[f"{kind}_{RANDOM_WEIGHTS}"] = _mean_over_networks(
-                    [function(one, masks[side]) for one in networks]
-                )
-            rows += _rows(backbone, side, score, values, n_resamples, seed)
+        for j, function in enumerate(LOCALISATION_SCORES.values()):
+            own = [function(one, masks[side]) for one in faced.values()]
+            own += [
+                _mean_over_networks([function(one, masks[side]) for one in networks])
+                for networks in drawn_faced.values()
+            ]
+            values[:, i, j] = np.stack(own, axis=1)
+    return names, values
+
+
+def scored_names(maps: Sequence[str], randomised: Sequence[str]) -> list[str]:
+    """Names of all that is scored: maps, controls, and controls with random weights."""
+    known = dict.fromkeys([*maps, "centre", "uniform"])
+    return [*known, *(f"{kind}_{RANDOM_WEIGHTS}" for kind in randomised)]
+
+
+def localisation_rows(
+    backbone: str, names: Sequence[str], values: Any, *, n_resamples: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """Summarise one backbone's scores over images: the table of `localisation_table`.
+
+    Parameters
+    ----------
+    backbone, n_resamples, seed
+        As in `localisation_table`.
+    names, values
+        As `localisation_scores` gives them; an array on the disk is read score by score.
+    """
+    rows: list[tuple[object, ...]] = []
+    for i, side in enumerate(SIDES):
+        for j, score in enumerate(LOCALISATION_SCORES):
+            own = np.asarray(values[:, i, j])
+            by_name = {name: own[:, k] for k, name in enumerate(names)}
+            rows += _rows(backbone, side, score, by_name, n_resamples, seed)
     return pd.DataFrame(rows, columns=list(LOCALISATION_COLUMNS))
 
 

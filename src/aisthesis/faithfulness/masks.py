@@ -13,7 +13,7 @@ from aisthesis.errors import RequestError
 from aisthesis.images import Transform, decode_mask
 from aisthesis.images.faults import ImageFault
 
-__all__ = ["load_masks", "mask_path"]
+__all__ = ["load_masks", "mask_path", "require_masks"]
 
 HALF = 127.5  # of the grey values 0 to 255
 
@@ -61,16 +61,7 @@ def load_masks(
         are missing, and those of another shape, are named at once.
     """
     root = Path(folder)
-    if not root.is_dir():
-        raise RequestError(f"There is no folder of masks at {root}.")
-    found = {image: mask_path(root, image) for image in images}
-    missing = [image for image, path in found.items() if path is None]
-    if missing:
-        raise RequestError(
-            f"{len(missing)} of {len(images)} images have no mask in {root}: "
-            f"{', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}; an image without "
-            "evidence needs an all-black mask."
-        )
+    found = require_masks(root, images)
     masks = np.zeros((len(images), *transform.size_px), bool)
     odd: list[str] = []
     for index, image in enumerate(images):
@@ -87,6 +78,27 @@ def load_masks(
             "as their images."
         )
     return masks
+
+
+def require_masks(folder: Path, images: Sequence[str]) -> dict[str, Path | None]:
+    """Find the masks of images, without opening any.
+
+    Raises
+    ------
+    RequestError
+        If there is no such folder, or with all images that have no mask.
+    """
+    if not folder.is_dir():
+        raise RequestError(f"There is no folder of masks at {folder}.")
+    found = {image: mask_path(folder, image) for image in images}
+    missing = [image for image, path in found.items() if path is None]
+    if missing:
+        raise RequestError(
+            f"{len(missing)} of {len(images)} images have no mask in {folder}: "
+            f"{', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}; an image without "
+            "evidence needs an all-black mask."
+        )
+    return found
 
 
 def _other_shape(path: Path, mask: Image.Image, size_px: tuple[float, float] | None) -> list[str]:

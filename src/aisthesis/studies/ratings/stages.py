@@ -166,7 +166,8 @@ def _table_stages(one: Studied) -> Iterator[Stage]:
                 "ratings": inputs.dependencies["ratings"],
             },
             files=[folder.localisation],
-            work=lambda executor: localise_backbones(folder, config, inputs, reporter),
+            work=lambda executor: localise_backbones(one, executor),
+            shared={"localise": "images"},
         )
     if config.human_maps is not None:
         yield table_stage(

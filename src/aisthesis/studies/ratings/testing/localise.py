@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+import zarr
 from numpy.typing import NDArray
 
-from aisthesis.config import StudyConfig
-from aisthesis.execution.processes import allowed_cores, in_turn_or_processes
-from aisthesis.execution.progress import ProgressReporter
-from aisthesis.faithfulness import load_masks, localisation_table
+from aisthesis.config import PlacesConfig, StudyConfig
+from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
+from aisthesis.execution.processes import Processes, allowed_cores
+from aisthesis.faithfulness import load_masks, require_masks
+from aisthesis.faithfulness.localisation import (
+    LOCALISATION_SCORES,
+    SIDES,
+    localisation_rows,
+    localisation_scores,
+    scored_names,
+)
 from aisthesis.images import Transform
+from aisthesis.names.explainers import BASE
+from aisthesis.names.labels import slug
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.stats.differences import corrected_over_networks
+from aisthesis.store.chunk_store import ArraySpec, ChunkStore
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of, digest_of_files
 from aisthesis.store.kept_tables import KeptTables
+from aisthesis.store.maps_store import IMAGES_A_CHUNK
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
 from aisthesis.studies.ratings.comparing.methods import (
     maps_dependencies,
@@ -25,11 +40,13 @@ from aisthesis.studies.ratings.comparing.methods import (
     open_methods,
     stored_methods,
 )
-from aisthesis.studies.ratings.inputs.reading import Inputs
-from aisthesis.studies.ratings.testing.randomised import randomised_maps
+from aisthesis.studies.ratings.comparing.stored import StoredMaps
+from aisthesis.studies.ratings.explaining.explain import Studied, explained_images, images_of
+from aisthesis.studies.ratings.testing.randomised import RandomisedNetworks
 from aisthesis.studies.shared.devices import choose_device
+from aisthesis.studies.shared.network import NetworkSpec
 
-__all__ = ["localise_backbones", "localise_dependencies", "stored_maps"]
+__all__ = ["LocaliseJob", "localise_backbones", "localise_dependencies", "stored_maps"]
 
 
 def localise_dependencies(
@@ -46,43 +63,149 @@ def _asked_dependencies(config: StudyConfig) -> dict[str, str]:
     return code_dependencies("the localisation", __name__) | {"masks": masks, "options": options}
 
 
-def localise_backbones(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, reporter: ProgressReporter
-) -> None:
+class _Loaded(NamedTuple):
+    """What scoring chunks of one backbone needs."""
+
+    maps: dict[str, StoredMaps]
+    sizes_px: NDArray[np.float64]  # (N, 2) width and height of the photographs
+    transform: Transform
+    randomised: RandomisedNetworks | None
+
+
+@dataclass(frozen=True)
+class LocaliseJob:
+    """Scores chunks of one backbone's maps, and their controls, against the masks."""
+
+    spec: NetworkSpec
+    places: PlacesConfig
+    masks: Path
+    methods: tuple[str, ...]
+    randomised: int
+    store: ChunkStore
+
+    @property
+    def identity(self) -> str:
+        """Equal where maps and networks are."""
+        return digest_of("localise", str(self.spec.root), self.store.group, self.store.key)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all that is scored."""
+        return scored_names([*self.methods, "activation"], BASE if self.randomised else ())
+
+    def load(self) -> _Loaded:
+        """Open the stored maps, and draw the networks with random weights."""
+        folder, label = StudyFolder(self.spec.root), self.spec.label
+        kinds = (*self.methods, "activation")
+        with open_methods(folder, label, self.methods) as arrays:
+            # What is opened is read piece by piece; nothing is held open in between.
+            maps = {kind: StoredMaps(arrays[kind]) for kind in kinds}
+            held = arrays[BASE[0]].coords
+            sizes = np.stack([held[name].values for name in ("width_px", "height_px")], axis=1)
+        transform = Transform(**folder.backbone_record(label)["transform"])
+        drawn = self.randomised
+        networks = RandomisedNetworks(self.spec, self.places, drawn) if drawn else None
+        return _Loaded(maps, sizes, transform, networks)
+
+    def work(self, loaded: _Loaded, chunk: Chunk) -> None:
+        """Write the scores of one chunk, (image, side, score, map)."""
+        start = chunk.number * self.store.chunk
+        some = slice(start, start + len(chunk.names))
+        sizes = dict(zip(chunk.names, map(tuple, loaded.sizes_px[some]), strict=True))
+        raising, lowering = (
+            load_masks(self.masks / side, chunk.names, loaded.transform, sizes)
+            for side in ("raising", "lowering")
+        )
+        drawn = loaded.randomised
+        _, values = localisation_scores(
+            {kind: stored[some] for kind, stored in loaded.maps.items()},
+            raising,
+            lowering,
+            randomised=None if drawn is None else drawn.maps(chunk.names, chunk.ratings),
+        )
+        self.store.write(chunk.number, {"value": values})
+
+
+def localise_backbones(one: Studied, executor: Executor) -> None:
     """Score every backbone's maps, and their controls, against the masks; `localisation.csv`.
 
-    The masks are in `raising/` and `lowering/` of the study's `masks` folder, one an image.
+    The masks are in `raising/` and `lowering/` of the study's `masks` folder, one an image. They
+    are read a few at a time, and what each image scores is kept until the table is made.
 
     Raises
     ------
     RequestError
         If masks are missing, cannot be read or have another shape than their images.
     """
-    if config.masks is None:
+    folder, config, masks = one.folder, one.config, one.config.masks
+    if masks is None:
         return
-    labels = mapped_labels(folder, config)
-    ratings = {"ratings": inputs.dependencies["ratings"]}
+    ratings = {"ratings": one.inputs.dependencies["ratings"]}
     asked = _asked_dependencies(config) | ratings  # masks are read once
     kept = [
         KeptTables(
-            folder, "localise", one, maps_dependencies(folder, config, one) | asked, ("rows",)
+            folder, "localise", label, maps_dependencies(folder, config, label) | asked, ("rows",)
         )
-        for one in labels
+        for label in mapped_labels(folder, config)
     ]
-    jobs = [(one, config, inputs, config.masks) for one in kept if not one.done]
-    n_processes = allowed_cores() if _worth_processes(config) else 1
-    with reporter.steps("maps against masks", len(jobs)) as advance:
-        in_turn_or_processes(_localise, jobs, n_processes, advance)
+    missing = [each for each in kept if not each.done]
+    if missing:
+        for side in ("raising", "lowering"):
+            require_masks(masks / side, images_of(one))
+    jobs = [_job(one, each, masks) for each in missing]
+    tasks = [task for job in jobs for task in _tasks(one, job)]
+    if config.engine == "serial" and _worth_processes(config):
+        executor = Processes(allowed_cores(), here=True)
+    share_out(tasks, "maps against masks", executor, one.reporter)
+    for each, job in zip(missing, jobs, strict=True):
+        job.store.finish()
+        values = zarr.open_group(job.store.path, mode="r", use_consolidated=False)["value"]
+        rows = localisation_rows(
+            each.label, job.names, values, n_resamples=config.bootstrap, seed=config.seed
+        )
+        each.keep({"rows": rows})
     if kept:
-        tables = [one.read()["rows"] for one in kept]
-        table = pd.concat(tables, ignore_index=True)
+        table = pd.concat([each.read()["rows"] for each in kept], ignore_index=True)
         table = corrected_over_networks(table, "p_corrected", ("side", "score", "control"))
         write_csv(folder.localisation, table)
 
 
-def _localise(kept: KeptTables, config: StudyConfig, inputs: Inputs, masks: Path) -> None:
-    """Score one backbone's maps and keep its rows: more backbones do not change them."""
-    kept.keep({"rows": _localised(kept.folder, config, inputs, masks, kept.label)})
+def _job(one: Studied, kept: KeptTables, masks: Path) -> LocaliseJob:
+    """The job that scores one backbone's maps: more backbones do not change them."""
+    store = ChunkStore(
+        one.folder.root, f"cache/localise.zarr/{slug(kept.label)}", kept.dependencies,
+        IMAGES_A_CHUNK,
+    )  # fmt: skip
+    return LocaliseJob(
+        one.specs[kept.label],
+        one.config.places,
+        masks,
+        tuple(_scored_methods(one.folder, one.config, kept.label)),
+        one.config.randomised,
+        store,
+    )
+
+
+def _tasks(one: Studied, job: LocaliseJob) -> list[Task]:
+    """Chunks of images that are not scored yet."""
+    images = explained_images(one.config, one.inputs)
+    axes = (
+        ("image", len(images)), ("side", len(SIDES)), ("score", len(LOCALISATION_SCORES)),
+        ("map", len(job.names)),
+    )  # fmt: skip
+    numbers = job.store.missing(len(images))
+    coordinates = {
+        "image": images_of(one),
+        **{
+            axis: xr.Variable(axis, np.array(names, dtype=object))
+            for axis, names in (
+                ("side", SIDES), ("score", list(LOCALISATION_SCORES)), ("map", job.names)
+            )
+        },
+    }  # fmt: skip
+    job.store.prepare({"value": ArraySpec(axes, "localisation", "float64")}, coordinates, {})
+    chunks = one.inputs.chunks(images, job.store.chunk)
+    return [Task(job, chunks[number]) for number in numbers]
 
 
 def _worth_processes(config: StudyConfig) -> bool:
@@ -90,33 +213,16 @@ def _worth_processes(config: StudyConfig) -> bool:
     return config.randomised > 0 and choose_device(config.device).type == "cpu"
 
 
-def _localised(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, masks: Path, label: str
-) -> pd.DataFrame:
-    """Score one backbone's maps."""
-    asked = next(backbone for backbone in config.backbones if backbone.label == label)
-    names, maps = stored_maps(folder, config, label)
-    transform = Transform(**folder.provenance()["backbones"][label]["transform"])
-    raising, lowering = (
-        load_masks(masks / side, names, transform, inputs.sizes) for side in ("raising", "lowering")
-    )
-    return localisation_table(
-        label,
-        maps,
-        raising,
-        lowering,
-        randomised=randomised_maps(folder, config, inputs, asked, names),
-        n_resamples=config.bootstrap,
-        seed=config.seed,
-    )
+def _scored_methods(folder: StudyFolder, config: StudyConfig, label: str) -> list[str]:
+    """Methods whose maps are scored: the centre prior is among the controls of every map."""
+    return [name for name in stored_methods(folder, config, label) if name != "centre"]
 
 
 def stored_maps(
     folder: StudyFolder, config: StudyConfig, label: str
 ) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
     """Names of the explained images; every method's maps averaged over seeds; the activation."""
-    # The centre prior is among the controls of every map.
-    methods = [name for name in stored_methods(folder, config, label) if name != "centre"]
+    methods = _scored_methods(folder, config, label)
     with open_methods(folder, label, methods) as arrays:
         names = [str(name) for name in arrays["image"].values]
         return names, {kind: mean_maps(arrays[kind]) for kind in (*methods, "activation")}
