@@ -14,6 +14,7 @@ from aisthesis.store.files import (
     read_json,
     remove_tree,
     write_csv,
+    write_csv_parts,
     write_json,
     write_text,
 )
@@ -94,3 +95,15 @@ def test_no_deletion_follows_a_link(tmp_path, link, asked) -> None:
     with pytest.raises(AisthesisError, match="link"):
         remove_tree(study / asked, inside=study)
     assert sorted(p.name for p in (tmp_path / "photographs").iterdir()) == ["1.png", "inner"]
+
+
+def test_a_table_in_parts_is_the_table(tmp_path) -> None:
+    """Which digits a column takes depends on all of it."""
+    table = pd.DataFrame(
+        {"image": list("abcdef"), "far": [1e9, 1e9 + 1, np.nan, 1e9 + 2, 1e9, 1e9],
+         "near": [0.1, np.nan, 1 / 3, -2, 0, 5], "n": range(6)}
+    )  # fmt: skip
+    write_csv(tmp_path / "whole.csv", table)
+    write_csv_parts(tmp_path / "parts.csv", lambda: (table[i : i + 1] for i in range(6)))
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert "1000000001.0" in (tmp_path / "whole.csv").read_text()

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aisthesis.agreement.metrics import metric
-from aisthesis.agreement.summary import by_image
+from aisthesis.agreement.summary import ByImage, by_image
 from aisthesis.errors import RequestError
 from aisthesis.stats.bootstrap import resampled_means
 
@@ -22,7 +22,9 @@ _COLUMNS = ["step", "left", "right", "members", "distance", "support"]
 Members = NDArray[np.bool_]
 
 
-def cluster_backbones(values: pd.DataFrame, seed: int = 0, n_boot: int = 1000) -> pd.DataFrame:
+def cluster_backbones(
+    values: pd.DataFrame | ByImage, seed: int = 0, n_boot: int = 1000
+) -> pd.DataFrame:
     """Join the backbones whose maps agree most, step by step (average linkage).
 
     The distance of two backbones is one minus their mean agreement over images, or the mean itself
@@ -52,13 +54,14 @@ def cluster_backbones(values: pd.DataFrame, seed: int = 0, n_boot: int = 1000) -
     University of Kansas Science Bulletin 38, 1409-1438. Felsenstein (1985), "Confidence limits on
     phylogenies: an approach using the bootstrap", Evolution 39(4), 783-791.
     """
-    missing = [name for name in (*_PAIR, "metric") if name not in values]
+    named = values.groups if isinstance(values, ByImage) else values
+    missing = [name for name in (*_PAIR, "metric") if name not in named]
     if missing:
         raise RequestError(
             f"expected a table of agreement with the columns {', '.join([*_PAIR, 'metric'])}, "
             f"{' and '.join(missing)} is missing; give what pair_values returns"
         )
-    groups, matrix, _ = by_image(values)
+    groups, matrix, *_ = by_image(values)
     keys = [str(name) for name in groups if name not in _PAIR]
     tables = []
     for _, rows in groups.groupby(keys, sort=False):

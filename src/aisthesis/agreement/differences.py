@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aisthesis.agreement.summary import by_image
+from aisthesis.agreement.summary import ByImage, by_image
 from aisthesis.stats.differences import mean_differences
 
 __all__ = ["DIFFERENCE_COLUMNS", "agreement_differences"]
@@ -19,7 +19,9 @@ DIFFERENCE_COLUMNS = (
 _PAIR = ["backbone_a", "backbone_b"]
 
 
-def agreement_differences(values: pd.DataFrame, seed: int = 0, n_boot: int = 2000) -> pd.DataFrame:
+def agreement_differences(
+    values: pd.DataFrame | ByImage, seed: int = 0, n_boot: int = 2000
+) -> pd.DataFrame:
     """Compare every two pairs of backbones, and every two backbones, on the same images.
 
     Two intervals of means over the same images may overlap though the difference is clear, since
@@ -43,7 +45,7 @@ def agreement_differences(values: pd.DataFrame, seed: int = 0, n_boot: int = 200
         ``low_corrected, high_corrected, p_corrected`` (corrected over all that are compared in
         this group, pairs and networks apart; see `aisthesis.stats.differences`) and ``n``.
     """
-    groups, matrix, _ = by_image(values)
+    groups, matrix, *_ = by_image(values)
     keys = [str(name) for name in groups if name not in _PAIR]
     columns = [*keys, "compared", "first", "second", *DIFFERENCE_COLUMNS]
     tables = [pd.DataFrame(columns=columns)]

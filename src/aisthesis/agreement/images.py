@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from aisthesis.agreement.metrics import metric
-from aisthesis.agreement.summary import by_image
+from aisthesis.agreement.summary import ByImage, by_image
 from aisthesis.errors import RequestError
 
-__all__ = ["consensus", "same_rating_other_evidence"]
+__all__ = ["consensus", "divided", "pair_means", "same_rating_other_evidence"]
 
 _PAIR = ["backbone_a", "backbone_b"]
 
 
-def consensus(values: pd.DataFrame) -> pd.DataFrame:
+def consensus(values: pd.DataFrame | ByImage) -> pd.DataFrame:
     """Summarise agreement over pairs of backbones, image by image.
 
     Parameters
@@ -31,15 +31,14 @@ def consensus(values: pd.DataFrame) -> pd.DataFrame:
         defined), ``controversy`` (sample SD over them; NaN with fewer than two) and ``n_pairs``
         (how many they are). Images in order of appearance, groups within them likewise.
     """
-    keys = [str(name) for name in values if name not in ("image", "value", *_PAIR)]
-    groups, matrix, _ = by_image(values)
-    images = pd.unique(values["image"])
+    groups, matrix, _, images = by_image(values)
+    keys = [str(name) for name in groups if name not in _PAIR]
     tables = []
     for _, rows in groups.groupby(keys, sort=False):
         names = {key: rows[key].iloc[0] for key in keys}
         pairs = matrix[:, rows.index.to_numpy()]
         n = np.isfinite(pairs).sum(axis=1)
-        mean = _divided(np.nansum(pairs, axis=1), n)
+        mean = pair_means(pairs)
         square = np.nansum(np.square(pairs - mean[:, None]), axis=1)
         columns = {
             "consensus": mean,
@@ -84,12 +83,27 @@ def same_rating_other_evidence(table: pd.DataFrame) -> NDArray[np.float64]:
     scores = pd.Series(np.nan, index=range(len(table)))
     keys = [name for name in ("map", "metric") if name in table]
     for _, rows in table.reset_index(drop=True).groupby(keys, sort=False):
-        known = rows[rows["consensus"].notna() & rows["prediction_sd"].notna()]
-        higher = metric(rows["metric"].iloc[0]).direction == "higher"
-        equal_ratings = known["prediction_sd"].rank(pct=True, ascending=False, method="max")
-        other_evidence = known["consensus"].rank(pct=True, ascending=not higher, method="max")
-        scores[known.index] = np.minimum(equal_ratings, other_evidence)
+        scores[rows.index] = divided(
+            rows["consensus"], rows["prediction_sd"], rows["metric"].iloc[0]
+        )
     return np.asarray(scores, dtype=np.float64)
+
+
+def divided(agreement: ArrayLike, prediction_sd: ArrayLike, called: str) -> NDArray[np.float64]:
+    """Score the images of one group as `same_rating_other_evidence`; `called` is the metric."""
+    table = pd.DataFrame({"agreement": agreement, "sd": prediction_sd}).astype(np.float64)
+    known = table[table.notna().all(axis=1)]
+    higher = metric(called).direction == "higher"
+    equal_ratings = known["sd"].rank(pct=True, ascending=False, method="max")
+    other_evidence = known["agreement"].rank(pct=True, ascending=not higher, method="max")
+    scores = np.full(len(table), np.nan)
+    scores[table.notna().all(axis=1)] = np.minimum(equal_ratings, other_evidence)
+    return scores
+
+
+def pair_means(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of (images, pairs) values over the pairs on which they are defined, NaN where none."""
+    return _divided(np.nansum(pairs, axis=1), np.isfinite(pairs).sum(axis=1))
 
 
 def _divided(sums: NDArray[np.float64], by: NDArray[np.int_]) -> NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,38 @@ from aisthesis.agreement.metrics import known_metric
 from aisthesis.errors import RequestError
 from aisthesis.stats.bootstrap import mean_intervals
 
-__all__ = ["by_image", "summarise"]
+__all__ = ["ByImage", "Sides", "by_image", "summarise"]
+
+#: By pair of backbones: (N,) 1 where both heads err on the same side, 0 where not, NaN: unknown.
+Sides = Mapping[tuple[str, str], NDArray[np.float64]]
+
+
+class ByImage(NamedTuple):
+    """Values of the same images by group, as a matrix: a long table takes ten times the memory.
+
+    Attributes
+    ----------
+    groups
+        One row per group: what tells it apart (``map, metric, backbone_a, backbone_b``).
+    matrix
+        (images, groups) values, NaN where undefined or absent.
+    present
+        (images, groups) bool: the value is there, defined or not.
+    images
+        (images,) names.
+    """
+
+    groups: pd.DataFrame
+    matrix: NDArray[np.float64]
+    present: NDArray[np.bool_]
+    images: Any
 
 
 def summarise(
-    values: pd.DataFrame,
+    values: pd.DataFrame | ByImage,
     seed: int = 0,
     n_boot: int = 2000,
-    sides: pd.DataFrame | None = None,
+    sides: pd.DataFrame | Sides | None = None,
 ) -> pd.DataFrame:
     """Summarise agreement over images.
 
@@ -27,12 +52,14 @@ def summarise(
     ----------
     values
         As `pair_values` gives it. Every column but ``image`` and ``value`` tells groups apart, so
-        a column ``map`` that holds ``ais`` or ``evidence`` is kept apart too.
+        a column ``map`` that holds ``ais`` or ``evidence`` is kept apart too. Or by image and
+        group.
     seed, n_boot
         Seed and number of the bootstrap's draws of images; every row sees the same draws.
     sides
-        As `same_side` gives it, for the same images: adds how far a pair agrees on the images
-        where both heads err on the same side of the human rating.
+        As `same_side` gives it, for the same images, or by pair in the order of the images: adds
+        how far a pair agrees on the images where both heads err on the same side of the human
+        rating.
 
     Returns
     -------
@@ -44,7 +71,8 @@ def summarise(
         which the value is defined. Rows in order of first appearance. NaN where there is
         nothing to compute from; intervals need two images.
     """
-    groups, matrix, present = by_image(values)
+    held = by_image(values)
+    groups, matrix = held.groups, held.matrix
     defined = np.isfinite(matrix)
     n = defined.sum(axis=0)
     bounds = _bounds(groups)
@@ -56,29 +84,22 @@ def summarise(
         "min": _of_columns(np.min, matrix),
         "max": _of_columns(np.max, matrix),
         "n": n,
-        "n_undefined": (present & ~defined).sum(axis=0),
+        "n_undefined": (held.present & ~defined).sum(axis=0),
         "low": intervals.low,
         "high": intervals.high,
     }
     if sides is not None:
-        columns |= _same_side_columns(values, groups, matrix, sides, seed, n_boot)
+        columns |= _same_side_columns(held, sides, seed, n_boot)
     return groups.assign(**columns)
 
 
-def by_image(
-    values: pd.DataFrame,
-) -> tuple[pd.DataFrame, NDArray[np.float64], NDArray[np.bool_]]:
-    """Put a long table into a matrix of images x groups.
+def by_image(values: pd.DataFrame | ByImage) -> ByImage:
+    """Put a long table into a matrix of images x groups; what is one already stays.
 
-    Returns
-    -------
-    groups : DataFrame
-        One row per group (every column but ``image`` and ``value``), in order of appearance.
-    matrix : ndarray
-        (images, groups) values, images in order of appearance, NaN where undefined or absent.
-    present : ndarray
-        (images, groups) bool: the table has this row.
+    Groups (every column but ``image`` and ``value``) and images are in order of appearance.
     """
+    if isinstance(values, ByImage):
+        return values
     missing = [name for name in ("image", "value") if name not in values]
     if missing:
         raise RequestError(
@@ -98,34 +119,29 @@ def by_image(
             "expected one value per image and group, got several; "
             "add the column that tells them apart"
         )
-    return groups, matrix, present
+    return ByImage(groups, matrix, present, images)
 
 
 def _same_side_columns(
-    values: pd.DataFrame,
-    groups: pd.DataFrame,
-    matrix: NDArray[np.float64],
-    sides: pd.DataFrame,
-    seed: int,
-    n_boot: int,
+    held: ByImage, sides: pd.DataFrame | Sides, seed: int, n_boot: int
 ) -> dict[str, NDArray[np.float64]]:
     """Share of same-side images of each group's pair, and its agreement on those alone."""
-    pair = ["backbone_a", "backbone_b"]
-    images = pd.Index(pd.factorize(values["image"])[1])
+    groups, matrix = held.groups, held.matrix
+    if isinstance(sides, pd.DataFrame):
+        sides = _by_pair(sides, pd.Index(held.images))
     same = np.zeros(matrix.shape, dtype=bool)
     share = np.full(matrix.shape[1], np.nan)
-    known = dict(list(sides.groupby(pair, sort=False)))
-    for column, names in enumerate(groups[pair].itertuples(index=False, name=None)):
-        table = known.get(names, known.get(names[::-1]))
-        if table is None:
+    for column, (a, b) in enumerate(zip(groups["backbone_a"], groups["backbone_b"], strict=True)):
+        side = sides.get((a, b), sides.get((b, a)))
+        if side is None:
             raise RequestError(
-                f"expected the residuals' sides of {names[0]} and {names[1]}, got none; "
+                f"expected the residuals' sides of {a} and {b}, got none; "
                 "give same_side the residuals of every backbone"
             )
-        side = table.set_index("image")["same_side"].reindex(images)
-        same[:, column] = side.fillna(False).to_numpy(dtype=bool)
-        if side.notna().any():
-            share[column] = side.dropna().astype(float).mean()
+        same[:, column] = side == 1
+        known = side[~np.isnan(side)]
+        if known.size:
+            share[column] = known.mean()
     selected = np.where(same, matrix, np.nan)
     intervals = mean_intervals(selected, seed, n_boot, bounds=_bounds(groups))
     return {
@@ -134,6 +150,17 @@ def _same_side_columns(
         "same_side_mean": _of_columns(np.mean, selected),
         "same_side_low": intervals.low,
         "same_side_high": intervals.high,
+    }
+
+
+def _by_pair(sides: pd.DataFrame, images: pd.Index[Any]) -> Sides:
+    """The table of `same_side` by pair, in the order of the images."""
+    return {
+        (str(a), str(b)): table.set_index("image")["same_side"]
+        .reindex(images)
+        .astype("Float64")
+        .to_numpy(dtype=np.float64, na_value=np.nan)
+        for (a, b), table in sides.groupby(["backbone_a", "backbone_b"], sort=False)
     }
 
 

@@ -7,8 +7,9 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,6 +27,7 @@ __all__ = [
     "remove_tree",
     "sync",
     "write_csv",
+    "write_csv_parts",
     "write_json",
     "write_text",
 ]
@@ -167,17 +169,54 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
     Values far from zero for their spread have as many more as nine of the spread take.
     """
-    far = {str(name): _in_full(table[name]) for name in table if _is_far(table[name])}
+    write_csv_parts(path, lambda: [table])
+
+
+def write_csv_parts(path: Path, parts: Callable[[], Iterable[pd.DataFrame]]) -> None:
+    """Write a table that is too large to be held, as `write_csv` would write it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    parts : callable
+        Gives the table's rows a part at a time, at least one, with the same columns each. It is
+        called twice: how many digits a column takes depends on all of its values.
+    """
+    spread: dict[str, _Spread] = {}
+    for part in parts():
+        for name in part:
+            if pd.api.types.is_float_dtype(part[name].dtype):
+                spread.setdefault(str(name), _Spread()).add(part[name])
+    far = [name for name, one in spread.items() if one.is_far]
     with _whole(path) as file:
-        table.assign(**far).to_csv(file, index=False, float_format="%.9g", lineterminator="\n")
+        for number, part in enumerate(parts()):
+            full = {name: _in_full(part[name]) for name in far}
+            part.assign(**full).to_csv(
+                file, index=False, header=not number, float_format="%.9g", lineterminator="\n"
+            )
 
 
-def _is_far(column: pd.Series[Any]) -> bool:
-    """Whether nine digits of each value are fewer than six of the values' spread."""
-    if not pd.api.types.is_float_dtype(column.dtype):
-        return False
-    finite = column[np.isfinite(column)]
-    return len(finite) > 1 and 0 < float(np.ptp(finite)) < 1e-3 * float(finite.abs().max())
+@dataclass
+class _Spread:
+    """Number, least, greatest and largest magnitude of the finite values of a column."""
+
+    n: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, column: pd.Series[Any]) -> None:
+        finite = column[np.isfinite(column)]
+        if len(finite):
+            self.n += len(finite)
+            self.low = min(self.low, float(finite.min()))
+            self.high = max(self.high, float(finite.max()))
+
+    @property
+    def is_far(self) -> bool:
+        """Whether nine digits of each value are fewer than six of the values' spread."""
+        largest = max(abs(self.low), abs(self.high))
+        return self.n > 1 and 0 < self.high - self.low < 1e-3 * largest
 
 
 def _in_full(column: pd.Series[Any]) -> pd.Series[Any]:

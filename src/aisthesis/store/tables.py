@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
-__all__ = ["TEXT_COLUMNS", "read_csv"]
+__all__ = ["TEXT_COLUMNS", "read_csv", "read_csv_parts"]
 
 #: Columns that hold names or words. Whatever stands there is text: `01` and `1e5` are no numbers,
 #: `NA`, `None` and `nan` are not missing, `True` is no truth value. All others hold what they look
@@ -19,6 +20,8 @@ TEXT_COLUMNS = frozenset(
         *("component", "removal", "retained_by"),
     }
 )
+#: Rows of a part of a long table.
+_ROWS_AT_ONCE = 1 << 16
 _TYPES = dict.fromkeys(TEXT_COLUMNS, str)
 
 
@@ -33,3 +36,11 @@ def read_csv(path: Path) -> pd.DataFrame:
         If there is no such file, or it is no table.
     """
     return pd.read_csv(path, dtype=_TYPES, na_values=[""], keep_default_na=False)
+
+
+def read_csv_parts(path: Path) -> Iterator[pd.DataFrame]:
+    """Read a long table some rows at a time, as `read_csv` reads it; raises what that raises."""
+    with pd.read_csv(
+        path, dtype=_TYPES, na_values=[""], keep_default_na=False, chunksize=_ROWS_AT_ONCE
+    ) as parts:
+        yield from parts

@@ -18,28 +18,26 @@ from numpy.typing import NDArray
 from aisthesis.agreement import (
     cluster_backbones,
     consensus,
-    same_rating_other_evidence,
-    same_side,
     summarise,
 )
-from aisthesis.agreement.baseline import baseline_table
 from aisthesis.agreement.differences import agreement_differences
+from aisthesis.agreement.images import divided, pair_means
 from aisthesis.agreement.metrics import metrics_named
-from aisthesis.agreement.pairs import compare, pair_table
+from aisthesis.agreement.pairs import compare
 from aisthesis.agreement.registration import compared_share
 from aisthesis.config import StudyConfig
 from aisthesis.execution.cluster import keep_memory
 from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
 from aisthesis.execution.progress import ProgressReporter
-from aisthesis.names.explainers import BASE, SIGNED_BY_ERROR
+from aisthesis.names.explainers import BASE
 from aisthesis.parts import part_keys
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.store.chunk_store import ArraySpec, ChunkStore
-from aisthesis.store.files import write_csv
+from aisthesis.store.files import write_csv, write_csv_parts
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.maps_store import IMAGES_A_CHUNK, group_key
-from aisthesis.store.tables import read_csv
 from aisthesis.studies.ratings.comparing.columns import TABLES, in_columns
+from aisthesis.studies.ratings.comparing.compared import Compared
 from aisthesis.studies.ratings.comparing.inference import N_PERMUTATIONS, infer
 from aisthesis.studies.ratings.comparing.methods import (
     is_control,
@@ -47,10 +45,11 @@ from aisthesis.studies.ratings.comparing.methods import (
     open_methods,
     stored_methods,
 )
+from aisthesis.studies.ratings.comparing.predicted import Predicted
 from aisthesis.studies.ratings.comparing.stored import StoredMaps
 from aisthesis.studies.shared.boxes import seen_boxes
 
-__all__ = ["AgreeJob", "Predicted", "agree_backbones", "agree_dependencies", "mapped_labels"]
+__all__ = ["AgreeJob", "agree_backbones", "agree_dependencies", "mapped_labels"]
 
 Opened = dict[str, dict[str, xr.DataArray]]  # by backbone: arrays by kind of map
 
@@ -152,7 +151,7 @@ def agree_backbones(
         with _opened(folder, labels, kinds) as datasets:
             shares = _compared_shares(datasets)
             inferred = infer(datasets, config, reporter, kinds[len(BASE) :], predicted.errors)
-        tables = _tables(compared, predicted, config)
+        tables = _summaries(compared, predicted, config)
         tables |= inferred.others
         tables["reliability"] = predicted.with_opposed(tables["reliability"])
         if len(labels) > 1:
@@ -162,8 +161,11 @@ def agree_backbones(
             tables["agreement"] = tables["agreement"].merge(
                 shares, on=["backbone_a", "backbone_b"], how="left"
             )
+            _write_by_image(folder, compared, predicted)
+    by_image = ("agreement_images", "images") if len(labels) > 1 else ()
     for name in TABLES:
-        write_csv(getattr(folder, name), in_columns(name, tables.get(name)))
+        if name not in by_image:
+            write_csv(getattr(folder, name), in_columns(name, tables.get(name)))
 
 
 def _compared_shares(datasets: Opened) -> pd.DataFrame:
@@ -206,15 +208,6 @@ def _opened(folder: StudyFolder, labels: Sequence[str], kinds: Sequence[str]) ->
         }
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """Values image by image: of pairs of backbones, and of each with its layer's activation."""
-
-    names: list[str]
-    pairs: pd.DataFrame
-    baselines: pd.DataFrame
-
-
 def _compare(
     folder: StudyFolder,
     config: StudyConfig,
@@ -222,7 +215,7 @@ def _compare(
     kinds: Sequence[str],
     executor: Executor,
     reporter: ProgressReporter,
-) -> _Compared:
+) -> Compared:
     """Compare all kinds of maps and the activations, chunk by chunk."""
     with open_methods(folder, labels[0], kinds) as arrays:
         names = [str(name) for name in arrays["image"].values]
@@ -240,107 +233,59 @@ def _compare(
     ]
     share_out(tasks, f"agreement: {len(job.every)} comparisons an image", executor, reporter)
     store.finish()
-    return _as_tables(store.read("value"), config.metrics, labels, kinds, names)
+    return Compared(store, names, job.metrics, job.labels, job.kinds)
 
 
-def _as_tables(
-    values: NDArray[np.float64],
-    metrics: Sequence[str],
-    labels: Sequence[str],
-    kinds: Sequence[str],
-    names: list[str],
-) -> _Compared:
-    """Put values (image, metric, comparison) into tables that name what was compared."""
-    pairs = list(combinations(labels, 2))
-    wanted = [one.name for one in metrics_named(metrics)]
-    image = np.array(names, dtype=object)
-    tables: dict[str, list[pd.DataFrame]] = {"pairs": [], "baselines": []}
-    start = 0
-    for kind in kinds:
-        middle, end = start + len(pairs), start + len(pairs) + len(labels)
-        of_pairs = pair_table(values[..., start:middle], wanted, pairs)
-        of_activation = baseline_table(values[..., middle:end], wanted, labels)
-        for key, table in (("pairs", of_pairs), ("baselines", of_activation)):
-            named = table.assign(image=image[table["image"]])
-            named.insert(1, "map", kind)
-            tables[key].append(named)
-        start = end
-    joined = {key: pd.concat(parts, ignore_index=True) for key, parts in tables.items()}
-    return _Compared(names, joined["pairs"], joined["baselines"])
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """What the backbones with maps predict for the explained images, averaged over seeds."""
-
-    names: list[str]
-    rating: pd.Series  # by image
-    prediction: pd.DataFrame  # image x backbone
-    errors: dict[str, NDArray[np.float64]]  # by backbone: mean over seeds of the residual's sign
-    opposed: pd.Series  # by backbone: share of images on which its seeds err on opposite sides
-
-    @classmethod
-    def of(cls, folder: StudyFolder, labels: list[str], names: list[str]) -> Predicted:
-        """Read predictions of some images by some backbones."""
-        table = read_csv(folder.predictions)
-        table = table[(table["seed"] != "mean") & table["backbone"].isin(labels)]
-        rating = table.groupby("image", sort=False)["rating"].first().reindex(names)
-        by_backbone = table.groupby(["image", "backbone"], sort=False)["prediction"].mean()
-        prediction = by_backbone.unstack("backbone").reindex(index=names, columns=labels)
-        signed = table.assign(side=np.sign((table["prediction"] - table["rating"]).to_numpy()))
-        sides = signed.groupby(["image", "backbone"], sort=False)["side"]
-        errors = sides.mean().unstack("backbone").reindex(index=names, columns=labels)
-        ends = [end.unstack("backbone").reindex(index=names, columns=labels)
-                for end in (sides.min(), sides.max())]  # fmt: skip
-        several = table["seed"].nunique() > 1
-        opposed = ((ends[0] < 0) & (ends[1] > 0)).where(ends[0].notna() & several)
-        return cls(
-            names,
-            rating,
-            prediction,
-            {label: errors[label].to_numpy(float) for label in labels},
-            opposed.astype(float).mean(),
-        )
-
-    def with_opposed(self, reliability: pd.DataFrame) -> pd.DataFrame:
-        """Add the share of images with opposed seeds to rows of maps whose sign that decides."""
-        signed = reliability["map"].isin(SIGNED_BY_ERROR)
-        share = reliability["backbone"].map(self.opposed)
-        return reliability.assign(opposite_seeds_share=share.where(signed))
-
-    def sides(self) -> pd.DataFrame:
-        """On which images each pair's heads err on the same side of the human rating."""
-        residual = self.prediction.sub(self.rating, axis=0)
-        sides = same_side({str(label): residual[label].to_numpy() for label in residual})
-        sides["image"] = np.array(self.names, dtype=object)[sides["image"]]
-        return sides
-
-    def by_image(self) -> pd.DataFrame:
-        """Rating, and mean and SD over backbones of the prediction, by image."""
-        return pd.DataFrame(
-            {
-                "rating": self.rating,
-                "prediction": self.prediction.mean(axis=1),
-                "prediction_sd": self.prediction.std(axis=1, ddof=1),
-            }
-        )
-
-
-def _tables(
-    compared: _Compared, predicted: Predicted, config: StudyConfig
+def _summaries(
+    compared: Compared, predicted: Predicted, config: StudyConfig
 ) -> dict[str, pd.DataFrame]:
-    """Summarise what was compared image by image, over images and over pairs."""
+    """Summarise what was compared image by image, over images: a kind of map at a time."""
     draws: dict[str, Any] = {"seed": config.seed, "n_boot": config.bootstrap}
-    tables = {"baselines": summarise(compared.baselines, **draws)}
-    if compared.pairs.empty:
-        return tables
-    images = consensus(compared.pairs).merge(
-        predicted.by_image(), left_on="image", right_index=True, how="left"
-    )
-    return tables | {
-        "agreement_images": compared.pairs,
-        "agreement": summarise(compared.pairs, sides=predicted.sides(), **draws),
-        "agreement_differences": agreement_differences(compared.pairs, **draws),
-        "clusters": cluster_backbones(compared.pairs, **draws),
-        "images": images.assign(same_rating_other_evidence=same_rating_other_evidence(images)),
+    found: dict[str, list[pd.DataFrame]] = {}
+    sides = predicted.sides()
+    for kind in compared.kinds:
+        tables = {"baselines": summarise(compared.of_activations(kind), **draws)}
+        if compared.pairs:
+            held = compared.of_pairs([kind])
+            tables |= {
+                "agreement": summarise(held, sides=sides, **draws),
+                "agreement_differences": agreement_differences(held, **draws),
+                "clusters": cluster_backbones(held, **draws),
+            }
+        for name, table in tables.items():
+            found.setdefault(name, []).append(table)
+    return {
+        name: pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
+        for name, tables in found.items()
     }
+
+
+def _write_by_image(folder: StudyFolder, compared: Compared, predicted: Predicted) -> None:
+    """Write the tables with rows for every image, which are never held as a whole."""
+    images = predicted.by_image()
+    divides = np.concatenate(
+        [_divided(compared, kind, images["prediction_sd"]) for kind in compared.kinds], axis=1
+    )
+
+    def of_images() -> Iterator[pd.DataFrame]:
+        for part in compared.parts():
+            table = consensus(compared.of_pairs(compared.kinds, part))
+            own = images.iloc[part].loc[lambda t: t.index.repeat(divides.shape[1])]
+            for name in own:
+                table[name] = own[name].to_numpy()
+            table["same_rating_other_evidence"] = divides[part].ravel()
+            yield in_columns("images", table)
+
+    write_csv_parts(folder.agreement_images, compared.rows)
+    write_csv_parts(folder.images, of_images)
+
+
+def _divided(compared: Compared, kind: str, prediction_sd: pd.Series[float]) -> NDArray[np.float64]:
+    """How far networks agree on each image's rating but not on its evidence: (N, metrics)."""
+    matrix = compared.of_pairs([kind]).matrix
+    each = matrix.reshape(len(matrix), -1, len(compared.pairs))
+    columns = [
+        divided(pair_means(each[:, k]), prediction_sd, one.name)
+        for k, one in enumerate(metrics_named(compared.metrics))
+    ]
+    return np.stack(columns, axis=1)

@@ -12,7 +12,8 @@ import xarray as xr
 
 from aisthesis.agreement import summarise
 from aisthesis.agreement.metrics import metrics_named
-from aisthesis.agreement.pairs import compare, pair_table
+from aisthesis.agreement.pairs import compare
+from aisthesis.agreement.summary import ByImage
 from aisthesis.config import StudyConfig
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.explainers import BASE, CONTROLS, EXPLAINERS, called_in_tables
@@ -132,10 +133,14 @@ def _of_backbone(
     with open_methods(folder, label, methods) as arrays:
         maps = {name: StoredMaps(arrays[name]) for name in methods}
         values = compare(maps, pairs, config.metrics)
-    names = [one.name for one in metrics_named(config.metrics)]
-    table = summarise(
-        pair_table(values, names, pairs), seed=config.seed, n_boot=config.bootstrap
-    ).rename(columns={"backbone_a": "method_a", "backbone_b": "method_b"})
+    rows = [(one.name, *pair) for one in metrics_named(config.metrics) for pair in pairs]
+    groups = pd.DataFrame(rows, columns=["metric", "backbone_a", "backbone_b"])
+    matrix = values.reshape(len(values), -1)
+    present = np.broadcast_to(np.True_, matrix.shape)
+    held = ByImage(groups, matrix, present, np.arange(len(values)))
+    table = summarise(held, seed=config.seed, n_boot=config.bootstrap).rename(
+        columns={"backbone_a": "method_a", "backbone_b": "method_b"}
+    )
     table.insert(0, "backbone", label)
     return table
 

@@ -29,9 +29,10 @@ from aisthesis.stats import corrected
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.tables import read_csv
-from aisthesis.studies.ratings.comparing.agree import Predicted, mapped_labels
+from aisthesis.studies.ratings.comparing.agree import mapped_labels
 from aisthesis.studies.ratings.comparing.inference import infer
 from aisthesis.studies.ratings.comparing.methods import maps_dependencies, open_methods
+from aisthesis.studies.ratings.comparing.predicted import Predicted
 from aisthesis.studies.ratings.comparing.stored import StoredMaps
 from aisthesis.studies.ratings.properties.tables import AGREEMENT, correlations, differences
 from aisthesis.studies.shared.stage import Stage, table_stage
@@ -158,8 +159,7 @@ def _of_backbone(
         values = _values(datasets, config, names)
         inferred = infer(datasets, config, reporter, [SIZE], errors).pairs
         activation = _with_activation(datasets, config)
-    residuals = {name: (one.prediction[label] - one.rating).to_numpy()
-                 for name, one in predicted.items()}  # fmt: skip
+    residuals = {name: one.prediction[label] - one.rating for name, one in predicted.items()}
     sides = same_side(residuals)
     sides["image"] = np.array(names, dtype=object)[sides["image"]]
     table = summarise(values, sides=sides, seed=config.seed, n_boot=config.bootstrap)
