@@ -18,6 +18,7 @@ __all__ = [
     "Job",
     "Serial",
     "Task",
+    "forget",
     "forget_loaded",
     "in_chunks",
     "in_groups",
@@ -154,6 +155,11 @@ def in_groups(items: Sequence[T], *, pooled: bool) -> list[list[T]]:
 def forget_loaded() -> None:
     """Free all that jobs have loaded in this process."""
     _loaded.clear()
+
+
+def forget(job: Job) -> None:
+    """Free what a job has loaded in this process."""
+    _loaded.pop(job.identity, None)
 
 
 def loaded_for(job: Job) -> Any:

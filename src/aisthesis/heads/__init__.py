@@ -14,14 +14,17 @@ from aisthesis.heads.ensembles import (
     stacking,
 )
 from aisthesis.heads.evaluation import PREDICTION_METRICS, evaluate
-from aisthesis.heads.fitting import HEAD_START, FitOptions, FittedMLP, fit_mlp, fit_ridge
+from aisthesis.heads.fitting import HEAD_START, FitOptions, FittedMLP, fit_mlp
 from aisthesis.heads.mlp import MLPHead, OwnHead, RatingHead, load_head, save_head
 from aisthesis.heads.model import MeanRating, RatingEnsemble, RatingModel
 from aisthesis.heads.photographs import MemberNetwork, PhotographEnsemble
+from aisthesis.heads.ridge import fit_ridge
+from aisthesis.heads.rows import Embeddings, RowsOnDisk, with_each_block
 
 __all__ = [
     "HEAD_START",
     "PREDICTION_METRICS",
+    "Embeddings",
     "Ensemble",
     "FitOptions",
     "FittedMLP",
@@ -34,6 +37,7 @@ __all__ = [
     "RatingEnsemble",
     "RatingHead",
     "RatingModel",
+    "RowsOnDisk",
     "bagging",
     "embed_images",
     "evaluate",
@@ -46,4 +50,5 @@ __all__ = [
     "score_differences",
     "stack",
     "stacking",
+    "with_each_block",
 ]

@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from aisthesis.errors import RequestError
 from aisthesis.heads.fitting import FitOptions, fit_mlp
 from aisthesis.heads.mlp import RatingHead
+from aisthesis.heads.rows import Embeddings, RowsOnDisk, rows_of, with_each_block
 
 __all__ = ["Ensemble", "Fitter", "bagging", "mlp_fitter", "out_of_fold", "stack", "stacking"]
 
@@ -254,7 +255,7 @@ def stack(
 
 
 def mlp_fitter(
-    embeddings: ArrayLike,
+    embeddings: ArrayLike | Embeddings,
     ratings: ArrayLike,
     options: FitOptions | None = None,
     *,
@@ -266,7 +267,7 @@ def mlp_fitter(
     Parameters
     ----------
     embeddings : array
-        Shape (all images, D).
+        Shape (all images, D), or rows on the disk.
     ratings : array
         Shape (all images,).
     options : FitOptions, optional
@@ -276,7 +277,8 @@ def mlp_fitter(
     seed : int
         Of that draw and of the fit.
     """
-    z = torch.as_tensor(np.asarray(embeddings)).float()
+    on_disk = isinstance(embeddings, RowsOnDisk)
+    z = embeddings if on_disk else torch.as_tensor(np.asarray(embeddings)).float()
     y = np.asarray(ratings, dtype=np.float64)
 
     def fitter(fit: Index, predict: Index) -> Array:
@@ -285,7 +287,7 @@ def mlp_fitter(
         rows = np.concatenate([train, stop])
         places = np.arange(len(rows))
         head = fit_mlp(
-            z[rows],
+            rows_of(z, rows),
             torch.from_numpy(y[rows]),
             places[: len(train)],
             places[len(train) :],
@@ -293,7 +295,7 @@ def mlp_fitter(
             seed=seed,
         ).head
         with torch.no_grad():
-            return head(z[predict]).double().numpy()
+            return with_each_block(rows_of(z, predict), head).double().numpy()
 
     return fitter
 

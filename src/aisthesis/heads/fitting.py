@@ -1,4 +1,4 @@
-"""Fit heads on embeddings that were computed once: the MLP with early stopping, and ridge."""
+"""Fit heads on embeddings that were computed once, with early stopping."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.heads.mlp import MLPHead, OwnHead, RatingHead
+from aisthesis.heads.rows import Embeddings, in_blocks
+from aisthesis.heads.scale import scale_of
 from aisthesis.parts import given_name
 
 # Of the default initialisation of the hidden layer, whose effect on a channel's score is many times
@@ -26,11 +27,10 @@ _INITIAL_SCALE = 0.1
 # constant there and its map flat.
 _INITIAL_BIAS = 0.3
 
-__all__ = ["HEAD_START", "FitOptions", "FittedMLP", "fit_mlp", "fit_ridge"]
+__all__ = ["HEAD_START", "FitOptions", "FittedMLP", "fit_mlp"]
 
 #: How a head begins, for the record.
 HEAD_START = {"scale": _INITIAL_SCALE, "bias": _INITIAL_BIAS}
-_RIDGE_PENALTIES = np.logspace(-2, 6, 33)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class FittedMLP:
 
 
 def fit_mlp(
-    embeddings: Tensor,
+    embeddings: Embeddings,
     ratings: Tensor,
     train: NDArray[np.intp],
     validation: NDArray[np.intp],
@@ -90,6 +90,7 @@ def fit_mlp(
     Parameters
     ----------
     embeddings : Tensor, shape (N, D)
+        Or rows on the disk, which are read batch by batch.
     ratings : Tensor, shape (N,)
         In rating units; float64 where float32 is too coarse for their scale.
     train, validation : index arrays into the N images
@@ -114,9 +115,9 @@ def fit_mlp(
     _require_variety(embeddings, ratings, train, validation)
     with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(seed)
-        head = _initial_head(embeddings[train], ratings[train], options)
+        head = _initial_head(scale_of(embeddings, train), ratings[train], options)
         best_state, best_epoch, best_mse = _descend(
-            head, embeddings, ratings, torch.as_tensor(train), torch.as_tensor(validation), options
+            head, embeddings, ratings, torch.as_tensor(train), validation, options
         )
     if best_epoch < 0:
         raise AisthesisError(
@@ -138,18 +139,21 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _initial_head(embeddings: Tensor, ratings: Tensor, options: FitOptions) -> RatingHead:
+def _initial_head(
+    scale: tuple[NDArray[np.float64], NDArray[np.float64]], ratings: Tensor, options: FitOptions
+) -> RatingHead:
+    """A head that has learnt nothing, with the scale of its embeddings (mean, SD) and ratings."""
+    mean, sd = scale
     head: RatingHead
     if options.head:
         own = options.head
         name = own if isinstance(own, str) else given_name("head", own)
-        head = OwnHead(embeddings.shape[1], name)
+        head = OwnHead(len(mean), name)
     else:
-        head = mlp = MLPHead(embeddings.shape[1], options.hidden, options.dropout)
+        head = mlp = MLPHead(len(mean), options.hidden, options.dropout)
         with torch.no_grad():
             mlp.hidden.weight.mul_(_INITIAL_SCALE)
             mlp.hidden.bias.uniform_(0, _INITIAL_BIAS)
-    mean, sd = _embedding_scale(embeddings.double().numpy())
     head.embedding_mean.copy_(torch.from_numpy(mean))
     head.embedding_sd.copy_(torch.from_numpy(sd))
     y = ratings.double()
@@ -157,32 +161,25 @@ def _initial_head(embeddings: Tensor, ratings: Tensor, options: FitOptions) -> R
     return head
 
 
-def _embedding_scale(
-    embeddings: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and SD of each feature; one that carries nothing is left unscaled."""
-    mean, sd = embeddings.mean(0), embeddings.std(0)
-    # Below a float32's resolution of the mean, a spread is rounding.
-    floor = np.maximum(1e-6 * sd.max(initial=0.0), 1e-7 * np.abs(mean))
-    return mean, np.where(sd > floor, sd, 1.0)
-
-
 def _require_variety(
-    embeddings: Tensor, ratings: Tensor, train: NDArray[np.intp], validation: NDArray[np.intp]
+    embeddings: Embeddings, ratings: Tensor, train: NDArray[np.intp], validation: NDArray[np.intp]
 ) -> None:
     used = np.concatenate([train, validation])
-    if not (torch.isfinite(embeddings[used]).all() and torch.isfinite(ratings[used]).all()):
+    finite = all(
+        bool(torch.isfinite(embeddings[some]).all()) for some in in_blocks(embeddings, used)
+    )
+    if not (finite and torch.isfinite(ratings[used]).all()):
         raise RequestError(
             "expected finite embeddings and ratings to fit a head on, got NaN or infinity; leave "
             "out images without a rating, and check the network's weights"
         )
-    y, z = ratings[train].double(), embeddings[train]
+    y, first = ratings[train].double(), embeddings[train[:1]]
     if not float(y.std(correction=0)) > 1e-12 * float(y.abs().max()):
         raise RequestError(
             f"all {len(train)} training images have the same rating ({float(y[0]):g}), so there is "
             "nothing to predict; ratings that differ between images are needed"
         )
-    if torch.equal(z, z[:1].expand_as(z)):
+    if all(bool((embeddings[some] == first).all()) for some in in_blocks(embeddings, train)):
         raise RequestError(
             f"all {len(train)} training images have the same embedding, so nothing can be "
             "predicted from it; check the network's weights and transform"
@@ -191,10 +188,10 @@ def _require_variety(
 
 def _descend(
     head: RatingHead,
-    embeddings: Tensor,
+    embeddings: Embeddings,
     ratings: Tensor,
     train: Tensor,
-    validation: Tensor,
+    validation: NDArray[np.intp],
     options: FitOptions,
 ) -> tuple[dict[str, Tensor], int, float]:
     optimiser = torch.optim.AdamW(
@@ -217,8 +214,7 @@ def _descend(
             loss(head(embeddings[batch]), target[batch]).backward()
             optimiser.step()
         head.eval()
-        with torch.no_grad():
-            mse = float(loss(head(embeddings[validation]), target[validation]))
+        mse = _mean_square(head, embeddings, target, validation)
         if mse < best_mse:
             best_state, best_epoch, best_mse = copy.deepcopy(head.state_dict()), epoch, mse
         elif epoch - best_epoch >= options.patience:
@@ -229,33 +225,16 @@ def _descend(
     return best_state, best_epoch, best_mse * scale**2
 
 
-def fit_ridge(
-    embeddings: NDArray[np.float64],
-    ratings: NDArray[np.float64],
-    train: NDArray[np.intp],
-    validation: NDArray[np.intp],
-) -> tuple[NDArray[np.float64], float]:
-    """Fit a ridge regression as the sanity line beside the MLP, on the same splits.
-
-    Parameters
-    ----------
-    embeddings : array, shape (N, D)
-    ratings : array, shape (N,)
-
-    Returns
-    -------
-    predictions : array, shape (N,)
-        For all images, in rating units.
-    penalty : float
-        The one of 33 penalties, 0.01 to 1e6 on the standardised embedding, with the lowest
-        validation MSE.
-    """
-    mean, sd = _embedding_scale(embeddings[train])
-    standardised = (embeddings - mean) / sd
-    # A target for each penalty: one decomposition serves them all.
-    targets = np.repeat(ratings[train, None], len(_RIDGE_PENALTIES), axis=1)
-    model = Ridge(alpha=_RIDGE_PENALTIES, solver="svd").fit(standardised[train], targets)
-    predictions = model.predict(standardised)
-    errors = predictions[validation] - ratings[validation, None]
-    best = int(np.argmin(np.mean(errors**2, axis=0)))
-    return predictions[:, best], float(_RIDGE_PENALTIES[best])
+@torch.no_grad()
+def _mean_square(
+    head: RatingHead, embeddings: Embeddings, target: Tensor, index: NDArray[np.intp]
+) -> float:
+    """Mean squared error on some images; NaN where it overflows."""
+    loss = nn.MSELoss()
+    parts = [
+        (len(some), float(loss(head(embeddings[some]), target[some])))
+        for some in in_blocks(embeddings, index)
+    ]
+    if len(parts) == 1:
+        return parts[0][1]
+    return sum(n * one for n, one in parts) / len(index)

@@ -10,20 +10,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from aisthesis.execution.progress import ProgressReporter
-from aisthesis.heads import RatingHead
 
-__all__ = ["count_silent", "tell_dead", "unmoved", "with_dead"]
+__all__ = ["tell_dead", "unmoved", "with_dead"]
 
 Stage = Literal["fit", "explain"]
-
-
-def count_silent(head: RatingHead, embeddings: NDArray[np.float32]) -> int:
-    """Count the images (rows of (N, D) embeddings) on which no hidden unit is active."""
-    return int(head.silent(torch.from_numpy(embeddings)).sum())
 
 
 def unmoved(delta_prediction: NDArray[np.floating[Any]]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from aisthesis.backbones import Backbone
 from aisthesis.errors import AisthesisError
 from aisthesis.execution.jobs import Chunk, Task
+from aisthesis.heads import Embeddings, RowsOnDisk
 from aisthesis.heads.embeddings import embedded
 from aisthesis.names.labels import slug
 from aisthesis.provenance.code import code_dependencies
@@ -27,10 +28,18 @@ from aisthesis.store.whole import whole_file
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.network import NetworkSpec, pixels_of
 
-__all__ = ["EmbedJob", "embedding_tasks", "read_embeddings"]
+__all__ = [
+    "EmbedJob",
+    "embedding_folder",
+    "embedding_tasks",
+    "read_embeddings",
+    "stored_embeddings",
+]
 
 #: Images in a file of embeddings.
 IMAGES_A_FILE = 64
+#: Bytes of one network's embeddings that heads hold in memory.
+MOST_IN_MEMORY = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def embedding_tasks(
     Images whose indices are `apart` come first, in chunks without others.
     """
     folder = embedding_folder(spec.root, backbone)
-    held = _read(folder)
+    held = {digest for digests, _ in _read(folder) for digest in digests}
     missing = [i for i, name in enumerate(inputs.names) if inputs.digests[name] not in held]
     first = np.isin(missing, [] if apart is None else apart)
     job = EmbedJob(spec, folder)
@@ -101,14 +110,78 @@ def read_embeddings(
     AisthesisError
         If one is not kept whole.
     """
-    held = _read(embedding_folder(root, backbone))
-    lost = [name for name in names if digests[name] not in held]
-    if lost:
+    folder = embedding_folder(root, backbone)
+    rows = np.empty((len(names), backbone.embedding_dim), dtype=np.float32)
+
+    def put(index: NDArray[np.intp], values: NDArray[np.float32]) -> None:
+        rows[index] = values
+
+    _gather(folder, backbone.name, [digests[name] for name in names], put, names)
+    return rows
+
+
+def stored_embeddings(
+    root: Path, backbone: str, folder: Path, digests: Sequence[str], width: int
+) -> Embeddings:
+    """Give the kept embeddings (N, `width`) of the images of some digests, as a head reads them.
+
+    In memory where they take little, else in a file on the study's disk: they are kept in the
+    order in which they were made, and heads ask for them in any.
+
+    Raises
+    ------
+    AisthesisError
+        If one is not kept whole.
+    """
+    if 4 * len(digests) * width <= MOST_IN_MEMORY:
+        rows = np.empty((len(digests), width), dtype=np.float32)
+
+        def put(index: NDArray[np.intp], values: NDArray[np.float32]) -> None:
+            rows[index] = values
+
+        _gather(folder, backbone, digests, put)
+        return torch.from_numpy(rows)
+    with plain_errors(folder):
+        on_disk = RowsOnDisk(len(digests), width, StudyFolder(root).cache)
+        _gather(folder, backbone, digests, on_disk.put)
+    return on_disk
+
+
+def _gather(
+    folder: Path,
+    backbone: str,
+    digests: Sequence[str],
+    put: Callable[[NDArray[np.intp], NDArray[np.float32]], None],
+    names: Sequence[str] = (),
+) -> None:
+    """Put the rows of images where these are in a list of digests, file by file.
+
+    Raises
+    ------
+    AisthesisError
+        If one is not kept whole.
+    """
+    places: dict[str, int] = {}
+    again: dict[str, list[int]] = {}  # images alike to the byte
+    for i, digest in enumerate(digests):
+        if places.setdefault(digest, i) != i:
+            again.setdefault(digest, []).append(i)
+    found = np.zeros(len(digests), dtype=bool)
+    for own, rows in _read(folder):
+        wanted = [(row, i) for row, digest in enumerate(own)
+                  if digest in places
+                  for i in (places[digest], *again.get(digest, ()))]  # fmt: skip
+        if wanted:
+            row, index = np.array(wanted, dtype=np.intp).T
+            put(index, rows[row])
+            found[index] = True
+    lost = np.flatnonzero(~found)
+    if len(lost):
+        first = names[lost[0]] if names else "one image"
         raise AisthesisError(
-            f"the embedding of {lost[0]} and {len(lost) - 1} others by {backbone.name} were lost "
+            f"the embedding of {first} and {len(lost) - 1} others by {backbone} were lost "
             "while the study was running; run it again and they are made anew"
         )
-    return np.stack([held[digests[name]] for name in names])
 
 
 def _keep(folder: Path, digests: Sequence[str], rows: NDArray[np.float32]) -> None:
@@ -124,22 +197,21 @@ def _keep(folder: Path, digests: Sequence[str], rows: NDArray[np.float32]) -> No
             save_file({"embeddings": rows}, partial, metadata=about)
 
 
-def _read(folder: Path) -> dict[str, NDArray[np.float32]]:
-    """Every row that is kept whole, by the digest of its image."""
-    rows: dict[str, NDArray[np.float32]] = {}
+def _read(folder: Path) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Digests of images and their rows, of every file that is kept whole."""
     for file in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
-        rows |= _rows_of(file)
-    return rows
+        held = _rows_of(file)
+        if held is not None:
+            yield held
 
 
-def _rows_of(file: Path) -> dict[str, NDArray[np.float32]]:
+def _rows_of(file: Path) -> tuple[list[str], NDArray[np.float32]] | None:
     try:
         with safe_open(file, framework="numpy") as held:
             about: dict[str, Any] = held.metadata() or {}
             values = held.get_tensor("embeddings")
-        digests = json.loads(about["digests"])
-        if hashlib.sha256(values.tobytes()).hexdigest() != about["sha256"]:
-            return {}
-        return dict(zip(digests, values, strict=True))
+        digests = [str(one) for one in json.loads(about["digests"])]
+        whole = hashlib.sha256(values.tobytes()).hexdigest() == about["sha256"]
+        return (digests, values) if whole and len(digests) == len(values) else None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        return {}
+        return None

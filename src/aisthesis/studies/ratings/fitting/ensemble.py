@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aisthesis.config import StudyConfig
 from aisthesis.errors import RequestError
 from aisthesis.execution.progress import ProgressReporter
-from aisthesis.heads import FitOptions, bagging
+from aisthesis.heads import Embeddings, FitOptions, bagging
 from aisthesis.heads.ensembles import mlp_fitter, stack
 from aisthesis.store.folder import StudyFolder
 from aisthesis.studies.ratings.inputs.reading import Inputs
@@ -26,7 +26,7 @@ _FOLDS = 5
 class Member:
     """One backbone: embeddings (images, D), and predictions (seeds, images) in rating units."""
 
-    embeddings: NDArray[np.float32]
+    embeddings: Embeddings
     predictions: NDArray[np.float64]
 
 

@@ -5,47 +5,51 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
-from aisthesis.execution.jobs import Executor, Task, in_groups, loaded_for, share_out
-from aisthesis.execution.progress import ProgressReporter
-from aisthesis.heads import (
-    HEAD_START,
-    FitOptions,
-    RatingHead,
-    evaluate,
-    fit_mlp,
-    fit_ridge,
-    load_head,
-    save_head,
+from aisthesis.execution.jobs import (
+    Chunk,
+    Executor,
+    Serial,
+    Task,
+    forget,
+    in_groups,
+    loaded_for,
+    share_out,
 )
+from aisthesis.execution.progress import ProgressReporter
+from aisthesis.heads import HEAD_START, evaluate
 from aisthesis.names.labels import slug
 from aisthesis.parts import part_keys
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.provenance.versions import made_with
-from aisthesis.store.files import plain_errors, write_csv
+from aisthesis.store.files import plain_errors, write_csv, write_csv_parts
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.ledger import State
-from aisthesis.store.whole import whole_file
-from aisthesis.studies.ratings.fitting.dead_heads import count_silent, tell_dead, with_dead
-from aisthesis.studies.ratings.fitting.embed import EmbedJob, embedding_tasks, read_embeddings
+from aisthesis.studies.ratings.fitting.dead_heads import tell_dead, with_dead
+from aisthesis.studies.ratings.fitting.embed import EmbedJob, embedding_tasks
 from aisthesis.studies.ratings.fitting.ensemble import Member, ensemble_predictions
+from aisthesis.studies.ratings.fitting.heads import HeadsJob, fitted_file, write_fit_inputs
 from aisthesis.studies.ratings.fitting.prediction_differences import prediction_differences
+from aisthesis.studies.ratings.fitting.prediction_rows import prediction_rows
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.inputs.record import warnings_of
 from aisthesis.studies.shared.boxes import seen_shares
 from aisthesis.studies.shared.network import NetworkSpec, joint_dependencies
-from aisthesis.studies.shared.stage import Stage, Standing
+from aisthesis.studies.shared.stage import Shared, Stage, Standing
 
 __all__ = ["Fit", "fit_dependencies"]
+
+#: Heads times images from which workers share them: fewer take less than a worker's start.
+WORTH_WORKERS = 50_000
 
 
 def fit_dependencies(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
@@ -105,7 +109,8 @@ class Fit:
     @property
     def stage(self) -> Stage:
         """The stage, for a study's list."""
-        return Stage("fit", "fit", self.standing, self.run, shared={"embed": "images"})
+        shared: dict[str, Shared] = {"embed": "images", "heads": "backbones"}
+        return Stage("fit", "fit", self.standing, self.run, shared=shared)
 
     def standing(self) -> Iterator[Standing]:
         """How the heads of each backbone stand, and the tables."""
@@ -130,6 +135,7 @@ class Fit:
         with plain_errors(self.folder.heads):
             self.folder.heads.mkdir(exist_ok=True)
             self.folder.cache.mkdir(exist_ok=True)
+        write_fit_inputs(self.folder, self.inputs)
         missing = [label for label in self.specs if not states[label].done]
         for group in in_groups(missing, pooled=executor.pooled):
             self._fit_group(group, executor)
@@ -154,9 +160,10 @@ class Fit:
                 self.reporter.warn(f"{label}: {backbone.weights.warning}")
         self._embed(labels, executor)
         embedded = time.perf_counter()
-        for label in labels:
-            backbone = self._backbone(label)
-            self._fit_one(label, backbone, started)
+        prepared = {label: self._prepared(label) for label in labels}
+        self._fit_heads({label: job for label, (job, _) in prepared.items()}, executor)
+        for label, (job, record) in prepared.items():
+            self._finish(label, job, record, started)
         self._seconds["embed"] += embedded - started
         self._seconds["heads"] += time.perf_counter() - embedded
 
@@ -173,72 +180,66 @@ class Fit:
         made: Backbone = loaded_for(EmbedJob(spec, Path()))
         return made
 
-    def _fit_one(self, label: str, backbone: Backbone, started: float) -> None:
-        embeddings = read_embeddings(
-            self.folder.root, backbone, self.inputs.names, self.inputs.digests
-        )
-        files = []
-        with self.reporter.steps(f"{label}: heads", self.config.seeds) as advance:
-            for number in range(self.config.seeds):
-                files += self._fit_seed(label, number, embeddings)
-                advance(1)
-        seconds = time.perf_counter() - started
-        record = _record(backbone, self.specs[label].asked, seconds)
+    def _heads_job(self, label: str) -> HeadsJob:
+        parts = self._dependencies_of_a_head(label)
+        return HeadsJob.of(self.config, label, self._backbone(label), parts)
+
+    def _prepared(self, label: str) -> tuple[HeadsJob, dict[str, Any]]:
+        """The job that fits a backbone's heads, and the record of the backbone itself."""
+        backbone = self._backbone(label)
+        record = _record(backbone, self.specs[label].asked)
         record["seen"] = seen_shares(self.inputs.sizes, backbone.transform, self.inputs.names)
-        record["dead_heads"] = self._dead_heads(label, embeddings)
-        record["best_epochs"] = [
-            int(load_head(self.folder.head_file(label, part.fit_seed))[1]["best_epoch"]) + 1
-            for part in self.inputs.splits
+        return self._heads_job(label), record
+
+    def _fit_heads(self, jobs: dict[str, HeadsJob], executor: Executor) -> None:
+        """Fit the heads that are not there yet; many are shared out, by network and seed."""
+        tasks = [
+            Task(job, Chunk(number, (f"seed {self.config.seed + number}",)))
+            for job in jobs.values()
+            for number in range(self.config.seeds)
+            if not self.folder.ledger.state(job.entry(number), job.dependencies).done
         ]
+        worth = len(tasks) * len(self.inputs.names) >= WORTH_WORKERS
+        title = next(iter(jobs)) if len(jobs) == 1 else f"{len(jobs)} backbones"
+        share_out(tasks, f"{title}: heads", executor if worth else Serial(), self.reporter)
+
+    def _finish(self, label: str, job: HeadsJob, record: dict[str, Any], started: float) -> None:
+        """Record how a backbone's heads came about, and enter them into the ledger."""
+        forget(job)
+        numbers = range(self.config.seeds)
+        notes = [self.folder.ledger.notes(job.entry(number)) for number in numbers]
+        record["fit_seconds"] = round(time.perf_counter() - started, 2)
+        seeds = [part.fit_seed for part in self.inputs.splits]
+        counts = [int(note["silent"]) for note in notes]
+        record["dead_heads"] = with_dead({}, "fit", seeds, counts, len(self.inputs.names))
+        tell_dead(self.reporter, label, "fit", record["dead_heads"])
+        record["best_epochs"] = [int(note["best_epoch"]) for note in notes]
         begun = (
             {} if self.config.fit.head else HEAD_START
         )  # a head of the user's own begins as it does
         self.folder.record(backbones={label: record}, head_start=begun)
+        files = [file for number in numbers for file in job.files(number)]
         self.folder.ledger.enter(_entry(label), self._dependencies(label), files)
-
-    def _dead_heads(self, label: str, embeddings: NDArray[np.float32]) -> list[dict[str, Any]]:
-        """Find and tell of heads that predict a constant for some images."""
-        seeds = [part.fit_seed for part in self.inputs.splits]
-        counts = [
-            count_silent(load_head(self.folder.head_file(label, seed))[0], embeddings)
-            for seed in seeds
-        ]
-        dead = with_dead({}, "fit", seeds, counts, len(embeddings))
-        tell_dead(self.reporter, label, "fit", dead)
-        return dead
-
-    def _fit_seed(self, label: str, number: int, embeddings: NDArray[np.float32]) -> list[Path]:
-        """Fit one seed's heads unless that is done; give the head's and the predictions' files."""
-        seed = self.config.seed + number
-        files = [self.folder.head_file(label, seed), _fitted_file(self.folder, label, seed)]
-        entry, dependencies = f"{_entry(label)}/seed{seed}", self._dependencies_of_a_head(label)
-        if not self.folder.ledger.state(entry, dependencies).done:
-            head, metadata, fitted = _fit_heads(self.config, self.inputs, label, number, embeddings)
-            with plain_errors(self.folder.heads):
-                save_head(head, files[0], metadata)
-            _save_arrays(files[1], fitted)
-            self.folder.ledger.enter(entry, dependencies, files)
-        return files
 
     def _write_tables(self) -> None:
         """Write the tables from what was kept of every backbone."""
-        predictions, ridge, scores = [], [], []
+        scores = []
         every: dict[str, dict[str, NDArray[np.float64]]] = {}
         for label in self.specs:
             every[label] = fitted = self._fitted(label)
-            predictions.append(_prediction_rows(self.inputs, label, fitted["mlp"]))
-            ridge.append(_prediction_rows(self.inputs, label, fitted["ridge"]))
             scores.append(_score_rows(self.config, self.inputs, label, fitted))
         if self._has_ensemble:
             members = {label: self._member(label, each["mlp"]) for label, each in every.items()}
             for label, values in ensemble_predictions(
                 self.folder, self.config, self.inputs, members, self.reporter
             ):
-                predictions.append(_prediction_rows(self.inputs, label, values))
                 every[label] = {"mlp": values}
                 scores.append(_score_rows(self.config, self.inputs, label, every[label]))
-        write_csv(self.folder.predictions, pd.concat(predictions, ignore_index=True))
-        write_csv(self.folder.ridge_predictions, pd.concat(ridge, ignore_index=True))
+        for file, head in (
+            (self.folder.predictions, "mlp"), (self.folder.ridge_predictions, "ridge")
+        ):  # fmt: skip
+            of_head = {label: each[head] for label, each in every.items() if head in each}
+            write_csv_parts(file, partial(prediction_rows, self.inputs, of_head))
         write_csv(self.folder.scores, pd.concat(scores, ignore_index=True))
         write_csv(self.folder.prediction_differences, _differences(self.config, self.inputs, every))
         files = [
@@ -251,17 +252,14 @@ class Fit:
         """Predictions (seeds, images) of a backbone's two kinds of heads."""
         kept: dict[str, list[NDArray[np.float64]]] = {"mlp": [], "ridge": []}
         for part in self.inputs.splits:
-            file = _fitted_file(self.folder, label, part.fit_seed)
+            file = fitted_file(self.folder, label, part.fit_seed)
             with np.load(file, allow_pickle=False) as held:
                 for kind, values in kept.items():
                     values.append(held[kind])
         return {kind: np.stack(values) for kind, values in kept.items()}
 
     def _member(self, label: str, values: NDArray[np.float64]) -> Member:
-        embeddings = read_embeddings(
-            self.folder.root, self._backbone(label), self.inputs.names, self.inputs.digests
-        )
-        return Member(embeddings, values)
+        return Member(loaded_for(self._heads_job(label))[0], values)
 
     def _dependencies(self, label: str) -> dict[str, str]:
         return fit_dependencies(self.config, self.inputs, self.specs[label])
@@ -279,69 +277,6 @@ class Fit:
 
 def _entry(label: str) -> str:
     return f"fit/{slug(label)}"
-
-
-def _fitted_file(folder: StudyFolder, label: str, seed: int) -> Path:
-    return folder.cache / f"fitted-{slug(label)}-seed{seed}.npz"
-
-
-def _save_arrays(file: Path, arrays: dict[str, NDArray[np.float64]]) -> None:
-    with plain_errors(file), whole_file(file) as partial:
-        np.savez(partial, **arrays)  # type: ignore[arg-type]
-
-
-def _fit_heads(
-    config: StudyConfig,
-    inputs: Inputs,
-    label: str,
-    number: int,
-    embeddings: NDArray[np.float32],
-) -> tuple[RatingHead, dict[str, str], dict[str, NDArray[np.float64]]]:
-    """Fit one seed: the MLP, what is kept beside it, and both heads' predictions of all images."""
-    seed, part = config.seed + number, inputs.splits[number]
-    z = torch.from_numpy(embeddings)
-    y = torch.from_numpy(inputs.rating)
-    train, validation = inputs.indices(part.train), inputs.indices(part.validation)
-    options = FitOptions(**config.fit.model_dump())
-    fitted = fit_mlp(z, y, train, validation, options, seed=seed)
-    metadata = {
-        "backbone": label,
-        "seed": str(seed),
-        "best_epoch": str(fitted.best_epoch),
-        "validation_mse": f"{fitted.validation_mse:.9g}",
-    }
-    ridge = fit_ridge(embeddings.astype(np.float64), inputs.rating, train, validation)[0]
-    return fitted.head, metadata, {"mlp": fitted.head(z).detach().double().numpy(), "ridge": ridge}
-
-
-def _split_of_images(inputs: Inputs, number: int) -> NDArray[np.object_]:
-    names = np.full(len(inputs.names), "unrated", dtype=object)
-    split = inputs.splits[number]
-    for part in ("train", "validation", "test"):
-        names[inputs.indices(getattr(split, part))] = part
-    return names
-
-
-def _prediction_rows(inputs: Inputs, label: str, values: NDArray[np.float64]) -> pd.DataFrame:
-    """One row an image and seed; the mean over seeds only where no seed was fitted on the image."""
-    tables = []
-    for number, prediction in enumerate(values):
-        tables.append(
-            pd.DataFrame(
-                {
-                    "image": inputs.names,
-                    "backbone": label,
-                    "seed": str(inputs.splits[number].fit_seed),
-                    "split": _split_of_images(inputs, number),
-                    "rating": inputs.rating,
-                    "prediction": prediction,
-                    **inputs.errors,
-                }
-            )
-        )
-    mean = tables[0].assign(seed="mean", prediction=values.mean(0))
-    tables.append(mean[mean["split"].isin(["test", "unrated"])])
-    return pd.concat(tables, ignore_index=True)
 
 
 def _score_rows(
@@ -385,7 +320,7 @@ def _differences(
     )
 
 
-def _record(backbone: Backbone, asked: BackboneConfig, seconds: float) -> dict[str, Any]:
+def _record(backbone: Backbone, asked: BackboneConfig) -> dict[str, Any]:
     return {
         "network": backbone.network,
         "name": asked.name,
@@ -399,5 +334,4 @@ def _record(backbone: Backbone, asked: BackboneConfig, seconds: float) -> dict[s
         "weights": backbone.weights.as_dict(),
         "fingerprint": backbone.fingerprint,
         "predicts_only": backbone.layer is None,
-        "fit_seconds": round(seconds, 2),
     }
