@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import label as connected
 
@@ -42,6 +43,8 @@ CHANNEL_COLUMNS = (
     "box_right", "box_bottom", "width_px", "height_px",
 )  # fmt: skip
 CHANNELS, IMAGES = 6, 4
+#: Images of which all channels are held.
+_IMAGES_AT_ONCE = 2048
 #: Cells at least this active, of the most active one, are where a channel is active.
 _ACTIVE = 0.5
 _LEAST_SHARE = 0.3  # of the crop's sides, so that something can be seen
@@ -130,25 +133,37 @@ def _of_backbone(
 ) -> pd.DataFrame:
     with open_maps(folder.maps, label) as stored:
         names = [str(name) for name in stored["image"].values]
-        delta = stored["delta_prediction"].transpose("seed", "image", "channel").values
+        removed = stored["delta_prediction"].transpose("seed", "image", "channel")
+        mean = _mean_effects(removed)
+        order = np.argsort(-np.abs(mean), kind="stable")[:CHANNELS]
+        chosen = [int(c) for c in order if np.isfinite(mean[c]) and mean[c]]
+        delta = removed.isel(channel=chosen).values
     effects = channel_effects(delta, config.bootstrap, config.seed)
     by_image = -delta.astype(np.float64).mean(0)
-    order = np.argsort(-effects["effect"].abs().to_numpy(), kind="stable")
-    chosen = [int(c) for c in order[:CHANNELS] if np.isfinite(e := effects["effect"][c]) and e]
-    wanted = {c: _images_of(by_image[:, c], effects["effect"][c]) for c in chosen}
+    wanted = {c: _images_of(by_image[:, k], effects["effect"][k]) for k, c in enumerate(chosen)}
     boxes = _boxes(folder, config, inputs, label, names, wanted)
     rows = [
         {
-            "backbone": label, "channel": c, "rank": rank, **effects.iloc[c].to_dict(),
-            "image": names[i], "image_rank": place, "image_effect": float(by_image[i, c]),
+            "backbone": label, "channel": c, "rank": k + 1, **effects.iloc[k].to_dict(),
+            "image": names[i], "image_rank": place, "image_effect": float(by_image[i, k]),
             **dict(zip(CHANNEL_COLUMNS[-6:], boxes[c, i], strict=True)),
         }
-        for rank, c in enumerate(chosen, 1)
+        for k, c in enumerate(chosen)
         for place, i in enumerate(wanted[c], 1)
     ]  # fmt: skip
     whole = ["channel", "rank", "n", "seeds_same_sign", "n_seeds", "image_rank"]
     table = pd.DataFrame(rows, columns=list(CHANNEL_COLUMNS))
     return table.astype(dict.fromkeys(whole, int))
+
+
+def _mean_effects(removed: xr.DataArray) -> NDArray[np.float64]:
+    """Mean over images and seeds of each channel's effect, a few images at a time."""
+    seeds, images, channels = removed.shape
+    total = np.zeros((seeds, channels))
+    for start in range(0, images, _IMAGES_AT_ONCE):
+        some = removed.isel(image=slice(start, start + _IMAGES_AT_ONCE)).values
+        total -= some.sum(axis=1, dtype=np.float64)
+    return total.mean(0) / images
 
 
 def _images_of(effects: NDArray[np.float64], mean: float) -> list[int]:
