@@ -1,0 +1,250 @@
+"""How a study's memory and time grow to 200,000 images, stage by stage.
+
+Every stage is the real one, one after the other in one process for each number of images, on a
+folder that the stages before have filled; the most memory held is counted anew for each. Three
+things are replaced, so that 200,000 images can be tried on two cores: images are hard links to a
+few hundred rendered ones (their digests are made up of their names), the networks' arithmetic in
+`embed` and `explain` is random numbers of the right shapes, and nothing is flushed to the disk. All
+else (tasks, chunks, ledger, tables, statistics) is what a run does.
+
+    python benchmarks/large_study.py [--images 5000 20000 200000] [--stages ...] [--folder DIR]
+
+Writes `results/large_study.json` and `results/large_study.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gc
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from unittest import mock
+
+RENDERED = 256
+SIZE_PX = 64
+STUDY = """images = "images"
+ratings = "ratings.csv"
+out = "study"
+masks = "masks"
+explain = "all"
+metrics = ["cosine", "pearson", "mse"]
+seeds = {seeds}
+bootstrap = 1000
+randomised = 0
+ensemble = true
+keep_activations = "never"
+[faithfulness]
+images = 0
+[fit]
+epochs = 2
+batch_size = 256
+learning_rate = 1e-3
+[[backbones]]
+name = "miniature:vgg16"
+input_px = {size}
+[[backbones]]
+name = "miniature:resnet152"
+input_px = {size}
+"""
+STAGES = (
+    "check", "fit", "explain", "agree", "methods", "channels", "ensemble maps", "localise", "report"
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, nargs="+", default=[5000, 20_000, 200_000])
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--folder", type=Path, help="where to fill and run (default: temporary)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        in_child(Path(options.child[0]), options.child[1:])
+        return
+    file = options.out / "large_study.json"
+    results = json.loads(file.read_text()) if file.is_file() else {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for n in options.images:
+            folder = (options.folder or Path(temporary)) / f"large-{n}"
+            if not (folder / "study.toml").is_file():
+                fill(folder, n, options.seeds)
+            for stage, found in measured(folder, options.stages):
+                results.setdefault(stage, {})[str(n)] = found
+                print(n, stage, found, flush=True)
+                options.out.mkdir(exist_ok=True)
+                file.write_text(json.dumps(results, indent=1) + "\n")
+                (options.out / "large_study.md").write_text(in_words(results))
+
+
+def fill(folder: Path, n: int, seeds: int) -> None:
+    """Put images, masks, ratings and a study file of `n` images into a folder."""
+    from aisthesis.miniature import render_study
+
+    rendered = folder.parent / "rendered"
+    if not (rendered / "ratings.csv").is_file():
+        render_study(rendered, RENDERED, seed=1, size_px=SIZE_PX)
+    names = sorted(path.name for path in (rendered / "images").iterdir())
+    for kind in ("images", "masks/raising", "masks/lowering"):
+        place = folder / kind
+        place.mkdir(parents=True, exist_ok=True)
+        for i in range(n):
+            target = place / f"{i:07d}.png"
+            if not target.exists():
+                os.link(rendered / kind / names[i % len(names)], target)
+    with (folder / "ratings.csv").open("w", newline="") as opened:
+        table = csv.writer(opened)
+        table.writerow(["image", "rating"])
+        for i in range(n):
+            table.writerow([f"{i:07d}.png", round(3 + 2 * _uniform(f"{i:07d}.png"), 4)])
+    (folder / "study.toml").write_text(STUDY.format(size=SIZE_PX, seeds=seeds))
+
+
+def _uniform(text: str) -> float:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 16**8
+
+
+def measured(folder: Path, stages: list[str]) -> Iterator[tuple[str, dict]]:
+    """Run stages in a process of their own: processor time and the most memory held, of each."""
+    command = [sys.executable, __file__, "--child", str(folder), *stages]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            stage, found = json.loads(line)
+            yield stage, found
+    if process.returncode:
+        raise SystemExit(f"the stages of {folder} failed; what they said is above")
+
+
+def in_child(folder: Path, stages: list[str]) -> None:
+    """Do stages and print what each took."""
+    import torch
+
+    torch.set_num_threads(1)
+    from aisthesis.execution.progress import Silent
+    from aisthesis.studies.ratings.study import Study
+
+    study = Study.from_toml(folder / "study.toml", reporter=Silent())
+    if "check" in stages:
+        with counted("check"):
+            _ = study.inputs
+        study = Study.from_toml(folder / "study.toml", reporter=Silent())
+    with replaced(study.config), study._at_work(here=True) as executor:
+        found = {}
+        for one in study._stages():  # a later one is asked for when those before are done
+            found[one.name] = one
+            if one.name in stages:
+                with counted(one.name):
+                    one.do(executor)
+        if "report" in stages:
+            with counted("report"):
+                study.report()
+    unknown = set(stages) - {*found, "check", "report"}
+    if unknown:
+        raise SystemExit(f"the study has no stage {', '.join(sorted(unknown))}")
+
+
+@contextmanager
+def counted(stage: str) -> Iterator[None]:
+    """Print what a stage takes: processor time, memory before and most while it is done."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the most memory held is now what is held
+    before, started, begun = memory("VmRSS"), time.process_time(), time.perf_counter()
+    yield
+    found = {
+        "cpu_seconds": round(time.process_time() - started, 1),
+        "seconds": round(time.perf_counter() - begun, 1),
+        "before_mb": before,
+        "peak_mb": memory("VmHWM"),
+    }
+    print(json.dumps([stage, found]), flush=True)
+
+
+def memory(which: str) -> float:
+    """Memory of this process as Linux counts it, MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return round(next(int(x.split()[1]) for x in lines if x.startswith(which)) / 1000, 1)
+
+
+@contextmanager
+def replaced(config) -> Iterator[None]:
+    """Do without what takes hours: decoding, the networks' arithmetic, flushing to the disk."""
+    import numpy as np
+
+    from aisthesis.images import CheckedImages
+    from aisthesis.names.explainers import BASE
+    from aisthesis.studies.ratings.explaining import explain
+    from aisthesis.studies.ratings.fitting.embed import EmbedJob
+    from aisthesis.studies.ratings.inputs import reading
+
+    def check(_folder, names, **_options):
+        digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
+        return CheckedImages(list(names), digests, dict.fromkeys(names, (SIZE_PX, SIZE_PX)))
+
+    def rows(job, trunk, transform, chunk):
+        width = {"miniature:vgg16": 128, "miniature:resnet152": 192}[job.spec.asked.name]
+        return np.random.default_rng(chunk.number).normal(size=(len(chunk.names), width))
+
+    def starts(spec, backbone, plans, chunk):
+        yield None, np.array(chunk.ratings), None
+
+    def both(backbone, plans, pixels, rating, carried=None):
+        channels, rows, columns = backbone.map_shape
+        rng, n, seeds = np.random.default_rng(len(rating)), len(rating), config.seeds
+        drawn: Callable = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+        arrays = {kind: drawn(seeds, n, rows, columns) for kind in BASE}
+        of_channels = {k: drawn(seeds, n, channels) for k in ("importance", "delta_prediction")}
+        return arrays | of_channels | {"activation": drawn(n, rows, columns)}
+
+    with ExitStack() as stack:
+        for target, name, value in (
+            (reading, "check_images", check),
+            (EmbedJob, "rows", rows),
+            (explain, "starts_of", starts),
+            (explain, "explain_both", both),
+        ):
+            stack.enter_context(mock.patch.object(target, name, value))
+        stack.enter_context(mock.patch("aisthesis.store.ledger.sync", return_value=None))
+        yield
+
+
+def in_words(results: dict) -> str:
+    """The table for people."""
+    sizes = sorted({int(n) for found in results.values() for n in found})
+    lines = [
+        "# Large studies, stage by stage",
+        "",
+        f"Two miniature networks (VGG16, ResNet152), {SIZE_PX} px, every image explained, metrics "
+        "that need no pixels, 1,000 bootstrap draws, one thread; all stages of one number of "
+        "images in one process. Images are hard links to rendered ones; in `fit` and `explain` the "
+        "networks' arithmetic is random numbers of the right shapes, and nothing is flushed to the "
+        "disk. Memory is the most held during the stage, Python and libraries (about 900 MB) "
+        "included; seconds are the processor's.",
+        "",
+        "| stage | " + " | ".join(f"{n:,}: MB | s" for n in sizes) + " | most against fewest, MB |",
+        "|---|" + "---|---|" * len(sizes) + "---|",
+    ]
+    for stage in STAGES:
+        held = [results.get(stage, {}).get(str(n)) for n in sizes]
+        cells = [
+            f"{one['peak_mb']:,.0f} | {one['cpu_seconds']:,.0f}" if one else "not run | "
+            for one in held
+        ]
+        peaks = [one["peak_mb"] for one in held if one]
+        ratio = f"{peaks[-1] / peaks[0]:.2f}" if len(peaks) > 1 else ""
+        lines.append(f"| {stage} | {' | '.join(cells)} | {ratio} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

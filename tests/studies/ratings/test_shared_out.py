@@ -1,0 +1,94 @@
+"""Heads and localisation, shared out among workers: what comes of them is the same."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aisthesis import Study
+from aisthesis.execution.jobs import Serial, Task, forget_loaded, run_task
+from aisthesis.faithfulness import load_masks, localisation_table
+from aisthesis.images import Transform
+from aisthesis.studies.ratings.fitting import embed, fit
+from aisthesis.studies.ratings.testing import localise
+from aisthesis.studies.ratings.testing.localise import localise_backbones, stored_maps
+
+
+class Elsewhere:
+    """Does tasks as workers do: each from what travels, in any order, with nothing loaded."""
+
+    pooled = True
+
+    def __init__(self) -> None:
+        self.jobs: list[str] = []
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[int]:
+        for task in reversed(tasks):
+            forget_loaded()
+            self.jobs.append(type(task.job).__name__)
+            yield run_task(pickle.loads(pickle.dumps(task)))
+        forget_loaded()
+
+
+@pytest.fixture
+def copied(study, make_study, tmp_path):
+    """Give a copy of the study, with some keys others."""
+
+    def copy(name: str, **keys) -> Study:
+        shutil.copytree(study.folder.root, tmp_path / name)
+        return make_study(tmp_path / name, **keys)
+
+    return copy
+
+
+@pytest.mark.parametrize("most_in_memory", [embed.MOST_IN_MEMORY, 0])
+def test_heads_are_the_same_by_workers(study, copied, monkeypatch, most_in_memory) -> None:
+    monkeypatch.setattr(fit, "WORTH_WORKERS", 0)
+    monkeypatch.setattr(embed, "MOST_IN_MEMORY", most_in_memory)  # 0: on the disk
+    one, workers = copied("fitted"), Elsewhere()
+    one.folder.ledger.forget("fit")
+    shutil.rmtree(one.folder.heads)
+    with one._at_work():
+        next(iter(one._stages())).do(workers)
+    assert workers.jobs.count("HeadsJob") == 4  # two networks, two seeds
+    if most_in_memory:
+        for name in ("predictions", "scores", "ridge_predictions"):
+            assert (
+                getattr(one.folder, name).read_bytes() == getattr(study.folder, name).read_bytes()
+            )
+        return
+    for name in ("predictions", "ridge_predictions"):
+        found, expected = (pd.read_csv(getattr(s.folder, name))["prediction"] for s in (one, study))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_localisation_is_the_same_by_workers_and_from_whole_arrays(
+    study, planted, copied, monkeypatch
+) -> None:
+    monkeypatch.setattr(localise, "IMAGES_A_CHUNK", 4)  # of six images
+    tables = {}
+    for name, executor in (("serial", Serial()), ("workers", Elsewhere())):
+        one = copied(name, masks=planted.root / "masks", randomised=1)
+        with one._at_work():
+            localise_backbones(one._studied(), executor)
+        tables[name] = one.folder.localisation.read_bytes()
+    assert executor.jobs == ["LocaliseJob"] * 4  # two chunks of each network
+    assert tables["workers"] == tables["serial"]
+    label = "miniature:vgg16"
+    names, maps = stored_maps(study.folder, study.config, label)
+    transform = Transform(**study.folder.backbone_record(label)["transform"])
+    masks = [
+        load_masks(planted.root / "masks" / s, names, transform) for s in ("raising", "lowering")
+    ]
+    expected = localisation_table(label, maps, *masks, n_resamples=50)
+    found = pd.read_csv(one.folder.localisation, keep_default_na=False, na_values=[""])
+    rows = found[(found["backbone"] == label) & ~found["map"].str.contains("random")]
+    rows = rows[rows["control"] != "random_weights"]
+    np.testing.assert_allclose(
+        rows[["mean", "low", "high"]], expected[["mean", "low", "high"]], rtol=1e-6
+    )
