@@ -74,7 +74,7 @@ def test_localisation_is_the_same_by_workers_and_from_whole_arrays(
     tables = {}
     for name, executor in (("serial", Serial()), ("workers", Elsewhere())):
         one = copied(name, masks=planted.root / "masks", randomised=1)
-        with one._at_work():
+        with one._at_work(force=True):  # random networks: three before
             localise_backbones(one._studied(), executor)
         tables[name] = one.folder.localisation.read_bytes()
     assert executor.jobs == ["LocaliseJob"] * 4  # two chunks of each network

@@ -154,7 +154,7 @@ def localise_backbones(one: Studied, executor: Executor) -> None:
             require_masks(masks / side, images_of(one))
     jobs = [_job(one, each, masks) for each in missing]
     tasks = [task for job in jobs for task in _tasks(one, job)]
-    if config.engine == "serial" and _worth_processes(config):
+    if not executor.pooled and _worth_processes(config):
         executor = Processes(allowed_cores(), here=True)
     share_out(tasks, "maps against masks", executor, one.reporter)
     for each, job in zip(missing, jobs, strict=True):
