@@ -155,13 +155,11 @@ def _same_side_columns(
 
 def _by_pair(sides: pd.DataFrame, images: pd.Index[Any]) -> Sides:
     """The table of `same_side` by pair, in the order of the images."""
-    return {
-        (str(a), str(b)): table.set_index("image")["same_side"]
-        .reindex(images)
-        .astype("Float64")
-        .to_numpy(dtype=np.float64, na_value=np.nan)
-        for (a, b), table in sides.groupby(["backbone_a", "backbone_b"], sort=False)
-    }
+    found = {}
+    for (a, b), table in sides.groupby(["backbone_a", "backbone_b"], sort=False):
+        side = table.set_index("image")["same_side"].reindex(images).astype("Float64")
+        found[str(a), str(b)] = np.asarray(side.to_numpy(na_value=np.nan), dtype=np.float64)
+    return found
 
 
 def _bounds(groups: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

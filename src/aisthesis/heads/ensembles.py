@@ -277,8 +277,11 @@ def mlp_fitter(
     seed : int
         Of that draw and of the fit.
     """
-    on_disk = isinstance(embeddings, RowsOnDisk)
-    z = embeddings if on_disk else torch.as_tensor(np.asarray(embeddings)).float()
+    z: Embeddings
+    if isinstance(embeddings, RowsOnDisk):
+        z = embeddings
+    else:
+        z = torch.as_tensor(np.asarray(embeddings)).float()
     y = np.asarray(ratings, dtype=np.float64)
 
     def fitter(fit: Index, predict: Index) -> Array:

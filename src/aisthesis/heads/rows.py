@@ -91,8 +91,9 @@ def rows_of(embeddings: Embeddings, index: NDArray[np.intp]) -> Embeddings:
 
 def in_blocks(embeddings: Embeddings, index: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     """Cut positions into blocks of rows that may be held: one block of rows in memory."""
-    on_disk = isinstance(embeddings, RowsOnDisk)
-    at_once = embeddings.rows_at_once if on_disk else max(1, len(index))
+    at_once = max(1, len(index))
+    if isinstance(embeddings, RowsOnDisk):
+        at_once = embeddings.rows_at_once
     for start in range(0, len(index), at_once):
         yield index[start : start + at_once]
 

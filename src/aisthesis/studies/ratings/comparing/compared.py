@@ -82,7 +82,7 @@ class Compared:
 
     def _by_image(
         self,
-        rows: list[tuple[str, ...]],
+        rows: Sequence[tuple[str, ...]],
         keys: list[str],
         found: list[NDArray[np.float64]],
         images: slice,

@@ -55,11 +55,12 @@ class Predicted:
             where = table["image"].map(place)
             known = table[where.notna().to_numpy()]
             seeds |= set(known["seed"].unique())
-            index = where.dropna().to_numpy(dtype=np.intp)
+            index = np.asarray(where.dropna(), dtype=np.intp)
             rating[index] = known["rating"]
             for label, own in sums.items():
                 here = (known["backbone"] == label).to_numpy()
-                own.add(index[here], *known.loc[here, ["prediction", "rating"]].to_numpy(float).T)
+                prediction, human = known.loc[here, ["prediction", "rating"]].to_numpy(float).T
+                own.add(index[here], prediction, human)
         return cls(
             names,
             rating,
@@ -107,8 +108,8 @@ class _Sums:
 
     @classmethod
     def of(cls, n: int) -> _Sums:
-        flags = (np.zeros(n, dtype=bool) for _ in range(2))
-        return cls(*(np.zeros(n) for _ in range(4)), *flags)
+        one, two, three, four = np.zeros((4, n))
+        return cls(one, two, three, four, *np.zeros((2, n), dtype=bool))
 
     def add(self, index: NDArray[np.intp], prediction: Array, rating: Array) -> None:
         """Add rows; an image may be among them several times."""

@@ -34,7 +34,7 @@ def fit_inputs(folder: StudyFolder) -> Path:
 
 def write_fit_inputs(folder: StudyFolder, inputs: Inputs) -> None:
     """Write what fits read of the images, so that it need not travel with every task."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "rating": inputs.rating,
         "digests": np.array(
             [bytes.fromhex(inputs.digests[name]) for name in inputs.names], dtype="S32"

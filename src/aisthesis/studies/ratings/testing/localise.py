@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -121,7 +121,7 @@ class LocaliseJob:
             {kind: stored[some] for kind, stored in loaded.maps.items()},
             raising,
             lowering,
-            randomised=None if drawn is None else drawn.maps(chunk.names, chunk.ratings),
+            randomised=None if drawn is None else drawn.maps(chunk.names, np.array(chunk.ratings)),
         )
         self.store.write(chunk.number, {"value": values})
 
@@ -194,7 +194,7 @@ def _tasks(one: Studied, job: LocaliseJob) -> list[Task]:
         ("map", len(job.names)),
     )  # fmt: skip
     numbers = job.store.missing(len(images))
-    coordinates = {
+    coordinates: dict[str, Any] = {
         "image": images_of(one),
         **{
             axis: xr.Variable(axis, np.array(names, dtype=object))

@@ -63,13 +63,17 @@ class RandomisedNetworks:
         self._plans = plans_for(self._backbone, model, places, self._folder, verify=False)
 
     @torch.no_grad()
-    def maps(self, names: Sequence[str], rating: Sequence[float]) -> dict[str, NDArray[np.float32]]:
+    def maps(
+        self, names: Sequence[str], rating: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float32]]:
         """Explain images with every network.
 
         Parameters
         ----------
-        names, rating : sequence
-            The N images, and their human ratings.
+        names : sequence of str
+            The N images.
+        rating : array, shape (N,)
+            Their human ratings.
 
         Returns
         -------
@@ -85,7 +89,7 @@ class RandomisedNetworks:
             for batch in batches(
                 self._folder, names, self._backbone.transform, self._spec.batch_size
             ):
-                rated = torch.tensor(rating[done : done + len(batch.names)], dtype=torch.float64)
+                rated = torch.from_numpy(rating[done : done + len(batch.names)]).double()
                 done += len(batch.names)
                 pixels = batch.pixels.to(self._device)
                 arrays = explain_both(self._backbone, self._plans, pixels, rated)
