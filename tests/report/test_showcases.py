@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-import aisthesis.studies.ratings.fitting.fit as fit_module
+import aisthesis.studies.ratings.fitting.heads as fit_module
 from aisthesis import Study
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import MLPHead

@@ -37,7 +37,12 @@ from aisthesis.store.ledger import State
 from aisthesis.studies.ratings.fitting.dead_heads import tell_dead, with_dead
 from aisthesis.studies.ratings.fitting.embed import EmbedJob, embedding_tasks
 from aisthesis.studies.ratings.fitting.ensemble import Member, ensemble_predictions
-from aisthesis.studies.ratings.fitting.heads import HeadsJob, fitted_file, write_fit_inputs
+from aisthesis.studies.ratings.fitting.heads import (
+    HeadsJob,
+    fit_inputs,
+    fitted_file,
+    write_fit_inputs,
+)
 from aisthesis.studies.ratings.fitting.prediction_differences import prediction_differences
 from aisthesis.studies.ratings.fitting.prediction_rows import prediction_rows
 from aisthesis.studies.ratings.inputs.reading import Inputs
@@ -143,6 +148,7 @@ class Fit:
             self._embed([label for label in self.specs if label not in missing], executor)
         started = time.perf_counter()
         self._write_tables()
+        fit_inputs(self.folder).unlink(missing_ok=True)
         self._seconds["heads"] += time.perf_counter() - started
         made = {
             stage: {"seconds": round(value, 3), "versions": made_with()}

@@ -24,7 +24,7 @@ from aisthesis.store.whole import whole_file
 from aisthesis.studies.ratings.fitting.embed import embedding_folder, stored_embeddings
 from aisthesis.studies.ratings.inputs.reading import Inputs
 
-__all__ = ["HeadsJob", "fitted_file", "write_fit_inputs"]
+__all__ = ["HeadsJob", "fit_inputs", "fitted_file", "write_fit_inputs"]
 
 
 def fit_inputs(folder: StudyFolder) -> Path:
