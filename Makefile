@@ -34,6 +34,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/ablation.py
 	$(BIN)/python benchmarks/agreement.py
 	$(BIN)/python benchmarks/alignment.py
+	$(BIN)/python benchmarks/forward.py
 	$(BIN)/python benchmarks/one_shot.py
 	$(BIN)/python benchmarks/occlusion.py
 	$(BIN)/python benchmarks/peers.py

@@ -42,6 +42,7 @@ ABOUT = {
     "faithfulness": "maps against controls",
     "planted_places": "maps where the evidence is known",
     "one_shot": "calls that keep their plan",
+    "forward": "forward passes against eager torch",
     "real_networks": "maps of really trained networks",
     "held_out": "which images are held out",
     "startup": "start of the short commands, and of the tests",
@@ -166,6 +167,20 @@ def _peers(kept: Any) -> Iterator[Row]:
         )
 
 
+def _forward(kept: Any) -> Iterator[Row]:
+    for one in kept["rows"]:
+        taken = one["s"]
+        yield (
+            f"forward pass of {one['network']}, {kept['images']} images",
+            "eager torch",
+            _s(taken["ours"]),
+            _s(taken["eager"]),
+            taken["eager"] / taken["ours"],
+            f"{one['difference']['ours']:.0e}",
+            _machine(kept["machine"]),
+        )
+
+
 def _occlusion(kept: Any) -> Iterator[Row]:
     for one in kept["rows"]:
         yield (
@@ -185,6 +200,7 @@ SIDES: dict[str, Callable[[Any], Iterator[Row]]] = {
     "agreement": _agreement,
     "alignment": _alignment,
     "occlusion": _occlusion,
+    "forward": _forward,
 }
 
 if __name__ == "__main__":

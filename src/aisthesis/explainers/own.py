@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aisthesis.ablation.modes import contiguous_weights
 from aisthesis.errors import RequestError
 from aisthesis.explainers.base import Advance, ExplainedNetwork, Explainer
 from aisthesis.parts import given_name, identity_of, own_name, part
@@ -88,8 +89,12 @@ class OwnExplainer:
     def __call__(
         self, subject: ExplainedNetwork, images: Tensor, *, seeds: list[int], advance: Advance
     ) -> Tensor:
-        """Maps (N, rows, columns), held against what `grid` says."""
-        maps = self._own(subject, images, seeds=seeds, advance=advance)
+        """Maps (N, rows, columns), held against what `grid` says.
+
+        Its code may need the outputs of layers contiguous, so convolutions give them so.
+        """
+        with contiguous_weights(subject.model):
+            maps = self._own(subject, images, seeds=seeds, advance=advance)
         expected = (len(images), *self.grid(subject))
         if not isinstance(maps, torch.Tensor) or tuple(maps.shape) != expected:
             got = tuple(maps.shape) if isinstance(maps, torch.Tensor) else type(maps).__name__

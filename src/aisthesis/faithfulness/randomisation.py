@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from aisthesis.ablation.modes import evaluation
+from aisthesis.ablation.modes import contiguous_weights, evaluation
 from aisthesis.agreement import MapStack, mean_intervals
 from aisthesis.agreement.metrics import metrics_named
 from aisthesis.errors import RequestError
@@ -139,7 +139,8 @@ def _stream(seed: int, number: int) -> int:
 def _reinitialise(layer: nn.Module) -> None:
     reset: Any = getattr(layer, "reset_parameters", None)
     if callable(reset):
-        reset()
+        with contiguous_weights(layer):  # numbers are drawn in the order of memory
+            reset()
         return
     for parameter in layer.parameters(recurse=False):
         spread = float(parameter.std(correction=0)) if parameter.numel() > 1 else 0.0

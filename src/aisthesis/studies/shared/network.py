@@ -23,6 +23,7 @@ from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.ledger import Dependencies
 from aisthesis.studies.shared.catalogue import asked_transform, build, weights_identity
 from aisthesis.studies.shared.devices import choose_device
+from aisthesis.studies.shared.memory_format import settle
 from aisthesis.studies.shared.unchanged import refuse_changed
 
 __all__ = ["NetworkSpec", "fitted_backbone", "fitted_heads", "joint_dependencies", "pixels_of"]
@@ -97,8 +98,7 @@ class NetworkSpec:
         made = build(
             self.asked, weights_dir=self.weights_dir, seed=self.seed, identity=self.weights
         )
-        made.trunk.to(choose_device(self.device))
-        return made
+        return settle(made, choose_device(self.device))
 
     def heads(self) -> list[torch.nn.Module]:
         """Load the heads fitted on it, seed by seed."""
@@ -125,7 +125,7 @@ def fitted_heads(folder: StudyFolder, label: str, seed: int, seeds: int) -> list
 
 
 def fitted_backbone(folder: StudyFolder, config: StudyConfig, asked: BackboneConfig) -> Backbone:
-    """Build a backbone as the study's heads were fitted on it.
+    """Build a backbone as the study's heads were fitted on it, on the study's device.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def fitted_backbone(folder: StudyFolder, config: StudyConfig, asked: BackboneCon
             f"{asked.label}: the study was fitted with weights {held[:12]}, but those on this disk "
             f"are {found[:12]}; give the weights of the study, or fit it again"
         )
-    return made
+    return settle(made, choose_device(config.device))
 
 
 def pixels_of(

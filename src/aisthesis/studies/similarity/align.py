@@ -47,6 +47,7 @@ from aisthesis.store.whole import whole_file
 from aisthesis.studies.shared.ablation_plans import sample_pixels
 from aisthesis.studies.shared.boxes import seen_shares
 from aisthesis.studies.shared.devices import choose_device
+from aisthesis.studies.shared.memory_format import memory_format
 from aisthesis.studies.shared.network import NetworkSpec
 from aisthesis.studies.shared.unchanged import refuse_changed
 from aisthesis.studies.similarity.inputs import AlignmentInputs
@@ -376,5 +377,6 @@ def _record(backbone: Backbone, name: str, plan: AblationPlan) -> dict[str, Any]
         "embedding": backbone.embedding_dim,
         "input_px": backbone.input_px,
         "parameters": backbone.n_parameters,
+        "memory_format": memory_format(backbone),
         "ablation": {"plan": _in_words(plan), "forward_passes": plan.passes},
     }

@@ -134,14 +134,14 @@ def _member(
         names = [str(name) for name in stored["image"].values]
         scores = -torch.from_numpy(stored["delta_prediction"].mean("seed").values).double()
         boxes = np.stack([stored[edge].values for edge in _EDGES], axis=1).astype(np.float64)
-    backbone, device = fitted_backbone(folder, config, asked), choose_device(config.device)
+    backbone = fitted_backbone(folder, config, asked)
     heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
-    model = MeanRating(backbone.trunk, heads).to(device)
+    model = MeanRating(backbone.trunk, heads).to(backbone.device)
     plan = plan_for(backbone, model, inputs.folder)
     nothing = np.zeros((0, plan.channels), dtype=bool)  # the layer's output alone is wanted
     maps, done = [], 0
     for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
-        output = plan(batch.pixels.to(device), groups=nothing).activation
+        output = plan(batch.pixels.to(backbone.device), groups=nothing).activation
         own = scores[done : done + len(batch.names)]
         maps.append(rating_unit_map(own, backbone.to_map(output).double().cpu()).numpy())
         done += len(batch.names)

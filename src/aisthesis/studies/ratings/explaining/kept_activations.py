@@ -36,6 +36,7 @@ __all__ = [
 _FEWEST_IMAGES = 16
 #: More than this means a layer so early that the trunk before it is cheaper than the disk.
 _MOST_BYTES_AN_IMAGE = 2**23
+_LAST = "channels_last"
 #: Share of the free disk that all networks of a study may take.
 _SHARE_OF_DISK = 0.25
 
@@ -65,24 +66,32 @@ class KeptActivations:
             self._write(digests[some], {name: value[some] for name, value in carried.items()})
 
     def _write(self, digests: Sequence[str], carried: Mapping[str, torch.Tensor]) -> None:
+        last = sorted(name for name, tensor in carried.items() if _is_channels_last(tensor))
         values = {name: tensor.contiguous().cpu() for name, tensor in carried.items()}
+        about = {_LAST: json.dumps(last), "sha256": _digest(values, last)}
         try:
             with plain_errors(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 with whole_file(self._file(digests)) as partial:
-                    save_file(values, partial, metadata={"sha256": _digest(values)})
+                    save_file(values, partial, metadata=about)
         except AisthesisError:
             self._file(digests).unlink(missing_ok=True)
 
     def read(self, digests: Sequence[str]) -> dict[str, torch.Tensor] | None:
-        """Give what is kept of these images; None where it is not there whole."""
+        """Give what is kept of these images, in memory as it was; None where it is not whole."""
         try:
             with safe_open(self._file(digests), framework="pt") as held:
                 about: dict[str, Any] = held.metadata() or {}
                 values = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError):
+            last = json.loads(about.get(_LAST, "[]"))
+        except (OSError, SafetensorError, ValueError):
             return None
-        return values if values and _digest(values) == about.get("sha256") else None
+        if not values or _digest(values, last) != about.get("sha256"):
+            return None
+        return {
+            name: value.contiguous(memory_format=torch.channels_last) if name in last else value
+            for name, value in values.items()
+        }
 
     def remove(self) -> None:
         """Delete all of it."""
@@ -122,8 +131,14 @@ def _folder(root: Path) -> Path:
     return StudyFolder(root).cache / "activations"
 
 
-def _digest(values: Mapping[str, torch.Tensor]) -> str:
-    found = hashlib.sha256(json.dumps(sorted(values)).encode())
+def _is_channels_last(value: torch.Tensor) -> bool:
+    """Whether what follows would compute with channels last in memory, and round accordingly."""
+    last = value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)
+    return last and not value.is_contiguous()
+
+
+def _digest(values: Mapping[str, torch.Tensor], last: list[str]) -> str:
+    found = hashlib.sha256(json.dumps([sorted(values), last]).encode())
     for name in sorted(values):
         array: NDArray[Any] = values[name].contiguous().view(-1).view(torch.uint8).numpy()
         found.update(array.data)

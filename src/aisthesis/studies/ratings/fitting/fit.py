@@ -48,6 +48,7 @@ from aisthesis.studies.ratings.fitting.prediction_rows import prediction_rows
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.inputs.record import warnings_of
 from aisthesis.studies.shared.boxes import seen_shares
+from aisthesis.studies.shared.memory_format import memory_format
 from aisthesis.studies.shared.network import NetworkSpec, joint_dependencies
 from aisthesis.studies.shared.stage import Shared, Stage, Standing
 
@@ -339,5 +340,6 @@ def _record(backbone: Backbone, asked: BackboneConfig) -> dict[str, Any]:
         "transform": backbone.transform.as_dict(),
         "weights": backbone.weights.as_dict(),
         "fingerprint": backbone.fingerprint,
+        "memory_format": memory_format(backbone),
         "predicts_only": backbone.layer is None,
     }

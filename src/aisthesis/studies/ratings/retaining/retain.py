@@ -30,7 +30,6 @@ from aisthesis.studies.ratings.fitting.fit import fit_dependencies
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.retaining.batches import RetainedChannels, retain_heads
 from aisthesis.studies.ratings.retaining.retained import RetainedPredictor
-from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.network import NetworkSpec, fitted_backbone
 from aisthesis.studies.shared.unchanged import refuse_changed
 
@@ -198,8 +197,6 @@ def _backbone(
     repeats: int,
     reporter: ProgressReporter,
 ) -> tuple[list[_Head], list[RetainedChannels]]:
-    device = choose_device(config.device)
-    backbone.trunk.to(device)
     names = [inputs.names[i] for i in inputs.rated]
     ratings = inputs.rating[inputs.rated]
     z = read_embeddings(folder.root, backbone, names, inputs.digests)

@@ -26,7 +26,6 @@ from aisthesis.store.maps_store import open_maps
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
 from aisthesis.studies.ratings.comparing.methods import maps_dependencies
 from aisthesis.studies.ratings.inputs.reading import Inputs
-from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.network import fitted_backbone
 
 __all__ = [
@@ -184,8 +183,7 @@ def _boxes(
 ) -> dict[tuple[int, int], tuple[float, ...]]:
     """Where channels are active, by (channel, image): a box in the photograph's px, its size."""
     asked = next(one for one in config.backbones if one.label == label)
-    backbone, device = fitted_backbone(folder, config, asked), choose_device(config.device)
-    backbone.trunk.to(device)
+    backbone = fitted_backbone(folder, config, asked)
     images = sorted({i for some in wanted.values() for i in some})
     place = {names[i]: i for i in images}
     outputs: list[torch.Tensor] = []
@@ -199,7 +197,7 @@ def _boxes(
         )
         for batch in read:
             outputs.clear()
-            backbone.trunk(batch.pixels.to(device))
+            backbone.trunk(batch.pixels.to(backbone.device))
             maps = backbone.to_map(outputs[0]).abs().double().cpu().numpy()
             for name, size, own in zip(batch.names, batch.sizes_px, maps, strict=True):
                 crop = backbone.transform.crop_box(*size)

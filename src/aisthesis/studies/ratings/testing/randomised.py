@@ -19,6 +19,7 @@ from aisthesis.studies.ratings.explaining.explain import explain_both
 from aisthesis.studies.shared.ablation_plans import plans_for
 from aisthesis.studies.shared.catalogue import build
 from aisthesis.studies.shared.devices import choose_device
+from aisthesis.studies.shared.memory_format import settle
 from aisthesis.studies.shared.network import NetworkSpec
 
 __all__ = ["RandomisedNetworks"]
@@ -55,7 +56,7 @@ class RandomisedNetworks:
         layer = StudyFolder(spec.root).backbone_record(spec.label)["layer"]
         self._asked = spec.asked.model_copy(update={"weights": "random", "layer": layer})
         self._kept: dict[int, dict[str, Tensor]] = {}
-        self._backbone = self._drawn(0)
+        self._backbone = settle(self._drawn(0), self._device)
         self._now = 0
         self._keep(0, {k: v.clone() for k, v in self._backbone.trunk.state_dict().items()})
         model = RatingEnsemble(self._backbone.trunk, spec.heads()).to(self._device)

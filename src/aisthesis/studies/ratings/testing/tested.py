@@ -43,7 +43,6 @@ from aisthesis.studies.ratings.explaining.explainers import (
 )
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.ablation_plans import place_plan_for
-from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.network import fitted_backbone, fitted_heads
 
 __all__ = ["Measured", "measure_backbone"]
@@ -117,8 +116,8 @@ class _Tested:
         self.names = [inputs.names[i] for i in index]
         self.rating = inputs.rating[index]
         self.unit = float(np.std(inputs.rating[inputs.rated])) or 1.0
-        self.device = choose_device(config.device)
         self.backbone = fitted_backbone(folder, config, asked)
+        self.device = self.backbone.device
         heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
         self.subject: ExplainedNetwork = subject_of(self.backbone, heads)
         self.model = self.subject.model.to(self.device)
