@@ -40,7 +40,7 @@ REAL = {
     "torchvision:squeezenet1_0": "squeezenet1_0.safetensors",
     "timm:tf_efficientnet_lite0": "tf_efficientnet_lite0.safetensors",
 }
-OTHERS = ("torchvision:vit_b_16", "miniature:resnet152", "miniature:vgg16")
+OTHERS = ("torchvision:vit_b_16",)  # miniatures have their channels last anyway
 CPU = torch.device("cpu")
 UNUSED = {
     "inference": "`inference_mode` as well",
