@@ -2,8 +2,8 @@
 
 Run `python benchmarks/method_by_measure.py STUDY_DIR`. Each cell: the mean over networks; in
 brackets the span that holds every network's 95% interval; then for how many of the networks the
-difference to random maps is clear of zero on the faithful side. ROAD takes its own baseline, noisy
-linear imputation; the others take the study's first one.
+difference to random maps is on the faithful side with a corrected p below .05. ROAD takes its own
+baseline, noisy linear imputation; the others take the study's first one.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def _measure(table: pd.DataFrame, name: str, measure: str, first: str) -> str:
     if not len(against) or said == "–":
         return said
     higher = FAITHFULNESS_MEASURES[measure].direction == "higher"
-    clear = (against["difference_low"] > 0) if higher else (against["difference_high"] < 0)
+    faithful = (against["difference"] > 0) == higher
+    clear = faithful & (against["difference_p_corrected"] < 0.05)
     return f"{said} {int(clear.sum())}/{len(against)}"
 
 

@@ -172,20 +172,25 @@ def agreement_sentence(table: pd.DataFrame) -> str:
 
 
 def faithfulness_sentence(table: pd.DataFrame) -> str:
-    """Say for how many networks a method's ROAD exceeds that of random maps, interval and all."""
+    """Say for how many networks a method's ROAD exceeds that of random maps, by corrected p."""
     rows = table[(table["measure"] == "road") & (table["control"] == "random")]
     if rows.empty:
         return ""
     n = sorted(set(rows["n"]))
     parts = [
-        f"{method} for {int((each['difference_low'] > 0).sum())} of {each['backbone'].nunique()}"
+        f"{method} for {_above(each)} of {each['backbone'].nunique()}"
         for method, each in rows.groupby("method", sort=True)
         if method != "centre"
     ]
     return (
-        "ROAD clearly above that of random maps on the same images "
-        f"({' or '.join(map(str, n))} of them): {', '.join(parts)} networks."
+        "ROAD above that of random maps on the same images (corrected p < .05; "
+        f"{' or '.join(map(str, n))} of them): {', '.join(parts)} networks."
     )
+
+
+def _above(rows: pd.DataFrame) -> int:
+    clear = (rows["difference_p_corrected"] < 0.05) & (rows["difference"] > 0)
+    return int(clear.sum())
 
 
 def _first_defined(maps: Mapping[str, Any]) -> list[str]:

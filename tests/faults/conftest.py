@@ -27,7 +27,7 @@ out = "study"
 bootstrap = 20
 inference_images = 4
 device = "cpu"
-backbones = [{name = "miniature:vgg16"}]
+backbones = [{name = "miniature:vgg16", input_px = 96}]
 
 [fit]
 epochs = 4
@@ -70,7 +70,7 @@ def study_keys(broken_planted):
             "images": broken_planted.images,
             "ratings": broken_planted.ratings,
             "out": out,
-            "backbones": ["miniature:vgg16"],
+            "backbones": [{"name": "miniature:vgg16", "input_px": 96}],
             "explain": "all",
             "seeds": 2,
             "bootstrap": 20,
@@ -156,7 +156,7 @@ def finished_alignment(finished, tmp_path_factory) -> Path:
     keys = {
         "images": "p/images", "judgments": "judged.npz", "out": "study", "device": "cpu",
         "kind": "dissimilarity", "folds": 2, "repeats": 1,
-        "backbones": [{"name": "miniature:vgg16"}],
+        "backbones": [{"name": "miniature:vgg16", "input_px": 96}],
     }  # fmt: skip
     (root / "study.toml").write_text(tomli_w.dumps(keys), encoding="utf-8")
     assert main(["align", str(root / "study.toml")]) == 0

@@ -73,7 +73,9 @@ def _weights(ending: str, content: bytes) -> Callable[[Path], None]:
         study = root / "study.toml"
         network = '{name = "torchvision:squeezenet1_0", layer = "features.12", '
         named = f'{network}weights = "w.{ending}"}}'
-        study.write_text(study.read_text().replace('{name = "miniature:vgg16"}', named))
+        study.write_text(
+            study.read_text().replace('{name = "miniature:vgg16", input_px = 96}', named)
+        )
 
     return harm
 

@@ -80,8 +80,8 @@ def aligned(finished, tmp_path_factory) -> dict[str, object]:
     root = tmp_path_factory.mktemp("aligned")
     judged = write_judgments(finished / "p/images", root / "judged.csv")
     keys = {"images": finished / "p/images", "judgments": judged, "folds": 2,
-            "repeats": 1, "backbones": ["miniature:vgg16"], "device": "cpu",
-            "out": root / "study"}  # fmt: skip
+            "repeats": 1, "backbones": [{"name": "miniature:vgg16", "input_px": 96}],
+            "device": "cpu", "out": root / "study"}  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Alignment, "report", lambda self: None)
         Alignment(**keys).run()

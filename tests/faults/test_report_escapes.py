@@ -69,8 +69,8 @@ def page(finished, tmp_path_factory):
         table["rater"] = "<script>alert(6)</script>" + table["rater"].astype(str)
     table.to_csv(root / "p/ratings.csv", index=False)
     study = (finished / "study.toml").read_text(encoding="utf-8")
-    second = f'{{name = "miniature:vgg19", label = {json.dumps(LABEL)}}}'
-    study = study.replace('"miniature:vgg16"}]', f'"miniature:vgg16"}}, {second}]')
+    second = f'{{name = "miniature:vgg19", input_px = 96, label = {json.dumps(LABEL)}}}'
+    study = study.replace("input_px = 96}]", f"input_px = 96}}, {second}]")
     study = study.replace("bootstrap", f'title = {json.dumps(TITLE)}\nexplain = "all"\nbootstrap')
     (root / "study.toml").write_text(study, encoding="utf-8")
     assert main(["report", str(root / "study.toml")]) == 0

@@ -51,7 +51,10 @@ def study_dir(tmp_path_factory) -> Path:
         judgments=root / "judged.npz",
         out=root / "s",
         title="Who is <i>like</i> whom?",
-        backbones=[{"name": LABELS[0]}, {"name": "miniature:resnet152", "label": LABELS[1]}],
+        backbones=[
+            {"name": LABELS[0], "input_px": 96},
+            {"name": "miniature:resnet152", "label": LABELS[1], "input_px": 96},
+        ],
         folds=3,
         repeats=1,
         device="cpu",

@@ -84,6 +84,7 @@ def test_every_image_is_a_dot_in_its_place_and_none_lies_on_another():
     found = distribution(summary(("a", "b", 0.1), ("a", "c", 0.5)), images, "ais", "cosine")
     assert [strip.pair for strip in found.strips] == ["a – c", "a – b"]
     strip = found.strips[1]
+    assert [one[int(found.images[k])] for k in strip.images] == list(strip.values)
     paths = re.findall(r'class="dots" d="([^"]*)"', draw_distribution(found).svg())
     places = np.array(re.findall(r"M([\d.]+) ([\d.]+)h0", paths[1]), dtype=float)
     assert len(strip.values) == len(places) == 149

@@ -204,6 +204,29 @@ def test_examples_open_in_the_browser(page):
     assert name_shown(page) == wanted
 
 
+def test_a_dot_behind_a_mean_tells_its_image_and_opens_it(page, full_study):
+    strip = page.locator(".strips-figure:not([hidden]) [data-dots]").first
+    strip.scroll_into_view_if_needed()
+    pair = strip.evaluate("path => path.parentNode.ariaLabel").split(":")[0].split(" – ")
+    table = pd.read_csv(full_study / "agreement_images.csv")
+    asked = strip.evaluate("path => ({ ...path.closest('.panel').dataset })")
+    of_metric = table[(table["map"] == asked["kind"]) & (table["metric"] == asked["metric"])]
+    own = of_metric[(of_metric["backbone_a"] == pair[0]) & (of_metric["backbone_b"] == pair[1])]
+    wanted = own.sort_values("value")["image"].iloc[-1]  # the dot that is furthest to the right
+    box = strip.bounding_box()
+    x, y = strip.evaluate("""path => {
+      const dots = [...path.getAttribute("d").matchAll(/M([-.\\d]+) ([-.\\d]+)/g)];
+      const [, x, y] = dots.at(-1);
+      const at = new DOMPoint(x, y).matrixTransform(path.getScreenCTM());
+      return [at.x, at.y];
+    }""")
+    assert box["x"] <= x <= box["x"] + box["width"]
+    page.mouse.move(x, y)
+    assert strip.locator("title").text_content() == wanted
+    page.mouse.click(x, y)
+    assert page.locator("[data-name]").text_content() == wanted
+
+
 def test_finding_by_name_filters_and_can_find_nothing(page):
     show_browser(page)
     page.locator("[name=find]").fill("KŮŇ")

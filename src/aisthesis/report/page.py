@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from types import CodeType
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from aisthesis.report.charts.drawing import Drawing, mixed_colours
 from aisthesis.report.policy import PlacedStyles, content_policy
@@ -24,7 +25,7 @@ PLAIN_STYLES = (
 _STYLES = ("base.css", "tables.css", "drawing.css", "charts.css", "pictures.css", "browser.css")
 _SCRIPTS = (
     "theme.js", "scroll.js", "alone.js", "switches.js", "matrix.js", "colour.js", "store.js",
-    "order.js", "pictures.js", "strip.js", "browser.js",
+    "order.js", "pictures.js", "strip.js", "browser.js", "dots.js",
 )  # fmt: skip
 
 
@@ -44,6 +45,11 @@ def _static(name: str) -> Markup:
     """Read one of the package's own style sheets or scripts; it is trusted, so not escaped."""
     text = files("aisthesis.report").joinpath("static", name).read_text(encoding="utf-8")
     return Markup(text)
+
+
+def _coded(text: str) -> Markup:
+    """Escape a sentence; what stands between backticks in it is shown as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))
 
 
 def render_page(
@@ -96,6 +102,7 @@ def render_page(
         policy = content_policy(own_scripts, sheets, photographs_beside=photographs_beside)
         return {"styles": sheets, "policy": policy}
 
+    environment.filters["coded"] = _coded
     environment.globals |= {
         "drawn": drawn, "count_word": count_word, "styled": placed.styled, "head": head,
     }  # fmt: skip

@@ -26,8 +26,13 @@ from aisthesis.names.labels import slug
 from aisthesis.store.alignment_folder import AlignmentFolder
 
 NAME = "miniature:resnet152"
+SIDE_PX = 96  # a fifth of the work of 224
 N = 20
 UPPER = np.triu_indices(N, 1)
+
+
+def small(name: str) -> dict[str, object]:
+    return {"name": name, "input_px": SIDE_PX}
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +56,15 @@ def judgments(planted, tmp_path_factory):
 @pytest.fixture(scope="module")
 def make(planted, judgments):
     def made(out, **keys):
-        small = {
+        defaults = {
             "images": planted.images,
             "judgments": judgments,
-            "backbones": [NAME],
+            "backbones": [small(NAME)],
             "folds": 3,
             "repeats": 2,
             "device": "cpu",
         }
-        return Alignment(**(small | {"out": out} | keys))
+        return Alignment(**(defaults | {"out": out} | keys))
 
     return made
 
@@ -96,7 +101,7 @@ def test_the_folder_holds_what_the_docs_name(study) -> None:
 
 
 def test_agreement_and_scores_are_those_of_the_network_itself(study) -> None:
-    backbone = aisthesis.backbone(NAME)
+    backbone = aisthesis.backbone(NAME, input_px=SIDE_PX)
     x = pixels(study, backbone)
     human = study.inputs.human
     layer = backbone.trunk.get_submodule(backbone.trunk_layer)
@@ -143,7 +148,7 @@ def test_a_second_run_does_nothing_again_and_gives_the_same(study, make, tmp_pat
     stamp = study.folder.alignment.stat().st_mtime_ns
     again = Alignment.open(root).run()
     assert again.folder.alignment.stat().st_mtime_ns == stamp
-    other = make(tmp_path / "other").run()
+    other = make(tmp_path / "other").run(until="align")
     for path in other.folder.tables:
         if path.suffix == ".csv":
             assert path.read_bytes() == before[path.name]
@@ -161,7 +166,11 @@ def test_work_shared_out_gives_the_same(study, make, tmp_path, monkeypatch) -> N
     monkeypatch.setattr(
         "aisthesis.studies.shared.base.executor_of", lambda *_: nullcontext(Travelling())
     )
-    asked = {"backbones": [NAME, "miniature:densenet161"], "engine": "processes", "repeats": 2}
+    asked = {
+        "backbones": [small(NAME), small("miniature:densenet161")],
+        "engine": "processes",
+        "repeats": 2,
+    }
     shared = make(tmp_path / "shared", **asked).run(until="align")
     stages = shared.status()
     assert set(stages["state"]) == {"done"}
@@ -180,7 +189,7 @@ def test_a_study_grows_by_backbones_and_loses_them_by_force(study, make, tmp_pat
     (root / "study.toml").write_text(values.replace(str(study.folder.root), str(root)))
     scores = root / "ledger" / "align" / f"{slug(NAME)}.json"
     stamp = scores.stat().st_mtime_ns
-    more = make(root, backbones=[NAME, "miniature:densenet161"]).run(until="align")
+    more = make(root, backbones=[small(NAME), small("miniature:densenet161")]).run(until="align")
     assert scores.stat().st_mtime_ns == stamp  # what is done is not done again
     assert list(more.agreement["backbone"]) == [NAME, "miniature:densenet161"]
     assert set(more.status()["state"]) == {"done"}
@@ -196,19 +205,19 @@ def test_changed_judgments_are_noticed(study, make, judgments, tmp_path) -> None
     changed.mkdir()
     for path in judgments.iterdir():
         (changed / path.name).write_text(path.read_text())
-    first = make(tmp_path / "s", judgments=changed).run()
+    first = make(tmp_path / "s", judgments=changed).run(until="align")
     before = first.folder.alignment.read_text()
     (changed / "subject0.csv").write_text((judgments / "subject1.csv").read_text())
-    make(tmp_path / "s", judgments=changed).run()
+    make(tmp_path / "s", judgments=changed).run(until="align")
     assert first.folder.alignment.read_text() != before
 
 
 @pytest.mark.parametrize("name", ["miniature:vgg16", "miniature:densenet161"])
 def test_networks_of_other_kinds(make, tmp_path, name) -> None:
-    study = make(tmp_path / "s", backbones=[name], repeats=1).run()
+    study = make(tmp_path / "s", backbones=[small(name)], repeats=1).run(until="align")
     row = study.agreement.iloc[0]
     assert row["retained_by"] == ("ablate" if "vgg" in name else "columns")
-    backbone = aisthesis.backbone(name)
+    backbone = aisthesis.backbone(name, input_px=SIDE_PX)
     with torch.no_grad():
         z = backbone.trunk(pixels(study, backbone)).double().numpy()
     human = study.inputs.human
@@ -266,7 +275,7 @@ def test_rdms_of_rsatoolbox_are_kept_in_the_folder(study, make, tmp_path) -> Non
         rdm_descriptors={"subject": list(judged.subjects)},
         pattern_descriptors={"image": list(judged.names)},
     )
-    other = make(tmp_path / "s", judgments=rdms).run()
+    other = make(tmp_path / "s", judgments=rdms).run(until="align")
     assert other.agreement["agreement"][0] == study.agreement["agreement"][0]
     reopened = Alignment.open(other.folder.root)
     assert reopened.inputs.similarities.subjects == judged.subjects
@@ -276,7 +285,7 @@ def test_rdms_of_rsatoolbox_are_kept_in_the_folder(study, make, tmp_path) -> Non
 def test_the_command_line_runs_a_file_and_a_folder(planted, judgments, tmp_path, capsys) -> None:
     (tmp_path / "study.toml").write_text(
         f'images = "{planted.images}"\njudgments = "{judgments}"\nout = "s"\nfolds = 3\n'
-        f'repeats = 1\nbackbones = [{{name = "{NAME}"}}]\n'
+        f'repeats = 1\nbackbones = [{{name = "{NAME}", input_px = {SIDE_PX}}}]\n'
     )
     assert main(["align", str(tmp_path / "study.toml"), "--measure", "spearman"]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "s" / "report.html")

@@ -34,6 +34,8 @@ class Strip:
         Both names.
     values : numpy.ndarray
         (images,) defined values, ascending.
+    images : numpy.ndarray
+        (images,) which image each is of: its place among all images' names.
     y : numpy.ndarray
         (images,) places of the dots across the strip, 0 to 1 around the middle.
     quartiles : tuple of float
@@ -44,6 +46,7 @@ class Strip:
 
     pair: str
     values: np.ndarray
+    images: np.ndarray
     y: np.ndarray
     quartiles: tuple[float, float, float]
     mean: float
@@ -66,13 +69,17 @@ class Strip:
 
 @dataclass(frozen=True)
 class Distribution:
-    """All pairs of one kind of map and metric on one axis, most alike first."""
+    """All pairs of one kind of map and metric on one axis, most alike first.
+
+    `images` are the names of all images, of this kind and metric or not.
+    """
 
     kind: str
     metric: str
     words: MetricWords
     axis: Axis
     strips: list[Strip]
+    images: list[str]
 
     @property
     def has_chance(self) -> bool:
@@ -105,13 +112,15 @@ def _stacked(shares: np.ndarray) -> np.ndarray:
     return height
 
 
-def _strip(row: Row, values: np.ndarray, low: float, high: float) -> Strip:
-    ordered = np.sort(values)
+def _strip(row: Row, values: np.ndarray, images: np.ndarray, low: float, high: float) -> Strip:
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
     shares = np.clip((ordered - low) / (high - low), 0.0, 1.0)
     quartiles = np.quantile(ordered, [0.25, 0.5, 0.75])
     return Strip(
         f"{row['backbone_a']} – {row['backbone_b']}",
         ordered,
+        images[order],
         _stacked(shares),
         (float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
         float(ordered.mean()),
@@ -133,9 +142,11 @@ def distribution(
     kind, metric : str
         Which of them.
     """
-    own = per_image[per_image["metric"] == metric].dropna(subset=["value"])
+    numbers, names = pd.factorize(per_image["image"])
+    own = per_image.assign(number=numbers)
+    own = own[own["metric"] == metric].dropna(subset=["value"])
     values = {
-        pair: rows["value"].to_numpy(dtype=float)
+        pair: (rows["value"].to_numpy(dtype=float), rows["number"].to_numpy())
         for pair, rows in own[own["map"] == kind].groupby(["backbone_a", "backbone_b"], sort=False)
     }
     if not values:
@@ -143,13 +154,14 @@ def distribution(
     low, high = _range(own["value"].to_numpy(dtype=float), metric)
     summary = agreement[(agreement["map"] == kind) & (agreement["metric"] == metric)]
     strips = [
-        _strip(row, values[pair], low, high)
+        _strip(row, *values[pair], low, high)
         for row in summary.to_dict("records")
         if (pair := (row["backbone_a"], row["backbone_b"])) in values
     ]
     about = describe(metric)
     strips.sort(key=lambda strip: -strip.mean if about.higher_is_alike else strip.mean)
-    return Distribution(kind, metric, about, Axis(low, high, round_ticks(low, high)), strips)
+    axis = Axis(low, high, round_ticks(low, high))
+    return Distribution(kind, metric, about, axis, strips, list(map(str, names)))
 
 
 def distributions(
@@ -194,7 +206,8 @@ def _draw_strip(drawing: Drawing, axis: Axis, strip: Strip) -> None:
     if np.isfinite(strip.chance):
         drawing.path("dashed", f"M{axis.at(strip.chance):.2f} {top:g}V{bottom:g}")
     places = zip(strip.values, strip.y, strict=True)
-    drawing.path("dots", "".join(f"M{axis.at(x):.1f} {top + _STRIP * y:.1f}h0" for x, y in places))
+    dots = "".join(f"M{axis.at(x):.1f} {top + _STRIP * y:.1f}h0" for x, y in places)
+    drawing.add("path", "dots", d=dots, data_dots=" ".join(map(str, strip.images)))
     drawing.path("strong", f"M{median:.2f} {top + 3:g}v{_STRIP - 6:g}")
     if np.isfinite([strip.low, strip.high]).all():
         low, high = axis.at(strip.low), axis.at(strip.high)

@@ -164,17 +164,19 @@ document.addEventListener("DOMContentLoaded", () => {
     else arrange(event.target.name === "kind");
   });
   const browsed = new Set(data.images.map((image) => image.name));
+  aisthesis.browses = (name) => browsed.has(name);
+  aisthesis.browse = (name) => {
+    start();
+    reset();
+    go(state.order.findIndex((index) => data.images[index].name === name));
+    holder.scrollIntoView({ block: "start" });
+    control("next").focus({ preventScroll: true });
+  };
   document.querySelectorAll("[data-open]").forEach((button) => {
     if (!browsed.has(button.dataset.open)) return;  // a dot of an image that is not in the browser
     button.hidden = false;
     button.classList.add("opens");
-    button.addEventListener("click", () => {
-      start();
-      reset();
-      go(state.order.findIndex((index) => data.images[index].name === button.dataset.open));
-      holder.scrollIntoView({ block: "start" });
-      control("next").focus({ preventScroll: true });
-    });
+    button.addEventListener("click", () => aisthesis.browse(button.dataset.open));
   });
 
   RANGED.forEach((key) => { control(`${key}-from`).value = 0; control(`${key}-to`).value = 100; });
