@@ -212,7 +212,7 @@ def test_a_dot_behind_a_mean_tells_its_image_and_opens_it(page, full_study):
     asked = strip.evaluate("path => ({ ...path.closest('.panel').dataset })")
     of_metric = table[(table["map"] == asked["kind"]) & (table["metric"] == asked["metric"])]
     own = of_metric[(of_metric["backbone_a"] == pair[0]) & (of_metric["backbone_b"] == pair[1])]
-    wanted = own.sort_values("value")["image"].iloc[-1]  # the dot that is furthest to the right
+    wanted = own.loc[own["value"].idxmax(), "image"]  # the dot that is furthest to the right
     box = strip.bounding_box()
     x, y = strip.evaluate("""path => {
       const dots = [...path.getAttribute("d").matchAll(/M([-.\\d]+) ([-.\\d]+)/g)];
