@@ -10,11 +10,14 @@ from safetensors.torch import load_file, save_file
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
+import aisthesis as ais
 from aisthesis.backbones import KNOWN, Backbone
 from aisthesis.backbones.torchvision_networks import known_recipe
+from aisthesis.config.common import BackboneConfig
 from aisthesis.errors import RequestError
 from aisthesis.miniature import MINIATURES, miniature_backbone, render_image, training_record
 from aisthesis.miniature import pretrained as module
+from aisthesis.studies.shared.catalogue import asked_transform, build
 
 WEIGHTS = Path(module.__file__).parent / "weights"
 
@@ -120,3 +123,15 @@ def test_unknown_miniatures_and_layers_are_refused() -> None:
         miniature_backbone("miniature:vgg13")
     with pytest.raises(RequestError, match="denselayer24"):
         miniature_backbone("densenet161", layer="features.denseblock4.denselayer42.conv2")
+
+
+@pytest.mark.parametrize(("name", "resize_px"), [("vgg16", 109), ("efficientnet_b3", 102)])
+def test_the_input_that_is_asked_for_is_that_of_study_and_network(name, resize_px):
+    made = ais.backbone(f"miniature:{name}", input_px=96)
+    assert made.input_size_px == (96, 96)
+    assert made.transform.resize_px == resize_px
+    asked = BackboneConfig(name=f"miniature:{name}", input_px=96)
+    assert asked_transform(asked) == made.transform
+    assert build(asked, weights_dir=None, seed=0).transform == made.transform
+    with pytest.raises(RequestError, match="input_px should be a whole number from 32 to 2048"):
+        asked_transform(asked.model_copy(update={"input_px": 4096}))

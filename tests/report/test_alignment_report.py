@@ -53,7 +53,7 @@ def study_dir(tmp_path_factory) -> Path:
         title="Who is <i>like</i> whom?",
         backbones=[
             {"name": LABELS[0], "input_px": 96},
-            {"name": "miniature:resnet152", "label": LABELS[1], "input_px": 96},
+            {"name": "miniature:barlow_twins", "label": LABELS[1], "input_px": 96},
         ],
         folds=3,
         repeats=1,

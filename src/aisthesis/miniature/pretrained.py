@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from aisthesis.backbones import KNOWN, Backbone, WeightsRecord
 from aisthesis.backbones.initialise import random_network
-from aisthesis.backbones.recipe import Network, Recipe
+from aisthesis.backbones.recipe import Network, Recipe, scaled_px
 from aisthesis.backbones.state import not_finite
 from aisthesis.errors import AisthesisError, RequestError
 from aisthesis.images import Transform, View
@@ -54,6 +54,7 @@ def miniature_backbone(
     weights: str | Path = DEFAULT,
     seed: int = 0,
     label: str | None = None,
+    input_px: int | None = None,
     view: View | None = None,
 ) -> Backbone:
     """Make one of the six miniature backbones; its weights come with the package.
@@ -73,6 +74,8 @@ def miniature_backbone(
         Seed of random weights; unused otherwise.
     label : str, optional
         The backbone's name in tables; ``miniature:NAME`` by default.
+    input_px : int, optional
+        Side of its square input, 32 to 2048 px; 224 by default, EfficientNetB3 256.
     view : {"crop", "squash", "pad"}, optional
         Another view of photographs than its own: see `Transform`.
 
@@ -84,7 +87,7 @@ def miniature_backbone(
     Raises
     ------
     RequestError
-        If there is no such miniature or layer, or the file does not fit.
+        If there is no such miniature, layer or input, or the file does not fit.
     AisthesisError
         If the package's own weights are missing or damaged.
     """
@@ -94,7 +97,7 @@ def miniature_backbone(
         name=f"{MINIATURE_PREFIX}{plain}",
         network=f"miniature {KNOWN[plain].network}",
         build=lambda: _fresh(plain),
-        transform=miniature_transform(plain, view),
+        transform=miniature_transform(plain, view, input_px),
         layer=LAYERS[plain],
         official=None,
     )
@@ -146,12 +149,14 @@ def _packaged(file_name: str) -> Any:
     return files("aisthesis.miniature") / "weights" / file_name
 
 
-def miniature_transform(name: str, view: View | None = None) -> Transform:
-    """Give the transform of a miniature, which is not made."""
+def miniature_transform(
+    name: str, view: View | None = None, input_px: int | None = None
+) -> Transform:
+    """Give the transform of a miniature, which is not made; `input_px` is its side."""
     plain = name.removeprefix(MINIATURE_PREFIX)
     require_known(plain)
     resize_px, crop_px, interpolation = _GEOMETRY[plain]
-    own = Transform(resize_px, crop_px, MEAN, STD, interpolation)
+    own = Transform(*scaled_px(resize_px, crop_px, input_px), MEAN, STD, interpolation)
     return own if view is None else own.seeing(view)
 
 

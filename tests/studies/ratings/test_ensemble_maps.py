@@ -11,7 +11,7 @@ import xarray as xr
 
 from aisthesis.store.maps_store import open_maps
 
-LABELS = ("miniature:vgg16", "miniature:efficientnet_b3")
+LABELS = ("miniature:vgg16", "miniature:barlow_twins")
 
 
 @pytest.fixture(scope="module")

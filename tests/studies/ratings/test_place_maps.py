@@ -14,10 +14,10 @@ from aisthesis.images import ImageFolder
 from aisthesis.names.explainers import BASE
 from aisthesis.store.maps_store import open_maps
 
-VGG, EFFICIENT = "miniature:vgg16", "miniature:efficientnet_b3"
+VGG, BARLOW = "miniature:vgg16", "miniature:barlow_twins"
 
 
-@pytest.mark.parametrize("label", [VGG, EFFICIENT])
+@pytest.mark.parametrize("label", [VGG, BARLOW])
 def test_stored_maps_are_those_of_brute_force(study, label) -> None:
     backbone = ais.backbone(label)
     head, _ = load_head(study.folder.head_file(label, 1))
@@ -59,16 +59,16 @@ def test_places_are_compared_and_recorded_as_channels_are(study) -> None:
     assert "place" in record[VGG]["places"]["plan"]
     assert record[VGG]["places"]["forward_passes"] < 3
     assert record[VGG]["sign_is_arbitrary"] is False
-    assert record[EFFICIENT]["sign_is_arbitrary"] is True
+    assert record[BARLOW]["sign_is_arbitrary"] is True
 
 
 def test_the_function_makes_the_same_maps(study) -> None:
-    backbone = ais.backbone(EFFICIENT)
-    head, _ = load_head(study.folder.head_file(EFFICIENT, 0))
+    backbone = ais.backbone(BARLOW)
+    head, _ = load_head(study.folder.head_file(BARLOW, 0))
     found = ais.explain(
         backbone, head, study.config.images, study.config.ratings, method="ais_place"
     )
-    with open_maps(study.folder.maps, EFFICIENT) as stored:
+    with open_maps(study.folder.maps, BARLOW) as stored:
         held = stored["ais_place"].sel(seed=0).load()
     np.testing.assert_allclose(found.sel(image=held["image"]), held, atol=1e-5)
     with pytest.raises(ais.RequestError, match=r"AIS needs human ratings.*evidence_place"):
@@ -80,8 +80,8 @@ def test_the_function_makes_the_same_maps(study) -> None:
 
 
 def test_the_mean_can_stand_in_for_a_place(study, planted) -> None:
-    backbone = ais.backbone(EFFICIENT)
-    head, _ = load_head(study.folder.head_file(EFFICIENT, 0))
+    backbone = ais.backbone(BARLOW)
+    head, _ = load_head(study.folder.head_file(BARLOW, 0))
     zero, mean = (
         ais.explain(
             backbone,

@@ -22,7 +22,7 @@ from aisthesis.images import ImageFolder
 from aisthesis.provenance import code, versions
 from aisthesis.store.maps_store import open_maps
 
-VGG, EFFICIENT = "miniature:vgg16", "miniature:efficientnet_b3"
+VGG, BARLOW = "miniature:vgg16", "miniature:barlow_twins"
 CSV_FILES = (
     "predictions.csv", "scores.csv", "prediction_differences.csv", "agreement.csv",
     "agreement_images.csv",
@@ -75,7 +75,7 @@ def test_scores_are_those_of_the_predictions(study) -> None:
         assert float(score.set_index("seed").loc[seed, "plcc"]) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("label", [VGG, EFFICIENT])
+@pytest.mark.parametrize("label", [VGG, BARLOW])
 def test_scores_and_maps_are_those_of_brute_force(study, label) -> None:
     """Each channel zeroed by a hook, the whole network run, the definition applied."""
     backbone = aisthesis.backbone(label)
@@ -123,7 +123,7 @@ def test_scores_and_maps_are_those_of_brute_force(study, label) -> None:
 def test_agreement_is_that_of_scikit_image_on_the_stored_maps(study) -> None:
     """On the part of the photograph that both networks saw, at 224 x 224 points of it."""
     small, boxes = [], []
-    for label in (VGG, EFFICIENT):
+    for label in (VGG, BARLOW):
         with open_maps(study.folder.maps, label) as stored:
             name = str(stored["image"].values[0])
             one = stored.sel(image=name)
@@ -165,7 +165,7 @@ def test_the_trunk_is_the_same_to_the_byte_after_a_whole_study(make_study, tmp_p
             return backbone
 
         monkeypatch.setattr(module, "build", keep)
-    make_study(tmp_path / "s", backbones=[EFFICIENT], seeds=1).run(until="explain")
+    make_study(tmp_path / "s", backbones=[BARLOW], seeds=1).run(until="explain")
     assert len(built) == 2
     for backbone, digest in built:
         assert tensors_digest(backbone.trunk) == digest
@@ -186,11 +186,11 @@ def test_a_second_run_redoes_nothing(study, monkeypatch) -> None:
 
 
 def test_maps_open_in_xarray_by_backbone(study) -> None:
-    assert list(study.maps) == [VGG, EFFICIENT]
+    assert list(study.maps) == [VGG, BARLOW]
     maps = study.maps[VGG]
     assert maps.dims == ("image", "y", "x")
     assert maps.shape[1:] == (14, 14)
-    assert study.maps[EFFICIENT].shape[1:] == (8, 8)
+    assert study.maps[BARLOW].shape[1:] == (7, 7)
 
 
 def test_predict_gives_the_study_s_own_predictions_on_its_images(study, planted) -> None:
@@ -221,7 +221,7 @@ def test_images_without_a_rating_get_evidence_and_no_ais(make_study, planted, tm
 
 
 def test_prediction_only_and_single_backbone_studies_end_in_a_report(make_study, tmp_path) -> None:
-    one = [{"name": EFFICIENT, "layer": "none"}]
+    one = [{"name": BARLOW, "layer": "none"}]
     study = make_study(tmp_path / "s", backbones=one, seeds=1).run()
     assert study.folder.report.is_file()
     assert len(study.agreement) == 0
@@ -229,7 +229,7 @@ def test_prediction_only_and_single_backbone_studies_end_in_a_report(make_study,
 
 
 def test_random_weights_are_warned_of_in_record_and_report(make_study, tmp_path) -> None:
-    one = [{"name": EFFICIENT, "weights": "random"}]
+    one = [{"name": BARLOW, "weights": "random"}]
     study = make_study(tmp_path / "s", backbones=one, seeds=1).run()
     assert any("random" in warning for warning in study.folder.provenance()["warnings"])
     assert "random" in study.folder.report.read_text(encoding="utf-8")

@@ -73,7 +73,7 @@ def test_it_measures_a_real_study_of_similarity_judgments(planted, tmp_path, cap
     file.write_text(
         f'images = "{planted.images}"\njudgments = "judged.npz"\nout = "s"\nfolds = 2\n'
         'repeats = 1\nsizes = 2\nkind = "dissimilarity"\ndevice = "cpu"\n'
-        'backbones = ["miniature:resnet152"]\n'
+        'backbones = ["miniature:barlow_twins"]\n'
     )
     assert main(["plan", str(file), "--images", "60", "--csv"]) == 0
     table = pd.read_csv(StringIO(capsys.readouterr().out)).set_index("stage")

@@ -25,7 +25,7 @@ from aisthesis.judgments.similarity.triplets import triplet_agreement
 from aisthesis.names.labels import slug
 from aisthesis.store.alignment_folder import AlignmentFolder
 
-NAME = "miniature:resnet152"
+NAME = "miniature:barlow_twins"
 SIDE_PX = 96  # a fifth of the work of 224
 N = 20
 UPPER = np.triu_indices(N, 1)
@@ -85,9 +85,9 @@ def test_the_folder_holds_what_the_docs_name(study) -> None:
         assert path.is_file(), path
     assert {p.stem for p in (root / "figures").glob("*.png")} == {
         "agreement",
-        "matrices_miniature_resnet152",
-        "planes_miniature_resnet152",
-        "retention_miniature_resnet152",
+        "matrices_miniature_barlow_twins",
+        "planes_miniature_barlow_twins",
+        "retention_miniature_barlow_twins",
     }
     record = json.loads((root / "provenance.json").read_text())
     assert record["judgments"]["given_as"] == "dissimilarity"

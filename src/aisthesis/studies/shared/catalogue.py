@@ -60,7 +60,7 @@ def asked_transform(asked: BackboneConfig) -> Transform:
     if is_own("backbone", asked.name):
         return own_transform(asked)
     if asked.name.startswith(MINIATURE_PREFIX):
-        return miniature_transform(asked.name, asked.view)
+        return miniature_transform(asked.name, asked.view, asked.input_px)
     return transform_of(asked.name, input_px=asked.input_px, view=asked.view)
 
 
@@ -88,7 +88,12 @@ def build(
         made = own_backbone(asked, weights_dir=weights_dir, seed=seed)
     elif asked.name.startswith(MINIATURE_PREFIX):
         made = miniature_backbone(
-            asked.name, layer=asked.layer, weights=asked.weights, seed=seed, view=asked.view
+            asked.name,
+            layer=asked.layer,
+            weights=asked.weights,
+            seed=seed,
+            input_px=asked.input_px,
+            view=asked.view,
         )
     else:
         made = backbone(
@@ -123,6 +128,7 @@ def check_request(config: CommonConfig) -> None:
             check_own(asked, weights_dir=config.weights_dir, seed=config.seed)
             continue
         if asked.name.startswith(MINIATURE_PREFIX):
+            miniature_transform(asked.name, input_px=asked.input_px)
             path = miniature_weights(asked.name, asked.weights)
             digest = None if path is None else file_digest(path)
             _try_miniature(asked.name, asked.layer, asked.weights, digest)
