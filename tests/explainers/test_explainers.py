@@ -143,11 +143,14 @@ def test_known_networks_equal_captum(name):
     """
     attr = pytest.importorskip("captum.attr")
     torch.manual_seed(0)
-    network = torchvision.models.get_model(name, num_classes=1).eval().requires_grad_(False)
+    quick = {"init_weights": False} if name == "vgg11_bn" else {}
+    network = torchvision.models.get_model(name, num_classes=1, **quick).requires_grad_(False)
+    if name == "vgg11_bn":
+        network.classifier = nn.Linear(512 * 49, 1)  # 119 million numbers fewer
     layer = {"resnet18": "1.layer4.1.conv1", "vgg11_bn": "1.features.25"}.get(name, "1.features.9")
     model = nn.Sequential(nn.Identity(), network, nn.Flatten(0)).eval().double()
-    images = torch.randn(2, 3, 96, 96, dtype=torch.float64)
-    subject = ExplainedNetwork(model, layer, lambda output: output, 96, (1, 1))
+    images = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    subject = ExplainedNetwork(model, layer, lambda output: output, 64, (1, 1))
     ours = maps_of(GradCam(), subject, images)
     peer = attr.LayerGradCam(model, model.get_submodule(layer)).attribute(images)[:, 0].detach()
     assert ours.shape == peer.shape

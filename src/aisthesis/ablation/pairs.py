@@ -4,12 +4,13 @@ There every pair of a channel and an image can be carried by itself: pairs in wh
 changes nothing (it is zero after its ReLU, say) are left out, those of one image share its intact
 values, convolutions go by Winograd's algorithm with the channels last in memory, and what follows
 the maps runs on many pairs at once, so that the weights of a large linear layer are read seldom.
+Where the chain ends in rows before the output does (several heads on one trunk), the rest goes the
+general way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from aisthesis.ablation.analysis import Analysis
-from aisthesis.ablation.execution import Execution, widest
+from aisthesis.ablation.execution import Execution
 from aisthesis.ablation.expansion import Expansion
 from aisthesis.ablation.ops import ENTRYWISE, ENTRYWISE_MODULES
 from aisthesis.ablation.sums import summed_axes
@@ -34,17 +35,27 @@ _POOLS = ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2
 
 
 def pair_chain(analysis: Analysis, ways: dict[fx.Node, Expansion]) -> list[fx.Node]:
-    """Operations that mix channels, if pairs can be carried through them and it pays; else none."""
-    chain = analysis.mixing
-    if not chain or chain[0] not in ways or ways[chain[0]].kind != "plane":
+    """First operations that mix channels, if pairs go through them and it pays; else none.
+
+    The last of them gives rows, and is all that the operations after them read of them.
+    """
+    mixing = analysis.mixing
+    if not mixing or mixing[0] not in ways or ways[mixing[0]].kind != "plane":
         return []
-    for before, node in pairwise(chain):
+    chain = mixing[:1]
+    for node in mixing[1:]:
         affected = [n for n in node.all_input_nodes if analysis.states[n] is not None]
-        if affected != [before] or not _apart(node, before, analysis):
-            return []
+        if affected != chain[-1:] or not _apart(node, chain[-1], analysis):
+            break
+        chain.append(node)
+    read_later = {other for node in mixing[len(chain) :] for other in node.all_input_nodes}
+    branch = next((k for k, node in enumerate(chain) if node in read_later), len(chain) - 1)
+    chain = chain[: branch + 1]
+    while chain and len(analysis.shapes[chain[-1]]) > 2:
+        chain.pop()
     operations = (analysis.affected[node] for node in chain[1:])
     wide = any(suits(a.operation.name, a.operation.module, a.dtype) for a in operations)
-    return chain if wide and chain[-1] is analysis.output else []
+    return chain if wide else []
 
 
 def _apart(node: fx.Node, before: fx.Node, analysis: Analysis) -> bool:
@@ -96,6 +107,7 @@ class PairExecution(Execution):
     ) -> None:
         self._memory_bytes = memory_bytes
         self._kernels: dict[fx.Node, Tensor] = {}
+        self._chain = pair_chain(analysis, expansions)
         super().__init__(analysis, expansions, upstream, removed)
 
     def changed(self, member: np.ndarray | None, at_once: int) -> Tensor:
@@ -105,11 +117,26 @@ class PairExecution(Execution):
         elif len(member) and bool((member.sum(1) == 1).all()):
             single = member.argmax(1)
         else:
+            self._tail_nodes = self.analysis.mixing
             return super().changed(member, at_once)
-        chain = self.analysis.mixing
+        end, mixing = self._chain[-1], self.analysis.mixing
+        self._tail_nodes = mixing[len(self._chain) - 1 :]
+        each = sum(map(self.analysis.bytes_of, self._tail_nodes))
+        most = int(max(1, 0.2 * self._memory_bytes // max(each, 1)))
+        pieces = [self.output.new_zeros(0, *self.output.shape)]
+        for first in range(0, len(single), most):
+            last = min(first + most, len(single))
+            ready = {end.name: self._changed_rows(single[first:last], at_once)}
+            pieces.append(self._carried(ready, self._rows(member, first, last)))
+        return torch.cat(pieces).movedim(0, 1)
+
+    def _changed_rows(self, single: np.ndarray, at_once: int) -> Tensor:
+        """Change (P, N, ...) of the chain's end by each of P channels."""
+        chain = self._chain
         maps = 1 + max(i for i, node in enumerate(chain) if len(self.analysis.shapes[node]) == 4)
         maps = min(maps + 1, len(chain))  # the next one makes rows of the maps
-        total = self.output.new_zeros(self.images, len(single), *self.output.shape[1:])
+        end = self._operand(chain[-1], self.analysis.affected[chain[-1]].dtype)
+        total = end.new_zeros(len(single), *end.shape)
         waiting: list[tuple[int, np.ndarray, Tensor]] = []
         most = self._rows_at_once(chain[maps - 1])
         for image, positions in self._pairs(single, max(1, at_once * self.images)):
@@ -198,10 +225,10 @@ class PairExecution(Execution):
     def _finish(
         self, nodes: list[fx.Node], waiting: list[tuple[int, np.ndarray, Tensor]], total: Tensor
     ) -> None:
-        """Carry pairs through what follows the maps, and enter their changes of the output."""
+        """Carry pairs through what follows the maps, and enter them into the chain's end."""
         change = torch.cat([some for _, _, some in waiting])
         positions = torch.as_tensor(np.concatenate([positions for _, positions, _ in waiting]))
         images = torch.cat([torch.full((len(some),), image) for image, some, _ in waiting])
         for node in nodes:
             change = self._through(node, change, lambda value: value[images])
-        total[images, positions] = widest(change)
+        total[positions, images] = change
