@@ -78,9 +78,7 @@ def build(net, case: Case, px: int, heads: int | None) -> nn.Module:
             if name.endswith("gamma"):  # layer scale begins at 1e-6, where nothing would show
                 nn.init.uniform_(parameter, 0.2, 1)
     else:
-        # Drawing the first weights as their papers do takes longer than all the rest.
-        quick = case.build.startswith(("inception", "vgg"))
-        options = {"init_weights": False} if quick else {}
+        options = {"init_weights": False} if "inception" in case.build else {}
         trunk = getattr(zoo, case.build)(weights=None, **options)
         if case.build.startswith("vgg"):
             trunk.classifier = trunk.classifier[:5]
