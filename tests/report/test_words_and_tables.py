@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
 from aisthesis.report.folder.record import INFERENCE, StudyRecord
 from aisthesis.report.folder.selection import averaged_predictions, evaluated_split, headline_scores
+from aisthesis.report.page import _coded
 from aisthesis.report.parts.known_places import known_places, place_charts
 from aisthesis.report.sections import versions_line
 from aisthesis.report.sentences.cautions import cautions
@@ -263,3 +265,10 @@ def test_versions_are_said_once_or_with_their_stages() -> None:
     ]  # fmt: skip
     old = {"aisthesis": "0.1.0", "versions": {"torch": "2.6.0"}, "stages": {"agree": {}}}
     assert versions_line(old) == ["aisthesis 0.1.0", "torch 2.6.0"]
+
+
+def test_what_stands_between_backticks_is_code_and_nothing_else_is_markup():
+    assert _coded('so `view = "<pad>"` & <b>') == (
+        "so <code>view = &#34;&lt;pad&gt;&#34;</code> &amp; &lt;b&gt;"
+    )
+    assert isinstance(_coded("plain"), Markup)

@@ -49,7 +49,7 @@ def _static(name: str) -> Markup:
 
 def _coded(text: str) -> Markup:
     """Escape a sentence; what stands between backticks in it is shown as code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def render_page(
