@@ -107,6 +107,27 @@ def test_a_flattening_gives_blocks_of_columns(net) -> None:
         torch.testing.assert_close(plan(x).delta, exact, rtol=1e-10, atol=1e-12)
 
 
+class Beside(nn.Module):
+    """Channels of a branch that the layer is no part of stand beside its own, as in SqueezeNet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.other, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 2, 3), nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = torch.cat([self.other(x).relu(), self.conv(x).relu()], 1)
+        return self.head(nn.functional.adaptive_avg_pool2d(z, 1).flatten(1))
+
+
+def test_channels_of_another_branch_do_not_keep_a_pool_from_being_a_sum(net) -> None:
+    model, x = Beside().double().eval(), torch.randn(2, 3, PX, PX).double()
+    for window in (1, 3):
+        plan = ais.place_plan(model, "conv", x, window=window)
+        assert plan.kind == "pooled"
+        exact = brute_force(net, model, "conv", x, plan)
+        torch.testing.assert_close(plan(x).delta, exact, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 3, 5])
 def test_columns_gathered_for_some_outputs_at_a_time_give_them_all(
     net, monkeypatch, at_once

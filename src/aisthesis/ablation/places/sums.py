@@ -102,11 +102,24 @@ def place_sums(analysis: Analysis, count: int) -> dict[fx.Node, PlaceSum]:
 def _pool(node: fx.Node, analysis: Analysis, state: Placed) -> PlaceSum | None:
     """A mean or a sum over every axis along which places differ."""
     summed = summed_axes(node, analysis)
-    spread = {axis for axis, size in enumerate(state.labels.shape) if size > 1}
-    if summed is None or not spread or not spread <= set(summed[0]):
+    if summed is None:
+        return None
+    labels = _along(state.labels, summed[0])
+    if labels is None or labels.numel() == 1:
         return None
     source, shape = node.all_input_nodes[0], analysis.shapes[node]
-    return PlaceSum(node, source, "pool", None, state.labels, summed[0], summed[1], shape)
+    return PlaceSum(node, source, "pool", None, labels, summed[0], summed[1], shape)
+
+
+def _along(labels: torch.Tensor, dims: tuple[int, ...]) -> torch.Tensor | None:
+    """Labels that differ along some axes only; None where they have other places elsewhere.
+
+    Entries of no place may lie beside those of a place (channels that another branch has given):
+    they do not change, so they count as of any.
+    """
+    others = [axis for axis in range(labels.ndim) if axis not in dims]
+    own = labels.amax(others, keepdim=True) if others else labels
+    return own if bool(((labels == own) | (labels == 0)).all()) else None
 
 
 def _block(node: fx.Node, analysis: Analysis, state: Placed, count: int) -> PlaceSum | None:
