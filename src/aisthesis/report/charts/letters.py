@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import matplotlib as mpl
 
 __all__ = ["Outlines", "on_missing_letters", "shortened", "text_width"]
 
@@ -94,7 +93,16 @@ def _visible(said: str) -> str:
 @cache
 def _own() -> str:
     """The font that comes with Matplotlib, which is there wherever this package is."""
-    return str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+    return str(_matplotlib() / "fonts" / "ttf" / "DejaVuSans.ttf")
+
+
+@cache
+def _matplotlib() -> Path:
+    """Folder of Matplotlib's data, found without the half second of importing Matplotlib."""
+    found = find_spec("matplotlib")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+    return Path(found.origin).with_name("mpl-data")
 
 
 def _font_of(sign: str) -> str:
@@ -145,7 +153,7 @@ def _fallbacks() -> tuple[tuple[str, str], ...]:
     """Names and files of installed fonts, the preferred ones first; not Matplotlib's of symbols."""
     from matplotlib.font_manager import FontProperties, fontManager
 
-    own = Path(mpl.get_data_path())
+    own = _matplotlib()
     names = {font.name for font in fontManager.ttflist if own not in Path(font.fname).parents}
     order = {name: number for number, name in enumerate(_PREFERRED)}
     ranked = sorted(names, key=lambda name: (order.get(name, len(order)), name))
