@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from aisthesis.ablation.plan import ablation_plan
 from aisthesis.errors import RequestError
-from aisthesis.faithfulness.channel_removal import channel_counts, channel_curves, channel_measures
+from aisthesis.faithfulness.channel_removal import (
+    channel_counts,
+    channel_curves,
+    channel_measures,
+    channel_sets_tested,
+)
 from aisthesis.importance.scores import evidence_scores
 
 CHANNELS, N = 12, 5
@@ -56,6 +61,20 @@ def removed_by_hook(model: nn.Module, image: Tensor, channels: list[int]) -> flo
         without = model(image[None])
         handle.remove()
         return float((without - model(image[None])).mean())
+
+
+def test_as_many_sets_are_removed_as_is_said(monkeypatch) -> None:
+    plan, scores = evidence(network())
+    asked: list[int] = []
+    call = type(plan).__call__
+
+    def counted(self: Any, x: Tensor, *, groups: Any) -> Any:
+        asked.append(len(groups))
+        return call(self, x, groups=groups)
+
+    monkeypatch.setattr(type(plan), "__call__", counted)
+    channel_curves(plan, images()[:1], {"a": scores[:1], "b": -scores[:1]})
+    assert sum(asked) == channel_sets_tested(CHANNELS, 2)
 
 
 @pytest.mark.parametrize("heads", [1, 3])

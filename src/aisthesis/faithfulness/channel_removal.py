@@ -15,11 +15,19 @@ from aisthesis.ablation.plan import AblationPlan
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness.predicting import require_images
 
-__all__ = ["CHANNEL_ORDERS", "channel_counts", "channel_curves", "channel_measures"]
+__all__ = [
+    "CHANNEL_ORDERS",
+    "channel_counts",
+    "channel_curves",
+    "channel_measures",
+    "channel_sets_tested",
+]
 
 Array = NDArray[np.float64]
 
 CHANNEL_ORDERS: tuple[str, ...] = ("highest", "lowest", "largest")
+#: Random orders an image.
+N_RANDOM = 10
 #: Rankings that are added to those given, and cannot be given.
 RANDOM, ACTIVATION = "random", "activation"
 
@@ -32,13 +40,18 @@ def channel_counts(n_channels: int, n_counts: int = 8) -> list[int]:
     return sorted({int(count) for count in np.rint(spaced)})
 
 
+def channel_sets_tested(n_channels: int, n_scores: int, n_random: int = N_RANDOM) -> int:
+    """How many sets of channels `channel_curves` removes from an image."""
+    return ((n_scores + 1) * len(CHANNEL_ORDERS) + n_random) * len(channel_counts(n_channels))
+
+
 def channel_curves(
     plan: AblationPlan,
     images: Tensor,
     scores: Mapping[str, ArrayLike],
     *,
     counts: Sequence[int] | None = None,
-    n_random: int = 10,
+    n_random: int = N_RANDOM,
     seed: int = 0,
     advance: Callable[[int], None] = lambda n: None,
 ) -> xr.DataArray:

@@ -24,9 +24,10 @@ from aisthesis.store.ledger import State
 from aisthesis.store.lock import at_work
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
 from aisthesis.studies.ratings.explaining.explain import Studied
-from aisthesis.studies.ratings.inputs.reading import Inputs, rated_sample, read_inputs
+from aisthesis.studies.ratings.inputs.reading import Inputs, read_inputs
 from aisthesis.studies.ratings.inputs.record import record_inputs, record_together
 from aisthesis.studies.ratings.inputs.together import InputsTogether, read_together
+from aisthesis.studies.ratings.planning import rated_sample
 from aisthesis.studies.ratings.predict import Embedded, predict_images
 from aisthesis.studies.ratings.properties.comparison import (
     OneProperty,

@@ -35,6 +35,7 @@ from aisthesis.studies.shared.own_backbones import (
     own_layers,
     own_transform,
 )
+from aisthesis.studies.shared.stand_in import is_stand_in, stand_in, stand_in_transform
 
 __all__ = ["asked_transform", "build", "check_request", "layers_of", "weights_identity"]
 
@@ -46,6 +47,8 @@ def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: i
     """
     if is_own("backbone", asked.name):
         return own_identity(asked, weights_dir=weights_dir, seed=seed)
+    if is_stand_in(asked.name):
+        return asked.name
     if asked.weights == "random":
         return f"random, seed {seed}"
     if asked.name.startswith(MINIATURE_PREFIX):
@@ -59,6 +62,8 @@ def asked_transform(asked: BackboneConfig) -> Transform:
     """Give the transform of the backbone that a study asks for, without making it."""
     if is_own("backbone", asked.name):
         return own_transform(asked)
+    if is_stand_in(asked.name):
+        return stand_in_transform(asked.name)
     if asked.name.startswith(MINIATURE_PREFIX):
         return miniature_transform(asked.name, asked.view, asked.input_px)
     return transform_of(asked.name, input_px=asked.input_px, view=asked.view)
@@ -86,6 +91,8 @@ def build(
     """
     if is_own("backbone", asked.name):
         made = own_backbone(asked, weights_dir=weights_dir, seed=seed)
+    elif is_stand_in(asked.name):
+        made = stand_in(asked.name)
     elif asked.name.startswith(MINIATURE_PREFIX):
         made = miniature_backbone(
             asked.name,
@@ -124,6 +131,8 @@ def check_request(config: CommonConfig) -> None:
         The first wrong name, layer or file, with the nearest right ones.
     """
     for asked in config.backbones:
+        if is_stand_in(asked.name):
+            continue
         if is_own("backbone", asked.name):
             check_own(asked, weights_dir=config.weights_dir, seed=config.seed)
             continue

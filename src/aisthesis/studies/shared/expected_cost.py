@@ -1,12 +1,13 @@
-"""What a study will take, from small runs of it."""
+"""What a study will take: its networks timed on few images, all else measured on stand-ins."""
 
 from __future__ import annotations
 
 import resource
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -14,22 +15,25 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
+from aisthesis.config import BackboneConfig
 from aisthesis.errors import RequestError
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.images import ImageFolder
 from aisthesis.store.folder import StudyFolder
+from aisthesis.studies.shared.network_costs import NetworkCosts
 from aisthesis.studies.shared.stage import Shared
 
-__all__ = ["FEWEST", "Plan", "Sample", "of_properties", "plan_study"]
+__all__ = ["FEWEST", "Measured", "Plan", "Sample", "Uses", "of_properties", "plan_study"]
 
 
 class Measured(Protocol):
     """A study as it is measured: run, then asked what it took."""
 
     folder: StudyFolder
+    commands: tuple[str, ...]
 
-    def run(self) -> Any:
-        """Do everything."""
+    def run(self, *, until: str) -> Any:
+        """Do everything up to a command."""
 
     @property
     def shared(self) -> dict[str, Shared]:
@@ -37,13 +41,21 @@ class Measured(Protocol):
 
 
 #: Stages that look at the explained images only.
-_OF_EXPLAINED = ("explain", "compare", "agree", "methods", "localise")
-#: Stages whose cost does not grow with the images beyond those that they sample.
-_SAMPLED = ("faithfulness", "channels")
+_OF_EXPLAINED = ("explain", "compare", "agree", "methods", "localise", "human maps")
+#: Stages whose cost hardly grows with the images, of which they show some.
+_SAMPLED = ("channels", "report")
+#: Stages that compare every two networks, and each with itself; and that are for all at once.
+_OF_PAIRS, _OF_ALL = ("compare", "agree"), ("check", "align")
+#: Networks that are stood in for.
+MOST_STAND_INS = 2
 #: Stages whose pass through the trunk serves all properties of the images.
 _SHARED = ("check", "embed", "explain")
 #: Images that a study of any kind is measured on at the least.
 FEWEST = 12
+#: Seconds that measuring takes, about: of all, and of these the networks.
+BUDGET_S, NETWORKS_S = 40.0, 24.0
+#: Relative error of what stand-ins took, and of each of the times that a line is laid through.
+MEASURED, ONE_TIME = 0.25, 0.1
 
 
 @dataclass(frozen=True)
@@ -53,18 +65,30 @@ class Plan:
     Attributes
     ----------
     stages : DataFrame
-        Columns ``stage, fixed_s, per_image_s, per_pair_s, images, seconds, parallel``; seconds with
-        the workers that were asked for. A pair is one of images, each with itself and in both
-        orders; in a study of ratings nothing grows with pairs.
+        Columns ``stage, fixed_s, per_image_s, per_pair_s, images, seconds, parallel, low_s,
+        high_s, asked``; seconds with the workers that were asked for, expected and between what
+        bounds. A pair is one of images, each with itself and in both orders; in a study of ratings
+        nothing grows with pairs. Stages that are not ``asked`` for are no part of the sums.
     n_images, n_explained, n_workers : int
     memory_bytes : int
-        Most that the process held in the larger of the measured runs.
+        Most that the process held while it measured.
     disk_bytes : float
         Of the study's folder.
     read_bytes : float
         Of images, over all stages and backbones.
     weights_bytes : float
         Of weights, once for each worker.
+    notes : tuple of str
+        What could not be measured as the study does it.
+
+    Notes
+    -----
+    The bounds are no confidence interval. They are the spread over repeats of what was timed, and
+    at least 20 % of it: 25 % of what stand-ins were timed for, 30 % of what was timed in part, 50 %
+    of what counts as the forward passes that it declares. Beyond the images that were measured, a
+    tenth of either time that a line was laid through is added, as far as the line carries it. All
+    are summed as if they erred alike, which a machine that becomes busier makes them do. The bounds
+    hold for this machine as busy as it is, without Python's start.
     """
 
     stages: pd.DataFrame
@@ -75,11 +99,20 @@ class Plan:
     disk_bytes: float
     read_bytes: float
     weights_bytes: float
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
         """Expected duration of the whole study."""
-        return float(self.stages["seconds"].sum())
+        return self._sum("seconds")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between what seconds that lies."""
+        return self._sum("low_s"), self._sum("high_s")
+
+    def _sum(self, column: str) -> float:
+        return float(self.stages.loc[self.stages["asked"], column].sum())
 
     def shown(self) -> pd.DataFrame:
         """The stages for people."""
@@ -87,27 +120,96 @@ class Plan:
         pairs = {"per 1000 pairs": [f"{1e6 * value:.3g} ms" for value in table["per_pair_s"]]}
         if not table["per_pair_s"].any():
             pairs = {}
+        ends = zip(table["low_s"], table["high_s"], strict=True)
         return pd.DataFrame(
             {
-                "stage": table["stage"],
+                "stage": table["stage"].where(table["asked"], table["stage"] + " (not asked for)"),
                 "fixed": [_time(value) for value in table["fixed_s"]],
                 "per image": [f"{1000 * value:.3g} ms" for value in table["per_image_s"]],
                 **pairs,
                 "images": table["images"],
                 "expected": [_time(value) for value in table["seconds"]],
+                "between": [f"{_time(low)} and {_time(high)}" for low, high in ends],
                 "workers share it": ["yes" if value else "no" for value in table["parallel"]],
             }
         )
 
     def in_words(self) -> str:
-        """Give the sums in one sentence."""
+        """Give the sums in one sentence, and what was not measured."""
         workers = f"{self.n_workers} worker{'s' if self.n_workers > 1 else ''}"
-        return (
+        low, high = (_time(value) for value in self.bounds)
+        said = (
             f"{self.n_images} images, {self.n_explained} of them explained, with {workers}: "
-            f"{_time(self.seconds)}, {_size(self.memory_bytes)} of memory a process, "
+            f"{_time(self.seconds)} (between {low} and {high}), "
+            f"{_size(self.memory_bytes)} of memory a process, "
             f"{_size(self.disk_bytes)} of disk; {_size(self.read_bytes)} of images are read and "
             f"{_size(self.weights_bytes)} of weights loaded"
         )
+        return "\n".join([said, *(f"not measured as it will be: {note}" for note in self.notes)])
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What a stage asks of a network beyond what it asks of its stand-in: pieces, how many times.
+
+    `each` is for every image of the stage; `at_once` says how much faster a stage is that starts
+    processes of its own where there are no workers.
+    """
+
+    once: Mapping[str, float] = field(default_factory=dict)
+    each: Mapping[str, float] = field(default_factory=dict)
+    at_once: float = 1.0
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A stage that no run of stand-ins does: seconds an image of one, and passes beside.
+
+    Its other work is `like` that of stages which are in the run, so many times.
+    """
+
+    stage: str
+    each_s: float
+    images: int
+    asked: bool
+    forwards: float = 0.0
+    like: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Images that a study may be measured on, and how.
+
+    Attributes
+    ----------
+    kind : {"rated", "judged"}
+    folder : ImageFolder
+    names : list of str
+    fewest : int
+        Images that the smallest measured study needs.
+    share : float
+        Of the images that are explained, in the study and in those that are measured.
+    study : callable
+        Gives the study of some images with some backbones, in a folder that is empty.
+    networks : callable
+        Times a network within a share of the time.
+    uses : callable
+        What every stage asks of a network, by the name of its time.
+    beside : callable
+        Measures what a run of stand-ins leaves out, in a study that has run, for so many images and
+        explained ones, with so many seconds left.
+    """
+
+    kind: Literal["rated", "judged"]
+    folder: ImageFolder
+    names: list[str]
+    backbones: tuple[BackboneConfig, ...]
+    fewest: int
+    share: tuple[float, float]
+    study: Callable[[list[str], Path, tuple[BackboneConfig, ...], int], Measured]
+    networks: Callable[[BackboneConfig, Sequence[str], float], NetworkCosts]
+    uses: Callable[[NetworkCosts, int], dict[str, Uses]]
+    beside: Callable[[Any, int, int, float], list[Beside]] = lambda *_: []
 
 
 def plan_study(
@@ -119,10 +221,13 @@ def plan_study(
     n_measured: int,
     reporter: ProgressReporter,
 ) -> Plan:
-    """Run a study on small samples of its images and extrapolate every stage.
+    """Time a study's networks on few images and everything else on stand-ins for them.
 
-    A study of ratings is measured on two samples and grows linearly with its images; one of
-    similarity judgments on three, as it grows with the pairs of images too.
+    Each network is built, and its passes and removals are timed by the study's own code. Then the
+    study runs with stand-ins for two of them, networks of the same shapes that cost next to
+    nothing; the others' tables are taken to cost as much. A study of ratings runs on two samples of
+    its images, and every stage grows linearly with them; one of similarity judgments on three, as
+    it grows with the pairs of images too.
 
     Parameters
     ----------
@@ -135,7 +240,7 @@ def plan_study(
     n_workers : int
         Of a cluster with workers like this process.
     n_measured : int
-        Images of the largest sample; the smallest one is a third of it.
+        Most images of the largest sample; it has fewer where they would take too long.
 
     Raises
     ------
@@ -151,39 +256,45 @@ def plan_study(
             f"expected at least {2 * sample.fewest} {sample.kind} images to measure on, got "
             f"{large}; give a larger --measure, or just run the study"
         )
-    order = np.random.default_rng(seed).permutation(len(sample.names))
-    small = max(sample.fewest, large // 3)
-    sizes = (small, large) if sample.kind == "rated" else (small, (small + large) // 2, large)
-    runs: list[_Run] = []
-    # What a process does once (code that is compiled, memory that grows) is no cost of an image:
-    # the first run warms up and is not counted.
-    with reporter.steps("measuring", sizes[0] + sum(sizes)) as advance:
-        for size in (sizes[0], *sizes):
-            runs.append(_measured(sample, [sample.names[i] for i in order[:size]]))
-            advance(size)
-    return _extrapolated(runs[1:], n_images, n_workers)
+    began = time.perf_counter()
+    order = [sample.names[i] for i in np.random.default_rng(seed).permutation(len(sample.names))]
+    n_explained = max(1, round(n_images * sample.share[0]))
+    networks: list[NetworkCosts] = []
+    with reporter.steps("timing networks", len(sample.backbones)) as advance:
+        for number, asked in enumerate(sample.backbones):
+            left = NETWORKS_S - (time.perf_counter() - began)
+            share_s = max(left / (len(sample.backbones) - number), 1.0)
+            networks.append(sample.networks(asked, order, share_s))
+            advance(1)
+    stand_ins = tuple(
+        BackboneConfig(name=one.stand_in, label=one.label, layer=None if one.channels else "none")
+        for one in _stood_in_for(networks)
+    )
+
+    until = began + BUDGET_S
+
+    def measured(n: int, *, last: bool = False) -> _Run:
+        finish = until if last else None
+        return _measured(sample, order[:n], stand_ins, (n_images, n_explained), finish)
+
+    runs = _runs(sample, large, measured, until, reporter)
+    return _extrapolated(sample, networks, runs, n_images, n_explained, n_workers)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Images that a study may be measured on.
+def _stood_in_for(networks: list[NetworkCosts]) -> list[NetworkCosts]:
+    """Networks out of which the cost of the others' tables follows: the first and the last."""
+    mapped = [one for one in networks if one.channels]
+    chosen = mapped or networks
+    return [*chosen[: MOST_STAND_INS - 1], *chosen[1:][-1:]]
 
-    Attributes
-    ----------
-    kind : {"rated", "judged"}
-    folder : ImageFolder
-    names : list of str
-    fewest : int
-        Images that the smallest measured study needs.
-    study : callable
-        Gives the study of some images, in a folder that is empty.
-    """
 
-    kind: Literal["rated", "judged"]
-    folder: ImageFolder
-    names: list[str]
-    fewest: int
-    study: Callable[[list[str], Path], Measured]
+def _times(stage: str, n: int, n_measured: int) -> float:
+    """How much longer a stage takes for n networks than for those that were measured."""
+    if stage in _OF_ALL:
+        return 1.0
+    if stage in _OF_PAIRS:
+        return n * (n + 1) / (n_measured * (n_measured + 1))
+    return n / n_measured
 
 
 @dataclass(frozen=True)
@@ -195,16 +306,53 @@ class _Run:
     seconds: dict[str, float]
     disk_bytes: int
     image_bytes: int
-    weights_bytes: int
-    n_networks: int
     shared: dict[str, Shared]
+    beside: list[Beside] = field(default_factory=list)
 
 
-def _measured(sample: Sample, names: list[str]) -> _Run:
-    """Run the study on some images, in a folder that is gone afterwards."""
+def _runs(
+    sample: Sample,
+    most: int,
+    measured: Callable[..., _Run],
+    until: float,
+    reporter: ProgressReporter,
+) -> list[_Run]:
+    """Run small studies, the largest last, on as many images as there is time for.
+
+    What a process does once (code that is compiled, memory that grows) is no cost of an image: the
+    first run warms up, and counts only where there is no time for another of its size.
+    """
+    small = sample.fewest
+    with reporter.steps("measuring the rest", 3) as advance:
+        first = measured(small)
+        advance(1)
+        started = time.perf_counter()
+        if until - started > 3 * sum(first.seconds.values()):
+            first = measured(small)
+        advance(1)
+        room = (until - time.perf_counter()) / 2  # the other half is for the report
+        each = sum(first.seconds.values()) / small
+        large = int(np.clip(small + room / max(each, 1e-4), 2 * small, most))
+        sizes = [large] if sample.kind == "rated" else [(small + large) // 2, large]
+        runs = [first, *(measured(n, last=n == large) for n in sizes)]
+        advance(1)
+    return runs
+
+
+def _measured(
+    sample: Sample,
+    names: list[str],
+    backbones: tuple[BackboneConfig, ...],
+    planned: tuple[int, int],
+    until: float | None,
+) -> _Run:
+    """Run the study on some images, in a folder that is gone afterwards.
+
+    The last one reports too, and what is beside the run has time `until`.
+    """
     with tempfile.TemporaryDirectory(prefix="aisthesis-plan-") as place:
-        study = sample.study(names, Path(place))
-        study.run()
+        study = sample.study(names, Path(place), backbones, planned[1])
+        study.run(until=study.commands[-2 if until is None else -1])
         record = study.folder.provenance()
         files = [path for path in study.folder.root.rglob("*") if path.is_file()]
         seconds = {name: float(one["seconds"]) for name, one in record["stages"].items()}
@@ -212,55 +360,124 @@ def _measured(sample: Sample, names: list[str]) -> _Run:
             seconds["agree"] -= seconds["compare"]
         return _Run(
             len(names),
-            int(record.get("explained", {}).get("n", len(names))),
+            max(1, round(len(names) * sample.share[1])),
             seconds,
             sum(path.stat().st_size for path in files),
             sum(sample.folder.path(name).stat().st_size for name in names),
-            4 * sum(int(one["parameters"]) for one in record["backbones"].values()),
-            len(record["backbones"]),
             study.shared,
+            [] if until is None else sample.beside(study, *planned, until - time.perf_counter()),
         )
 
 
-def _extrapolated(runs: list[_Run], n_images: int, n_workers: int) -> Plan:
+def _extrapolated(
+    sample: Sample,
+    networks: list[NetworkCosts],
+    runs: list[_Run],
+    n_images: int,
+    n_explained: int,
+    n_workers: int,
+) -> Plan:
     large = runs[-1]
-    share = large.n_explained / large.n
-    n_explained = round(n_images * share)
+    n_stood_in = len(_stood_in_for(networks))
+    uses = [(one, sample.uses(one, n_explained)) for one in networks]
     rows: list[dict[str, Any]] = []
+    costs: dict[str, tuple[float, float, float]] = {}
     for stage in large.seconds:
         explained = stage in _OF_EXPLAINED
+        times = _times(stage, len(networks), n_stood_in)
         at = [(run.n_explained if explained else run.n) for run in runs]
-        cost = _cost(at, [run.seconds.get(stage, 0.0) for run in runs])
-        if stage in _SAMPLED:
-            cost = (large.seconds[stage], 0.0, 0.0)
-        n = n_explained if explained else n_images
+        values = [times * run.seconds.get(stage, 0.0) for run in runs]
+        cost = (values[-1], 0.0, 0.0) if stage in _SAMPLED else _cost(at, values)
+        costs[stage] = cost
         among = large.shared.get(stage)
-        ways = {"images": n_workers, "backbones": min(n_workers, large.n_networks), None: 1}[among]
-        fixed, per_image, per_pair = cost
+        ways = {"images": n_workers, "backbones": min(n_workers, len(networks)), None: 1}[among]
+        n = n_explained if explained else n_images
+        grows = cost[1] + cost[2] > 0
+        beyond = max(n - at[-1], 0) / max(at[-1] - at[0], 1)
         rows.append(
-            {"stage": stage, "fixed_s": fixed, "per_image_s": per_image, "per_pair_s": per_pair,
-             "images": n, "seconds": fixed + (per_image * n + per_pair * n**2) / ways,
-             "parallel": among is not None}
-        )  # fmt: skip
+            _row(stage, cost, n, uses, ways, ONE_TIME * grows * (values[0] + values[-1]) * beyond)
+            | {"parallel": among is not None, "asked": True}
+        )
+    for one in large.beside:
+        with_passes = [(each, _beside(own, one)) for each, own in uses]
+        fixed, per_image, per_pair = (
+            sum(times * costs[name][part] for name, times in one.like.items()) for part in range(3)
+        )
+        cost = (fixed, per_image + len(networks) * one.each_s, per_pair)
+        row = _row(one.stage, cost, one.images, with_passes, 1)
+        rows.append(row | {"parallel": False, "asked": one.asked})
     disk = _cost([run.n for run in runs], [float(run.disk_bytes) for run in runs])
-    passes = 1 + large.n_networks * (1 + share)
+    passes = 1 + len(networks) * (1 + n_explained / n_images)
     return Plan(
         pd.DataFrame(rows),
         n_images,
         n_explained,
         n_workers,
         _peak_bytes(),
-        disk[0] + disk[1] * n_images + disk[2] * n_images**2,
+        (disk[0] + disk[1] * n_images + disk[2] * n_images**2) * len(networks) / n_stood_in,
         large.image_bytes / large.n * n_images * passes,
-        float(large.weights_bytes * n_workers),
+        4.0 * sum(one.n_parameters for one in networks) * n_workers,
+        tuple(_notes(networks)),
     )
+
+
+def _notes(networks: list[NetworkCosts]) -> Iterator[str]:
+    """What was not measured, with the networks of which that holds."""
+    chosen = _stood_in_for(networks)
+    if len(chosen) < len(networks):
+        names = " and ".join(one.label for one in chosen)
+        yield f"tables were measured on stand-ins for {names}; the other networks count alike"
+    labels: dict[str, list[str]] = {}
+    for one in networks:
+        for note in one.notes:
+            labels.setdefault(note, []).append(one.label)
+    for note, some in labels.items():
+        yield f"{', '.join(some)}: {note}"
+
+
+def _beside(uses: dict[str, Uses], one: Beside) -> dict[str, Uses]:
+    """What stages ask of a network, with the passes that were counted on a stand-in."""
+    own = uses.get(one.stage)
+    if own is None:
+        return uses
+    each = {**own.each, "forward": own.each.get("forward", 0.0) + one.forwards}
+    return {**uses, one.stage: replace(own, each=each)}
+
+
+def _row(
+    stage: str,
+    cost: tuple[float, float, float],
+    n: int,
+    uses: list[tuple[NetworkCosts, dict[str, Uses]]],
+    ways: int,
+    of_line: float = 0.0,
+) -> dict[str, Any]:
+    """One stage: what it took on stand-ins, and what its networks take beyond.
+
+    `of_line` is the error of extending the line, in seconds of one worker.
+    """
+    fixed, per_image, per_pair = cost
+    error = MEASURED * (fixed + (per_image * n + per_pair * n**2) / ways) + of_line / ways
+    for network, stages in uses:
+        asked = stages.get(stage, Uses())
+        once, each = network.of(asked.once), network.of(asked.each)
+        at_once = asked.at_once if ways == 1 else 1.0
+        fixed += once.seconds / at_once
+        per_image += each.seconds / at_once
+        error += (once.error + each.error * n / ways) / at_once
+    seconds = fixed + (per_image * n + per_pair * n**2) / ways
+    return {
+        "stage": stage, "fixed_s": fixed, "per_image_s": per_image, "per_pair_s": per_pair,
+        "images": n, "seconds": seconds, "low_s": max(seconds - error, 0.0),
+        "high_s": seconds + error,
+    }  # fmt: skip
 
 
 def of_properties(plan: Plan, n: int) -> Plan:
     """What n properties of the same images take, from what one takes."""
     stages = plan.stages.copy()
     times = np.where(stages["stage"].isin(_SHARED), 1, n)
-    for column in ("fixed_s", "per_image_s", "seconds"):
+    for column in ("fixed_s", "per_image_s", "seconds", "low_s", "high_s"):
         stages[column] *= times
     return replace(plan, stages=stages, disk_bytes=plan.disk_bytes * n)
 

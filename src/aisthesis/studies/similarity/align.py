@@ -54,6 +54,7 @@ from aisthesis.studies.similarity.inputs import AlignmentInputs
 from aisthesis.studies.similarity.kept import Aligned, write_aligned
 
 __all__ = [
+    "SIZES_OF_DENSE",
     "AlignedNetwork",
     "ChannelsJob",
     "align_dependencies",
@@ -63,7 +64,7 @@ __all__ = [
 ]
 
 # Every set of retained channels is a run of the network's end where channels own no entries.
-_SIZES_OF_DENSE = 24
+SIZES_OF_DENSE = 24
 
 _OPTIONS = {
     "measure", "removal", "retained", "folds", "repeats", "sizes", "seed", "kind", "places",
@@ -226,7 +227,7 @@ def _aligned(
     seconds = round(time.perf_counter() - started, 3)
     owned = isinstance(embeddings, OwnedEmbeddings)
     how = config.retained if config.retained != "auto" else ("columns" if owned else "ablate")
-    most = config.sizes if owned else min(config.sizes, _SIZES_OF_DENSE)
+    most = config.sizes if owned else min(config.sizes, SIZES_OF_DENSE)
     sizes = retention_sizes(embeddings.channels, most)
     order = ranked(scores.data_set)
     everyone = np.arange(embeddings.n)

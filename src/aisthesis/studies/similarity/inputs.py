@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,18 +21,15 @@ from aisthesis.judgments.similarity.triplet_shares import Choices, choices_among
 from aisthesis.store.files import plain_errors
 from aisthesis.store.folder import digest_of
 from aisthesis.store.whole import whole_file
-from aisthesis.studies.shared.expected_cost import FEWEST, Sample
 
 __all__ = [
     "AlignmentInputs",
-    "judged_sample",
     "judgments_of",
     "read_alignment_inputs",
     "write_judgments",
 ]
 
 _FEWEST = 4
-_FEWEST_A_FOLD = 4  # as `fold_numbers` asks
 
 
 @dataclass(frozen=True)
@@ -178,27 +174,3 @@ def _tell(reporter: ProgressReporter, similarities: Similarities, others: int) -
         reporter.say(line)
     if others:
         reporter.say(f"{others} images of the folder were not judged and are left out")
-
-
-def judged_sample(config: AlignmentConfig, study_of: Callable[[AlignmentConfig], Any]) -> Sample:
-    """Judged images to measure a study on, and how the study of some of them is made.
-
-    Of some images, those count that were judged beside another one of them.
-    """
-    folder = ImageFolder(config.images)
-    judged = judgments_of(config, folder)
-
-    def study(some: list[str], place: Path) -> Any:
-        similarities = judged.of(some)
-        beside = np.isfinite(similarities.mean).sum(1) > 1
-        kept = [name for name, is_judged in zip(some, beside, strict=True) if is_judged]
-        write_judgments(place / "judgments.npz", judged.of(kept))
-        changed = {
-            "judgments": (place / "judgments.npz",), "out": place / "study", "engine": "serial",
-            "columns": type(config.columns)(), "image_list": None, "variable": None,
-            "kind": "dissimilarity",
-        }  # fmt: skip
-        return study_of(config.model_copy(update=changed))
-
-    fewest = max(FEWEST, _FEWEST_A_FOLD * config.folds)
-    return Sample("judged", folder, list(judged.names), fewest, study)

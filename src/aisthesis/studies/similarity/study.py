@@ -24,10 +24,10 @@ from aisthesis.studies.shared.stage import Stage
 from aisthesis.studies.similarity.align import require_layers
 from aisthesis.studies.similarity.inputs import (
     AlignmentInputs,
-    judged_sample,
     read_alignment_inputs,
     write_judgments,
 )
+from aisthesis.studies.similarity.planning import judged_sample
 from aisthesis.studies.similarity.stages import similarity_stages
 
 __all__ = ["Alignment"]

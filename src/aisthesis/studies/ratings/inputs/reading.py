@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +20,12 @@ from aisthesis.judgments.ratings.split_file import ListedSplit, read_split
 from aisthesis.judgments.ratings.splits import Split, split
 from aisthesis.judgments.ratings.understood import lines_on
 from aisthesis.store.folder import digest_of
-from aisthesis.studies.shared.expected_cost import FEWEST, Sample
 
 __all__ = [
     "Inputs",
     "checked_images",
     "inputs_of",
     "open_images",
-    "rated_sample",
     "ratings_of",
     "read_inputs",
     "told_ratings",
@@ -228,23 +224,3 @@ def _listed_images(
             "them too"
         )
     return names if config.unrated == "explain" else [name for name in names if name in rated]
-
-
-def rated_sample(config: StudyConfig, study_of: Callable[[StudyConfig], Any]) -> Sample:
-    """Rated images to measure a study on, and how the study of some of them is made."""
-    folder = ImageFolder(config.images)
-    ratings = ratings_of(config, folder)
-    held = set(ratings.mean["image"])
-    names = [name for name in match(ratings, folder, unrated="ignore") if name in held]
-    source = ratings.mean if ratings.single is None else ratings.single
-
-    def study(some: list[str], place: Path) -> Any:
-        table = place / "ratings.csv"
-        source[source["image"].isin(some)].to_csv(table, index=False)
-        changed = {
-            "ratings": table, "out": place / "study", "unrated": "ignore", "engine": "serial",
-            "columns": type(config.columns)(), "image_list": None, "split": None,
-        }  # fmt: skip
-        return study_of(config.model_copy(update=changed))
-
-    return Sample("rated", folder, names, FEWEST, study)

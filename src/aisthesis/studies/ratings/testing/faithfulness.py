@@ -31,7 +31,12 @@ from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.ratings.testing.tested import measure_backbone
 from aisthesis.studies.shared.devices import choose_device
 
-__all__ = ["faithfulness_dependencies", "images_asked", "measure_faithfulness"]
+__all__ = [
+    "faithfulness_dependencies",
+    "images_asked",
+    "measure_faithfulness",
+    "processes_for",
+]
 
 #: Images that are asked where the study file does not say and compares explainers.
 DEFAULT_IMAGES = 32
@@ -81,7 +86,7 @@ def measure_faithfulness(
         for label, one in kept.items()
         if not one.done
     ]
-    n_processes = _processes(config, len(jobs), len(places))
+    n_processes = processes_for(config, len(jobs), len(places))
     if jobs:
         reporter.say(_cost(folder, config, [job[3] for job in jobs], len(places), n_processes))
     if n_processes > 1:
@@ -158,7 +163,7 @@ def _measure(
     )
 
 
-def _processes(config: StudyConfig, n_backbones: int, n_images: int) -> int:
+def processes_for(config: StudyConfig, n_backbones: int, n_images: int) -> int:
     """Processes that are worth their start: one where there is little to do, or a GPU does it."""
     options = config.faithfulness
     perturbed = n_backbones * n_images * len(options.baselines) * options.steps

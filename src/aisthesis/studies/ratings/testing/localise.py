@@ -46,7 +46,13 @@ from aisthesis.studies.ratings.testing.randomised import RandomisedNetworks
 from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.network import NetworkSpec
 
-__all__ = ["LocaliseJob", "localise_backbones", "localise_dependencies", "stored_maps"]
+__all__ = [
+    "LocaliseJob",
+    "localise_backbones",
+    "localise_dependencies",
+    "processes_allowed",
+    "stored_maps",
+]
 
 
 def localise_dependencies(
@@ -154,8 +160,8 @@ def localise_backbones(one: Studied, executor: Executor) -> None:
             require_masks(masks / side, images_of(one))
     jobs = [_job(one, each, masks) for each in missing]
     tasks = [task for job in jobs for task in _tasks(one, job)]
-    if not executor.pooled and _worth_processes(config):
-        executor = Processes(allowed_cores(), here=True)
+    if not executor.pooled and processes_allowed(config) > 1:
+        executor = Processes(processes_allowed(config), here=True)
     share_out(tasks, "maps against masks", executor, one.reporter)
     for each, job in zip(missing, jobs, strict=True):
         job.store.finish()
@@ -208,9 +214,10 @@ def _tasks(one: Studied, job: LocaliseJob) -> list[Task]:
     return [Task(job, chunks[number]) for number in numbers]
 
 
-def _worth_processes(config: StudyConfig) -> bool:
-    """Whether networks are run, on processors that helper processes can share."""
-    return config.randomised > 0 and choose_device(config.device).type == "cpu"
+def processes_allowed(config: StudyConfig) -> int:
+    """Processes that may share the networks: one where none is run, or not on processors."""
+    worth = config.randomised > 0 and choose_device(config.device).type == "cpu"
+    return allowed_cores() if worth else 1
 
 
 def _scored_methods(folder: StudyFolder, config: StudyConfig, label: str) -> list[str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from aisthesis.ablation.plan import ablation_plan
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.execution.progress import ProgressReporter, Silent, in_units
-from aisthesis.explainers.base import ExplainedNetwork
+from aisthesis.explainers.base import ExplainedNetwork, Explainer
 from aisthesis.faithfulness import (
     cascade_similarity,
     channel_curves,
@@ -45,7 +45,7 @@ from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.ablation_plans import place_plan_for
 from aisthesis.studies.shared.network import fitted_backbone, fitted_heads
 
-__all__ = ["Measured", "measure_backbone"]
+__all__ = ["Measured", "TestedNetwork", "made_again", "measure_backbone", "remade_images"]
 
 _CASCADE_STAGES = 5
 #: Forward passes an image that all explainers together may cost which are made for random networks
@@ -91,7 +91,7 @@ def measure_backbone(
     """
     teller = reporter or Silent()
     asked = next(backbone for backbone in config.backbones if backbone.label == label)
-    tested = _Tested(StudyFolder(root), config, inputs, asked, index, places)
+    tested = TestedNetwork(StudyFolder(root), config, inputs, asked, index, places)
     table, differences = tested.measures(teller)
     measured = [table, tested.sensitivity(teller)]
     table = pd.concat([each for each in measured if len(each)], ignore_index=True)
@@ -100,7 +100,30 @@ def measure_backbone(
     return Measured(*(each.assign(backbone=label) for each in (table, differences, cascade)))
 
 
-class _Tested:
+def made_again(explainers: Sequence[Explainer], subject: ExplainedNetwork) -> list[Explainer]:
+    """Explainers that are cheap enough for random networks and images nearby, cheapest first."""
+    chosen, spent = [], 0.0
+    others = [one for one in explainers if not one.control]
+    for one in sorted(others, key=lambda each: each.passes(subject)):
+        spent += one.passes(subject)
+        if spent <= _MOST_PASSES:
+            chosen.append(one)
+    return chosen
+
+
+def remade_images(config: StudyConfig, n_tested: int) -> int:
+    """Of how many images each of these, and each kind of AIS and evidence, makes maps again."""
+    nearby = 0 if find_spec("captum") is None else 2 + _NEARBY  # both ask for the image itself
+    return _images_of_many_maps(config, n_tested) * (nearby + 2 + _CASCADE_STAGES)
+
+
+def _images_of_many_maps(config: StudyConfig, n_tested: int) -> int:
+    """Images whose maps are made many times; none where a mean of them would say nothing."""
+    n = min(config.faithfulness.cascade_images, n_tested)
+    return n if n > 1 else 0
+
+
+class TestedNetwork:
     """One backbone with its stored maps of the images that are asked."""
 
     def __init__(
@@ -226,9 +249,7 @@ class _Tested:
             )
 
     def _few(self) -> int:
-        """Images whose maps are made many times; none where a mean of them would say nothing."""
-        n = min(self.config.faithfulness.cascade_images, len(self.names))
-        return n if n > 1 else 0
+        return _images_of_many_maps(self.config, len(self.names))
 
     def _remade(self) -> dict[str, Remade]:
         """Every method that is cheap enough, as a function of images alone."""
@@ -241,21 +262,14 @@ class _Tested:
             kind: lambda images, which, kind=kind: self._of_places(images, which, kind)  # type: ignore[misc]
             for kind in BY_PLACE
         }
-        others = [
-            one
-            for one in asked_explainers(self.config)
-            if one.name in self.maps and not one.control
-        ]
-        spent = 0.0
-        for one in sorted(others, key=lambda each: each.passes(self.subject)):
-            spent += one.passes(self.subject)
-            if spent <= _MOST_PASSES:
-                own[one.name] = lambda images, which, one=one: one(  # type: ignore[misc]
-                    self.subject,
-                    images,
-                    seeds=[seeds[i] for i in which],
-                    advance=lambda share: None,
-                )
+        stored = [one for one in asked_explainers(self.config) if one.name in self.maps]
+        for one in made_again(stored, self.subject):
+            own[one.name] = lambda images, which, one=one: one(  # type: ignore[misc]
+                self.subject,
+                images,
+                seeds=[seeds[i] for i in which],
+                advance=lambda share: None,
+            )
         return own
 
     def _of_channels(self, images: Tensor, which: Sequence[int], kind: str) -> Tensor:
