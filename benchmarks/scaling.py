@@ -55,6 +55,7 @@ def main() -> None:
             results["growth"] = growth(folder, options.images)
         if "plan" in asked:
             results["plan"] = plan_against_run(folder, options.images[0])
+            results.pop("plan_note", None)
         if "workers" in asked:
             results["workers"] = workers(folder)
     options.out.mkdir(exist_ok=True)
@@ -338,7 +339,8 @@ def in_words(results: dict) -> str:
                 f"{one['high_s']}) | {'not run here' if ran is None else ran} | {share}"
                 f"{'' if inside else ', outside'} |"
             ]
-        lines += ["", "Stages' times, without Python's start; planning with it.", ""]
+        note = results.get("plan_note", "Stages' times, without Python's start; planning with it.")
+        lines += ["", note, ""]
     if "workers" in results:
         w = results["workers"]
         lines += [
