@@ -18,7 +18,7 @@ from aisthesis.store.folder import digest_of
 from aisthesis.store.ledger import Dependencies, Ledger, State
 from aisthesis.store.store_index import group_attributes, make_plain_root
 
-__all__ = ["ArraySpec", "ChunkStore", "chunks_of"]
+__all__ = ["ArraySpec", "ChunkStore", "as_coordinate", "chunks_of", "create_array"]
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,21 @@ photograph itself with squares covered. They lie outside `maps.zarr`, whose grou
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
 
+from aisthesis.ablation.plan import AblationPlan
 from aisthesis.agreement.chance import sampled
+from aisthesis.backbones import Backbone
 from aisthesis.config import BackboneConfig, StudyConfig
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import MeanRating, MemberNetwork, PhotographEnsemble, bagging
@@ -25,14 +31,14 @@ from aisthesis.maps.photograph_masking import photograph_masking_map
 from aisthesis.maps.rating_units import rating_unit_map
 from aisthesis.maps.resample import upsample
 from aisthesis.provenance.code import code_dependencies
-from aisthesis.store.chunk_store import as_coordinate
+from aisthesis.store.chunk_store import ArraySpec, as_coordinate, create_array
 from aisthesis.store.files import plain_errors, remove_tree, write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import open_maps
 from aisthesis.store.store_index import consolidate
-from aisthesis.store.tables import read_csv
 from aisthesis.studies.ratings.comparing.methods import maps_dependencies
+from aisthesis.studies.ratings.comparing.predicted import Predicted
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.ablation_plans import plan_for
 from aisthesis.studies.shared.devices import choose_device
@@ -43,6 +49,8 @@ __all__ = ["COLUMNS", "ensemble_maps", "ensemble_maps_dependencies", "explains_e
 _SIZE = 56
 _GRID = 7
 _MASKED_IMAGES = 8
+#: Images whose maps are made and written together.
+_IMAGES_AT_ONCE = 128
 _PLACE = "_place"
 _EDGES = ("crop_left", "crop_top", "crop_right", "crop_bottom")
 COLUMNS = (
@@ -82,29 +90,48 @@ def ensemble_maps(
     masking was done, the cosines of both maps with it.
     """
     ensembles = _ensembles(folder, [asked.label for asked in config.backbones])
-    parts, by_place, boxes, networks = [], [], [], []
-    names: list[str] = []
-    with reporter.steps("ensemble: evidence", len(config.backbones)) as advance:
-        for asked in config.backbones:
-            maps, seen, names, network = _member(folder, config, asked, inputs)
-            parts.append(maps)
-            by_place.append(_evidence_by_place(folder, asked.label))
-            boxes.append(seen)
-            networks.append(network)
-            advance(1)
-    frames = union_of_boxes(boxes)
-    made = {
-        f"{name}{kind}": ensemble_map(maps, one.weights, boxes, frames, _SIZE)
-        for kind, maps in (("", parts), (_PLACE, by_place))
+    members = [_member(folder, config, asked, inputs) for asked in config.backbones]
+    names, frames = members[0].names, union_of_boxes([one.boxes for one in members])
+    places = np.sort(sampled(len(names), _masked(config), config.seed))
+    mean = PhotographEnsemble(
+        [one.network for one in members], ensembles["ensemble"], choose_device(config.device)
+    )
+    masking = _masked_maps(mean, inputs.folder, [names[i] for i in places], reporter)
+    kinds = [f"{name}{kind}" for kind in ("", _PLACE) for name in ensembles]
+    sums = {name: np.empty(len(names)) for name in ensembles}
+    kept = {kind: np.empty((len(places), _SIZE, _SIZE)) for kind in kinds}  # of covered ones
+    with (
+        _new_store(folder, kinds, masking, places, _framed(inputs, names, frames)) as store,
+        reporter.steps("ensemble: evidence", len(names)) as advance,
+    ):
+        for start in range(0, len(names), _IMAGES_AT_ONCE):
+            some = slice(start, min(start + _IMAGES_AT_ONCE, len(names)))
+            here = (places >= some.start) & (places < some.stop)
+            for kind, maps in _made(members, ensembles, frames, some).items():
+                store[kind][some] = maps.astype(np.float32)
+                kept[kind][here] = maps[places[here] - some.start]
+                if kind in sums:
+                    sums[kind][some] = maps.sum((1, 2))
+            advance(some.stop - some.start)
+    write_csv(folder.ensemble_maps, _table(folder, sums, kept, masking, names, places))
+
+
+def _made(
+    members: Sequence[_Member],
+    ensembles: Mapping[str, Ensemble],
+    frames: NDArray[np.float64],
+    some: slice,
+) -> dict[str, NDArray[np.float64]]:
+    """Maps (n, y, x) of some images by every ensemble, from channels and by place."""
+    boxes = [one.boxes[some] for one in members]
+    return {
+        f"{name}{kind}": ensemble_map(maps, one.weights, boxes, frames[some], _SIZE)
+        for kind, maps in (
+            ("", [member.by_channel(some) for member in members]),
+            (_PLACE, [member.by_place(some) for member in members]),
+        )
         for name, one in ensembles.items()
     }
-    places = np.sort(sampled(len(names), _masked(config), config.seed))
-    device = choose_device(config.device)
-    mean = PhotographEnsemble(networks, ensembles["ensemble"], device)
-    masking = _masked_maps(mean, ImageFolder(config.images), [names[i] for i in places], reporter)
-    _write_maps(folder, made, masking, places, _framed(inputs, names, frames))
-    table = _table(folder, made, masking, names, places)
-    write_csv(folder.ensemble_maps, table)
 
 
 def _masked(config: StudyConfig) -> int:
@@ -125,34 +152,54 @@ def _ensembles(folder: StudyFolder, labels: list[str]) -> dict[str, Ensemble]:
     }
 
 
-@torch.no_grad()
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """One network of the ensembles, with its stored scores and maps, read as they are asked for."""
+
+    names: list[str]
+    boxes: NDArray[np.float64]  # (N, 4) what it saw of each photograph
+    network: MemberNetwork
+    backbone: Backbone
+    plan: AblationPlan
+    folder: ImageFolder
+    batch_size: int
+    stored: xr.Dataset
+
+    @torch.no_grad()
+    def by_channel(self, some: slice) -> NDArray[np.float64]:
+        """Its channels' evidence in rating units (n, h, w), averaged over its heads."""
+        removed = self.stored["delta_prediction"].isel(image=some).mean("seed").values
+        scores = -torch.from_numpy(removed).double()
+        nothing = np.zeros((0, self.plan.channels), dtype=bool)  # the layer's output is wanted
+        maps, done, names = [], 0, self.names[some]
+        for batch in batches(self.folder, names, self.backbone.transform, self.batch_size):
+            output = self.plan(batch.pixels.to(self.backbone.device), groups=nothing).activation
+            own = scores[done : done + len(batch.names)]
+            activation = self.backbone.to_map(output).double().cpu()
+            maps.append(rating_unit_map(own, activation).numpy())
+            done += len(batch.names)
+        return np.concatenate(maps)
+
+    def by_place(self, some: slice) -> NDArray[np.float64]:
+        """Its evidence by place (n, h, w), averaged over its heads, in rating units."""
+        found = self.stored["evidence_place"].isel(image=some).mean("seed").values
+        return np.asarray(found, dtype=np.float64)
+
+
 def _member(
     folder: StudyFolder, config: StudyConfig, asked: BackboneConfig, inputs: Inputs
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str], MemberNetwork]:
-    """One member's evidence in rating units (N, h, w), what it saw (N, 4), and its network."""
+) -> _Member:
+    """Load one member's network and open what is stored of it."""
     with open_maps(folder.maps, asked.label) as stored:
+        # What is opened is read piece by piece; nothing is held open in between.
         names = [str(name) for name in stored["image"].values]
-        scores = -torch.from_numpy(stored["delta_prediction"].mean("seed").values).double()
         boxes = np.stack([stored[edge].values for edge in _EDGES], axis=1).astype(np.float64)
     backbone = fitted_backbone(folder, config, asked)
     heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
     model = MeanRating(backbone.trunk, heads).to(backbone.device)
     plan = plan_for(backbone, model, inputs.folder)
-    nothing = np.zeros((0, plan.channels), dtype=bool)  # the layer's output alone is wanted
-    maps, done = [], 0
-    for batch in batches(inputs.folder, names, backbone.transform, config.batch_size):
-        output = plan(batch.pixels.to(backbone.device), groups=nothing).activation
-        own = scores[done : done + len(batch.names)]
-        maps.append(rating_unit_map(own, backbone.to_map(output).double().cpu()).numpy())
-        done += len(batch.names)
     network = MemberNetwork((asked.label,), backbone.transform, model)
-    return np.concatenate(maps), boxes, names, network
-
-
-def _evidence_by_place(folder: StudyFolder, label: str) -> NDArray[np.float64]:
-    """A member's evidence by place (N, h, w), averaged over its heads, in rating units."""
-    with open_maps(folder.maps, label) as stored:
-        return np.asarray(stored["evidence_place"].mean("seed").values, dtype=np.float64)
+    return _Member(names, boxes, network, backbone, plan, inputs.folder, config.batch_size, stored)
 
 
 def _masked_maps(
@@ -192,21 +239,18 @@ def _framed(inputs: Inputs, names: list[str], frames: NDArray[np.float64]) -> _F
     return _Framed(names, frames, axes)
 
 
-def _write_maps(
+@contextmanager
+def _new_store(
     folder: StudyFolder,
-    made: dict[str, NDArray[np.float64]],
+    kinds: Sequence[str],
     masking: NDArray[np.float64],
     places: NDArray[np.intp],
     framed: _Framed,
-) -> None:
-    unit = {"long_name": "evidence of all members (rating units per cell)"}
+) -> Iterator[zarr.Group]:
+    """Give `ensemble.zarr` whose maps are to be written; it appears whole or not at all."""
     fall = {"long_name": "fall of the mean prediction as a square is covered (rating units)"}
     dataset = xr.Dataset(
-        {
-            **{name: (("image", "y", "x"), maps.astype(np.float32), unit)
-               for name, maps in made.items()},
-            "masking": (("masked", "masked_y", "masked_x"), masking.astype(np.float32), fall),
-        },
+        {"masking": (("masked", "masked_y", "masked_x"), masking.astype(np.float32), fall)},
         coords={
             "image": as_coordinate(framed.names),
             **framed.axes,
@@ -215,10 +259,16 @@ def _write_maps(
                for edge, values in zip(_EDGES, framed.frames.T, strict=True)},
         },
     )  # fmt: skip
+    axes = (("image", len(framed.names)), ("y", _SIZE), ("x", _SIZE))
+    spec = ArraySpec(axes, "evidence of all members (rating units per cell)")
     partial = folder.root / ".ensemble.zarr.partial"
     with plain_errors(folder.ensemble):
         remove_tree(partial, inside=folder.root)
         dataset.to_zarr(partial, mode="w", consolidated=False, zarr_format=3)
+        group = zarr.open_group(partial, mode="a", use_consolidated=False)
+        for kind in kinds:
+            create_array(group, kind, spec, _IMAGES_AT_ONCE)
+        yield group
         consolidate(partial)
         remove_tree(folder.ensemble, inside=folder.root)
         partial.rename(folder.ensemble)
@@ -226,29 +276,27 @@ def _write_maps(
 
 def _table(
     folder: StudyFolder,
-    made: dict[str, NDArray[np.float64]],
+    sums: Mapping[str, NDArray[np.float64]],
+    kept: Mapping[str, NDArray[np.float64]],
     masking: NDArray[np.float64],
     names: list[str],
     places: NDArray[np.intp],
 ) -> pd.DataFrame:
-    predictions = read_csv(folder.predictions)
-    predictions = predictions[predictions["seed"] != "mean"]
+    predicted = Predicted.of(folder, list(sums), names).prediction
     tables = []
-    for label in (name for name in made if not name.endswith(_PLACE)):
-        maps = made[label]
-        own = predictions[predictions["backbone"] == label].groupby("image")["prediction"].mean()
+    for label, own in sums.items():
         cosines = {kind: np.full(len(names), np.nan) for kind in ("", _PLACE)}
         if label == "ensemble":
             for kind, cosine in cosines.items():
-                for one, place in zip(masking, places, strict=True):
-                    cosine[place] = _cosine(made[f"{label}{kind}"][place], one)
+                found = zip(kept[f"{label}{kind}"], masking, strict=True)
+                cosine[places] = [_cosine(map_, covered) for map_, covered in found]
         tables.append(
             pd.DataFrame(
                 {
                     "image": names,
                     "ensemble": label,
-                    "prediction": own.reindex(names).to_numpy(),
-                    "evidence_sum": maps.sum((1, 2)),
+                    "prediction": predicted[label],
+                    "evidence_sum": own,
                     "cosine_with_masking": cosines[""],
                     "place_cosine_with_masking": cosines[_PLACE],
                 }
