@@ -16,7 +16,7 @@ from aisthesis.agreement import (
     single_seed_cosines,
     variance_components,
 )
-from aisthesis.agreement.variance import COMPONENTS, UNRESOLVED, _shares
+from aisthesis.agreement.variance import COMPONENTS, UNRESOLVED, _shares, run_by_run
 
 SIDE = 12
 
@@ -154,7 +154,7 @@ def test_a_draw_of_images_is_a_study_of_them():
     counts = np.bincount(chosen, minlength=8)
     cosines = single_seed_cosines(maps)
     same = np.stack([cosines.within.mean(axis=1), cosines.between.mean(axis=1)], axis=1)
-    found = _shares(maps, np.arange(8), same, counts[None], 224)[0]
+    found = _shares(maps, np.arange(8), same, [(slice(0, 8), counts[None])], 224)[0]
     others = []
     for i in chosen:
         for j in chosen:
@@ -205,3 +205,25 @@ def test_images_with_an_undefined_map_are_left_out():
     nothing = variance_components(maps, n_boot=20)
     assert nothing["share"].isna().all()
     assert nothing["n"].tolist() == [0] * 5
+
+
+def test_draws_run_by_run_are_draws_of_all(monkeypatch):
+    """With replacement: n images in every draw, each with the binomial's mean and variance."""
+    monkeypatch.setattr("aisthesis.agreement.variance.BYTES_AT_ONCE", 8 * 4000 * 7)
+    parts = list(run_by_run(30, 4000, np.random.default_rng(0)))
+    assert [part.start for part, _ in parts] == [0, 7, 14, 21, 28]
+    counts = np.concatenate([own for _, own in parts], axis=1)
+    assert (counts.sum(axis=1) == 30).all()
+    assert counts.mean(axis=0) == pytest.approx(1, abs=0.08)
+    assert counts.var(axis=0) == pytest.approx(29 / 30, abs=0.15)
+    covariance = np.cov(counts[:, 3], counts[:, 25])[0, 1]  # of two runs
+    assert covariance == pytest.approx(-1 / 30, abs=0.05)
+
+
+def test_many_images_have_the_intervals_of_few(monkeypatch):
+    maps = simulated(40, shared=0.3, image=0.3, both=0.2, noise=0.2)
+    few = variance_components(maps, SIDE, n_boot=400)
+    monkeypatch.setattr("aisthesis.agreement.variance.MOST_IN_ONE_DRAW", 10)
+    many = variance_components(maps, SIDE, n_boot=400)
+    np.testing.assert_allclose(many["share"], few["share"])
+    np.testing.assert_allclose(many[["low", "high"]], few[["low", "high"]], atol=0.03)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from aisthesis.store.chunk_store import ArraySpec, ChunkStore
+from aisthesis.store.chunk_store import ArraySpec, ChunkStore, images_a_chunk
 
 NAMES = [f"{i}.png" for i in range(10)]
 ARRAYS = {"map": ArraySpec((("image", 10), ("y", 3), ("x", 2)), "a map")}
@@ -93,3 +93,10 @@ def test_a_group_inside_a_group_goes_with_it(store) -> None:
     assert store.missing(10) == [1, 2]  # the inner group is no damage to the outer one
     ChunkStore(store.root, store.group, {"images": "i2"}, 4).prepare(ARRAYS, {"image": NAMES}, {})
     assert inner.missing(10) == [0, 1, 2]
+
+
+def test_chunks_grow_with_the_images_where_there_would_be_too_many() -> None:
+    """Ten million images are some twenty thousand tasks and files an array, not 300,000."""
+    assert images_a_chunk(32, 5000) == images_a_chunk(32, 640_000) == 32
+    assert images_a_chunk(32, 640_001) == 64
+    assert images_a_chunk(32, 10**7) == 512

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -32,8 +32,12 @@ UNRESOLVED = "backbone, image x backbone and seed together"
 
 #: Bytes of resampled sums of maps held at a time.
 BYTES_AT_ONCE = 64 << 20
+#: Images up to which the draws are those of every other statistic.
+MOST_IN_ONE_DRAW = 20_000
 
 Matrix = NDArray[np.float64]
+#: A run of the images, and how often each draw holds each of them.
+Part = tuple[slice, Matrix]
 
 
 def variance_components(
@@ -77,7 +81,8 @@ def variance_components(
         Side of the pixel grid on which maps are z-scored and compared.
     seed, n_boot
         Seed and number of the bootstrap's draws of images. A pair of an image with itself, drawn
-        twice, is not one of different images and is left out of C3 and C4.
+        twice, is not one of different images and is left out of C3 and C4. Of more than 20,000
+        images the draws are others than those of other statistics.
     cosines
         As `single_seed_cosines` gives them, where they are already there.
     coarse
@@ -106,10 +111,10 @@ def variance_components(
     same_image = np.stack(
         [_row_mean(cosines.within[complete]), _row_mean(cosines.between[complete])], axis=1
     )
-    observed = _shares(maps, complete, same_image, np.ones((1, n)), size_px)
+    observed = _shares(maps, complete, same_image, [(slice(0, n), np.ones((1, n)))], size_px)
     drawn = [
-        _shares(coarse or maps, complete, same_image, counts, size_px)
-        for counts in _batches(coarse or maps, n, seed, n_boot)
+        _shares(coarse or maps, complete, same_image, parts, size_px)
+        for parts in _draws(coarse or maps, n, seed, n_boot)
     ]
     intervals = percentile_intervals(np.concatenate([np.empty((0, observed.shape[1])), *drawn]))
     known = np.isfinite(observed[0]) & (n > 1)
@@ -131,10 +136,41 @@ def _row_mean(values: Matrix) -> Matrix:
     return values.mean(axis=1) if values.shape[1] else np.full(len(values), np.nan)
 
 
-def _batches(maps: Mapping[str, Any], n: int, seed: int, n_boot: int) -> Iterator[Matrix]:
-    """Counts of the draws, in batches that neither themselves nor as summed maps are too large."""
+def _draws(maps: Mapping[str, Any], n: int, seed: int, n_boot: int) -> Iterator[Iterable[Part]]:
+    """Counts of the draws, in batches that neither themselves nor as summed maps are too large.
+
+    Of many images a batch is as large as the summed maps allow, and its counts are drawn run by run
+    of the images: so the maps are read as often as for few.
+    """
     cells = sum(int(one.shape[0]) * int(np.prod(one.shape[2:])) for one in maps.values())
-    most = max(1, BYTES_AT_ONCE // (8 * max(cells, n, 1)))
+    if n <= MOST_IN_ONE_DRAW:
+        for counts in _batches(max(cells, n, 1), n, seed, n_boot):
+            yield [(slice(0, n), counts)]
+        return
+    most = max(1, BYTES_AT_ONCE // (8 * max(cells, 1)))
+    for number, start in enumerate(range(0, n_boot, most)):
+        yield run_by_run(n, min(most, n_boot - start), np.random.default_rng([seed, number]))
+
+
+def run_by_run(n: int, draws: int, rng: np.random.Generator) -> Iterator[Part]:
+    """Give (run of images, counts (draws, its length)): n drawn with replacement, for each draw.
+
+    How many of a draw fall into a run is binomial, given those that fell before; where they fall in
+    it is multinomial. So the draws are those of any bootstrap, though not the same ones.
+    """
+    step = max(1, BYTES_AT_ONCE // (8 * draws))
+    left = np.full(draws, n)
+    for start in range(0, n, step):
+        length = min(step, n - start)
+        here = rng.binomial(left, length / (n - start))
+        left -= here
+        counts = rng.multinomial(here, np.full(length, 1 / length))
+        yield slice(start, start + length), counts.astype(np.float64)
+
+
+def _batches(values: int, n: int, seed: int, n_boot: int) -> Iterator[Matrix]:
+    """Counts of the draws of n images, so many at a time that `values` of each may be held."""
+    most = max(1, BYTES_AT_ONCE // (8 * values))
     held: list[Matrix] = []
     for part in resample_counts(n, n_boot, seed):
         for start in range(0, len(part), most):
@@ -151,42 +187,56 @@ def _shares(
     maps: Mapping[str, Any],
     complete: NDArray[np.intp],
     same_image: Matrix,
-    counts: NDArray[Any],
+    parts: Iterable[Part],
     size_px: int,
 ) -> Matrix:
     """(draws, 6) shares of the components, and of the last three together, in each draw."""
-    n = counts.sum(axis=1, dtype=np.float64)
-    squares = np.square(counts, dtype=np.float64)
-    ordered_pairs = n**2 - squares.sum(axis=1)
-    c1, c2 = (counts @ same_image / n[:, None]).T if len(complete) else np.full((2, len(n)), np.nan)
-    same_backbone, other_backbone = _summed_products(maps, complete, counts, size_px)
-    own = (squares @ same_image).T
+    n, square, of_images, own = (np.zeros(1) for _ in range(4))
+    sums: dict[str, SeedMaps] = {}
+    for some, counts in parts:
+        squares = np.square(counts, dtype=np.float64)
+        n = n + counts.sum(axis=1, dtype=np.float64)
+        square = square + squares.sum(axis=1)
+        of_images = of_images + (counts @ same_image[some]).T
+        own = own + (squares @ same_image[some]).T
+        _add_maps(sums, maps, complete[some], counts, size_px)
+    ordered_pairs = n**2 - square
+    c1, c2 = of_images / n if len(complete) else np.full((2, len(n)), np.nan)
+    same_backbone, other_backbone = _products(sums, len(n), size_px)
     with np.errstate(divide="ignore", invalid="ignore"):
         c3 = (same_backbone - own[0]) / np.where(ordered_pairs > 0, ordered_pairs, np.nan)
         c4 = (other_backbone - own[1]) / np.where(ordered_pairs > 0, ordered_pairs, np.nan)
-    parts = [c4, c2 - c4, c3 - c4, c1 - c2 - c3 + c4, 1 - c1, 1 - c2]
-    result: Matrix = np.stack(parts, axis=1)
+    rows = [c4, c2 - c4, c3 - c4, c1 - c2 - c3 + c4, 1 - c1, 1 - c2]
+    result: Matrix = np.stack(rows, axis=1)
     return result
 
 
 @one_thread_an_operation()
-def _summed_products(
-    maps: Mapping[str, Any], complete: NDArray[np.intp], counts: NDArray[Any], size_px: int
-) -> tuple[Matrix, Matrix]:
-    """Sum over all two images of a draw of their cosine: same backbone, other backbone.
-
-    The sum of products is the product of the sums, so the images are gone through once. Both are
-    (draws,), averaged over different seeds, and over backbones or pairs of them.
-    """
-    sums: dict[str, SeedMaps] = {}
-    for place, chunk in seed_chunks(maps, size_px, complete):
+def _add_maps(
+    sums: dict[str, SeedMaps],
+    maps: Mapping[str, Any],
+    images: NDArray[np.intp],
+    counts: NDArray[Any],
+    size_px: int,
+) -> None:
+    """Add the maps of some images, as often as each draw holds them, to the draws' sums."""
+    for place, chunk in seed_chunks(maps, size_px, images):
         weights = torch.from_numpy(counts[:, place].astype(np.float64))
         for name, one in chunk.items():
             summed = torch.tensordot(weights, one.maps.cpu(), dims=1)
             sums[name] = SeedMaps(
                 summed if name not in sums else sums[name].maps.add_(summed), one.axes
             )
-    unknown = torch.full((len(counts),), torch.nan, dtype=torch.double)
+
+
+@one_thread_an_operation()
+def _products(sums: Mapping[str, SeedMaps], draws: int, size_px: int) -> tuple[Matrix, Matrix]:
+    """Sum over all two images of a draw of their cosine: same backbone, other backbone.
+
+    The sum of products is the product of the sums, so the images are gone through once. Both are
+    (draws,), averaged over different seeds, and over backbones or pairs of them.
+    """
+    unknown = torch.full((draws,), torch.nan, dtype=torch.double)
     within = [
         over_different_seeds(one, one, size_px) if one.maps.shape[1] > 1 else unknown
         for one in sums.values()

@@ -18,7 +18,18 @@ from aisthesis.store.folder import digest_of
 from aisthesis.store.ledger import Dependencies, Ledger, State
 from aisthesis.store.store_index import group_attributes, make_plain_root
 
-__all__ = ["ArraySpec", "ChunkStore", "as_coordinate", "chunks_of", "create_array"]
+__all__ = [
+    "ArraySpec",
+    "ChunkStore",
+    "as_coordinate",
+    "chunks_of",
+    "create_array",
+    "images_a_chunk",
+]
+
+
+#: Chunks of a group of arrays.
+MOST_CHUNKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -171,6 +182,17 @@ class ChunkStore:
         places[axis] = range(number, number + 1)
         encode = array.metadata.chunk_key_encoding.encode_chunk_key
         return [self.path / name / encode(place) for place in itertools.product(*places)]
+
+
+def images_a_chunk(size: int, n_images: int) -> int:
+    """Images in a chunk: `size`, or so many times twice as many that there are not too many chunks.
+
+    A chunk is a task of a scheduler, an entry of the ledger, and for each array a file in folders
+    of its own.
+    """
+    while n_images > size * MOST_CHUNKS:
+        size *= 2
+    return size
 
 
 def chunks_of(path: Path) -> int | None:

@@ -32,7 +32,7 @@ from aisthesis.execution.progress import ProgressReporter
 from aisthesis.names.explainers import BASE
 from aisthesis.parts import part_keys
 from aisthesis.provenance.code import code_dependencies
-from aisthesis.store.chunk_store import ArraySpec, ChunkStore
+from aisthesis.store.chunk_store import ArraySpec, ChunkStore, images_a_chunk
 from aisthesis.store.files import write_csv, write_csv_parts
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.maps_store import IMAGES_A_CHUNK, group_key
@@ -222,7 +222,8 @@ def _compare(
     metrics = digest_of(part_keys("metric", config.metrics))
     parts = maps_dependencies(folder, config) | _code() | {"metrics": metrics}
     parts["kinds of map"] = digest_of(list(kinds))
-    store = ChunkStore(folder.root, "cache/agreement.zarr", parts, IMAGES_A_CHUNK)
+    size = images_a_chunk(IMAGES_A_CHUNK, len(names))
+    store = ChunkStore(folder.root, "cache/agreement.zarr", parts, size)
     job = AgreeJob(folder.root, tuple(labels), tuple(kinds), tuple(config.metrics), store)
     missing = store.missing(len(names))
     axes = (("image", len(names)), ("metric", len(config.metrics)), ("comparison", len(job.every)))

@@ -31,13 +31,16 @@ class StoredMaps:
         self._blocks: dict[int, NDArray[np.float64]] = {}
         n, height, width = (maps.sizes[axis] for axis in ("image", "y", "x"))
         self.shape = (n, height, width)
+        # A chunk of the store, which is decompressed as a whole in any case.
+        held = dict(zip(maps.dims, maps.encoding.get("chunks") or (), strict=False))
+        self._at_once = int(held.get("image", IMAGES_A_CHUNK))
         #: (N, 4) what the network saw of each photograph; None where it is not stored.
         self.boxes = stored_boxes(maps)
 
     def __getitem__(self, images: Any) -> NDArray[np.float64]:
         """Read the images of a slice or of an array of positions: (M, h, w) float64."""
         index = np.arange(self.shape[0])[images]
-        block, within = np.divmod(index, IMAGES_A_CHUNK)
+        block, within = np.divmod(index, self._at_once)
         result = np.empty((len(index), *self.shape[1:]))
         for number in np.unique(block):
             here = block == number
@@ -52,8 +55,8 @@ class StoredMaps:
         return self._blocks[number]
 
     def _read(self, number: int) -> NDArray[np.float64]:
-        """Average one chunk of the store, which is decompressed as a whole in any case."""
-        start = number * IMAGES_A_CHUNK
-        read = self._maps.isel(image=slice(start, start + IMAGES_A_CHUNK))
+        """Average one chunk of the store."""
+        start = number * self._at_once
+        read = self._maps.isel(image=slice(start, start + self._at_once))
         values = read.values.astype(np.float64)
         return values.mean(0) if "seed" in read.dims else values

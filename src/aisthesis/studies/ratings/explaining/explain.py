@@ -28,7 +28,7 @@ from aisthesis.maps.weighting import activation_map, weighted_map
 from aisthesis.memory import in_halves
 from aisthesis.names.explainers import BASE
 from aisthesis.provenance.code import code_dependencies
-from aisthesis.store.chunk_store import ArraySpec, ChunkStore
+from aisthesis.store.chunk_store import ArraySpec, ChunkStore, images_a_chunk
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
@@ -50,6 +50,7 @@ __all__ = [
     "explained_images",
     "images_of",
     "maps_store",
+    "n_explained",
     "prepare_maps",
 ]
 
@@ -62,6 +63,12 @@ def explained_images(config: StudyConfig, inputs: Inputs) -> NDArray[np.intp]:
         return np.arange(len(inputs.names))
     named = inputs.held_out  # some may have no rating
     return inputs.indices(inputs.splits[0].test if named is None else named)
+
+
+def n_explained(config: StudyConfig, inputs: Inputs) -> int:
+    """How many images get maps."""
+    named = inputs.splits[0].test if inputs.held_out is None else inputs.held_out
+    return len(inputs.names if config.explain == "all" else named)
 
 
 def explain_dependencies(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> dict[str, str]:
@@ -77,8 +84,9 @@ def explain_dependencies(config: StudyConfig, inputs: Inputs, spec: NetworkSpec)
 
 def maps_store(config: StudyConfig, inputs: Inputs, spec: NetworkSpec) -> ChunkStore:
     """Where a backbone's scores and maps are."""
+    parts = explain_dependencies(config, inputs, spec)
     return ChunkStore(
-        config.out, spec.group, explain_dependencies(config, inputs, spec), IMAGES_A_CHUNK
+        config.out, spec.group, parts, images_a_chunk(IMAGES_A_CHUNK, n_explained(config, inputs))
     )
 
 

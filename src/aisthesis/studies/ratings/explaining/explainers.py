@@ -24,7 +24,7 @@ from aisthesis.heads import MeanRating
 from aisthesis.memory import in_halves
 from aisthesis.names.labels import slug
 from aisthesis.provenance.code import code_dependencies, library_version
-from aisthesis.store.chunk_store import ArraySpec, ChunkStore
+from aisthesis.store.chunk_store import ArraySpec, ChunkStore, images_a_chunk
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import IMAGES_A_CHUNK
@@ -32,6 +32,7 @@ from aisthesis.studies.ratings.explaining.explain import (
     explain_dependencies,
     explained_images,
     maps_store,
+    n_explained,
 )
 from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.boxes import crop_boxes
@@ -104,7 +105,8 @@ def explainer_store(
 ) -> ChunkStore:
     """Where an explainer's maps of a backbone are."""
     parts = explainer_dependencies(config, inputs, spec, one)
-    return ChunkStore(config.out, f"{spec.group}/{slug(one.name)}", parts, IMAGES_A_CHUNK)
+    chunk = images_a_chunk(IMAGES_A_CHUNK, n_explained(config, inputs))
+    return ChunkStore(config.out, f"{spec.group}/{slug(one.name)}", parts, chunk)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def explain_by_others(
     """
     explainers = asked_explainers(config)
     chosen = explained_images(config, inputs)
-    chunks = inputs.chunks(chosen, IMAGES_A_CHUNK)
+    chunks = inputs.chunks(chosen, images_a_chunk(IMAGES_A_CHUNK, len(chosen)))
     work: dict[str, list[tuple[ExplainerJob, list[Chunk]]]] = {}
     for label, spec in specs.items():
         if not maps_store(config, inputs, spec).complete:

@@ -19,6 +19,7 @@ from aisthesis.backbones import Backbone
 from aisthesis.errors import AisthesisError
 from aisthesis.names.labels import slug
 from aisthesis.provenance.code import code_dependencies
+from aisthesis.store.chunk_store import images_a_chunk
 from aisthesis.store.files import plain_errors, remove_tree
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.maps_store import IMAGES_A_CHUNK
@@ -114,7 +115,8 @@ def forget_activations(root: Path) -> None:
 
 def may_keep(asked: Literal["auto", "always", "never"], n_images: int) -> bool:
     """Whether to look at all for what could be kept of so many images."""
-    return asked != "never" and n_images >= (_FEWEST_IMAGES if asked == "auto" else 1)
+    whole = images_a_chunk(IMAGES_A_CHUNK, n_images) == IMAGES_A_CHUNK  # a file, a chunk of maps
+    return asked != "never" and whole and n_images >= (_FEWEST_IMAGES if asked == "auto" else 1)
 
 
 def fits(root: Path, n_images: int, each: int) -> bool:

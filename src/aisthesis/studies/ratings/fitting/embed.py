@@ -22,6 +22,7 @@ from aisthesis.heads import Embeddings, RowsOnDisk
 from aisthesis.heads.embeddings import embedded
 from aisthesis.names.labels import slug
 from aisthesis.provenance.code import code_dependencies
+from aisthesis.store.chunk_store import images_a_chunk
 from aisthesis.store.files import plain_errors
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.whole import whole_file
@@ -39,7 +40,7 @@ __all__ = [
 #: Images in a file of embeddings.
 IMAGES_A_FILE = 64
 #: Bytes of one network's embeddings that heads hold in memory.
-MOST_IN_MEMORY = 64 << 20
+MOST_IN_MEMORY = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ def embedding_tasks(
     held = {digest for digests, _ in _read(folder) for digest in digests}
     missing = [i for i, name in enumerate(inputs.names) if inputs.digests[name] not in held]
     first = np.isin(missing, [] if apart is None else apart)
-    job = EmbedJob(spec, folder)
+    job, size = EmbedJob(spec, folder), images_a_chunk(IMAGES_A_FILE, len(inputs.names))
     return [
         Task(job, chunk)
         for some in (first, ~first)
-        for chunk in inputs.chunks(np.array(missing, dtype=np.intp)[some], IMAGES_A_FILE)
+        for chunk in inputs.chunks(np.array(missing, dtype=np.intp)[some], size)
     ]
 
 

@@ -28,7 +28,7 @@ from aisthesis.names.explainers import BASE
 from aisthesis.names.labels import slug
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.stats.differences import corrected_over_networks
-from aisthesis.store.chunk_store import ArraySpec, ChunkStore
+from aisthesis.store.chunk_store import ArraySpec, ChunkStore, images_a_chunk
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of, digest_of_files
 from aisthesis.store.kept_tables import KeptTables
@@ -41,7 +41,12 @@ from aisthesis.studies.ratings.comparing.methods import (
     stored_methods,
 )
 from aisthesis.studies.ratings.comparing.stored import StoredMaps
-from aisthesis.studies.ratings.explaining.explain import Studied, explained_images, images_of
+from aisthesis.studies.ratings.explaining.explain import (
+    Studied,
+    explained_images,
+    images_of,
+    n_explained,
+)
 from aisthesis.studies.ratings.testing.randomised import RandomisedNetworks
 from aisthesis.studies.shared.devices import choose_device
 from aisthesis.studies.shared.network import NetworkSpec
@@ -180,7 +185,7 @@ def _job(one: Studied, kept: KeptTables, masks: Path) -> LocaliseJob:
     """The job that scores one backbone's maps: more backbones do not change them."""
     store = ChunkStore(
         one.folder.root, f"cache/localise.zarr/{slug(kept.label)}", kept.dependencies,
-        IMAGES_A_CHUNK,
+        images_a_chunk(IMAGES_A_CHUNK, n_explained(one.config, one.inputs)),
     )  # fmt: skip
     return LocaliseJob(
         one.specs[kept.label],
