@@ -67,13 +67,25 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to fill and run (default: temporary)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--parts", type=int, nargs="*", help="steps alone, of so many images")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.child and options.child[0] == "parts":
+        parts(int(options.child[1]))
+        return
     if options.child:
         in_child(Path(options.child[0]), options.child[1:])
         return
     file = options.out / "large_study.json"
     results = json.loads(file.read_text()) if file.is_file() else {}
+    for n in options.parts or ():
+        for part, found in measured("parts", [str(n)]):
+            results.setdefault("parts", {}).setdefault(part, {})[str(n)] = found
+            print(n, part, found, flush=True)
+    if options.parts is not None:
+        options.images = []
+        file.write_text(json.dumps(results, indent=1) + "\n")
+        (options.out / "large_study.md").write_text(in_words(results))
     with tempfile.TemporaryDirectory() as temporary:
         for n in options.images:
             folder = (options.folder or Path(temporary)) / f"large-{n}"
@@ -114,7 +126,7 @@ def _uniform(text: str) -> float:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 16**8
 
 
-def measured(folder: Path, stages: list[str]) -> Iterator[tuple[str, dict]]:
+def measured(folder: Path | str, stages: list[str]) -> Iterator[tuple[str, dict]]:
     """Run stages in a process of their own: processor time and the most memory held, of each."""
     command = [sys.executable, __file__, "--child", str(folder), *stages]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -152,6 +164,42 @@ def in_child(folder: Path, stages: list[str]) -> None:
     unknown = set(stages) - {*found, "check", "report"}
     if unknown:
         raise SystemExit(f"the study has no stage {', '.join(sorted(unknown))}")
+
+
+def parts(n: int) -> None:
+    """Do the steps that once held most, of random numbers."""
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    from aisthesis.agreement import summarise
+    from aisthesis.agreement.summary import ByImage
+    from aisthesis.heads import FitOptions, RowsOnDisk, evaluate, fit_mlp, fit_ridge
+
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    rating = rng.normal(size=n)
+    fit_mlp(torch.randn(99, 4), torch.randn(99), np.arange(50), np.arange(50, 99))  # loads the rest
+    with tempfile.TemporaryDirectory() as folder:
+        rows = RowsOnDisk(n, 192, Path(folder))
+        for start in range(0, n, 4096):
+            some = np.arange(start, min(start + 4096, n))
+            rows.put(some, rng.normal(size=(len(some), 192)).astype(np.float32))
+        order = rng.permutation(n)
+        train, stop = np.sort(order[: n * 64 // 100]), np.sort(order[n * 64 // 100 : n * 8 // 10])
+        options = FitOptions(epochs=1, batch_size=256)
+        with counted("a head, 192 entries an image, one epoch"):
+            fit_mlp(rows, torch.from_numpy(rating), train, stop, options)
+        with counted("ridge, 192 entries an image"):
+            fit_ridge(rows, rating, train, stop)
+    with counted("scores of a fifth as test images"):
+        evaluate(rating[: n // 5], rating[: n // 5] + rng.normal(size=n // 5), n_boot=1000)
+    groups = pd.DataFrame({"metric": ["cosine"] * 3, "backbone_a": list("aab"),
+                           "backbone_b": list("bcc")})  # fmt: skip
+    values = np.tanh(rng.normal(size=(n, 3)))
+    held = ByImage(groups, values, np.broadcast_to(np.True_, values.shape), np.arange(n))
+    with counted("agreement of three pairs, 1,000 draws"):
+        summarise(held, n_boot=1000)
 
 
 @contextmanager
@@ -220,7 +268,7 @@ def replaced(config) -> Iterator[None]:
 
 def in_words(results: dict) -> str:
     """The table for people."""
-    sizes = sorted({int(n) for found in results.values() for n in found})
+    sizes = sorted({int(n) for stage in STAGES for n in results.get(stage, {})})
     lines = [
         "# Large studies, stage by stage",
         "",
@@ -243,6 +291,15 @@ def in_words(results: dict) -> str:
         peaks = [one["peak_mb"] for one in held if one]
         ratio = f"{peaks[-1] / peaks[0]:.2f}" if len(peaks) > 1 else ""
         lines.append(f"| {stage} | {' | '.join(cells)} | {ratio} |")
+    if "parts" in results:
+        lines += ["", "Steps alone, of random numbers:", ""]
+        lines += ["| step | images | MB before | MB most | s |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {part} | {int(n):,} | {one['before_mb']:,.0f} | {one['peak_mb']:,.0f} "
+            f"| {one['cpu_seconds']:,.1f} |"
+            for part, found in results["parts"].items()
+            for n, one in found.items()
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -209,7 +209,7 @@ def test_images_with_an_undefined_map_are_left_out():
 
 def test_draws_run_by_run_are_draws_of_all(monkeypatch):
     """With replacement: n images in every draw, each with the binomial's mean and variance."""
-    monkeypatch.setattr("aisthesis.agreement.variance.BYTES_AT_ONCE", 8 * 4000 * 7)
+    monkeypatch.setattr("aisthesis.agreement.variance.COUNTS_AT_ONCE", 8 * 4000 * 7)
     parts = list(run_by_run(30, 4000, np.random.default_rng(0)))
     assert [part.start for part, _ in parts] == [0, 7, 14, 21, 28]
     counts = np.concatenate([own for _, own in parts], axis=1)

@@ -33,7 +33,9 @@ UNRESOLVED = "backbone, image x backbone and seed together"
 #: Bytes of resampled sums of maps held at a time.
 BYTES_AT_ONCE = 64 << 20
 #: Images up to which the draws are those of every other statistic.
-MOST_IN_ONE_DRAW = 20_000
+MOST_IN_ONE_DRAW = 8_000
+#: Bytes of counts of draws held at a time where there are more.
+COUNTS_AT_ONCE = 16 << 20
 
 Matrix = NDArray[np.float64]
 #: A run of the images, and how often each draw holds each of them.
@@ -81,7 +83,7 @@ def variance_components(
         Side of the pixel grid on which maps are z-scored and compared.
     seed, n_boot
         Seed and number of the bootstrap's draws of images. A pair of an image with itself, drawn
-        twice, is not one of different images and is left out of C3 and C4. Of more than 20,000
+        twice, is not one of different images and is left out of C3 and C4. Of more than 8,000
         images the draws are others than those of other statistics.
     cosines
         As `single_seed_cosines` gives them, where they are already there.
@@ -158,7 +160,7 @@ def run_by_run(n: int, draws: int, rng: np.random.Generator) -> Iterator[Part]:
     How many of a draw fall into a run is binomial, given those that fell before; where they fall in
     it is multinomial. So the draws are those of any bootstrap, though not the same ones.
     """
-    step = max(1, BYTES_AT_ONCE // (8 * draws))
+    step = max(1, COUNTS_AT_ONCE // (8 * draws))
     left = np.full(draws, n)
     for start in range(0, n, step):
         length = min(step, n - start)

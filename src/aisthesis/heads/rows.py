@@ -16,7 +16,7 @@ from torch import Tensor
 __all__ = ["Embeddings", "RowsOnDisk", "in_blocks", "rows_of", "with_each_block"]
 
 #: Bytes of rows that are read for one step of a sum over all of them.
-_BYTES_AT_ONCE = 16 << 20
+_BYTES_AT_ONCE = 4 << 20
 _ITEM = 4  # bytes of a float32
 
 
