@@ -300,6 +300,8 @@ def in_words(results: dict) -> str:
             for part, found in results["parts"].items()
             for n, one in found.items()
         ]
+    for note in results.get("notes", []):
+        lines += ["", note]
     return "\n".join(lines) + "\n"
 
 
