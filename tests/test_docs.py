@@ -217,8 +217,8 @@ def _measured_once() -> Any:
     """A plan measures runs of several sizes; here one of them is run and stands for the others."""
     measured, runs = expected_cost._measured, []
 
-    def run(sample: Any, names: list[str]) -> Any:
-        runs[:] = runs or [measured(sample, names)]
+    def run(sample: Any, names: list[str], *rest: Any) -> Any:
+        runs[:] = runs or [measured(sample, names, *rest)]
         return replace(runs[0], n=len(names))
 
     return run
