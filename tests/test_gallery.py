@@ -66,12 +66,15 @@ def test_a_method_is_counted_where_its_difference_is_clearly_above_random(page) 
             "method": ["evidence", "evidence", "ais"],
             "measure": ["road"] * 3,
             "control": ["random"] * 3,
-            "difference_low": [0.1, -0.1, NAN],
+            "difference": [0.2, -0.3, NAN],
+            "difference_p_corrected": [0.01, 0.01, NAN],
             "n": [8, 8, 8],
         }
     )
     said = page["faithfulness_sentence"](table)
     assert "ais for 0 of 1, evidence for 1 of 2 networks" in said
+    undecided = table.assign(difference_p_corrected=0.2)
+    assert "evidence for 0 of 2" in page["faithfulness_sentence"](undecided)
     assert page["faithfulness_sentence"](table.iloc[:0]) == ""
 
 
