@@ -13,7 +13,7 @@ BACKBONES = ["miniature:vgg16", "miniature:barlow_twins"]
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory):
-    return render_study(tmp_path_factory.mktemp("planted") / "p", 30, seed=3)
+    return render_study(tmp_path_factory.mktemp("planted") / "p", 30, seed=4)
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ def test_faithfulness_of_one_network_is_kept_for_the_next(make, monkeypatch) -> 
     monkeypatch.setattr(faithfulness, "measure_backbone", measured)
     monkeypatch.setattr(faithfulness, "method_keys", lambda *_: dict.fromkeys(labels))
     monkeypatch.setattr(faithfulness, "maps_dependencies", lambda *given: {"of": str(given[2:])})
-    monkeypatch.setattr(faithfulness, "_processes", lambda *_: 1)
+    monkeypatch.setattr(faithfulness, "processes_for", lambda *_: 1)
     study, labels = make(faithfulness={"images": 2}), ["a"]
     for expected in (["a"], ["a", "b"]):
         faithfulness.measure_faithfulness(study.folder, study.config, study.inputs, study._reporter)
