@@ -106,6 +106,7 @@ def in_words(
     removal = {name: float(str(backbones[name]["explain_seconds"])) for name in own}
     dear = removal.get("vgg19", 0.0)
     rest = sum(stages.values()) - dear
+    unspent = stages.get("explain", 0.0) - sum(removal.values())
     load = os.getloadavg()[0]
     lines = [
         f"{options.images} photographs, {len(own)} networks, five seeds, explain = all, "
@@ -123,6 +124,7 @@ def in_words(
             for name, part in parts.items()
             if isinstance(part.get("seconds"), float)
         ),
+        f"| of explain, loading networks and finding plans | {unspent:.1f} | {unspent / one:.2f} |",
         f"| **all but the maps of VGG19** | {rest:.1f} | **{rest / one:.2f}** "
         f"(asked: ≤ {2 * ASKED:.0f}) |",
         "",

@@ -37,6 +37,7 @@ ABOUT = {
     "peers": "captum and rsatoolbox",
     "occlusion": "covered squares by windows",
     "scaling": "studies of many images, planning, workers",
+    "default_study": "a whole study against its networks' own passes",
     "large_study": "memory and time of each stage as images grow",
     "inference": "sizes of tests and coverage of intervals",
     "inference_time": "seconds of a study's inference",
