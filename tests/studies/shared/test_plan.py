@@ -28,7 +28,6 @@ from aisthesis.studies.shared.expected_cost import (
     _extrapolated,
     _line,
     _Run,
-    of_properties,
 )
 from aisthesis.studies.shared.network_costs import (
     DECLARED,
@@ -38,6 +37,7 @@ from aisthesis.studies.shared.network_costs import (
     NetworkCosts,
     network_costs,
 )
+from aisthesis.studies.shared.plan import of_properties
 from aisthesis.studies.shared.stand_in import stand_in, stand_in_name
 
 NETWORKS = [

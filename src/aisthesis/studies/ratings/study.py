@@ -44,7 +44,8 @@ from aisthesis.studies.ratings.stages import rating_stages, retain_stage, retain
 from aisthesis.studies.ratings.tables import StudyTables
 from aisthesis.studies.shared.base import BaseStudy
 from aisthesis.studies.shared.catalogue import check_request
-from aisthesis.studies.shared.expected_cost import Plan, Sample, of_properties
+from aisthesis.studies.shared.expected_cost import Sample
+from aisthesis.studies.shared.plan import Plan, of_properties
 from aisthesis.studies.shared.stage import STATUS_COLUMNS, Row, Stage
 
 __all__ = ["Maps", "Study"]

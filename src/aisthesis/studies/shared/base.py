@@ -24,9 +24,10 @@ from aisthesis.store.permitted import folder_of, require_permitted
 from aisthesis.store.tables import read_csv
 from aisthesis.studies.shared.absent import absent_inputs, status_without_inputs
 from aisthesis.studies.shared.catalogue import check_request
-from aisthesis.studies.shared.expected_cost import Plan, Sample, plan_study
+from aisthesis.studies.shared.expected_cost import Sample, plan_study
 from aisthesis.studies.shared.network import NetworkSpec
 from aisthesis.studies.shared.own_parts import parts_at_hand, plain_keys, record_parts
+from aisthesis.studies.shared.plan import Plan
 from aisthesis.studies.shared.stage import STATUS_COLUMNS, Row, Shared, Stage, status_rows
 
 __all__ = ["BaseStudy"]
