@@ -92,7 +92,9 @@ class PairExecution(Execution):
     Parameters
     ----------
     analysis, expansions, upstream, removed
-        As for `Execution`; `pair_chain` gives a chain for them.
+        As for `Execution`.
+    chain
+        What `pair_chain` gives for them.
     memory_bytes
         Most memory to use.
     """
@@ -103,11 +105,12 @@ class PairExecution(Execution):
         expansions: dict[fx.Node, Expansion],
         upstream: Upstream,
         removed: Tensor,
+        chain: list[fx.Node],
         memory_bytes: int,
     ) -> None:
         self._memory_bytes = memory_bytes
         self._kernels: dict[fx.Node, Tensor] = {}
-        self._chain = pair_chain(analysis, expansions)
+        self._chain = chain
         super().__init__(analysis, expansions, upstream, removed)
 
     def changed(self, member: np.ndarray | None, at_once: int) -> Tensor:

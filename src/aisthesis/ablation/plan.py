@@ -247,8 +247,8 @@ class AblationPlan:
         ways = expansions(known)
         activation = upstream.values[known.target]
         removed = without_channels(activation, known.axis, replace)
-        if pair_chain(known, ways):
-            run: Execution = PairExecution(known, ways, upstream, removed, memory_bytes)
+        if chain := pair_chain(known, ways):
+            run: Execution = PairExecution(known, ways, upstream, removed, chain, memory_bytes)
         else:
             run = Execution(known, ways, upstream, removed)
         delta = run.changed(member, sets_at_once(known, x, memory_bytes))

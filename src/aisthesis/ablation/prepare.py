@@ -166,10 +166,12 @@ def _is_right(
             before = run_upstream(analysis.trace, x, watch=True)
             known = analyse(analysis.trace, layer, before, axis)
         removed = without_channels(before.values[known.target], axis, "zero")
+        ways = expansions(known)
         if not singly:
-            run = Execution(known, expansions(known), before, removed)
+            run = Execution(known, ways, before, removed)
             return run.output, run.changed(rows, len(rows))
-        run = PairExecution(known, expansions(known), before, removed, MEMORY_BYTES)
+        chain = pair_chain(known, ways)
+        run = PairExecution(known, ways, before, removed, chain, MEMORY_BYTES)
         sets = run.changed(rows[:-1], len(rows)), run.changed(rows[-1:], 1)
         return run.output, torch.cat(sets, 1)
 

@@ -142,11 +142,17 @@ def distribution(
     kind, metric : str
         Which of them.
     """
-    numbers, names = pd.factorize(per_image["image"])
-    own = per_image.assign(number=numbers)
-    own = own[own["metric"] == metric].dropna(subset=["value"])
+    names = pd.Index(pd.unique(per_image["image"]))
+    return _laid_out(agreement, per_image, names, kind, metric)
+
+
+def _laid_out(
+    agreement: pd.DataFrame, per_image: pd.DataFrame, names: pd.Index, kind: str, metric: str
+) -> Distribution | None:
+    """As `distribution`, once the names of all images are known."""
+    own = per_image[per_image["metric"] == metric].dropna(subset=["value"])
     values = {
-        pair: (rows["value"].to_numpy(dtype=float), rows["number"].to_numpy())
+        pair: (rows["value"].to_numpy(dtype=float), names.get_indexer(pd.Index(rows["image"])))
         for pair, rows in own[own["map"] == kind].groupby(["backbone_a", "backbone_b"], sort=False)
     }
     if not values:
@@ -168,7 +174,8 @@ def distributions(
     agreement: pd.DataFrame, per_image: pd.DataFrame, kinds: list[str], metrics: list[str]
 ) -> list[Distribution]:
     """Lay out every kind of map and metric that has values."""
-    found = [distribution(agreement, per_image, kind, m) for kind in kinds for m in metrics]
+    names = pd.Index(pd.unique(per_image["image"]))
+    found = [_laid_out(agreement, per_image, names, kind, m) for kind in kinds for m in metrics]
     return [one for one in found if one is not None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,6 @@ def rated_sample(config: StudyConfig, study_of: Callable[[StudyConfig], Any]) ->
         }  # fmt: skip
         return study_of(config.model_copy(update=changed))
 
-    def networks(asked: BackboneConfig, some: Sequence[str], share_s: float) -> NetworkCosts:
-        return _network(config, folder, asked, some, share_s)
-
     return Sample(
         "rated",
         folder,
@@ -93,9 +91,9 @@ def rated_sample(config: StudyConfig, study_of: Callable[[StudyConfig], Any]) ->
         FEWEST,
         (_explained_share(config, folder), 1.0 if explain == "all" else config.test),
         study,
-        networks,
-        lambda network, n_explained: _uses(config, network, n_explained),
-        lambda made, n, n_explained, left: _beside(config, made, n, n_explained, left),
+        partial(_network, config, folder),
+        partial(_uses, config),
+        partial(_beside, config),
     )
 
 
@@ -119,18 +117,10 @@ def _network(
         heads = _heads(config, backbone)
         return RatingEnsemble(backbone.trunk, heads).to(backbone.device), heads
 
-    def also(
-        backbone: Backbone,
-        heads: Sequence[nn.Module],
-        pixels: Tensor,
-        forward: Cost,
-        watch: Stopwatch,
-    ) -> tuple[dict[str, Cost], list[str]]:
-        return _explainers(config, backbone, heads, pixels, forward, watch)
-
     return network_costs(
         asked.label, NetworkSpec.of(config, asked).build, model_on, folder, names,
-        places=config.places, batch_size=config.batch_size, share_s=share_s, also=also,
+        places=config.places, batch_size=config.batch_size, share_s=share_s,
+        also=partial(_explainers, config),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,6 @@ def judged_sample(config: AlignmentConfig, study_of: Callable[[AlignmentConfig],
         }  # fmt: skip
         return study_of(config.model_copy(update=changed))
 
-    def networks(asked: BackboneConfig, some: Sequence[str], share_s: float) -> NetworkCosts:
-        return _network(config, folder, asked, some, share_s)
-
     return Sample(
         "judged",
         folder,
@@ -58,7 +56,7 @@ def judged_sample(config: AlignmentConfig, study_of: Callable[[AlignmentConfig],
         max(FEWEST, _FEWEST_A_FOLD * config.folds),
         (1.0, 1.0),
         study,
-        networks,
+        partial(_network, config, folder),
         lambda network, n_explained: _uses(config, network),
     )
 

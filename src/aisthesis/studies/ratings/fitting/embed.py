@@ -111,13 +111,9 @@ def read_embeddings(
     AisthesisError
         If one is not kept whole.
     """
-    folder = embedding_folder(root, backbone)
     rows = np.empty((len(names), backbone.embedding_dim), dtype=np.float32)
-
-    def put(index: NDArray[np.intp], values: NDArray[np.float32]) -> None:
-        rows[index] = values
-
-    _gather(folder, backbone.name, [digests[name] for name in names], put, names)
+    wanted = [digests[name] for name in names]
+    _gather(embedding_folder(root, backbone), backbone.name, wanted, rows.__setitem__, names)
     return rows
 
 
@@ -136,11 +132,7 @@ def stored_embeddings(
     """
     if 4 * len(digests) * width <= MOST_IN_MEMORY:
         rows = np.empty((len(digests), width), dtype=np.float32)
-
-        def put(index: NDArray[np.intp], values: NDArray[np.float32]) -> None:
-            rows[index] = values
-
-        _gather(folder, backbone, digests, put)
+        _gather(folder, backbone, digests, rows.__setitem__)
         return torch.from_numpy(rows)
     with plain_errors(folder):
         on_disk = RowsOnDisk(len(digests), width, StudyFolder(root).cache)

@@ -119,8 +119,7 @@ class HeadsJob:
             "best_epoch": str(fitted.best_epoch),
             "validation_mse": f"{fitted.validation_mse:.9g}",
         }
-        as_rows = z.double().numpy() if isinstance(z, torch.Tensor) else z
-        ridge = fit_ridge(as_rows, rating, train, validation)[0]
+        ridge = fit_ridge(z, rating, train, validation)[0]
         predicted = with_each_block(z, fitted.head).detach().double().numpy()
         head_file, arrays_file = self.files(number)
         with plain_errors(head_file):
