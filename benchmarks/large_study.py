@@ -1,12 +1,19 @@
 """How a study's memory and time grow to 200,000 images, stage by stage.
 
 Every stage is the real one, one after the other in one process for each number of images, on a
-folder that the stages before have filled; the most memory held is counted anew for each. Three
-things are replaced, so that 200,000 images can be tried on two cores: images are hard links to a
-few hundred rendered ones (their digests are made up of their names), the networks' arithmetic in
-`embed` and `explain` is random numbers of the right shapes, and nothing is flushed to the disk. All
-else (tasks, chunks, ledger, tables, statistics) is what a run does.
+folder that the stages before have filled; the most memory held is counted anew for each.
 
+With `--explained 2000` so many images are explained (a `split` file names them), all are checked,
+embedded, fitted on and predicted, and nothing is replaced: the images are as many different
+pictures, rolled and mirrored from a few hundred rendered ones, and the networks run.
+
+Otherwise every image is explained, and three things are replaced, so that 200,000 can be tried on
+two cores: images are hard links to a few hundred rendered ones (their digests are made up of their
+names), the networks' arithmetic in `embed` and `explain` is random numbers of the right shapes, and
+nothing is flushed to the disk. All else (tasks, chunks, ledger, tables, statistics) is what a run
+does.
+
+    python benchmarks/large_study.py --explained 2000 --images 5000 200000 [--folder DIR]
     python benchmarks/large_study.py [--images 5000 20000 200000] [--stages ...] [--folder DIR]
 
 Writes `results/large_study.json` and `results/large_study.md`.
@@ -25,7 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from unittest import mock
 
@@ -35,7 +42,7 @@ STUDY = """images = "images"
 ratings = "ratings.csv"
 out = "study"
 masks = "masks"
-explain = "all"
+{explained}
 metrics = ["cosine", "pearson", "mse"]
 seeds = {seeds}
 bootstrap = 1000
@@ -43,7 +50,10 @@ randomised = 0
 ensemble = true
 keep_activations = "never"
 [faithfulness]
-images = 0
+images = {tested}
+steps = 5
+cascade_images = 1
+squares = 10
 [fit]
 epochs = 2
 batch_size = 256
@@ -55,8 +65,13 @@ input_px = {size}
 name = "miniature:resnet152"
 input_px = {size}
 """
+EVERY = 'explain = "all"'
+SAMPLE = (
+    'explain = "test"\nsplit = "split.csv"\nhuman_maps = { path = "masks/raising", kind = "masks" }'
+)
 STAGES = (
-    "check", "fit", "explain", "agree", "methods", "channels", "ensemble maps", "localise", "report"
+    "check", "fit", "explain", "agree", "methods", "channels", "ensemble maps", "localise",
+    "human maps", "faithfulness", "report",
 )  # fmt: skip
 
 
@@ -67,6 +82,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to fill and run (default: temporary)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--explained", type=int, default=0, help="so many, and replace nothing")
     parser.add_argument("--parts", type=int, nargs="*", help="steps alone, of so many images")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -88,18 +104,20 @@ def main() -> None:
         (options.out / "large_study.md").write_text(in_words(results))
     with tempfile.TemporaryDirectory() as temporary:
         for n in options.images:
-            folder = (options.folder or Path(temporary)) / f"large-{n}"
+            kind = f"whole-{options.explained}" if options.explained else "large"
+            folder = (options.folder or Path(temporary)) / f"{kind}-{n}"
             if not (folder / "study.toml").is_file():
-                fill(folder, n, options.seeds)
+                fill(folder, n, options.seeds, options.explained)
+            held = results.setdefault("whole", {}) if options.explained else results
             for stage, found in measured(folder, options.stages):
-                results.setdefault(stage, {})[str(n)] = found
+                held.setdefault(stage, {})[str(n)] = found
                 print(n, stage, found, flush=True)
                 options.out.mkdir(exist_ok=True)
                 file.write_text(json.dumps(results, indent=1) + "\n")
                 (options.out / "large_study.md").write_text(in_words(results))
 
 
-def fill(folder: Path, n: int, seeds: int) -> None:
+def fill(folder: Path, n: int, seeds: int, explained: int) -> None:
     """Put images, masks, ratings and a study file of `n` images into a folder."""
     from aisthesis.miniature import render_study
 
@@ -110,16 +128,39 @@ def fill(folder: Path, n: int, seeds: int) -> None:
     for kind in ("images", "masks/raising", "masks/lowering"):
         place = folder / kind
         place.mkdir(parents=True, exist_ok=True)
-        for i in range(n):
-            target = place / f"{i:07d}.png"
-            if not target.exists():
-                os.link(rendered / kind / names[i % len(names)], target)
+        for i in range(n if kind == "images" else explained or n):
+            source, target = rendered / kind / names[i % len(names)], place / f"{i:07d}.png"
+            if explained:
+                moved(source, i // len(names), target)
+            elif not target.exists():
+                os.link(source, target)
     with (folder / "ratings.csv").open("w", newline="") as opened:
         table = csv.writer(opened)
         table.writerow(["image", "rating"])
         for i in range(n):
             table.writerow([f"{i:07d}.png", round(3 + 2 * _uniform(f"{i:07d}.png"), 4)])
-    (folder / "study.toml").write_text(STUDY.format(size=SIZE_PX, seeds=seeds))
+    if explained:
+        with (folder / "split.csv").open("w", newline="") as opened:
+            table = csv.writer(opened)
+            table.writerow(["image", "split"])
+            table.writerows(
+                [f"{i:07d}.png", "test" if i < explained else "train"] for i in range(n)
+            )
+    study = STUDY.format(
+        size=SIZE_PX, seeds=seeds, explained=SAMPLE if explained else EVERY,
+        tested=8 if explained else 0,
+    )  # fmt: skip
+    (folder / "study.toml").write_text(study)
+
+
+def moved(source: Path, number: int, target: Path) -> None:
+    """Write one of the pictures that a picture becomes by rolling it and mirroring it."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(source) as opened:
+        pixels = np.roll(np.asarray(opened), divmod(number // 2, SIZE_PX), axis=(0, 1))
+    Image.fromarray(pixels[:, ::-1] if number % 2 else pixels).save(target, compress_level=1)
 
 
 def _uniform(text: str) -> float:
@@ -151,7 +192,8 @@ def in_child(folder: Path, stages: list[str]) -> None:
         with counted("check"):
             _ = study.inputs
         study = Study.from_toml(folder / "study.toml", reporter=Silent())
-    with replaced(study.config), study._at_work(here=True) as executor:
+    stand_ins = nullcontext() if study.config.split else replaced(study.config)
+    with stand_ins, study._at_work(here=True) as executor:
         found = {}
         for one in study._stages():  # a later one is asked for when those before are done
             found[one.name] = one

@@ -227,7 +227,7 @@ def test_a_study_of_an_older_make_has_its_report_without_inference(make_study):
     for words in ("freed of seed noise,", "Who belongs together", "What to hold it against",
                   "Benjamini", "How much is noise"):  # fmt: skip
         assert words not in text, words
-    assert "Behind each mean: every image" in text
+    assert "Behind each mean: image by image" in text
     assert not (study / "figures" / "variance.png").exists()
 
 

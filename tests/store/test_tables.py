@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from aisthesis.errors import RequestError
+from aisthesis.store import tables
 from aisthesis.store.files import refuse_overwriting, write_csv
-from aisthesis.store.tables import TEXT_COLUMNS, read_csv
+from aisthesis.store.tables import TEXT_COLUMNS, read_csv, read_long_csv
 
 NAMES = ["01", "1", "1e5", "1.0", "NA", "nan", "None", "null", "True", "-", "inf", "N/A", "0x1"]
 
@@ -48,3 +49,25 @@ def test_only_a_table_of_our_own_columns_is_written_over(tmp_path) -> None:
         assert path.read_bytes() == other
     with pytest.raises(RequestError, match="already there"):
         refuse_overwriting(tmp_path, columns)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7])
+def test_a_long_table_reads_as_any_other_with_its_names_as_categories(
+    tmp_path, monkeypatch, rows
+) -> None:
+    table = pd.DataFrame({
+        "image": ["é", "NA", "01", "b", "01", "a", "b"][:rows],
+        "map": ["ais"] * rows,
+        "value": [1.5, np.nan, 2, 3, np.nan, np.nan, 0.25][:rows],
+    })  # fmt: skip
+    write_csv(tmp_path / "t.csv", table)
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 2)
+    read = read_long_csv(tmp_path / "t.csv")
+    whole = read_csv(tmp_path / "t.csv")
+    assert read.columns.tolist() == whole.columns.tolist()
+    for name in ("image", "map"):
+        assert read[name].tolist() == whole[name].tolist()
+        assert read[name].cat.categories.tolist() == sorted(set(whole[name]))
+    np.testing.assert_array_equal(read["value"].astype(float), whole["value"].astype(float))
+    some = read_long_csv(tmp_path / "t.csv", lambda part: part[part["image"] == "b"])
+    assert some["value"].tolist() == whole.loc[whole["image"] == "b", "value"].tolist()

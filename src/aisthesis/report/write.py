@@ -136,7 +136,9 @@ def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement
     record, long_names = with_short_names(labelled)
     shown = Photographs(record.images_dir)
     averaged = averaged_predictions(record.predictions)
-    facts = _facts_by_kind(record, averaged)
+    here = averaged[averaged["image"].isin(record.explained)]
+    here = here.assign(image=here["image"].astype(str))  # of the images that the page shows
+    facts = _facts_by_kind(record, here)
     figures = record.path / "figures"
     with plain_errors(figures):
         figures.mkdir(exist_ok=True)
@@ -144,10 +146,10 @@ def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement
     part = agreement_part(record)
     drawn = FigureList()
     content = _overview(record, facts, averaged) | {"long_names": long_names}
-    content |= _prediction(record, content["ceiling"], drawn)
+    content |= _prediction(record, averaged, content["ceiling"], drawn)
     content |= _agreement(record, part, content["observations"])
     whole = showcases(record.maps, record.explained)
-    content |= _pictures(record, facts, averaged, shown, drawn, photographs, reporter, whole)
+    content |= _pictures(record, facts, here, shown, drawn, photographs, reporter, whole)
     content |= _localisation(record, shown, drawn, whole)
     content |= _people(record, drawn)
     content["other_methods"] = others = other_methods(record)
@@ -274,10 +276,13 @@ def _overview(
 
 
 def _prediction(
-    record: StudyRecord, ceiling: dict[str, Any] | None, drawn: FigureList
+    record: StudyRecord,
+    averaged: pd.DataFrame,
+    ceiling: dict[str, Any] | None,
+    drawn: FigureList,
 ) -> dict[str, Any]:
     headline = headline_scores(record.scores)
-    axis, panels = scatter_panels(record.predictions, record.scores, headline, record.backbones)
+    axis, panels = scatter_panels(averaged, record.scores, headline, record.backbones)
     drawn.predictions = [(panel, draw_panel(axis, panel)) for panel in panels]
     chart = score_chart(record.scores, record.backbones, ceiling)
     drawn.scores = [] if chart is None else [(chart, draw_dots(chart))]

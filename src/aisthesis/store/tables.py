@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import union_categoricals
 
-__all__ = ["TEXT_COLUMNS", "read_csv", "read_csv_parts"]
+__all__ = ["TEXT_COLUMNS", "read_csv", "read_csv_parts", "read_long_csv"]
 
 #: Columns that hold names or words. Whatever stands there is text: `01` and `1e5` are no numbers,
 #: `NA`, `None` and `nan` are not missing, `True` is no truth value. All others hold what they look
@@ -44,3 +45,39 @@ def read_csv_parts(path: Path) -> Iterator[pd.DataFrame]:
         path, dtype=_TYPES, na_values=[""], keep_default_na=False, chunksize=_ROWS_AT_ONCE
     ) as parts:
         yield from parts
+
+
+def read_long_csv(
+    path: Path, kept: Callable[[pd.DataFrame], pd.DataFrame] = lambda part: part
+) -> pd.DataFrame:
+    """Read a table with rows for every image in little memory: names are categories.
+
+    Parameters
+    ----------
+    path : Path
+        A table as `read_csv` reads it.
+    kept : callable
+        Gives the rows of a part that are wanted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        What `read_csv` gives, but columns of text have an ordered list of their values once and a
+        few bytes a row. Groups of them are asked for with ``observed=True``.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_csv`.
+    """
+    parts = [_coded(kept(part)) for part in read_csv_parts(path)]
+    return pd.DataFrame({
+        name: union_categoricals([part[name] for part in parts], sort_categories=True)
+        if name in TEXT_COLUMNS
+        else pd.concat([part[name] for part in parts], ignore_index=True)
+        for name in parts[0]
+    })  # fmt: skip
+
+
+def _coded(part: pd.DataFrame) -> pd.DataFrame:
+    return part.astype({name: "category" for name in part if name in TEXT_COLUMNS})

@@ -16,7 +16,7 @@ from aisthesis.report.charts.letters import on_missing_letters
 from aisthesis.report.charts.scatter import scatter_panels
 from aisthesis.report.charts.score_chart import score_chart
 from aisthesis.report.folder.record import INFERENCE, StudyRecord
-from aisthesis.report.folder.selection import headline_scores
+from aisthesis.report.folder.selection import averaged_predictions, headline_scores
 from aisthesis.report.folder.stored_maps import BackboneMaps
 from aisthesis.report.parts.method_ranks import Contrast
 from aisthesis.report.pictures import planted_pictures, rank_pictures
@@ -182,7 +182,8 @@ def test_points_and_marks_of_prediction():
             for b in made.NETWORKS[:n]
         ])  # fmt: skip
         labels = list(made.NETWORKS[:n])
-        _axis, panels = scatter_panels(predictions, scores, headline_scores(scores), labels)
+        averaged = averaged_predictions(predictions)
+        _axis, panels = scatter_panels(averaged, scores, headline_scores(scores), labels)
         table_read()
         rows = scores[scores["head"] == "mlp"].set_index("backbone")
         known = predictions.dropna().set_index(["backbone", "image"])

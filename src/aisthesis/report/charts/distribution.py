@@ -9,6 +9,7 @@ import pandas as pd
 
 from aisthesis.report.charts.axis import Axis, round_ticks
 from aisthesis.report.charts.drawing import TEXT, WIDTH, Drawing
+from aisthesis.report.folder.selection import spread_evenly
 from aisthesis.report.words.metricnames import MetricWords, describe
 from aisthesis.report.words.pair_words import Row, of
 from aisthesis.report.words.wording import KIND_NAMES, capitalised, count, number, span
@@ -33,15 +34,19 @@ class Strip:
     pair : str
         Both names.
     values : numpy.ndarray
-        (images,) defined values, ascending.
+        (dots,) defined values, ascending.
     images : numpy.ndarray
-        (images,) which image each is of: its place among all images' names.
+        (dots,) which image each is of: its place among the names of images with dots.
     y : numpy.ndarray
-        (images,) places of the dots across the strip, 0 to 1 around the middle.
+        (dots,) places of the dots across the strip, 0 to 1 around the middle.
     quartiles : tuple of float
-        Lower quartile, median, upper quartile.
+        Lower quartile, median, upper quartile; of all images, as all that follows.
     mean, low, high, chance : float
         Mean with its 95% interval, and the level of chance; NaN where not known.
+    ends : tuple of float
+        Least and greatest value.
+    n : int
+        Images with a defined value.
     """
 
     pair: str
@@ -53,6 +58,8 @@ class Strip:
     low: float
     high: float
     chance: float
+    ends: tuple[float, float]
+    n: int
 
     @property
     def words(self) -> str:
@@ -61,17 +68,18 @@ class Strip:
         interval = span(self.low, self.high)
         said = f"{self.pair}: mean {number(self.mean)}" + (f" ({interval})" if interval else "")
         said += f", median {number(middle)}, middle half {number(low)} to {number(high)}"
-        said += f", all from {number(self.values[0])} to {number(self.values[-1])}"
+        said += f", all from {number(self.ends[0])} to {number(self.ends[1])}"
         if np.isfinite(self.chance):
             said += f", chance {number(self.chance)}"
-        return f"{said}; {count(len(self.values), 'image')}."
+        return f"{said}; {count(self.n, 'image')}."
 
 
 @dataclass(frozen=True)
 class Distribution:
     """All pairs of one kind of map and metric on one axis, most alike first.
 
-    `images` are the names of all images, of this kind and metric or not.
+    `images` are the names of all images that have dots, of this kind and metric or not: all, or
+    of many (`n_images`) some.
     """
 
     kind: str
@@ -80,6 +88,12 @@ class Distribution:
     axis: Axis
     strips: list[Strip]
     images: list[str]
+    n_images: int
+
+    @property
+    def sampled(self) -> bool:
+        """Whether some images have no dot."""
+        return len(self.images) < self.n_images
 
     @property
     def has_chance(self) -> bool:
@@ -115,18 +129,21 @@ def _stacked(shares: np.ndarray) -> np.ndarray:
 def _strip(row: Row, values: np.ndarray, images: np.ndarray, low: float, high: float) -> Strip:
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    shares = np.clip((ordered - low) / (high - low), 0.0, 1.0)
+    dots = order[images[order] >= 0]
+    shares = np.clip((values[dots] - low) / (high - low), 0.0, 1.0)
     quartiles = np.quantile(ordered, [0.25, 0.5, 0.75])
     return Strip(
         f"{row['backbone_a']} – {row['backbone_b']}",
-        ordered,
-        images[order],
+        values[dots],
+        images[dots],
         _stacked(shares),
         (float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
         float(ordered.mean()),
         of(row, "low"),
         of(row, "high"),
         of(row, "chance"),
+        (float(ordered[0]), float(ordered[-1])),
+        len(ordered),
     )
 
 
@@ -142,18 +159,25 @@ def distribution(
     kind, metric : str
         Which of them.
     """
-    names = pd.Index(pd.unique(per_image["image"]))
-    return _laid_out(agreement, per_image, names, kind, metric)
+    return _laid_out(agreement, per_image, _names(per_image), kind, metric)
+
+
+def _names(per_image: pd.DataFrame) -> pd.Index:
+    """Names of all images, in their order."""
+    return pd.Index(np.asarray(per_image["image"].unique(), dtype=object))
 
 
 def _laid_out(
     agreement: pd.DataFrame, per_image: pd.DataFrame, names: pd.Index, kind: str, metric: str
 ) -> Distribution | None:
     """As `distribution`, once the names of all images are known."""
+    dotted = names[spread_evenly(len(names))]
     own = per_image[per_image["metric"] == metric].dropna(subset=["value"])
     values = {
-        pair: (rows["value"].to_numpy(dtype=float), names.get_indexer(pd.Index(rows["image"])))
-        for pair, rows in own[own["map"] == kind].groupby(["backbone_a", "backbone_b"], sort=False)
+        pair: (rows["value"].to_numpy(dtype=float), dotted.get_indexer(pd.Index(rows["image"])))
+        for pair, rows in own[own["map"] == kind].groupby(
+            ["backbone_a", "backbone_b"], sort=False, observed=True
+        )
     }
     if not values:
         return None
@@ -167,14 +191,14 @@ def _laid_out(
     about = describe(metric)
     strips.sort(key=lambda strip: -strip.mean if about.higher_is_alike else strip.mean)
     axis = Axis(low, high, round_ticks(low, high))
-    return Distribution(kind, metric, about, axis, strips, list(map(str, names)))
+    return Distribution(kind, metric, about, axis, strips, list(map(str, dotted)), len(names))
 
 
 def distributions(
     agreement: pd.DataFrame, per_image: pd.DataFrame, kinds: list[str], metrics: list[str]
 ) -> list[Distribution]:
     """Lay out every kind of map and metric that has values."""
-    names = pd.Index(pd.unique(per_image["image"]))
+    names = _names(per_image)
     found = [_laid_out(agreement, per_image, names, kind, m) for kind in kinds for m in metrics]
     return [one for one in found if one is not None]
 
@@ -183,13 +207,16 @@ def draw_distribution(found: Distribution) -> Drawing:
     """Draw every pair's agreement over images: each image a dot, with quartiles and mean."""
     kind = capitalised(KIND_NAMES.get(found.kind, found.kind))
     chance = ", dashed the level of chance" if found.has_chance else ""
+    dots = "A dot an image,"
+    if found.sampled:
+        dots = f"Dots for {len(found.images):,} of {found.n_images:,} images; of all images:"
     drawing = Drawing(
         WIDTH,
         f"{kind} maps, {found.words.title}, every pair",
         (
             f"{kind} maps, {found.words.title}",
-            f"A dot an image, bar the middle half, line the median, diamond the mean with its 95% "
-            f"interval{chance}.",
+            f"{dots} bar the middle half, line the median, diamond the mean with its "
+            f"95% interval{chance}.",
         ),
     )
     axis = found.axis.placed(_SIDE, WIDTH - 2 * _SIDE)

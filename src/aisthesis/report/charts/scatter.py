@@ -10,7 +10,7 @@ import pandas as pd
 
 from aisthesis.report.charts.axis import Axis, axis_over
 from aisthesis.report.charts.drawing import SMALL, Drawing
-from aisthesis.report.folder.selection import averaged_predictions, evaluated_split
+from aisthesis.report.folder.selection import evaluated_split, spread_evenly
 from aisthesis.report.words.wording import count, estimate, rating_text
 
 __all__ = ["Panel", "Point", "draw_panel", "prediction_table", "scatter_panels"]
@@ -30,22 +30,34 @@ class Point:
 
 @dataclass(frozen=True)
 class Panel:
-    """One backbone's points and its rank correlation in words."""
+    """One backbone's points, its rank correlation in words, and how many images it is of."""
 
     label: str
     points: list[Point]
     srcc: str
+    n: int
+
+    @property
+    def sampled(self) -> bool:
+        """Whether some images have no dot."""
+        return len(self.points) < self.n
+
+    @property
+    def images(self) -> str:
+        """How many images have a dot, and out of how many where that is not all."""
+        of = f"{len(self.points):,} of " if self.sampled else ""
+        return of + count(self.n, "image")
 
 
 def scatter_panels(
-    predictions: pd.DataFrame, scores: pd.DataFrame, headline: pd.DataFrame, labels: list[str]
+    averaged: pd.DataFrame, scores: pd.DataFrame, headline: pd.DataFrame, labels: list[str]
 ) -> tuple[Axis, list[Panel]]:
     """Lay out the averaged predictions of the evaluated split, one panel per backbone.
 
     Parameters
     ----------
-    predictions, scores : pandas.DataFrame
-        `predictions.csv` and `scores.csv`.
+    averaged, scores : pandas.DataFrame
+        Predictions as `averaged_predictions` gives them, and `scores.csv`.
     headline : pandas.DataFrame
         One row of scores per backbone, as `headline_scores` gives it.
     labels : list of str
@@ -56,16 +68,20 @@ def scatter_panels(
     Axis
         Shared by both axes of all panels.
     list of Panel
-        Images without a rating or with an undefined prediction are left out.
+        Images without a rating or with an undefined prediction are left out; of many images some
+        are drawn.
     """
-    rows = averaged_predictions(predictions)
-    rows = rows[rows["split"] == evaluated_split(scores)].dropna(subset=["rating", "prediction"])
+    rows = averaged[averaged["split"] == evaluated_split(scores)]
+    rows = rows.dropna(subset=["rating", "prediction"])
     values = rows[["rating", "prediction"]].to_numpy(dtype=float).ravel()
     axis = axis_over(values.tolist(), margin=0.05, most=5)
     spread = float(rows["rating"].std())
+    names = rows["image"].unique()
+    drawn = rows["image"].isin(names[spread_evenly(len(names))])
     panels = []
     for label in labels:
-        own = rows[rows["backbone"] == label]
+        here = rows["backbone"] == label
+        own = rows[here & drawn]
         points = [
             Point(
                 str(name), y, p,
@@ -74,7 +90,7 @@ def scatter_panels(
             for name, y, p in zip(own["image"], own["rating"], own["prediction"], strict=True)
         ]  # fmt: skip
         if points:
-            panels.append(Panel(label, points, _srcc(headline, label)))
+            panels.append(Panel(label, points, _srcc(headline, label), int(here.sum())))
     return axis, panels
 
 
@@ -89,7 +105,7 @@ def _srcc(headline: pd.DataFrame, label: str) -> str:
 
 def draw_panel(axis: Axis, panel: Panel) -> Drawing:
     """Draw predicted against human rating; the dashed line is perfect prediction."""
-    said = f"{panel.label}: predicted against human rating of {count(len(panel.points), 'image')}"
+    said = f"{panel.label}: predicted against human rating of {panel.images}"
     words = f"{said}. {panel.srcc}"
     drawing = Drawing(_LEFT + _SIDE + 10, words, (panel.label, panel.srcc))
     bottom = _TOP + _SIDE

@@ -69,5 +69,7 @@ class Asked:
 
 def _as_named_now(table: pd.DataFrame) -> pd.DataFrame:
     """Give a table of a study of before 0.2 with what its methods are called now."""
-    columns = [name for name in _METHODS if name in table.columns]
-    return table.replace(dict.fromkeys(columns, FORMER)) if columns and len(table) else table
+    columns = [name for name in _METHODS if name in table and table[name].isin(FORMER).any()]
+    return table.assign(
+        **{name: table[name].map(lambda one: FORMER.get(one, one)) for name in columns}
+    )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from aisthesis.report.folder.asked import Asked
 from aisthesis.report.folder.stored_maps import KINDS, BackboneMaps, read_backbone_maps
 from aisthesis.report.words.metricnames import learn
 from aisthesis.store.project import settled
-from aisthesis.store.tables import read_csv
+from aisthesis.store.tables import read_csv, read_long_csv
 
 __all__ = [
     "FolderRecord",
@@ -106,12 +108,15 @@ class StudyRecord(FolderRecord):
     Attributes
     ----------
     predictions, scores : pandas.DataFrame
-        The tables of the same names; `seed` is text (`"0"`, `"mean"`).
+        The tables of the same names; `seed` is text (`"0"`, `"mean"`). Names in `predictions` and
+        `agreement_images` are categories: these tables have rows for every image.
     agreement, agreement_images, localisation, human_maps : pandas.DataFrame
         The tables of the same names; empty where the study has none.
-    reliability, baselines, variance, clusters, images : pandas.DataFrame
+    reliability, baselines, variance, clusters : pandas.DataFrame
         The tables of inference of the same names; empty where the study has none, or one of an
         older make.
+    images : pandas.DataFrame
+        Rows of `images.csv` of the images in `explained`; empty likewise.
     between, between_images, methods, faithfulness, cascade : pandas.DataFrame
         `agreement.csv` and `agreement_images.csv` for all kinds of maps (`agreement`,
         `agreement_images` and the tables of inference hold AIS and evidence alone), and the
@@ -151,8 +156,8 @@ class StudyRecord(FolderRecord):
     def backbones(self) -> list[str]:
         """Labels of the backbones, in the order of the study."""
         named = list(self.provenance.get("backbones", {}))
-        found = self.predictions["backbone"].tolist() + self.scores["backbone"].tolist()
-        return list(dict.fromkeys([*named, *found]))
+        found = (table["backbone"].dropna().unique() for table in (self.predictions, self.scores))
+        return list(dict.fromkeys([*named, *chain.from_iterable(found)]))
 
     @property
     def networks(self) -> list[str]:
@@ -226,12 +231,18 @@ def told_as_damage(path: Path) -> Iterator[None]:
         ) from error
 
 
-def read_table(path: Path, columns: tuple[str, ...], *, optional: bool = False) -> pd.DataFrame:
+def read_table(
+    path: Path,
+    columns: tuple[str, ...],
+    *,
+    optional: bool = False,
+    read: Callable[[Path], pd.DataFrame] = read_csv,
+) -> pd.DataFrame:
     """Read a CSV whose names are text and never taken for numbers or for missing values."""
     if optional and not path.exists():
         return pd.DataFrame(columns=list(columns))
     try:
-        table = read_csv(path)
+        table = read(path)
     except (OSError, ValueError) as error:
         raise RequestError(
             f"{path} cannot be read as a table: {error}; run the study again"
@@ -254,9 +265,11 @@ def read_table(path: Path, columns: tuple[str, ...], *, optional: bool = False) 
     return table
 
 
-def _inference_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def _inference_table(
+    path: Path, columns: tuple[str, ...], read: Callable[[Path], pd.DataFrame] = read_csv
+) -> pd.DataFrame:
     """Read a table of inference; one that lacks what the page needs is of another make: empty."""
-    table = read_table(path, (), optional=True)
+    table = read_table(path, (), optional=True, read=read)
     usable = all(name in table.columns for name in columns)
     return _base_kinds(table) if usable else pd.DataFrame(columns=list(columns))
 
@@ -273,7 +286,13 @@ def _asked_maps(store: Path, order: list[str], asked: Asked) -> dict[str, Backbo
 
 def _base_kinds(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of AIS and evidence maps: other explainers have a section of their own."""
-    return table[table["map"].isin(KINDS)].reset_index(drop=True)
+    base = table["map"].isin(KINDS)
+    return table if base.all() else table[base].reset_index(drop=True)
+
+
+def _rows_of(images: Collection[str], part: pd.DataFrame) -> pd.DataFrame:
+    """Rows of some images; all where the table does not say of which image they are."""
+    return part[part["image"].isin(images)] if "image" in part else part
 
 
 def read_study_record(path: Path) -> StudyRecord:
@@ -311,8 +330,16 @@ def read_study_record(path: Path) -> StudyRecord:
     asked = Asked.by(config)
     between = asked.rows(read_table(path / "agreement.csv", (*keys, "mean", "n"), optional=True))
     per_image = asked.rows(
-        read_table(path / "agreement_images.csv", ("image", *keys, "value"), optional=True)
+        read_table(
+            path / "agreement_images.csv",
+            ("image", *keys, "value"),
+            optional=True,
+            read=read_long_csv,
+        )
     )
+    maps = _asked_maps(path / "maps.zarr", list(provenance.get("backbones", {})), asked)
+    shown = {name for stack in maps.values() for name in stack.images}
+    of_shown = partial(read_long_csv, kept=partial(_rows_of, shown))
     # Read in any case, so that a damaged one is told.
     tested = [
         read_table(path / f"{name}.csv", (), optional=True)
@@ -329,6 +356,7 @@ def read_study_record(path: Path) -> StudyRecord:
         predictions=read_table(
             path / "predictions.csv",
             ("image", "backbone", "seed", "split", "rating", "prediction"),
+            read=read_long_csv,
         ),
         scores=read_table(path / "scores.csv", ("backbone", "head", "seed", "split", "n")),
         agreement=_base_kinds(between),
@@ -344,12 +372,14 @@ def read_study_record(path: Path) -> StudyRecord:
         localisation=asked.rows(localised if asked.masks else localised.iloc[:0], controls=True),
         human_maps=asked.rows(looked if asked.human_maps else looked.iloc[:0], controls=True),
         **{
-            name: _inference_table(path / f"{name}.csv", columns)
+            name: _inference_table(
+                path / f"{name}.csv", columns, of_shown if name == "images" else read_csv
+            )
             for name, columns in INFERENCE.items()
         },
         differences=_inference_table(path / "agreement_differences.csv", _DIFFERENCES),
         prediction_differences=read_table(
             path / "prediction_differences.csv", _OF_PREDICTIONS, optional=True
         ),
-        maps=_asked_maps(path / "maps.zarr", list(provenance.get("backbones", {})), asked),
+        maps=maps,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aisthesis.report.words.metricnames import describe
 
@@ -13,6 +14,7 @@ __all__ = [
     "DIVIDED",
     "EVIDENCE",
     "MAIN_METRICS",
+    "MOST_DOTS",
     "averaged_predictions",
     "consensus_metric",
     "evaluated_split",
@@ -24,6 +26,7 @@ __all__ = [
     "metric_names",
     "pair_matrix",
     "prediction_lookup",
+    "spread_evenly",
 ]
 
 #: Column of `images.csv`: how far the networks agree on the rating but not on the map, 0 to 1.
@@ -33,6 +36,8 @@ KIND_ORDER = ("evidence_place", "ais_place", "ais", "evidence")
 #: Kinds whose sign says what raises the rating, the one that the page leads with first.
 EVIDENCE = ("evidence_place", "evidence")
 MAIN_METRICS = ("cosine", "ssim", "emd", "mse")
+#: Images that a chart has dots of; of more, so many that are spread evenly over them.
+MOST_DOTS = 2000
 _SPLITS = ("test", "validation", "train")
 
 
@@ -65,7 +70,7 @@ def averaged_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     is_mean = predictions["seed"] == "mean"
     keys = pd.MultiIndex.from_frame(predictions[["image", "backbone"]])
     rows = predictions[is_mean | ~keys.isin(keys[is_mean])]
-    grouped = rows.groupby(["image", "backbone"], sort=False, as_index=False)
+    grouped = rows.groupby(["image", "backbone"], sort=False, as_index=False, observed=True)
     return grouped.agg(
         split=("split", "first"), rating=("rating", "first"), prediction=("prediction", "mean")
     )
@@ -153,5 +158,10 @@ def image_consensus(
         wanted = ["consensus", "controversy", "prediction_sd", DIVIDED]
         return table.reindex(columns=wanted).dropna(subset=["consensus"])
     rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
-    values = rows.dropna(subset=["value"]).groupby("image", sort=False)["value"]
+    values = rows.dropna(subset=["value"]).groupby("image", sort=False, observed=True)["value"]
     return pd.DataFrame({"consensus": values.mean(), "controversy": values.std(ddof=0)})
+
+
+def spread_evenly(n: int, most: int = MOST_DOTS) -> NDArray[np.intp]:
+    """Places of `most` out of n things, evenly over all; of all where there are no more."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))

@@ -123,7 +123,14 @@ def _renamed(table: pd.DataFrame, short: dict[str, str]) -> pd.DataFrame:
             return value
         return "|".join(short.get(one, one) for one in value.split("|"))
 
-    return table.assign(**{name: table[name].map(renamed) for name in there})
+    def column(name: str) -> pd.Series:
+        held = table[name]
+        if not isinstance(held.dtype, pd.CategoricalDtype):
+            return held.map(renamed)
+        named = held.cat.rename_categories(renamed)  # which are in order, as they were
+        return named.cat.reorder_categories(sorted(named.cat.categories))
+
+    return table.assign(**{name: column(name) for name in there})
 
 
 def with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:

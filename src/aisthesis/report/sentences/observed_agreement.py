@@ -65,7 +65,9 @@ def _interval(
         n = int(of(one, "n")) if np.isfinite(of(one, "n")) else 0
         return (of(one, "low"), of(one, "high")) if _many(one) else (np.nan, np.nan), n
     values = _pick(per_image, kind, metric).dropna(subset=["value"])
-    wide = values.pivot_table(index="image", columns=["backbone_a", "backbone_b"], values="value")
+    wide = values.pivot_table(
+        index="image", columns=["backbone_a", "backbone_b"], values="value", observed=True
+    )
     if len(wide) < FEW_IMAGES:
         return (np.nan, np.nan), len(wide)
     # Of the mean over pairs of their means over images, some of which may be undefined.

@@ -85,7 +85,7 @@ def _values(
 ) -> tuple[list[tuple[str, str]], pd.DataFrame]:
     """Pairs, and (images, pairs) values of one kind of map and metric."""
     rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
-    wide = rows.pivot_table(index="image", columns=_PAIR, values="value")
+    wide = rows.pivot_table(index="image", columns=_PAIR, values="value", observed=True)
     return [(str(pair[0]), str(pair[1])) for pair in wide.columns], wide
 
 

@@ -30,11 +30,13 @@ _BOUNDS = (-2.0, 2.0)  # of a difference of two cosines
 
 def _per_image_difference(per_image: pd.DataFrame, kind: str, other: str) -> np.ndarray:
     """Agreement of one kind minus another's on each image, averaged over pairs, NaN dropped."""
-    wide = per_image.pivot_table(index=["image", *_PAIR], columns="map", values="value")
+    wide = per_image.pivot_table(
+        index=["image", *_PAIR], columns="map", values="value", observed=True
+    )
     if not {kind, other} <= set(wide.columns):
         return np.empty(0)
     pairwise = (wide[kind] - wide[other]).dropna()
-    return pairwise.groupby(level="image").mean().to_numpy()
+    return pairwise.groupby(level="image", observed=True).mean().to_numpy()
 
 
 def side_estimates(
@@ -122,8 +124,8 @@ def _difference_of_sides(values: pd.DataFrame, n_boot: int) -> tuple[float, floa
     By what each image adds to the difference (jackknife).
     """
     sums = np.stack([
-        part.groupby("image")["value"].agg(["sum", "size"]).reindex(values["image"].unique())
-        .fillna(0.0).to_numpy()
+        part.groupby("image", observed=True)["value"].agg(["sum", "size"])
+        .reindex(values["image"].unique()).fillna(0.0).to_numpy()
         for part in (values[values["same"]], values[~values["same"]])
     ])  # fmt: skip
     total = sums.sum(axis=1, keepdims=True)
@@ -159,7 +161,7 @@ def _same_side(values: pd.DataFrame, kind: str, found: Estimate | None) -> str |
     """Say how often pairs err on the same side, and how much more they agree there."""
     if values.empty:
         return None
-    pairs = values.groupby(_PAIR, sort=False)["same"].mean()
+    pairs = values.groupby(_PAIR, sort=False, observed=True)["same"].mean()
     share = percent(float(values["same"].mean()))
     if len(pairs) == 1:
         start = (
