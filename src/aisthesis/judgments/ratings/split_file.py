@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def read_split(path: Path, folder: Folder) -> ListedSplit:
             raise RequestError(f"{table.name}, line {row.line}: {name} {why}")
     listed = [folder.listed_name(name) for name in names]
     if len(set(listed)) < len(listed):
-        twice = next(name for name in listed if listed.count(name) > 1)
+        twice = next(name for name, n in Counter(listed).items() if n > 1)
         raise RequestError(f"{table.name}: {twice} is there twice; give each image one row")
     test = tuple(name for name, value in zip(listed, values, strict=True) if value in _TEST)
     if not test:
