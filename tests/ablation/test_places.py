@@ -14,6 +14,7 @@ from torch import nn
 
 import aisthesis as ais
 from aisthesis.ablation.places.both import remove_both
+from aisthesis.ablation.places.execution import PlaceExecution
 from aisthesis.errors import RequestError
 from aisthesis.importance.scores import evidence_scores, place_scores
 
@@ -166,6 +167,17 @@ def test_both_at_once_are_each_alone_with_one_pass_before_the_layer(net, after, 
     first, second = remove_both(channels, apart, x)  # plans that share nothing
     torch.testing.assert_close(first.removed, channels(x).removed)
     torch.testing.assert_close(second.removed, apart(x).removed)
+
+
+@pytest.mark.parametrize("verified_beside", [True, False])
+def test_a_wrong_way_is_found_beside_a_plan_for_channels(net, monkeypatch, verified_beside) -> None:
+    model, x = Flattened(nn.ReLU(), PX).eval(), torch.randn(3, 3, PX, PX)
+    channels = ais.ablation_plan(model, "conv", x, verify=verified_beside)
+    right = PlaceExecution.changed_by
+    monkeypatch.setattr(PlaceExecution, "changed_by", lambda *args: right(*args) * 1.01)
+    assert ais.place_plan(model, "conv", x, beside=channels).kind == "rerun"
+    monkeypatch.undo()
+    assert ais.place_plan(model, "conv", x, beside=channels).kind != "rerun"
 
 
 def test_auto_takes_windows_only_where_a_neighbour_stands_in() -> None:

@@ -29,7 +29,15 @@ from aisthesis.ablation.tracing import Trace
 from aisthesis.ablation.upstream import Upstream, node_module, run_upstream
 from aisthesis.errors import RequestError
 
-__all__ = ["Code", "Intact", "check_repeatable", "run_code", "run_intact", "verified"]
+__all__ = [
+    "Code",
+    "Intact",
+    "check_repeatable",
+    "run_code",
+    "run_intact",
+    "verified",
+    "verified_by_graph",
+]
 
 Replacement = Callable[[torch.Tensor], torch.Tensor]
 """The layer's output, to what takes its place."""
@@ -177,6 +185,30 @@ def verified(
         with _in_double(model):
             wide = x.double()
             return _is_the_effect(fast(wide), run_code(model, layer, wide, replacements))
+    except RequestError:
+        raise
+    except Exception:  # noqa: BLE001  a graph that is not the whole story may raise anything
+        return False
+
+
+def verified_by_graph(
+    fast: Fast,
+    traced: Trace,
+    model: nn.Module,
+    x: torch.Tensor,
+    replacements: Sequence[Replacement],
+    upstream: Upstream,
+) -> bool:
+    """Whether a way by a graph is right that is known to be the network's own, as in `verified`.
+
+    What the graph gives by its own operations, from the layer on, stands for the code.
+    """
+    try:
+        if _is_the_effect(fast(x), _run_plainly(traced, model, x, replacements, upstream)):
+            return True
+        with _in_double(model):
+            wide = x.double()
+            return _is_the_effect(fast(wide), _run_plainly(traced, model, wide, replacements, None))
     except RequestError:
         raise
     except Exception:  # noqa: BLE001  a graph that is not the whole story may raise anything

@@ -9,6 +9,7 @@ import zarr
 from aisthesis.names.labels import slug
 from aisthesis.studies.ratings.explaining import starts
 from aisthesis.studies.ratings.explaining.kept_activations import KeptActivations, fits, may_keep
+from aisthesis.studies.ratings.showing import layer_outputs
 
 ONE = {"backbones": ["miniature:vgg16"], "seeds": 1, "fit": {"epochs": 2}, "explain": "all"}
 
@@ -46,9 +47,14 @@ def test_no_photograph_is_read_again_to_explain(plain, make_study, tmp_path, mon
         raise AssertionError("the trunk runs twice")
 
     monkeypatch.setattr(starts, "pixels_of", read_again)
+    monkeypatch.setattr(layer_outputs, "batches", read_again)
     study.run(until="explain")
     assert same_maps(study, plain)
     assert not (study.folder.cache / "activations").exists()
+    monkeypatch.setattr(layer_outputs, "fitted_backbone", read_again)
+    study.run(until="agree")
+    computed = plain.run(until="agree")
+    assert study.folder.top_channels.read_text() == computed.folder.top_channels.read_text()
 
 
 def test_damaged_activations_are_computed_from_the_photographs(plain, make_study, tmp_path) -> None:

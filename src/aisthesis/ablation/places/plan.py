@@ -18,6 +18,7 @@ from aisthesis.ablation.places.execution import PlaceExecution
 from aisthesis.ablation.places.grid import PlaceGrid, place_grid
 from aisthesis.ablation.places.owners import Placed, placed_result
 from aisthesis.ablation.places.rerun import PlaceRerun
+from aisthesis.ablation.places.trial import agrees
 from aisthesis.ablation.places.ways import PlaceWays, place_ways
 from aisthesis.ablation.places.windows import Window, check_window, choose_window
 from aisthesis.ablation.plan import AblationPlan
@@ -26,7 +27,7 @@ from aisthesis.ablation.request import MEMORY_BYTES, Shape, check_request, sampl
 from aisthesis.ablation.state import Kept
 from aisthesis.ablation.tracing import Trace, first_line
 from aisthesis.ablation.upstream import Upstream, run_upstream
-from aisthesis.ablation.verification import Intact, Replacement, check_repeatable, verified
+from aisthesis.ablation.verification import check_repeatable
 from aisthesis.errors import RequestError
 from aisthesis.memory import LESS_AT_ONCE, plain_memory_errors
 
@@ -281,10 +282,13 @@ def place_plan(
             made = _from_graph(
                 model, layer, module, known.traced, sample, window, (channel_axis, grid)
             )
-            if isinstance(made, PlacePlan):
-                made = replace(made, _keeps=known.keeps)
-                if not verify or _agrees(made, known.traced, sample, None):
-                    return made
+            if not isinstance(made, str):
+                plan, upstream = made
+                plan = replace(plan, _keeps=known.keeps)
+                # A graph that the plan for channels was verified with is the network's own.
+                shown = upstream if beside and beside._verify else None
+                if not verify or agrees(plan, known.traced, sample, shown=shown):
+                    return plan
     with borrowed(model, "all") as state:
         intact = check_repeatable(model, module, sample, state) if verify else None
         keeps = state.moved if verify else "buffers"
@@ -293,13 +297,13 @@ def place_plan(
         if isinstance(traced, Trace):
             made = _from_graph(model, layer, module, traced, sample, window, (channel_axis, grid))
             state.rewind()
-            right = isinstance(made, PlacePlan) and (
-                intact is None or _agrees(made, traced, sample, intact)
+            right = not isinstance(made, str) and (
+                intact is None or agrees(made[0], traced, sample, intact)
             )
             state.restore()
             drop_present(traced)
-            if right and isinstance(made, PlacePlan):
-                return replace(made, _keeps=at_least(keeps, traced))
+            if right and not isinstance(made, str):
+                return replace(made[0], _keeps=at_least(keeps, traced))
             differs = "its graph gives other values than the network"
             reason = made if isinstance(made, str) else differs
         return _from_code(model, layer, module, sample, window, (channel_axis, grid), reason)
@@ -331,7 +335,8 @@ def _from_graph(
     sample: torch.Tensor,
     window: Window,
     wanted: tuple[int | None, tuple[int, int] | None],
-) -> PlacePlan | str:
+) -> tuple[PlacePlan, Upstream] | str:
+    """The plan, with what lies before the layer for the sample; or why there is none."""
     try:
         upstream = run_upstream(traced, sample, watch=True)
     except Exception as error:  # noqa: BLE001  if it is the network's fault, its code will tell
@@ -340,7 +345,7 @@ def _from_graph(
         way = _way(traced, module, upstream, *wanted, layer, window)
     except Unsuitable as reason:
         return str(reason)
-    return PlacePlan(
+    plan = PlacePlan(
         model=model,
         layer=layer,
         shape=(way.grid.height, way.grid.width),
@@ -353,6 +358,7 @@ def _from_graph(
         _wanted=wanted,
         _ways={(sample.shape, sample.dtype): way},
     )
+    return plan, upstream
 
 
 def _from_code(
@@ -385,30 +391,6 @@ def _rerun(
 ) -> PlaceRerun:
     axis, grid = plan._wanted
     return PlaceRerun(plan.model, layer, x, axis, replace, memory_bytes, grid, plan.layer)
-
-
-def _agrees(plan: PlacePlan, traced: Trace, sample: torch.Tensor, intact: Intact | None) -> bool:
-    """Whether the network's own code shows that the plan is right at some places."""
-    layer = find_layer(plan.model, plan.layer)
-    height, width = plan.shape
-    count = height * width
-    places = np.unique([0, width // 2, count // 3, (height // 2) * width + width // 2, count - 1])
-    grid = plan._ways[sample.shape, sample.dtype].grid
-
-    def fast(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        found = plan._remove(x, places, "zero", MEMORY_BYTES)
-        return found.output, found.delta
-
-    def without(together: np.ndarray) -> Replacement:
-        def replacement(activation: torch.Tensor) -> torch.Tensor:
-            named = torch.as_tensor(np.append(False, together), device=activation.device)
-            removed = grid.without_places(activation, "zero")
-            return torch.where(named[grid.labels(activation.device)], removed, activation)
-
-        return replacement
-
-    removals = [without(together) for together in grid.windows(plan.window)[places]]
-    return verified(fast, traced, plan.model, layer, sample, removals, intact=intact)
 
 
 def _kind(way: _Way) -> Kind:

@@ -180,7 +180,9 @@ def _uses(config: StudyConfig, network: NetworkCosts, n_explained: int) -> dict[
     others = dict.fromkeys((name for name in network.pieces if name.startswith(_OTHER)), 1.0)
     removal = {"channels": 1.0, "places": 1.0}
     # A network that kept its activations while it embedded does not run again.
-    first = {} if may_keep(config.keep_activations, n_explained) else {"forward": 1.0}
+    kept = may_keep(config.keep_activations, n_explained)
+    first = {} if kept else {"forward": 1.0}
+    shown = 0 if kept else min(CHANNELS * IMAGES, n_explained)
     tested = _tested(config, n_explained)
     again = remade_images(config, tested)
     n_heads = config.seeds + RETAIN_FOLDS * RETAIN_REPEATS
@@ -188,8 +190,9 @@ def _uses(config: StudyConfig, network: NetworkCosts, n_explained: int) -> dict[
     drawn = float(config.randomised)
     return {
         "embed": embed,
-        "explain": Uses({"build": 1 + bool(others), "trial": 1}, removal | first | others),
-        "channels": Uses({"build": 1, "forward": min(CHANNELS * IMAGES, n_explained)}),
+        "explain": Uses(
+            {"build": 1 + bool(others), "trial": 1, "forward": shown}, removal | first | others
+        ),
         "localise": Uses(
             {"build": drawn}, {"forward": drawn, "channels": drawn, "places": drawn},
             _faster(processes_allowed(config)),
@@ -201,7 +204,7 @@ def _uses(config: StudyConfig, network: NetworkCosts, n_explained: int) -> dict[
             _faster(processes_for(config, n, tested)),
         ),
         "retain": Uses(
-            {"build": 1, "trial": 0.6},  # of channels alone
+            {"build": 1, "trial": 0.8},  # of channels alone
             {"forward": 2, "channels": 1, "set": n_heads * len(sizes_to_try(network.channels))},
         ),
     }  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
+from aisthesis.backbones import Backbone
 from aisthesis.execution.jobs import Executor
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.store.folder import StudyFolder
@@ -37,7 +38,12 @@ from aisthesis.studies.ratings.retaining.retain import (
     retain_dependencies,
     retain_files,
 )
-from aisthesis.studies.ratings.showing.top_channels import show_channels, top_channel_dependencies
+from aisthesis.studies.ratings.showing.layer_outputs import LayerOutputs
+from aisthesis.studies.ratings.showing.top_channels import (
+    keep_channels,
+    show_channels,
+    top_channel_dependencies,
+)
 from aisthesis.studies.ratings.testing.faithfulness import (
     faithfulness_dependencies,
     measure_faithfulness,
@@ -48,6 +54,7 @@ from aisthesis.studies.ratings.testing.human_maps import (
     human_maps_dependencies,
 )
 from aisthesis.studies.ratings.testing.localise import localise_backbones, localise_dependencies
+from aisthesis.studies.shared.ablation_plans import Plans
 from aisthesis.studies.shared.stage import Stage, Standing, chunks_standing, table_stage
 
 __all__ = ["rating_stages", "retain_stage", "retained_before"]
@@ -85,7 +92,7 @@ def _fit_stage(one: Studied, sharing: Sequence[StudyFolder]) -> Stage:
 def _explain_stage(studies: Sequence[Studied], reporter: ProgressReporter) -> Stage:
     def work(executor: Executor) -> None:
         started = time.perf_counter()
-        new = explain_backbones(studies, executor, reporter)
+        new = explain_backbones(studies, executor, reporter, _look)
         for one, made in zip(studies, new, strict=True):
             _explain_by_others(one, executor, started, made=made)
 
@@ -93,6 +100,11 @@ def _explain_stage(studies: Sequence[Studied], reporter: ProgressReporter) -> St
         return chain.from_iterable(_explained(one) for one in studies)
 
     return Stage("explain", "explain", standing, work, shared={"explain": "images"})
+
+
+def _look(one: Studied, label: str, backbone: Backbone, plans: Plans) -> None:
+    """Find the channels to look at while the network is loaded."""
+    keep_channels(one, label, LayerOutputs(one, label, backbone, plans))
 
 
 def _explained(one: Studied) -> Iterator[Standing]:
@@ -145,7 +157,7 @@ def _table_stages(one: Studied) -> Iterator[Stage]:
         reporter,
         dependencies=lambda: top_channel_dependencies(folder, config),
         files=[folder.top_channels],
-        work=lambda executor: show_channels(folder, config, inputs, reporter),
+        work=lambda executor: show_channels(one),
     )
     if explains_ensembles(folder, config):
         yield table_stage(

@@ -28,7 +28,7 @@ TIMED = 0.2
 IN_PART, DECLARED = 0.3, 0.5
 #: Forward passes of one image that trying how channels and places are removed takes, as measured:
 #: the network runs with sets of them removed, on two images, by its own code and by its graph.
-TRIAL_PASSES = 44.0
+TRIAL_PASSES = 24.0
 _MANY_PASSES = 4.0  # more than this is not taken from what is declared if it can be timed in part
 _SOME_CHANNELS = (8, 24)
 _REPEATS = 3

@@ -85,6 +85,6 @@ def _uses(config: AlignmentConfig, network: NetworkCosts) -> dict[str, Uses]:
         sizes = retention_sizes(network.channels, min(config.sizes, SIZES_OF_DENSE))
         each["set"] = (1 + config.folds * config.repeats) * len(sizes) + 1.0
     return {
-        "scores": Uses({"build": 1, "trial": 0.6}, each),  # of channels alone
-        "maps": Uses({"build": 1, "trial": 1}, {"forward": 2, "places": 1}),
+        "scores": Uses({"build": 1, "trial": 0.8}, each),  # of channels alone
+        "maps": Uses({"build": 1, "trial": 1.2}, {"forward": 2, "places": 1}),
     }

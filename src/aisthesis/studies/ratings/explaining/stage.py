@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,11 +31,14 @@ from aisthesis.studies.ratings.explaining.kept_activations import (
 from aisthesis.studies.ratings.fitting.dead_heads import tell_dead, with_dead
 from aisthesis.studies.shared.ablation_plans import Plans, plan_in_words
 
-__all__ = ["explain_backbones"]
+__all__ = ["Finished", "explain_backbones"]
+
+Finished = Callable[[Studied, str, Backbone, Plans], None]
+"""Told of each network whose maps have just been made, while it and what was kept are there."""
 
 
 def explain_backbones(
-    rated: Sequence[Studied], executor: Executor, reporter: ProgressReporter
+    rated: Sequence[Studied], executor: Executor, reporter: ProgressReporter, finished: Finished
 ) -> list[bool]:
     """Score every channel of every backbone's layer and write each property's `maps.zarr`.
 
@@ -46,6 +49,8 @@ def explain_backbones(
     ----------
     rated : sequence of Studied
         One a property; their explained images are the same.
+    finished : callable
+        Told of each property and network, once its maps are there.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def explain_backbones(
             of = f" of {rated[place].config.title}" if len(rated) > 1 else ""
             reporter.say(f"{label}: maps{of} are already there")
     for group in in_groups(work, pooled=executor.pooled):
-        _explain(group, executor, reporter)
+        _explain(group, executor, reporter, finished)
     for one in rated:
         forget_activations(one.folder.root)
     return [any(one in own for _, _, own in work) for one in rated]
@@ -103,6 +108,7 @@ def _explain(
     work: list[tuple[MapsJob, list[Chunk], list[Studied]]],
     executor: Executor,
     reporter: ProgressReporter,
+    finished: Finished,
 ) -> None:
     """Do the chunks that are missing of several backbones at once."""
     tasks, explained = [], []
@@ -125,8 +131,9 @@ def _explain(
     for job, backbone, plans, rated in explained:
         for one, (_, store) in zip(rated, job.each, strict=True):
             store.finish()
-            kept_activations(one.folder.root, backbone).remove()
             dead = _record(one, job.spec.label, store, plans)
+            finished(one, job.spec.label, backbone, plans)
+            kept_activations(one.folder.root, backbone).remove()
             tell_dead(reporter, job.spec.label, "explain", dead)
 
 

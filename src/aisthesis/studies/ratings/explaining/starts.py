@@ -16,7 +16,7 @@ from aisthesis.studies.ratings.explaining.kept_activations import kept_activatio
 from aisthesis.studies.shared.ablation_plans import Plans
 from aisthesis.studies.shared.network import NetworkSpec, pixels_of
 
-__all__ = ["Carried", "starts_of", "upstream_of"]
+__all__ = ["Carried", "kept_outputs", "starts_of", "upstream_of"]
 
 Carried = dict[str, torch.Tensor]
 Start = tuple[torch.Tensor, NDArray[np.float64], Carried | None]
@@ -27,11 +27,11 @@ def starts_of(spec: NetworkSpec, backbone: Backbone, plans: Plans, chunk: Chunk)
 
     With kept values no photograph is read, and the pixels are blank: only their shape counts.
     """
-    held = kept_activations(spec.root, backbone).read(chunk.digests)
     blank = torch.zeros(1, device=backbone.device).expand(
         min(spec.batch_size, len(chunk.names)), 3, *backbone.input_size_px
     )
-    if held is None or upstream_of(plans, blank, held) is None:
+    held = _held(spec, backbone, plans, chunk, blank)
+    if held is None:
         for pixels, ratings in pixels_of(spec, backbone.transform, chunk):
             yield pixels, ratings, None
         return
@@ -40,6 +40,24 @@ def starts_of(spec: NetworkSpec, backbone: Backbone, plans: Plans, chunk: Chunk)
         some = slice(start, start + spec.batch_size)
         carried = {name: values[some].to(backbone.device) for name, values in held.items()}
         yield blank[: len(ratings[some])], ratings[some], carried
+
+
+def kept_outputs(
+    spec: NetworkSpec, backbone: Backbone, plans: Plans, chunk: Chunk
+) -> torch.Tensor | None:
+    """The layer's output for a chunk, as it was kept; None where it was not."""
+    blank = torch.zeros(1, device=backbone.device).expand(1, 3, *backbone.input_size_px)
+    held = _held(spec, backbone, plans, chunk, blank)
+    way = plans.channels.way_of(blank)
+    return held[way.traced.target.name] if held and way and way.traced else None
+
+
+def _held(
+    spec: NetworkSpec, backbone: Backbone, plans: Plans, chunk: Chunk, pixels: torch.Tensor
+) -> Carried | None:
+    """What was kept of a chunk; None where there is nothing, or the plans do not start there."""
+    held = kept_activations(spec.root, backbone).read(chunk.digests)
+    return held if held is not None and upstream_of(plans, pixels, held) is not None else None
 
 
 def upstream_of(plans: Plans, pixels: torch.Tensor, carried: Carried) -> Upstream | None:

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import label as connected
 
-from aisthesis.ablation.channels import find_layer
 from aisthesis.config import StudyConfig
-from aisthesis.execution.progress import ProgressReporter
-from aisthesis.images import batches
 from aisthesis.provenance.code import code_dependencies
 from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.correlation import pearson
 from aisthesis.store.files import write_csv
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.kept_tables import KeptTables
-from aisthesis.store.maps_store import open_maps
+from aisthesis.store.maps_store import group_key, open_maps
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
-from aisthesis.studies.ratings.comparing.methods import maps_dependencies
-from aisthesis.studies.ratings.inputs.reading import Inputs
-from aisthesis.studies.shared.network import fitted_backbone
+from aisthesis.studies.ratings.explaining.explain import Studied
+from aisthesis.studies.ratings.showing.layer_outputs import LayerOutputs
 
 __all__ = [
     "CHANNEL_COLUMNS",
     "active_box",
     "channel_effects",
+    "keep_channels",
     "show_channels",
     "top_channel_dependencies",
 ]
@@ -49,36 +45,54 @@ _ACTIVE = 0.5
 _LEAST_SHARE = 0.3  # of the crop's sides, so that something can be seen
 
 
-def top_channel_dependencies(
-    folder: StudyFolder, config: StudyConfig, only: str | None = None
-) -> dict[str, str]:
-    """What `top_channels.csv` depends on, by name; `only` names the one backbone of its rows."""
+def top_channel_dependencies(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
+    """What `top_channels.csv` depends on, by name."""
+    labels = mapped_labels(folder, config)
+    each = [_own_dependencies(folder, config, label) for label in labels]
+    order = {"order of the backbones": digest_of(labels)}
+    return dict(chain.from_iterable(own.items() for own in each)) | order
+
+
+def _own_dependencies(folder: StudyFolder, config: StudyConfig, label: str) -> dict[str, str]:
+    """What one backbone's rows depend on."""
     code = code_dependencies("the channels that are shown", __name__)
     options = digest_of(CHANNELS, IMAGES, config.bootstrap, config.seed)
-    return maps_dependencies(folder, config, only) | code | {"options": options}
+    maps = {f"maps of {label}": str(group_key(folder.maps, label))}
+    return maps | code | {"options": options}
 
 
-def show_channels(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, reporter: ProgressReporter
-) -> None:
+def show_channels(one: Studied) -> None:
     """Find each network's channels with the largest mean effect; write `top_channels.csv`.
 
     The effect of a channel on an image is the evidence that it brings: how far the prediction
     falls when it is removed, in rating units. The images are those on which the effect is largest
-    in the direction of its mean; each runs through the network once more.
+    in the direction of its mean.
     """
-    labels = mapped_labels(folder, config)
+    labels = mapped_labels(one.folder, one.config)
     tables = []
-    with reporter.steps("channels to look at", len(labels)) as advance:
+    with one.reporter.steps("channels to look at", len(labels)) as advance:
         for label in labels:
-            parts = top_channel_dependencies(folder, config, label)
-            kept = KeptTables(folder, "channels", label, parts, ("rows",))
-            if not kept.done:
-                kept.keep({"rows": _of_backbone(folder, config, inputs, label)})
-            tables.append(kept.read()["rows"])
+            keep_channels(one, label)
+            tables.append(_kept(one, label).read()["rows"])
             advance(1)
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    write_csv(folder.top_channels, table.reindex(columns=list(CHANNEL_COLUMNS)))
+    write_csv(one.folder.top_channels, table.reindex(columns=list(CHANNEL_COLUMNS)))
+
+
+def keep_channels(one: Studied, label: str, outputs: LayerOutputs | None = None) -> None:
+    """Keep one network's rows for `show_channels`, if they are not there.
+
+    Without `outputs` at hand the network is built, and the images that are shown run through it
+    once more.
+    """
+    kept = _kept(one, label)
+    if not kept.done:
+        kept.keep({"rows": _of_backbone(one, label, outputs)})
+
+
+def _kept(one: Studied, label: str) -> KeptTables:
+    parts = _own_dependencies(one.folder, one.config, label)
+    return KeptTables(one.folder, "channels", label, parts, ("rows",))
 
 
 def channel_effects(
@@ -127,10 +141,9 @@ def _reliability(effects: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.mean(pairs, axis=0))
 
 
-def _of_backbone(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, label: str
-) -> pd.DataFrame:
-    with open_maps(folder.maps, label) as stored:
+def _of_backbone(one: Studied, label: str, outputs: LayerOutputs | None) -> pd.DataFrame:
+    config = one.config
+    with open_maps(one.folder.maps, label) as stored:
         names = [str(name) for name in stored["image"].values]
         removed = stored["delta_prediction"].transpose("seed", "image", "channel")
         mean = _mean_effects(removed)
@@ -140,7 +153,7 @@ def _of_backbone(
     effects = channel_effects(delta, config.bootstrap, config.seed)
     by_image = -delta.astype(np.float64).mean(0)
     wanted = {c: _images_of(by_image[:, k], effects["effect"][k]) for k, c in enumerate(chosen)}
-    boxes = _boxes(folder, config, inputs, label, names, wanted)
+    boxes = _boxes(one, outputs or LayerOutputs(one, label), names, wanted)
     rows = [
         {
             "backbone": label, "channel": c, "rank": k + 1, **effects.iloc[k].to_dict(),
@@ -172,41 +185,19 @@ def _images_of(effects: NDArray[np.float64], mean: float) -> list[int]:
     return [int(i) for i in order if along[i] > 0]
 
 
-@torch.no_grad()
 def _boxes(
-    folder: StudyFolder,
-    config: StudyConfig,
-    inputs: Inputs,
-    label: str,
-    names: list[str],
-    wanted: dict[int, list[int]],
+    one: Studied, outputs: LayerOutputs, names: list[str], wanted: dict[int, list[int]]
 ) -> dict[tuple[int, int], tuple[float, ...]]:
     """Where channels are active, by (channel, image): a box in the photograph's px, its size."""
-    asked = next(one for one in config.backbones if one.label == label)
-    backbone = fitted_backbone(folder, config, asked)
-    images = sorted({i for some in wanted.values() for i in some})
-    place = {names[i]: i for i in images}
-    outputs: list[torch.Tensor] = []
-    hook = find_layer(backbone.trunk, str(backbone.trunk_layer)).register_forward_hook(
-        lambda _module, _given, output: outputs.append(output)
-    )
+    place = {names[i]: i for some in wanted.values() for i in some}
     found: dict[tuple[int, int], tuple[float, ...]] = {}
-    try:
-        read = batches(
-            inputs.folder, [names[i] for i in images], backbone.transform, config.batch_size
-        )
-        for batch in read:
-            outputs.clear()
-            backbone.trunk(batch.pixels.to(backbone.device))
-            maps = backbone.to_map(outputs[0]).abs().double().cpu().numpy()
-            for name, size, own in zip(batch.names, batch.sizes_px, maps, strict=True):
-                crop = backbone.transform.crop_box(*size)
-                for channel, some in wanted.items():
-                    if place[name] in some:
-                        box = active_box(own[channel], crop, size)
-                        found[channel, place[name]] = (*box, *map(float, size))
-    finally:
-        hook.remove()
+    for name, activity in outputs.of(sorted(place, key=names.index)):
+        size = one.inputs.sizes[name]
+        crop = outputs.crop_box(size)
+        for channel, some in wanted.items():
+            if place[name] in some:
+                box = active_box(activity[channel], crop, size)
+                found[channel, place[name]] = (*box, *map(float, size))
     return found
 
 
@@ -220,7 +211,7 @@ def active_box(
     Parameters
     ----------
     activity : array, (h, w)
-        Magnitudes of the layer's output.
+        Of one channel, not negative: see `LayerOutputs`.
     crop : (left, top, right, bottom)
         What the map covers of the photograph, px.
     size : (width, height)
