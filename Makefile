@@ -38,6 +38,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/one_shot.py
 	$(BIN)/python benchmarks/occlusion.py
 	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/default_study.py
 	$(BIN)/python benchmarks/page.py
 
 $(VENV)/bin/python:
