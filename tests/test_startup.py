@@ -29,6 +29,35 @@ for arguments in {commands}:
 """
 
 
+#: What a study of one own or miniature network has no use for until its maps are made.
+UNUSED = (
+    "captum", "dask", "matplotlib", "pytorch_grad_cam", "scipy.optimize", "scipy.stats", "skimage",
+    "sklearn", "sympy", "timm", "torch._dynamo", "torch._inductor", "torchvision",
+)  # fmt: skip
+FIT = """
+import sys
+import numpy as np, torch
+import aisthesis
+from aisthesis.heads import evaluate, fit_mlp, fit_ridge
+from aisthesis.miniature import miniature_backbone
+aisthesis.Study, aisthesis.Alignment, aisthesis.explain, aisthesis.ablate
+images = torch.rand(6, 3, 224, 224)
+network = miniature_backbone("vgg16")
+embeddings, ratings = network.module(images), torch.arange(6.0)
+train, held = np.arange(4), np.arange(4, 6)
+head = fit_mlp(embeddings, ratings, train, held).head
+fit_ridge(embeddings.double().numpy(), ratings.numpy(), train, held)
+evaluate(ratings.numpy(), head(embeddings).numpy(), n_boot=10)
+print("done", *(name for name in {unused} if name in sys.modules))
+"""
+
+
+def test_a_head_is_fitted_without_libraries_that_it_does_not_use() -> None:
+    script = FIT.format(unused=UNUSED)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["done"], done.stderr
+
+
 def test_short_commands_load_nothing_heavy(tmp_path, monkeypatch) -> None:
     # A status that is known is said again; that it is true is tested in `cli/test_standing`.
     study = tmp_path / "study"

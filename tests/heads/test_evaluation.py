@@ -101,6 +101,6 @@ def test_two_images_have_no_correlation_though_two_points_lie_on_a_line() -> Non
 def test_scores_of_many_images_are_those_of_few(pair, monkeypatch) -> None:
     """Of many images no matrix of all pairs is made, and groups are left out a few at a time."""
     expected = evaluate(*pair)
-    monkeypatch.setattr("aisthesis.heads.evaluation._MOST_IN_PAIRS", 10)
+    monkeypatch.setattr("aisthesis.heads.evaluation.MOST_IN_PAIRS", 10)
     monkeypatch.setattr("aisthesis.stats.jackknife.KEPT_AT_ONCE", 130)
     assert evaluate(*pair) == pytest.approx(expected, rel=1e-12)

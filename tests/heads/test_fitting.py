@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 
 from aisthesis.heads import FitOptions, evaluate, fit_mlp, fit_ridge
 
@@ -62,6 +63,17 @@ def test_a_constant_feature_does_no_harm(problem) -> None:
     z = torch.cat([z, torch.full((len(z), 1), 7.0)], 1)
     head = fit_mlp(z, y, train, validation, FitOptions(hidden=4, epochs=2)).head
     assert torch.isfinite(head(z)).all()
+
+
+@pytest.mark.parametrize("n", [12, 60])
+def test_ridge_is_scikit_learns_at_its_penalty(n) -> None:
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(3, 2, (n, 20)), rng.normal(5, 1, n)
+    train, validation = np.arange(n // 2), np.arange(n // 2, n)
+    predictions, penalty = fit_ridge(x, y, train, validation)
+    z = (x - x[train].mean(0)) / x[train].std(0)
+    theirs = Ridge(alpha=penalty, solver="svd").fit(z[train], y[train]).predict(z)
+    np.testing.assert_allclose(predictions, theirs, rtol=1e-12)
 
 
 def test_ridge_recovers_a_linear_rating(problem) -> None:

@@ -48,6 +48,25 @@ def test_words_do_not_count_but_texts_that_are_values_do(package) -> None:
     assert package("maths/far", "X = '''\n# another value\n'''\n") != first
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X = ['a'\n  # why\n  'b', import_module('aisthesis.a')]\n",
+        "match x:\n  case 1:\n    import scipy\n    '# told'\n",
+        'def f(a="""\n# a value\n"""):\n  \'Told.\'\n  return g(1,\n  # why\n  """\n# x""")\n',
+        'Y = f"""\n# a value {1 +\n1}\n"""\nX = (1,\n# why\n2)\n',
+    ],
+)
+def test_statements_that_are_not_looked_into_hold_nothing(package, monkeypatch, text) -> None:
+    package("maths/far", text)
+    found = code._source("aisthesis.maths.far"), code._statements("aisthesis.maths.far")
+    monkeypatch.setattr(code, "_SIMPLE", ())
+    package("maths/far", text)
+    every, kept = code._source("aisthesis.maths.far"), code._statements("aisthesis.maths.far")
+    assert found[1] == kept
+    assert (found[0].told, set(found[0].named)) == (every.told, set(every.named))
+
+
 def test_what_keeps_and_tells_does_not_count(package) -> None:
     first = package("maths/far", "X = 1\n")
     assert package("store/told", "import torch\ndef say(): ...\n") == first

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
 from torch.nn.utils import parametrize
-from torchvision.ops import StochasticDepth, stochastic_depth
 
 __all__ = [
     "ENTRYWISE",
@@ -106,7 +106,6 @@ _MODULES: dict[type[nn.Module], str] = {
     nn.Softmax: "softmax",
     nn.LogSoftmax: "log_softmax",
     nn.Upsample: "interpolate",
-    StochasticDepth: "dropout",
     nn.GLU: "unknown",
 }
 for _class in (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout):
@@ -139,7 +138,6 @@ _FUNCTIONS: dict[Any, str] = {
     getattr: "getattr",
     len: "shape_query",
     math.prod: "shape_query",
-    stochastic_depth: "dropout",
 }
 
 
@@ -183,15 +181,23 @@ def operation(node: fx.Node, module: nn.Module | None) -> str:
     if module is not None:
         if has_hooks(module) or "forward" in vars(module):
             return "unknown"
-        return _MODULES.get(plain_type(module), "unknown")
+        kind = plain_type(module)
+        return _MODULES.get(kind) or _torchvision_s(kind)
     if node.op == "call_function":
-        name = _FUNCTIONS.get(node.target, "unknown")
+        name = _FUNCTIONS.get(node.target) or _torchvision_s(node.target)
         if name == "getattr":
             return "shape_query" if node.args[1] in SHAPE_ATTRIBUTES else "unknown"
         return name
     if node.op == "call_method":
         return _METHOD_NAMES.get(str(node.target), "unknown")
     return "unknown"
+
+
+def _torchvision_s(kind: Any) -> str:
+    """Name of an operation of torchvision's own; it takes seconds to load, and only then occurs."""
+    ops = sys.modules.get("torchvision.ops.stochastic_depth")
+    known = ops is not None and kind in (ops.StochasticDepth, ops.stochastic_depth)
+    return "dropout" if known else "unknown"
 
 
 def plain_type(module: nn.Module) -> type[nn.Module]:

@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from aisthesis.agreement.ranks import sorted_pixels, standard_ranks, top_pixels
@@ -56,6 +55,8 @@ def cross_emd(a: MapStack, b: MapStack) -> Tensor:
     device, weight = a.small.device, weight[0] if len(weight) else weight
     if device.type != "cpu":
         return torch.cdist(parts_a * weight, parts_b * weight, p=1).double()
+    from scipy.spatial.distance import cdist  # loads much else
+
     return torch.from_numpy(
         cdist((parts_a * weight).numpy(), (parts_b * weight).numpy(), "cityblock")
     )

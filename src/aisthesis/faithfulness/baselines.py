@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
 from aisthesis.errors import RequestError, or_list
 from aisthesis.faithfulness.imputation import impute_linearly
@@ -60,6 +59,8 @@ def _from_image(image: Tensor, other: Tensor) -> Fill:
 def _blur(image: Tensor, _seed: int) -> Fill:
     height, width = image.shape[-2:]
     sides = (width, height)
+    from torchvision.transforms.functional import gaussian_blur
+
     # reflection at the border needs a kernel that reaches less far than the image
     reach = [min(math.ceil(3 * BLUR_SD * side), side - 1) for side in sides]
     sizes, sds = [2 * one + 1 for one in reach], [BLUR_SD * side for side in sides]

@@ -9,8 +9,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, KFold
 
 from aisthesis.errors import RequestError
 from aisthesis.heads.fitting import FitOptions, fit_mlp
@@ -148,6 +146,9 @@ def stacking(
             "images without a rating and predict all the others"
         )
     _check_folds(len(y), n_folds)
+    from sklearn.linear_model import Ridge  # takes a second to load
+    from sklearn.model_selection import GridSearchCV, KFold
+
     # In units of the ratings' SD one range of penalties serves every rating scale.
     sd = _sd(y) or 1.0
     search = GridSearchCV(
@@ -202,6 +203,8 @@ def out_of_fold(
         )
     _check_folds(len(chosen), n_folds)
     predictions = np.full((len(chosen), len(names)), np.nan)
+    from sklearn.model_selection import KFold
+
     for fit, held in KFold(n_folds, shuffle=True, random_state=seed).split(chosen):
         for column, name in enumerate(names):
             found = np.asarray(fitters[name](chosen[fit], chosen[held]), dtype=np.float64)

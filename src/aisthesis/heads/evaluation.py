@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from aisthesis.maps.aligned import VALUES, aligned
 from aisthesis.stats.bootstrap import mean_intervals
-from aisthesis.stats.correlation import kendall, kendall_of_draws, pearson, spearman
+from aisthesis.stats.correlation import (
+    MOST_IN_PAIRS,
+    kendall,
+    kendall_of_draws,
+    pearson,
+    spearman,
+)
 from aisthesis.stats.jackknife import Scale, jackknife, left_out, studentised_interval
 
 __all__ = ["PREDICTION_METRICS", "evaluate", "jackknifed"]
@@ -42,8 +48,6 @@ PREDICTION_METRICS: MappingProxyType[str, Callable[[Array, Array], Array]] = Map
 )
 
 
-#: Images up to which all pairs of them are held at once: a matrix of 8 MB.
-_MOST_IN_PAIRS = 1024
 # Two points always lie on a line: a correlation of two images is 1 or -1 and says nothing.
 _FEWEST = {"plcc": 3, "srcc": 3, "krcc": 3, "r2": 2, "rmse": 2, "mae": 2}
 
@@ -111,7 +115,7 @@ def jackknifed(name: str, y: Array, f: Array, without: NDArray[np.bool_]) -> Arr
     ndarray
         (groups,); NaN where undefined.
     """
-    if name == "krcc" and len(y) <= _MOST_IN_PAIRS:
+    if name == "krcc" and len(y) <= MOST_IN_PAIRS:
         return kendall_of_draws(y, f, (~without).astype(np.float64))
     if name == "krcc":
         return np.array([kendall(y[~own], f[~own]) for own in without])

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.heads.adamw import AdamW
 from aisthesis.heads.mlp import MLPHead, OwnHead, RatingHead
 from aisthesis.heads.rows import Embeddings, in_blocks
 from aisthesis.heads.scale import scale_of
@@ -193,36 +195,37 @@ def _descend(
     train: Tensor,
     validation: NDArray[np.intp],
     options: FitOptions,
-) -> tuple[dict[str, Tensor], int, float]:
-    optimiser = torch.optim.AdamW(
-        head.parameters(),
-        lr=options.learning_rate,
-        weight_decay=options.weight_decay,
-        fused=True,
-    )
+) -> tuple[dict[str, Any], int, float]:
+    optimiser = AdamW(head.parameters(), options.learning_rate, options.weight_decay)
     loss = nn.MSELoss()
     # The loss is that of the standardised rating, whatever scale it was given on.
     scale = float(head.rating_sd)
     target = ((ratings.double() - float(head.rating_mean)) / scale).float()
     at_work = {"rating_mean": head.rating_mean, "rating_sd": head.rating_sd}
     head.set_scale(0.0, 1.0)
-    best_state, best_epoch, best_mse = copy.deepcopy(head.state_dict()), -1, float("inf")
+    best_state, best_epoch, best_mse = _state(head), -1, float("inf")
     for epoch in range(options.epochs):
         head.train()
         for batch in train[torch.randperm(len(train))].split(options.batch_size):
-            optimiser.zero_grad()
-            loss(head(embeddings[batch]), target[batch]).backward()
-            optimiser.step()
+            optimiser.step(loss(head(embeddings[batch]), target[batch]))
         head.eval()
         mse = _mean_square(head, embeddings, target, validation)
         if mse < best_mse:
-            best_state, best_epoch, best_mse = copy.deepcopy(head.state_dict()), epoch, mse
+            best_state, best_epoch, best_mse = _state(head), epoch, mse
         elif epoch - best_epoch >= options.patience:
             break
     for name, value in at_work.items():
         setattr(head, name, value)
         best_state[name] = value
     return best_state, best_epoch, best_mse * scale**2
+
+
+def _state(head: RatingHead) -> dict[str, Any]:
+    """A copy of a head's state, in which a user's module may keep what is no tensor."""
+    return {
+        name: value.clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+        for name, value in head.state_dict().items()
+    }
 
 
 @torch.no_grad()

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
-from torchvision.models.densenet import DenseNet
-from torchvision.models.efficientnet import EfficientNet, MBConvConfig
-from torchvision.models.resnet import Bottleneck, ResNet
-from torchvision.models.vgg import VGG, make_layers
+import torch
+from torch import Tensor, nn
 
 from aisthesis.errors import RequestError, nearest, or_list
 
 VGG_WIDTHS = (8, 16, 32, 64, 64)
 VGG_HIDDEN = 128
 VGG_CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-RESNET_BLOCKS = {"resnet152": (3, 8, 36, 3), "barlow_twins": (3, 4, 6, 3)}
-RESNET_WIDTH = {"resnet152": 6, "barlow_twins": 8}  # 64 at full size
-DENSENET_BLOCKS = (6, 12, 36, 24)
-DENSENET_GROWTH = 8  # 48 at full size
-EFFICIENTNET_WIDTH = 0.25  # 1.2 at full size
-EFFICIENTNET_DEPTH = 1.4  # as at full size
-EFFICIENTNET_LAST = 192  # 1536 at full size
 
 
-class NarrowVGG(VGG):
-    """torchvision's VGG with an eighth of its channels and a classifier with the same indices.
+class NarrowVGG(nn.Module):
+    """torchvision's VGG with an eighth of its channels and a classifier with the same indices."""
 
-    torchvision's constructor would first draw 120 million weights of the full-size classifier,
-    which takes longer than a miniature takes for a batch of images.
-    """
-
-    def __init__(self, layers: list[str | int], num_classes: int) -> None:
-        nn.Module.__init__(self)
-        self.features = make_layers(layers)
+    def __init__(self, convolutions: tuple[int, ...], num_classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 3
+        for width, count in zip(VGG_WIDTHS, convolutions, strict=True):
+            for _ in range(count):
+                layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU(inplace=True)]
+                before = width
+            layers.append(nn.MaxPool2d(2, 2))
+        self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
         self.classifier = nn.Sequential(
             nn.Linear(VGG_WIDTHS[-1] * 7 * 7, VGG_HIDDEN),
@@ -44,81 +37,38 @@ class NarrowVGG(VGG):
             nn.Dropout(),
             nn.Linear(VGG_HIDDEN, num_classes),
         )
-        for module in self.features.modules():
-            if isinstance(module, nn.Conv2d) and module.bias is not None:
+        for module in self.features:
+            if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give (N, num_classes) of images (N, 3, H, W)."""
+        scores: Tensor = self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+        return scores
 
 
 def _vgg(name: str, num_classes: int) -> nn.Module:
-    layers: list[str | int] = []
-    for width, convolutions in zip(VGG_WIDTHS, VGG_CONVOLUTIONS[name], strict=True):
-        layers += [width] * convolutions + ["M"]
-    return NarrowVGG(layers, num_classes)
-
-
-class NarrowResNet(ResNet):
-    """torchvision's ResNet with ``width`` channels where the original has 64.
-
-    torchvision fixes the stage widths (64 to 512) in its constructor, so stem and stages are
-    built again here, by its own ``_make_layer``.
-    """
-
-    def __init__(self, blocks: tuple[int, int, int, int], width: int, num_classes: int) -> None:
-        super().__init__(Bottleneck, [1, 1, 1, 1], num_classes=num_classes)
-        self.inplanes = width
-        self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        for stage, count in enumerate(blocks):
-            layer = self._make_layer(
-                Bottleneck, width * 2**stage, count, stride=1 if stage == 0 else 2
-            )
-            setattr(self, f"layer{stage + 1}", layer)
-        self.fc = nn.Linear(width * 8 * Bottleneck.expansion, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return NarrowVGG(VGG_CONVOLUTIONS[name], num_classes)
 
 
 def _resnet(name: str, num_classes: int) -> nn.Module:
-    return NarrowResNet(RESNET_BLOCKS[name], RESNET_WIDTH[name], num_classes)
+    from aisthesis.miniature.narrow import resnet
+
+    return resnet(name, num_classes)
 
 
 def _densenet(name: str, num_classes: int) -> nn.Module:
-    """Narrow a DenseNet-161: its growth rate shrinks, its 6-12-36-24 layers stay."""
-    return DenseNet(
-        growth_rate=DENSENET_GROWTH,
-        block_config=DENSENET_BLOCKS,
-        num_init_features=2 * DENSENET_GROWTH,
-        bn_size=2,
-        num_classes=num_classes,
-    )
+    from aisthesis.miniature.narrow import densenet
+
+    return densenet(name, num_classes)
 
 
 def _efficientnet(name: str, num_classes: int) -> nn.Module:
-    """Narrow an EfficientNet-B3: its width multiplier shrinks, its depth stays."""
-    # expand ratio, kernel, stride, channels in, channels out, layers (before multipliers)
-    stages = [
-        (1, 3, 1, 32, 16, 1),
-        (6, 3, 2, 16, 24, 2),
-        (6, 5, 2, 24, 40, 2),
-        (6, 3, 2, 40, 80, 3),
-        (6, 5, 1, 80, 112, 3),
-        (6, 5, 2, 112, 192, 4),
-        (6, 3, 1, 192, 320, 1),
-    ]
-    settings = [
-        MBConvConfig(*stage, width_mult=EFFICIENTNET_WIDTH, depth_mult=EFFICIENTNET_DEPTH)
-        for stage in stages
-    ]
-    # No dropout and no dropped paths: they regularise a wide network that trains for long.
-    return EfficientNet(
-        settings,
-        dropout=0.0,
-        stochastic_depth_prob=0.0,
-        num_classes=num_classes,
-        last_channel=EFFICIENTNET_LAST,
-    )
+    from aisthesis.miniature.narrow import efficientnet
+
+    return efficientnet(name, num_classes)
 
 
 BUILDERS: dict[str, Callable[[str, int], nn.Module]] = {

@@ -227,8 +227,7 @@ def _load(name: str, path: Path) -> nn.Module:
             f"{path} holds NaN or infinity in {len(spoilt)} of its tensors, first {spoilt[0]}; "
             "give whole weights."
         )
-    network = network.to_empty(device="cpu")
     # Keys of the classifier are passed over; counters of batches are in no file.
     counters = {key: torch.zeros((), dtype=torch.long) for key in wanted if key not in state}
-    network.load_state_dict({key: (state | counters)[key] for key in wanted})
+    network.load_state_dict({key: (state | counters)[key] for key in wanted}, assign=True)
     return network.eval()

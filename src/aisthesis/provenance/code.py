@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -31,6 +33,8 @@ _LIBRARIES = {
 }
 _PACKAGE = "aisthesis"
 _ROOT = Path(__file__).parents[2]
+#: Statements without statements in them, the most of a source.
+_SIMPLE = (ast.AnnAssign, ast.Assert, ast.Assign, ast.AugAssign, ast.Expr, ast.Raise, ast.Return)
 _NO_NUMBERS = (
     "config",
     "errors",
@@ -115,7 +119,7 @@ class _Source:
     text: str
     named: tuple[str, ...]  # what it imports, in functions too: modules, or what is in them
     told: frozenset[int]  # lines of docstrings and of texts under attributes
-    inside: frozenset[int]  # lines of texts over several lines: no comments are in them
+    inside: frozenset[int]  # lines of texts over several lines that look like comments there
 
 
 @cache
@@ -127,7 +131,7 @@ def _source(module: str) -> _Source:
     named: list[str] = []
     told: set[int] = set()
     inside: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in _nodes(text):
         if isinstance(node, ast.Constant | ast.JoinedStr):
             if node.end_lineno != node.lineno:
                 inside.update(_lines(node))
@@ -139,6 +143,23 @@ def _source(module: str) -> _Source:
         elif isinstance(node, ast.Call) and _called(node) == "import_module":
             named += [str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)]
     return _Source(text, tuple(named), frozenset(told), frozenset(inside))
+
+
+def _nodes(text: str) -> Iterator[ast.AST]:
+    """Nodes of a source, but not what is in statements that `_Source` asks nothing of."""
+    lines = text.splitlines()
+    comments = [number for number, line in enumerate(lines, 1) if line.lstrip().startswith("#")]
+    calls_import = "import_module" in text
+    waiting: list[ast.AST] = [ast.parse(text)]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, _SIMPLE) and not calls_import:
+            # A text may hold what looks like a comment only where there is such a line.
+            at = bisect_left(comments, node.lineno)
+            if at == len(comments) or comments[at] > int(node.end_lineno or node.lineno):
+                continue
+        waiting += ast.iter_child_nodes(node)
 
 
 def _lines(node: ast.expr | ast.stmt) -> range:

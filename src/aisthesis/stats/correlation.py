@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, rankdata
 
-__all__ = ["kendall", "kendall_of_draws", "pearson", "pearson_of_draws", "spearman"]
+from aisthesis.stats.ranks import average_ranks
+
+__all__ = [
+    "MOST_IN_PAIRS",
+    "kendall",
+    "kendall_of_draws",
+    "pearson",
+    "pearson_of_draws",
+    "spearman",
+]
 
 Array = NDArray[np.float64]
+#: Values up to which all pairs of them are held at once: a matrix of 8 MB.
+MOST_IN_PAIRS = 1024
 _RESIDUE = 1e-12  # of the values; what a mean's rounding leaves of a constant is a thousandth
 
 
@@ -59,12 +69,16 @@ def pearson_of_draws(x: Array, y: Array, counts: Array) -> Array:
 
 def spearman(x: Array, y: Array, axis: int = -1) -> Array:
     """Spearman's rho along an axis, ties given their average rank, -1 to 1."""
-    return pearson(rankdata(x, axis=axis), rankdata(y, axis=axis), axis)
+    return pearson(average_ranks(x, axis), average_ranks(y, axis), axis)
 
 
 def kendall(x: Array, y: Array) -> float:
-    """Kendall's tau-b of (N,) values, -1 to 1."""
-    return float(kendalltau(x, y).statistic)
+    """Kendall's tau-b of (N,) values, -1 to 1; NaN where a side is constant."""
+    if len(x) > MOST_IN_PAIRS:
+        from scipy.stats import kendalltau  # takes a second to load
+
+        return float(kendalltau(x, y).statistic)
+    return float(kendall_of_draws(x, y, np.ones((1, len(x))))[0])
 
 
 def kendall_of_draws(x: Array, y: Array, counts: Array) -> Array:

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import false_discovery_control
 
 __all__ = ["Pairings", "corrected", "holm", "p_of_pairings", "paired_means"]
 
@@ -127,10 +126,11 @@ def corrected(p: ArrayLike) -> NDArray[np.float64]:
     Statistical Society B 57(1), 289-300.
     """
     values = np.asarray(p, dtype=np.float64)
-    known = np.isfinite(values)
     result = np.full(values.shape, np.nan)
-    if known.any():
-        result[known] = false_discovery_control(values[known], method="bh")
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = values[order] * (len(order) / np.arange(1, len(order) + 1))
+    result[order] = np.minimum(1.0, np.minimum.accumulate(steps[::-1])[::-1])
     return result
 
 

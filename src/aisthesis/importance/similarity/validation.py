@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from aisthesis.errors import RequestError
 from aisthesis.importance.similarity.embeddings import Embeddings
@@ -232,6 +232,6 @@ def paired_test(differences: Array, test_share: float) -> PairedTest:
     if error == 0:
         return PairedTest(mean, mean, mean, math.nan, math.nan, n, better)
     t = mean / error
-    half = float(student.ppf(0.975, n - 1)) * error
-    p = 2 * float(student.sf(abs(t), n - 1))
+    half = float(stdtrit(n - 1, 0.975)) * error
+    p = 2 * float(stdtr(n - 1, -abs(t)))
     return PairedTest(mean, mean - half, mean + half, t, p, n, better)

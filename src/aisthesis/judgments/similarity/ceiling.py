@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from aisthesis.judgments.similarity.second_order import second_order
+from aisthesis.stats.ranks import average_ranks
 
 __all__ = ["SimilarityCeiling", "agreement_with_subjects", "similarity_ceiling"]
 
@@ -90,7 +90,7 @@ def _scaled(matrix: Array, measure: str) -> Array:
     upper = np.triu(np.isfinite(matrix), 1)
     values = matrix[upper]
     if measure == "spearman":
-        values = rankdata(values)
+        values = average_ranks(values)
     elif measure == "pearson":
         sd = values.std()
         values = (values - values.mean()) / (sd if sd > 0 else 1.0)

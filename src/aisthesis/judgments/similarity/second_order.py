@@ -8,7 +8,8 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+
+from aisthesis.stats.ranks import average_ranks
 
 __all__ = ["MEASURES", "MEASURE_WORDS", "Measure", "row_agreement", "second_order", "valid_pairs"]
 
@@ -80,7 +81,7 @@ def second_order(
         mask = 1.0 - np.eye(a.shape[-1])
     if measure == "spearman":
         i, j = np.nonzero(np.triu(mask))
-        return _pearson(rankdata(a[..., i, j], axis=-1), rankdata(b[i, j]), np.ones(len(i)), (-1,))
+        return _pearson(average_ranks(a[..., i, j]), average_ranks(b[i, j]), np.ones(len(i)), (-1,))
     return _OF_MATRICES[measure](a, b, mask, (-2, -1))
 
 
@@ -109,7 +110,7 @@ def row_agreement(a: Array, b: Array, mask: Array, *, measure: str = "pearson") 
 def _ranks_in_rows(values: Array, mask: Array) -> Array:
     """Ranks among the masked entries of each row; 0 elsewhere."""
     # Entries that do not count come last and so leave the ranks of the others alone.
-    ranks = rankdata(np.where(mask > 0, values, np.inf), axis=-1)
+    ranks = average_ranks(np.where(mask > 0, values, np.inf))
     return np.where(mask > 0, ranks, 0.0)
 
 

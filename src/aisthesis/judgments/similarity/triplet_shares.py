@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from aisthesis.judgments.files.matrix import Triplet
 
@@ -95,6 +94,8 @@ class Choices:
         """Sharpness at which the choices are most likely."""
         values = self.values(similarity)
         low, high = np.log(_SHARPNESS)
+        from scipy.optimize import minimize_scalar  # loads much else
+
         found = minimize_scalar(
             lambda log: -self.mean(self.log_likelihood(values, math.exp(log))),
             bounds=(low, high), method="bounded",

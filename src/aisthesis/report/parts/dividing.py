@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from aisthesis.report.folder.selection import DIVIDED
 from aisthesis.report.sentences.estimates import Estimate
 from aisthesis.report.words.wording import KIND_NAMES, and_list, count, number, span
 from aisthesis.stats.correlation import spearman
 from aisthesis.stats.jackknife import jackknife, left_out, studentised_interval
+from aisthesis.stats.ranks import average_ranks
 
 __all__ = [
     "divided_from",
@@ -71,9 +71,9 @@ def partial_rank_correlations(
         One for each predictor; NaN where predictors determine one another.
     """
     everything = np.vstack([predictors, y])
-    own = _partial(rankdata(everything, axis=-1)[None])[0]
+    own = _partial(average_ranks(everything)[None])[0]
     left = jackknife(
-        lambda kept: _partial(rankdata(everything[:, kept].swapaxes(0, 1), axis=-1)),
+        lambda kept: _partial(average_ranks(everything[:, kept].swapaxes(0, 1))),
         left_out(len(y)),
     )
     return [

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from aisthesis.report.folder.stored_maps import BackboneMaps
 from aisthesis.report.pictures.overlays import lay_over
@@ -16,6 +15,7 @@ from aisthesis.report.similarity.record import AlignmentRecord
 from aisthesis.report.similarity.space import planes
 from aisthesis.report.words.colour_words import full_colour
 from aisthesis.report.words.wording import number
+from aisthesis.stats.ranks import average_ranks
 
 __all__ = [
     "MATRIX_COLOURS",
@@ -69,7 +69,7 @@ def percentiles(dissimilarity: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each pair's rank among all pairs, 0 to 1; 0 on the diagonal, NaN where missing."""
     upper = np.triu(np.isfinite(dissimilarity), 1)
     result = np.full(dissimilarity.shape, np.nan)
-    ranks = rankdata(dissimilarity[upper])
+    ranks = average_ranks(dissimilarity[upper])
     result[upper] = (ranks - 0.5) / max(len(ranks), 1)
     result = np.where(np.isnan(result), result.T, result)
     np.fill_diagonal(result, 0.0)

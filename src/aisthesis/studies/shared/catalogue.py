@@ -40,6 +40,10 @@ from aisthesis.studies.shared.stand_in import is_stand_in, stand_in, stand_in_tr
 __all__ = ["asked_transform", "build", "check_request", "layers_of", "weights_identity"]
 
 
+#: Layers that every miniature has.
+_ALWAYS_THERE = (None, "none", "deepest")
+
+
 def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> str:
     """Name a backbone's weights by their file's SHA-256, or random ones by their seed.
 
@@ -140,7 +144,10 @@ def check_request(config: CommonConfig) -> None:
             miniature_transform(asked.name, input_px=asked.input_px)
             path = miniature_weights(asked.name, asked.weights)
             digest = None if path is None else file_digest(path)
-            _try_miniature(asked.name, asked.layer, asked.weights, digest)
+            there = path is None or digest is not None
+            as_packaged = asked.layer in _ALWAYS_THERE and asked.weights in ("default", "random")
+            if not (there and as_packaged):
+                _try_miniature(asked.name, asked.layer, asked.weights, digest)
             continue
         check_backbone(
             asked.name,

@@ -13,7 +13,6 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
 
 from aisthesis.config import BackboneConfig
 from aisthesis.errors import RequestError
@@ -390,6 +389,8 @@ def _cost(at: list[int], values: list[float]) -> tuple[float, float, float]:
     if len(at) == 2:
         return (*_line(at, values), 0.0)
     n = np.asarray(at, dtype=np.float64)
+    from scipy.optimize import nnls  # loads much else
+
     fixed, per_image, per_pair = nnls(np.stack([n**0, n, n**2], 1), np.asarray(values))[0]
     return float(fixed), float(per_image), float(per_pair)
 
