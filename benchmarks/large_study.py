@@ -3,9 +3,11 @@
 Every stage is the real one, one after the other in one process for each number of images, on a
 folder that the stages before have filled; the most memory held is counted anew for each.
 
-With `--explained 2000` so many images are explained (a `split` file names them), all are checked,
-embedded, fitted on and predicted, and nothing is replaced: the images are as many different
-pictures, rolled and mirrored from a few hundred rendered ones, and the networks run.
+With `--explained 1000` so many images are explained (a `split` file names them), and all are fitted
+on and predicted. The images are as many different pictures, rolled and mirrored from a few hundred
+rendered ones. Two things are replaced, and with `--real` nothing: images that are not explained are
+not decoded (their digests are made up of their names), and random numbers stand for embeddings.
+Explaining, ensembles, faithfulness and all that follows run the networks.
 
 Otherwise every image is explained, and three things are replaced, so that 200,000 can be tried on
 two cores: images are hard links to a few hundred rendered ones (their digests are made up of their
@@ -13,7 +15,7 @@ names), the networks' arithmetic in `embed` and `explain` is random numbers of t
 nothing is flushed to the disk. All else (tasks, chunks, ledger, tables, statistics) is what a run
 does.
 
-    python benchmarks/large_study.py --explained 2000 --images 5000 200000 [--folder DIR]
+    python benchmarks/large_study.py --explained 1000 --images 5000 200000 [--real] [--folder DIR]
     python benchmarks/large_study.py [--images 5000 20000 200000] [--stages ...] [--folder DIR]
 
 Writes `results/large_study.json` and `results/large_study.md`.
@@ -82,7 +84,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to fill and run (default: temporary)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--explained", type=int, default=0, help="so many, and replace nothing")
+    parser.add_argument("--explained", type=int, default=0, help="so many of the images")
+    parser.add_argument("--real", action="store_true", help="with --explained, replace nothing")
     parser.add_argument("--parts", type=int, nargs="*", help="steps alone, of so many images")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -90,7 +93,7 @@ def main() -> None:
         parts(int(options.child[1]))
         return
     if options.child:
-        in_child(Path(options.child[0]), options.child[1:])
+        in_child(Path(options.child[0]), options.child[1:], real=options.real)
         return
     file = options.out / "large_study.json"
     results = json.loads(file.read_text()) if file.is_file() else {}
@@ -104,12 +107,12 @@ def main() -> None:
         (options.out / "large_study.md").write_text(in_words(results))
     with tempfile.TemporaryDirectory() as temporary:
         for n in options.images:
-            kind = f"whole-{options.explained}" if options.explained else "large"
+            kind = f"sample-{options.explained}" if options.explained else "large"
             folder = (options.folder or Path(temporary)) / f"{kind}-{n}"
             if not (folder / "study.toml").is_file():
                 fill(folder, n, options.seeds, options.explained)
-            held = results.setdefault("whole", {}) if options.explained else results
-            for stage, found in measured(folder, options.stages):
+            held = results.setdefault("sample", {}) if options.explained else results
+            for stage, found in measured(folder, options.stages, real=options.real):
                 held.setdefault(stage, {})[str(n)] = found
                 print(n, stage, found, flush=True)
                 options.out.mkdir(exist_ok=True)
@@ -167,9 +170,11 @@ def _uniform(text: str) -> float:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 16**8
 
 
-def measured(folder: Path | str, stages: list[str]) -> Iterator[tuple[str, dict]]:
+def measured(
+    folder: Path | str, stages: list[str], *, real: bool = False
+) -> Iterator[tuple[str, dict]]:
     """Run stages in a process of their own: processor time and the most memory held, of each."""
-    command = [sys.executable, __file__, "--child", str(folder), *stages]
+    command = [sys.executable, __file__, *["--real"] * real, "--child", str(folder), *stages]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -179,7 +184,7 @@ def measured(folder: Path | str, stages: list[str]) -> Iterator[tuple[str, dict]
         raise SystemExit(f"the stages of {folder} failed; what they said is above")
 
 
-def in_child(folder: Path, stages: list[str]) -> None:
+def in_child(folder: Path, stages: list[str], *, real: bool) -> None:
     """Do stages and print what each took."""
     import torch
 
@@ -188,12 +193,16 @@ def in_child(folder: Path, stages: list[str]) -> None:
     from aisthesis.studies.ratings.study import Study
 
     study = Study.from_toml(folder / "study.toml", reporter=Silent())
-    if "check" in stages:
+    stand_ins = nullcontext() if real else replaced(study.config)
+    if study.config.split is None and "check" in stages:  # afterwards digests are made up
         with counted("check"):
             _ = study.inputs
         study = Study.from_toml(folder / "study.toml", reporter=Silent())
-    stand_ins = nullcontext() if study.config.split else replaced(study.config)
-    with stand_ins, study._at_work(here=True) as executor:
+    with stand_ins, ExitStack() as stack:
+        if study.config.split is not None and "check" in stages:
+            with counted("check"):
+                _ = study.inputs
+        executor = stack.enter_context(study._at_work(here=True))
         found = {}
         for one in study._stages():  # a later one is asked for when those before are done
             found[one.name] = one
@@ -271,15 +280,22 @@ def replaced(config) -> Iterator[None]:
     """Do without what takes hours: decoding, the networks' arithmetic, flushing to the disk."""
     import numpy as np
 
-    from aisthesis.images import CheckedImages
+    from aisthesis.images import CheckedImages, check_images
     from aisthesis.names.explainers import BASE
     from aisthesis.studies.ratings.explaining import explain
     from aisthesis.studies.ratings.fitting.embed import EmbedJob
     from aisthesis.studies.ratings.inputs import reading
 
-    def check(_folder, names, **_options):
-        digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
-        return CheckedImages(list(names), digests, dict.fromkeys(names, (SIZE_PX, SIZE_PX)))
+    explained: set[str] = set()
+    if config.split is not None:
+        with config.split.open(encoding="utf-8") as opened:
+            explained = {row["image"] for row in csv.DictReader(opened) if row["split"] == "test"}
+
+    def check(folder, names, **_options):
+        found = check_images(folder, [name for name in names if name in explained])
+        made_up = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
+        sizes = dict.fromkeys(names, (SIZE_PX, SIZE_PX))
+        return CheckedImages(list(names), made_up | found.digests, sizes | found.sizes_px)
 
     def rows(job, trunk, transform, chunk):
         width = {"miniature:vgg16": 128, "miniature:resnet152": 192}[job.spec.asked.name]
@@ -296,15 +312,14 @@ def replaced(config) -> Iterator[None]:
         of_channels = {k: drawn(seeds, n, channels) for k in ("importance", "delta_prediction")}
         return arrays | of_channels | {"activation": drawn(n, rows, columns)}
 
+    targets = [(reading, "check_images", check), (EmbedJob, "rows", rows)]
+    if not explained:
+        targets += [(explain, "starts_of", starts), (explain, "explain_both", both)]
     with ExitStack() as stack:
-        for target, name, value in (
-            (reading, "check_images", check),
-            (EmbedJob, "rows", rows),
-            (explain, "starts_of", starts),
-            (explain, "explain_both", both),
-        ):
+        for target, name, value in targets:
             stack.enter_context(mock.patch.object(target, name, value))
-        stack.enter_context(mock.patch("aisthesis.store.ledger.sync", return_value=None))
+        if not explained:
+            stack.enter_context(mock.patch("aisthesis.store.ledger.sync", return_value=None))
         yield
 
 

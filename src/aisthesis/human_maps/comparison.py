@@ -20,7 +20,7 @@ from aisthesis.human_maps.measures import (
     nss,
     similarity,
 )
-from aisthesis.human_maps.seen import Seen, elsewhere
+from aisthesis.human_maps.seen import Elsewhere, Seen
 from aisthesis.maps.aligned import aligned
 from aisthesis.maps.resample import interpolation_matrix
 from aisthesis.names.explainers import UNSIGNED
@@ -126,7 +126,10 @@ def human_map_table(
                 f"expected maps {name!r} (N, h, w) of the {len(seen)} images, got {one.shape}"
             )
     rng = np.random.default_rng(seed)
-    scorers = [_Scorer(one, elsewhere(seen, k, MOST_ELSEWHERE, rng)) for k, one in enumerate(seen)]
+    others_looked = Elsewhere(seen)
+    scorers = [
+        _Scorer(one, others_looked.cells(k, MOST_ELSEWHERE, rng)) for k, one in enumerate(seen)
+    ]
     others = _drawn_others(len(seen), rng)
     alone = {
         (CENTRE, "either"): np.stack([s.of(centre_prior(*s.seen.frame.shape)) for s in scorers])

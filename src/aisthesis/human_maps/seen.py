@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aisthesis.human_maps.frame import Frame
 
-__all__ = ["LeftOut", "Seen", "elsewhere", "seen_by_density", "seen_by_fixations", "seen_by_mask"]
+__all__ = ["Elsewhere", "LeftOut", "Seen", "seen_by_density", "seen_by_fixations", "seen_by_mask"]
 
 Map = NDArray[np.float64]
 Points = NDArray[np.intp]
@@ -120,17 +120,29 @@ def seen_by_mask(frame: Frame, mask: ArrayLike | None) -> Seen:
     return Seen(frame, density, points, places)
 
 
-def elsewhere(seen: Sequence[Seen], index: int, most: int, rng: np.random.Generator) -> Points:
-    """Cells of one image's frame in which people looked on the other images, at most so many.
+class Elsewhere:
+    """Where people looked on all images, put together once.
 
-    Places are taken relative to the sides of the photographs, as pysaliency does.
+    Parameters
+    ----------
+    seen : sequence of Seen
+        What people looked at in each image.
     """
-    others = [one.places for k, one in enumerate(seen) if k != index and len(one.places)]
-    if not others:
-        return np.empty(0, np.intp)
-    places = np.concatenate(others)
-    if len(places) > most:
-        places = places[rng.choice(len(places), most, replace=False)]
-    frame = seen[index].frame
-    cells = frame.cells(places[:, 0] * frame.size_px[0], places[:, 1] * frame.size_px[1])
-    return cells[cells >= 0]
+
+    def __init__(self, seen: Sequence[Seen]) -> None:
+        self._frames = [one.frame for one in seen]
+        self._ends = np.cumsum([0, *(len(one.places) for one in seen)])
+        self._places = np.concatenate([one.places for one in seen])
+
+    def cells(self, index: int, most: int, rng: np.random.Generator) -> Points:
+        """Cells of one image's frame in which people looked on the others, at most so many.
+
+        Places are taken relative to the sides of the photographs, as pysaliency does.
+        """
+        start, end = self._ends[index : index + 2]
+        n = len(self._places) - (end - start)
+        drawn = rng.choice(n, most, replace=False) if n > most else np.arange(n)
+        places = self._places[np.where(drawn < start, drawn, drawn + (end - start))]
+        frame = self._frames[index]
+        cells = frame.cells(places[:, 0] * frame.size_px[0], places[:, 1] * frame.size_px[1])
+        return cells[cells >= 0]

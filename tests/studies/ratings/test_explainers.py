@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +15,7 @@ from PIL import Image
 import aisthesis as ais
 from aisthesis.config import HumanMapsConfig
 from aisthesis.errors import RequestError
+from aisthesis.execution.jobs import Serial, run_task
 from aisthesis.execution.progress import Silent
 from aisthesis.heads import load_head
 from aisthesis.images import ImageFolder, batches
@@ -246,29 +250,58 @@ def test_ensembles_are_what_their_weights_say(tested):
     assert np.allclose(mean["ensemble_stacking"], stacked, atol=1e-3)
 
 
-def test_faithfulness_is_the_same_by_several_processes(tested, monkeypatch):
-    folder = tested.folder
+class Travelling:
+    """Does tasks as workers do: each from what travels, in any order."""
+
+    pooled = True
+
+    def __init__(self) -> None:
+        self.jobs: list[str] = []
+
+    def run(self, tasks):
+        for task in reversed(tasks):
+            self.jobs.append(type(task.job).__name__)
+            yield run_task(pickle.loads(pickle.dumps(task)))
+
+
+def test_faithfulness_is_the_same_by_workers(tested):
+    folder, workers = tested.folder, Travelling()
     files = (folder.faithfulness, folder.faithfulness_differences, folder.cascade)
-    serial = [pd.read_csv(file) for file in files]
-    monkeypatch.setattr(faithfulness, "WORTH_PROCESSES", 1)
-    monkeypatch.setattr(faithfulness, "cores", lambda: 2)
-    started = []
-    by_processes = faithfulness.in_processes
-
-    def counted(*given, **keys):
-        started.append(given[2])
-        return by_processes(*given, **keys)
-
-    monkeypatch.setattr(faithfulness, "in_processes", counted)
+    held, before = [file.read_bytes() for file in files], [pd.read_csv(file) for file in files]
     for kept in folder.cache.glob("tables-faithfulness-*"):
         kept.unlink()
-    faithfulness.measure_faithfulness(folder, tested.config, tested.inputs, Silent())
-    assert started == [2]
-    exact = torch.get_num_threads() == 1  # else sums are rounded in another order
-    for one, file in zip(serial, files, strict=True):
-        two = pd.read_csv(file)
-        pd.testing.assert_frame_equal(one, two, check_exact=exact, rtol=1e-3, atol=1e-5)
-    assert set(serial[0]["backbone"]) == set(BACKBONES)
+    faithfulness.measure_faithfulness(tested._studied(), workers)
+    assert workers.jobs == ["FaithfulnessJob"] * len(BACKBONES)
+    if torch.get_num_threads() == 1:  # else sums may be rounded in another order
+        assert [file.read_bytes() for file in files] == held
+    for one, file in zip(before, files, strict=True):
+        pd.testing.assert_frame_equal(one, pd.read_csv(file), rtol=1e-3, atol=1e-5)
+    assert set(before[0]["backbone"]) == set(BACKBONES)
+
+
+@pytest.mark.parametrize(("worth", "expected"), [(1, ["FaithfulnessJob"] * 2), (10**9, [])])
+def test_much_of_faithfulness_is_shared_by_processes_here(tested, monkeypatch, worth, expected):
+    given, travelling, measured = [], Travelling(), []
+
+    def processes(*asked):
+        given.append(asked)
+        return travelling
+
+    monkeypatch.setattr(faithfulness, "WORTH_PROCESSES", worth)
+    monkeypatch.setattr(faithfulness, "cores", lambda: 2)
+    monkeypatch.setattr(faithfulness, "Processes", processes)
+    monkeypatch.setattr(
+        faithfulness.FaithfulnessJob, "measure", lambda job, _=None: measured.append(job.kept.label)
+    )
+    for kept in tested.folder.cache.glob("tables-faithfulness-*-cascade.json"):
+        kept.rename(kept.with_suffix(".away"))
+    with suppress(FileNotFoundError):  # nothing has been measured
+        faithfulness.measure_faithfulness(tested._studied(), Serial())
+    for kept in tested.folder.cache.glob("tables-faithfulness-*.away"):
+        kept.rename(kept.with_suffix(".json"))
+    assert sorted(measured) == sorted(BACKBONES)
+    assert travelling.jobs == expected
+    assert given == [(2, max(1, torch.get_num_threads() // 2))] * bool(expected)
 
 
 def test_maps_are_compared_with_people(explained, planted, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from aisthesis import RequestError, Study
+from aisthesis.execution.jobs import Serial
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.miniature import render_study
 from aisthesis.store.tables import read_csv
@@ -122,7 +123,7 @@ def test_faithfulness_of_one_network_is_kept_for_the_next(make, monkeypatch) -> 
 
     asked: list[str] = []
 
-    def measured(root, config, inputs, label, *places, **keys):
+    def measured(root, config, label, *images):
         asked.append(label)
         rows = pd.DataFrame({"backbone": [label], "method": ["ais"], "mean": [len(asked) / 3]})
         return Measured(rows, rows, rows.assign(stage=1))
@@ -133,7 +134,7 @@ def test_faithfulness_of_one_network_is_kept_for_the_next(make, monkeypatch) -> 
     monkeypatch.setattr(faithfulness, "processes_for", lambda *_: 1)
     study, labels = make(faithfulness={"images": 2}), ["a"]
     for expected in (["a"], ["a", "b"]):
-        faithfulness.measure_faithfulness(study.folder, study.config, study.inputs, study._reporter)
+        faithfulness.measure_faithfulness(study._studied(), Serial())
         assert asked == expected
         labels.insert(0, "b")
     assert list(read_csv(study.folder.faithfulness)["backbone"]) == ["b", "a"]

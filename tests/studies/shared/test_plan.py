@@ -240,9 +240,8 @@ def test_maps_are_made_again_of_as_many_images_as_is_said(study, monkeypatch) ->
     config = study.config.model_copy(update={"faithfulness": options})
     index = explained_images(config, study.inputs)[:3]
     label = config.backbones[0].label
-    measured = tested.measure_backbone(
-        study.folder.root, config, study.inputs, label, index, np.arange(3)
-    )
+    images = tested.TestedImages.of(study.inputs, index, np.arange(3))
+    measured = tested.measure_backbone(study.folder.root, config, label, images)
     assert len(measured.cascade) > 0
     assert sum(made) == 4 * tested.remade_images(config, 3)
 

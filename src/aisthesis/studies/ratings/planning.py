@@ -39,7 +39,12 @@ from aisthesis.studies.ratings.testing.faithfulness import (
     processes_for,
 )
 from aisthesis.studies.ratings.testing.localise import processes_allowed
-from aisthesis.studies.ratings.testing.tested import TestedNetwork, made_again, remade_images
+from aisthesis.studies.ratings.testing.tested import (
+    TestedImages,
+    TestedNetwork,
+    made_again,
+    remade_images,
+)
 from aisthesis.studies.shared.expected_cost import FEWEST, Beside, Sample, Uses
 from aisthesis.studies.shared.network import NetworkSpec
 from aisthesis.studies.shared.network_costs import (
@@ -250,9 +255,8 @@ def _faithfulness(made: Any, config: StudyConfig, label: str) -> tuple[float, fl
     options = config.faithfulness
     index = explained_images(made.config, made.inputs)[:1]
     asked = next(one for one in made.config.backbones if one.label == label)
-    tested = TestedNetwork(
-        made.folder, made.config, made.inputs, asked, index, np.zeros(1, dtype=np.intp)
-    )
+    images = TestedImages.of(made.inputs, index, np.zeros(1, dtype=np.intp))
+    tested = TestedNetwork(made.folder, made.config, asked, images)
     passed = 0
 
     def model(images: Tensor) -> Tensor:

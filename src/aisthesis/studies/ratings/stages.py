@@ -201,7 +201,8 @@ def _table_stages(one: Studied) -> Iterator[Stage]:
             reporter,
             dependencies=lambda: tested,
             files=[folder.faithfulness, folder.faithfulness_differences, folder.cascade],
-            work=lambda executor: measure_faithfulness(folder, config, inputs, reporter),
+            work=lambda executor: measure_faithfulness(one, executor),
+            shared={"faithfulness": "backbones"},
         )
 
 

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import StudyConfig
-from aisthesis.execution.processes import cores, in_processes
+from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
+from aisthesis.execution.processes import Processes, cores
 from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS, METHOD_DIFFERENCE_COLUMNS
 from aisthesis.names.explainers import BASE
@@ -26,12 +29,12 @@ from aisthesis.studies.ratings.comparing.methods import (
     method_keys,
     stored_methods,
 )
-from aisthesis.studies.ratings.explaining.explain import explained_images
-from aisthesis.studies.ratings.inputs.reading import Inputs
-from aisthesis.studies.ratings.testing.tested import measure_backbone
+from aisthesis.studies.ratings.explaining.explain import Studied, explained_images
+from aisthesis.studies.ratings.testing.tested import TestedImages, measure_backbone
 from aisthesis.studies.shared.devices import choose_device
 
 __all__ = [
+    "FaithfulnessJob",
     "faithfulness_dependencies",
     "images_asked",
     "measure_faithfulness",
@@ -68,35 +71,78 @@ def faithfulness_dependencies(
     return maps_dependencies(folder, config, only) | code | {"options of faithfulness": asked}
 
 
-def measure_faithfulness(
-    folder: StudyFolder, config: StudyConfig, inputs: Inputs, reporter: ProgressReporter
-) -> None:
+@dataclass(frozen=True)
+class FaithfulnessJob:
+    """Tests one backbone's maps and keeps its rows: a network is one task.
+
+    Attributes
+    ----------
+    kept : KeptTables
+        Where its rows are kept: more backbones do not change them.
+    config : StudyConfig
+    images : TestedImages
+    """
+
+    kept: KeptTables
+    config: StudyConfig
+    images: TestedImages
+
+    @classmethod
+    def of(
+        cls, folder: StudyFolder, config: StudyConfig, label: str, images: TestedImages
+    ) -> FaithfulnessJob:
+        """The job of one backbone of a study."""
+        parts = faithfulness_dependencies(folder, config, label) or {}
+        names = ("rows", "differences", "cascade")
+        return cls(KeptTables(folder, "faithfulness", label, parts, names), config, images)
+
+    @property
+    def task(self) -> Task:
+        """All that the job does; its images are counted."""
+        return Task(self, Chunk(0, self.images.names))
+
+    @property
+    def identity(self) -> str:
+        """Equal where network and maps are."""
+        kept = self.kept
+        return digest_of("faithfulness", str(kept.folder.root), kept.label, dict(kept.dependencies))
+
+    def load(self) -> None:
+        """Load nothing: no other task needs the network."""
+
+    def work(self, loaded: None, chunk: Chunk) -> None:
+        """Test the maps and keep the rows."""
+        self.measure()
+
+    def measure(self, reporter: ProgressReporter | None = None) -> None:
+        """Test the maps, tell how far that is, and keep the rows."""
+        kept = self.kept
+        found = measure_backbone(kept.folder.root, self.config, kept.label, self.images, reporter)
+        kept.keep(
+            {"rows": found.faithfulness, "differences": found.differences, "cascade": found.cascade}
+        )
+
+
+def measure_faithfulness(one: Studied, executor: Executor) -> None:
     """Test every stored map of a sample of the explained images on its own network.
 
     Changes of the prediction are in SDs of the human ratings. A centre prior and random maps stand
     beside every method as controls. In the cascade the network's weights are made random, from the
-    output to the input, and the maps are compared with those of the intact network. Much work is
-    shared out among processes, a backbone at a time, with the same results but for rounding.
+    output to the input, and the maps are compared with those of the intact network. Workers share
+    the networks; without any, much work is shared out among processes here, with the same results
+    but for rounding.
     """
-    chosen = explained_images(config, inputs)
+    folder, config = one.folder, one.config
+    chosen = explained_images(config, one.inputs)
     places = np.sort(sampled(len(chosen), images_asked(config), config.seed))
-    kept = {label: _kept(folder, config, label) for label in method_keys(folder, config)}
-    jobs = [
-        (one, config, inputs, label, chosen[places], places)
-        for label, one in kept.items()
-        if not one.done
+    images = TestedImages.of(one.inputs, chosen[places], places)
+    every = [
+        FaithfulnessJob.of(folder, config, label, images) for label in method_keys(folder, config)
     ]
-    n_processes = processes_for(config, len(jobs), len(places))
-    if jobs:
-        reporter.say(_cost(folder, config, [job[3] for job in jobs], len(places), n_processes))
-    if n_processes > 1:
-        threads = max(1, torch.get_num_threads() // n_processes)
-        with reporter.steps("faithfulness", len(jobs)) as advance:
-            in_processes(_measure, jobs, n_processes, threads=threads, advance=advance)
-    else:
-        for job in jobs:
-            _measure(*job, reporter=reporter)
-    found = [one.read() for one in kept.values()]
+    missing = [job for job in every if not job.kept.done]
+    if missing:
+        _measure(missing, executor, one.reporter)
+    found = [job.kept.read() for job in every]
     for name, file, columns in (
         ("rows", folder.faithfulness, FAITHFULNESS_COLUMNS),
         ("differences", folder.faithfulness_differences, METHOD_DIFFERENCE_COLUMNS),
@@ -108,6 +154,25 @@ def measure_faithfulness(
             together = ("measure", "baseline", "control")
             table = corrected_over_networks(table, "difference_p_corrected", together)
         write_csv(file, table)
+
+
+def _measure(
+    jobs: Sequence[FaithfulnessJob], executor: Executor, reporter: ProgressReporter
+) -> None:
+    """Have networks tested, by whom it is worth."""
+    config, n_images = jobs[0].config, len(jobs[0].images.names)
+    n_processes = processes_for(config, len(jobs), n_images)
+    labels = [job.kept.label for job in jobs]
+    at_once = config.workers or len(jobs) if executor.pooled else n_processes
+    folder = jobs[0].kept.folder
+    reporter.say(_cost(folder, config, labels, n_images, min(at_once, len(jobs))))
+    if not executor.pooled and n_processes > 1:
+        executor = Processes(n_processes, max(1, torch.get_num_threads() // n_processes))
+    if executor.pooled:
+        share_out([job.task for job in jobs], "faithfulness", executor, reporter)
+    else:
+        for job in jobs:
+            job.measure(reporter)
 
 
 def _cost(
@@ -139,28 +204,6 @@ def perturbed_images(config: StudyConfig, n_images: int, n_maps: int) -> int:
     """Most images that are perturbed to test so many maps of one network."""
     options = config.faithfulness
     return n_images * len(options.baselines) * (n_maps * 4 * options.steps + options.squares)
-
-
-def _kept(folder: StudyFolder, config: StudyConfig, label: str) -> KeptTables:
-    """Where a backbone's own rows are kept: more backbones do not change them."""
-    parts = faithfulness_dependencies(folder, config, label) or {}
-    return KeptTables(folder, "faithfulness", label, parts, ("rows", "differences", "cascade"))
-
-
-def _measure(
-    kept: KeptTables,
-    config: StudyConfig,
-    inputs: Inputs,
-    label: str,
-    index: NDArray[np.intp],
-    places: NDArray[np.intp],
-    reporter: ProgressReporter | None = None,
-) -> None:
-    """Test a backbone's maps and keep its rows."""
-    found = measure_backbone(kept.folder.root, config, inputs, label, index, places, reporter)
-    kept.keep(
-        {"rows": found.faithfulness, "differences": found.differences, "cascade": found.cascade}
-    )
 
 
 def processes_for(config: StudyConfig, n_backbones: int, n_images: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +29,7 @@ from aisthesis.faithfulness import (
     sensitivity_table,
     summarised,
 )
-from aisthesis.images import batches
+from aisthesis.images import ImageFolder, batches
 from aisthesis.importance.scores import evidence_scores, importance_scores, place_scores
 from aisthesis.maps.weighting import weighted_map
 from aisthesis.names.explainers import BY_CHANNEL, BY_PLACE, UNSIGNED
@@ -45,7 +46,14 @@ from aisthesis.studies.ratings.inputs.reading import Inputs
 from aisthesis.studies.shared.ablation_plans import place_plan_for
 from aisthesis.studies.shared.network import fitted_backbone, fitted_heads
 
-__all__ = ["Measured", "TestedNetwork", "made_again", "measure_backbone", "remade_images"]
+__all__ = [
+    "Measured",
+    "TestedImages",
+    "TestedNetwork",
+    "made_again",
+    "measure_backbone",
+    "remade_images",
+]
 
 _CASCADE_STAGES = 5
 #: Forward passes an image that all explainers together may cost which are made for random networks
@@ -55,6 +63,33 @@ _NEARBY = 4  # images nearby for each image
 
 #: Makes the maps of images that are, or are nearby, those of the given numbers.
 Remade = Callable[[Tensor, Sequence[int]], Tensor]
+
+
+@dataclass(frozen=True)
+class TestedImages:
+    """The images whose maps are tested: small, and the same wherever they are sent.
+
+    Attributes
+    ----------
+    names, ratings : tuple
+        Of each; NaN where people did not rate it.
+    places : tuple of int
+        Of each among the explained images, ascending.
+    unit : float
+        SD of the human ratings of all images of the study.
+    """
+
+    names: tuple[str, ...]
+    ratings: tuple[float, ...]
+    places: tuple[int, ...]
+    unit: float
+
+    @classmethod
+    def of(cls, inputs: Inputs, index: NDArray[np.intp], places: NDArray[np.intp]) -> TestedImages:
+        """Take images given by their places among all images, and among the explained ones."""
+        unit = float(np.std(inputs.rating[inputs.rated])) or 1.0
+        names = tuple(inputs.names[i] for i in index)
+        return cls(names, tuple(inputs.rating[index].tolist()), tuple(places.tolist()), unit)
 
 
 class Measured(NamedTuple):
@@ -68,10 +103,8 @@ class Measured(NamedTuple):
 def measure_backbone(
     root: Path,
     config: StudyConfig,
-    inputs: Inputs,
     label: str,
-    index: NDArray[np.intp],
-    places: NDArray[np.intp],
+    images: TestedImages,
     reporter: ProgressReporter | None = None,
 ) -> Measured:
     """Test a backbone's maps of some images.
@@ -80,18 +113,18 @@ def measure_backbone(
     ----------
     root : Path
         The study folder.
-    config, inputs
+    config : StudyConfig
         Of the study.
     label : str
         The backbone.
-    index, places : ndarray
-        The images: among all images of the study, and among the explained ones.
+    images : TestedImages
+        The images.
     reporter : ProgressReporter, optional
         Told how far the work is.
     """
     teller = reporter or Silent()
     asked = next(backbone for backbone in config.backbones if backbone.label == label)
-    tested = TestedNetwork(StudyFolder(root), config, inputs, asked, index, places)
+    tested = TestedNetwork(StudyFolder(root), config, asked, images)
     table, differences = tested.measures(teller)
     measured = [table, tested.sensitivity(teller)]
     table = pd.concat([each for each in measured if len(each)], ignore_index=True)
@@ -130,15 +163,13 @@ class TestedNetwork:
         self,
         folder: StudyFolder,
         config: StudyConfig,
-        inputs: Inputs,
         asked: BackboneConfig,
-        index: NDArray[np.intp],
-        places: NDArray[np.intp],
+        images: TestedImages,
     ) -> None:
         self.config, self.label = config, asked.label
-        self.names = [inputs.names[i] for i in index]
-        self.rating = inputs.rating[index]
-        self.unit = float(np.std(inputs.rating[inputs.rated])) or 1.0
+        self.names, self.unit = list(images.names), images.unit
+        self.rating = np.array(images.ratings)
+        places = np.array(images.places, dtype=np.intp)
         self.backbone = fitted_backbone(folder, config, asked)
         self.device = self.backbone.device
         heads = fitted_heads(folder, asked.label, config.seed, config.seeds)
@@ -148,7 +179,10 @@ class TestedNetwork:
             [
                 batch.pixels.to(self.device)
                 for batch in batches(
-                    inputs.folder, self.names, self.backbone.transform, config.batch_size
+                    ImageFolder(config.images),
+                    self.names,
+                    self.backbone.transform,
+                    config.batch_size,
                 )
             ]
         )
@@ -159,7 +193,7 @@ class TestedNetwork:
             }
         with open_maps(folder.maps, asked.label) as dataset:
             importance, delta = (
-                dataset[name].values[:, places].astype(np.float64).mean(0)
+                dataset[name].isel(image=places).values.astype(np.float64).mean(0)
                 for name in ("importance", "delta_prediction")
             )
         self.scores = {"ais": importance, "evidence": -delta}
