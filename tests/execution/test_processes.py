@@ -11,44 +11,42 @@ import time
 import pytest
 
 from aisthesis.errors import AisthesisError, RequestError, or_list
-from aisthesis.execution.processes import cores, in_processes, in_turn_or_processes
+from aisthesis.execution.processes import Processes
 from aisthesis.names.explainers import checked_names
 
 psutil = pytest.importorskip("psutil")
 
 
-def test_results_come_in_the_order_of_the_jobs():
-    told = []
-    jobs = [(("a", "b"),), (("c",),), (("d", "e", "f"),)]
-    found = in_processes(or_list, jobs, 2, advance=told.append)
-    assert found == ["a or b", "c", "d, e or f"]
-    assert sum(told) == 3
-    assert cores() >= 1
-
-
-def test_this_process_does_what_is_short_while_helpers_load():
-    told = []
-    found = in_turn_or_processes(os.getpid, [()] * 3, 2, told.append)
-    assert (found, sum(told)) == ([os.getpid()] * 3, 3)
-    with pytest.raises(RequestError, match="did you mean grad_cam"):
-        in_turn_or_processes(checked_names, [(["gradcam"],)] * 3, 2, told.append)
+def test_jobs_are_shared_with_helpers_that_stay():
+    """Until one has loaded what it needs, this process does all; results have their numbers."""
+    who, ends = ("sleep 0.1; echo $PPID",), time.monotonic() + 60
+    with Processes(2) as processes:
+        assert not processes.started
+        seen = set(dict(processes.as_finished(subprocess.getoutput, [who] * 2)).values())
+        (helper,) = psutil.Process().children()
+        both = {str(os.getpid()), str(helper.pid)}
+        while seen != both and time.monotonic() < ends:
+            seen |= set(dict(processes.as_finished(subprocess.getoutput, [who] * 4)).values())
+        assert seen == both
+        jobs = [((sign,),) for sign in "abcdef"]
+        assert dict(processes.as_finished(or_list, jobs)) == dict(enumerate("abcdef"))
+        assert psutil.Process().children() == [helper]
+        helper.kill()
+        with pytest.raises(AisthesisError, match=r"helper process ended .* \(code -9\)"):
+            dict(processes.as_finished(subprocess.getoutput, [who] * 4))
+    assert not helper.is_running()
 
 
 def test_what_a_job_raises_is_raised_here():
-    with pytest.raises(RequestError, match="did you mean grad_cam"):
-        in_processes(checked_names, [(["gradcam"],)] * 3, 1)
-
-
-def test_a_helper_that_dies_is_said():
-    with pytest.raises(AisthesisError, match=r"helper process ended .* \(code 7\)"):
-        in_processes(os._exit, [(7,), (7,)], 1)
+    with Processes(2) as processes, pytest.raises(RequestError, match="did you mean grad_cam"):
+        dict(processes.as_finished(checked_names, [(["gradcam"],)] * 3))
 
 
 _ASLEEP = """
 import time
-from aisthesis.execution.processes import in_processes
+from aisthesis.execution.processes import Processes
 try:
-    in_processes(time.sleep, [(60,), (60,)], 2)
+    dict(Processes(3).as_finished(time.sleep, [(60,), (60,), (60,)]))
 except KeyboardInterrupt:
     print("stopped")
 """

@@ -15,7 +15,7 @@ import aisthesis as ais
 import aisthesis.studies.ratings.study
 from aisthesis.agreement import Metric
 from aisthesis.errors import RequestError
-from aisthesis.execution.processes import in_processes
+from aisthesis.execution import processes
 from aisthesis.miniature import render_study
 from aisthesis.parts import only_remembered
 from aisthesis.studies.shared.catalogue import layers_of
@@ -126,7 +126,8 @@ def test_a_helper_process_brings_modules_itself(networks) -> None:
         "twin = dataclasses.replace(METRICS['mse'], name='twin', of_cosine=None)\n"
     )
     maps = np.random.default_rng(0).normal(size=(2, 3, 4, 4))
-    (table,) = in_processes(ais.agree, [(*maps, ["mse", "own_metric_module:twin"])], 1)
+    with processes._helper(1, []) as ask:
+        table = ask(ais.agree, (*maps, ["mse", "own_metric_module:twin"]))
     assert np.allclose(table["mse"], table["twin"])
     with only_remembered({}):  # what helpers inherit
         assert os.environ["AISTHESIS_ONLY_REMEMBERED"] == "1"

@@ -8,10 +8,10 @@ import queue
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from threading import Thread
+from typing import Any, Self, TypeAlias
 
 import torch
 
@@ -21,15 +21,14 @@ from aisthesis.execution.jobs import Serial, Task, run_task
 __all__ = [
     "Processes",
     "allowed_cores",
-    "as_finished",
     "cores",
-    "in_processes",
-    "in_turn_or_processes",
     "serve",
 ]
 
 # Not multiprocessing: its fresh processes would run the user's own script once more.
 _HELPER = "from aisthesis.execution.processes import serve; serve()"
+#: Number of a job, what is called, and with what.
+_Asked: TypeAlias = tuple[int, Callable[..., Any], tuple[Any, ...]]
 
 
 def cores() -> int:
@@ -45,141 +44,43 @@ def allowed_cores() -> int:
     return min(cores(), int(limit)) if limit.isdecimal() and int(limit) else cores()
 
 
-def in_processes(
-    work: Callable[..., Any],
-    jobs: Sequence[tuple[Any, ...]],
-    n_processes: int,
-    *,
-    threads: int = 1,
-    advance: Callable[[int], None] = lambda n: None,
-) -> list[Any]:
-    """Call a function with each job's arguments, several at a time.
-
-    Parameters
-    ----------
-    work : callable
-        At the top level of a module of this package; it and the arguments are pickled.
-    jobs : sequence of tuple
-        Arguments of each call.
-    n_processes : int
-        Helpers, each of which takes one job after another.
-    threads : int
-        Of torch in each helper.
-    advance : callable
-        Told of every job that is done.
-
-    Returns
-    -------
-    list
-        Results in the order of the jobs.
-
-    Raises
-    ------
-    AisthesisError
-        What a job raised; or that a helper ended before its job was done.
-    """
-    results: list[Any] = [None] * len(jobs)
-    for number, result in as_finished(work, jobs, n_processes, threads=threads):
-        results[number] = result
-        advance(1)
-    return results
-
-
-def in_turn_or_processes(
-    work: Callable[..., Any],
-    jobs: Sequence[tuple[Any, ...]],
-    n_processes: int,
-    advance: Callable[[int], None],
-) -> list[Any]:
-    """Do jobs as `in_processes`, but this process, which has all loaded, is one of them.
-
-    For one job, or with one process, no other is started.
-    """
-    results: list[Any] = [None] * len(jobs)
-    for number, result in as_finished(work, jobs, min(n_processes, len(jobs)), here=True):
-        results[number] = result
-        advance(1)
-    return results
-
-
-def as_finished(
-    work: Callable[..., Any],
-    jobs: Sequence[tuple[Any, ...]],
-    n_processes: int,
-    *,
-    threads: int = 1,
-    here: bool = False,
-) -> Iterator[tuple[int, Any]]:
-    """Give (number of the job, its result) as jobs are finished; otherwise as `in_processes`.
-
-    With `here` this process is one of them, and has the same number of torch's threads meanwhile
-    if there are others: sums depend on it in their last digits.
-    """
-    if here and n_processes < 2:
-        yield from ((number, work(*job)) for number, job in enumerate(jobs))
-        return
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in range(len(jobs)):
-        waiting.put(number)
-    finished: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-    helpers: list[subprocess.Popen[bytes]] = []
-
-    def help_out() -> None:
-        number = -1
-        try:
-            with _helper(threads, helpers) as ask:
-                if here:  # until a helper has loaded what it needs, this process does more
-                    ask(_load, (work.__module__,))
-                while (number := _next(waiting, -1)) >= 0:
-                    finished.put((number, ask(work, jobs[number])))
-        except BaseException as error:  # noqa: BLE001 - raised where the results are taken
-            _empty(waiting)  # the others shall begin nothing more
-            finished.put((-1, error))
-
-    with ThreadPoolExecutor(n_processes) as pool:
-        for _ in range(min(n_processes, len(jobs)) - here):
-            pool.submit(help_out)
-        done = 0
-        try:
-            while here and (number := _next(waiting, -1)) >= 0:
-                with _threads(threads):
-                    result = work(*jobs[number])
-                done += 1
-                yield number, result
-            for _ in range(len(jobs) - done):
-                number, result = finished.get()
-                if number < 0:
-                    raise result
-                yield number, result
-            if here:
-                for helper in helpers:  # one may still be loading what nobody needs any more
-                    helper.terminate()
-        except (KeyboardInterrupt, GeneratorExit):
-            _empty(waiting)
-            for helper in helpers:  # nobody waits for what they are at
-                helper.terminate()
-            raise
-        finally:
-            _empty(waiting)
-
-
 class Processes:
-    """Does tasks in helper processes on this machine; results as those of `Serial`.
+    """Does tasks in this process and in helpers beside it; results as those of `Serial`.
+
+    A helper is started once there is work for it, and stays from one stage to the next, until
+    this is left as a context.
 
     Parameters
     ----------
     n : int
-        Helpers.
+        Processes, this one, which has all loaded, among them.
     threads : int
-        Of torch in each.
-    here : bool
-        Whether this process, which has all loaded, is one of them.
+        Of torch in each, while it does a task: sums depend on it in their last digits.
     """
 
     pooled = True
 
-    def __init__(self, n: int, threads: int = 1, *, here: bool = False) -> None:
-        self._n, self._threads, self._here = n, threads, here
+    def __init__(self, n: int, threads: int = 1) -> None:
+        self._n, self._threads = n, threads
+        self._forget()
+
+    def _forget(self) -> None:
+        self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self._helpers: list[subprocess.Popen[bytes]] = []
+        self._each: list[Thread] = []  # one that talks to each helper
+        self._closing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def started(self) -> bool:
+        """Whether work is shared without waiting for a process to start."""
+        return bool(self._each)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[int]:
         """Do all tasks, several at a time; a single one is done in this process."""
@@ -187,12 +88,83 @@ class Processes:
             yield from Serial().run(tasks)
             return
         jobs = [(task, self._threads) for task in tasks]
-        n = min(self._n, len(jobs)) if self._here else self._n
-        if n < 2 and self._here:
-            yield from Serial().run(tasks)
-            return
-        for _, images in as_finished(run_task, jobs, n, threads=self._threads, here=self._here):
+        for _, images in self.as_finished(run_task, jobs):
             yield images
+
+    def as_finished(
+        self, work: Callable[..., Any], jobs: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[int, Any]]:
+        """Call a function with each job's arguments, several at a time.
+
+        Parameters
+        ----------
+        work : callable
+            At the top level of a module of this package; it and the arguments are pickled.
+        jobs : sequence of tuple
+            Arguments of each call.
+
+        Yields
+        ------
+        (int, object)
+            Number of a job and its result, as jobs are finished.
+
+        Raises
+        ------
+        AisthesisError
+            What a job raised; or that a helper ended before its job was done.
+        """
+        for number, job in enumerate(jobs):
+            self._waiting.put((number, work, job))
+        while len(self._each) < min(self._n, len(jobs)) - 1:
+            self._each.append(Thread(target=self._help_out, args=(work.__module__,), daemon=True))
+            self._each[-1].start()
+        done = 0
+        try:
+            while asked := _next(self._waiting):
+                number, _, job = asked
+                with _threads(self._threads):
+                    result = work(*job)
+                done += 1
+                yield number, result
+            for _ in range(len(jobs) - done):
+                number, result = self._finished.get()
+                if number < 0:
+                    raise result
+                yield number, result
+        except (KeyboardInterrupt, GeneratorExit):
+            self.close()
+            raise
+        except BaseException:
+            self.close(at_once=False)
+            raise
+
+    def close(self, *, at_once: bool = True) -> None:
+        """End the helpers; unless `at_once`, after the jobs that they are at."""
+        _empty(self._waiting)
+        self._closing = True
+        for _ in self._each:
+            self._waiting.put(None)
+        if at_once:
+            for helper in self._helpers:
+                helper.terminate()
+        for thread in self._each:
+            thread.join()
+        self._forget()
+
+    def _help_out(self, module: str) -> None:
+        """Start a helper, and have it do jobs until it is told to end."""
+        try:
+            with _helper(self._threads, self._helpers) as ask:
+                ask(_load, (module,))  # until it has, this process does more
+                while asked := self._waiting.get():
+                    number, work, job = asked
+                    self._finished.put((number, ask(work, job)))
+        except BaseException as error:  # noqa: BLE001 - raised where the results are taken
+            _empty(self._waiting)  # the others shall begin nothing more
+            if self._closing:
+                for _ in self._each:
+                    self._waiting.put(None)
+            self._finished.put((-1, error))
 
 
 def _load(module: str) -> None:
@@ -210,15 +182,15 @@ def _threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _next(waiting: queue.SimpleQueue[int], none: int) -> int:
+def _next(waiting: queue.SimpleQueue[_Asked | None]) -> _Asked | None:
     try:
         return waiting.get_nowait()
     except queue.Empty:
-        return none
+        return None
 
 
-def _empty(waiting: queue.SimpleQueue[int]) -> None:
-    while _next(waiting, -1) >= 0:
+def _empty(waiting: queue.SimpleQueue[_Asked | None]) -> None:
+    while _next(waiting):
         pass
 
 

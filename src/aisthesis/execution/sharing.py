@@ -19,7 +19,8 @@ def executor_of(config: CommonConfig, reporter: ProgressReporter) -> Iterator[Ex
     if config.engine == "serial":
         yield Serial()
     elif config.engine == "processes":
-        yield Processes(config.workers or cores(), config.threads)
+        with Processes(config.workers or cores(), config.threads) as processes:
+            yield processes
     else:
         from aisthesis.execution.cluster import dask_executor
 

@@ -64,7 +64,7 @@ def demo_study(
             "explainers": [*BASE, *explainers],
             "ensemble": bool(explainers),
             **(_OPTIONS if explainers else {}),
-            "engine": "processes" if explainers and cores() > 1 else "serial",
+            "engine": "processes" if cores() > 1 else "serial",
             "seed": seed,
             "randomised": 1,
             # Few images make few steps an epoch: the default rate would take its time.

@@ -25,6 +25,7 @@ from aisthesis.execution.jobs import (
     loaded_for,
     share_out,
 )
+from aisthesis.execution.processes import Processes
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import HEAD_START, evaluate
 from aisthesis.names.labels import slug
@@ -206,7 +207,8 @@ class Fit:
             for number in range(self.config.seeds)
             if not self.folder.ledger.state(job.entry(number), job.dependencies).done
         ]
-        worth = len(tasks) * len(self.inputs.names) >= WORTH_WORKERS
+        started = isinstance(executor, Processes) and executor.started
+        worth = started or len(tasks) * len(self.inputs.names) >= WORTH_WORKERS
         title = next(iter(jobs)) if len(jobs) == 1 else f"{len(jobs)} backbones"
         share_out(tasks, f"{title}: heads", executor if worth else Serial(), self.reporter)
 

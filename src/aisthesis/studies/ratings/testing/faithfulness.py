@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,13 +167,15 @@ def _measure(
     at_once = config.workers or len(jobs) if executor.pooled else n_processes
     folder = jobs[0].kept.folder
     reporter.say(_cost(folder, config, labels, n_images, min(at_once, len(jobs))))
-    if not executor.pooled and n_processes > 1:
-        executor = Processes(n_processes, max(1, torch.get_num_threads() // n_processes))
-    if executor.pooled:
-        share_out([job.task for job in jobs], "faithfulness", executor, reporter)
-    else:
-        for job in jobs:
-            job.measure(reporter)
+    with ExitStack() as stack:
+        if not executor.pooled and n_processes > 1:
+            threads = max(1, torch.get_num_threads() // n_processes)
+            executor = stack.enter_context(Processes(n_processes, threads))
+        if executor.pooled:
+            share_out([job.task for job in jobs], "faithfulness", executor, reporter)
+            return
+    for job in jobs:
+        job.measure(reporter)
 
 
 def _cost(

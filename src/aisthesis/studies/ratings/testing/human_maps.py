@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from aisthesis.config import HumanMapsConfig, StudyConfig
-from aisthesis.execution.processes import allowed_cores, in_turn_or_processes
+from aisthesis.execution.processes import Processes, allowed_cores
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.human_maps import HumanMaps, human_map_table, human_maps
 from aisthesis.images import Transform
@@ -89,8 +89,12 @@ def compare_with_people(
     ]
     jobs = [(one, config, inputs, people) for one in kept if not one.done]
     many = len(jobs) * len(inputs.names) >= _WORTH_PROCESSES
-    with reporter.steps("maps against people", len(jobs)) as advance:
-        in_turn_or_processes(_compare, jobs, allowed_cores() if many else 1, advance)
+    with (
+        reporter.steps("maps against people", len(jobs)) as advance,
+        Processes(allowed_cores() if many else 1) as processes,
+    ):
+        for _ in processes.as_finished(_compare, jobs):
+            advance(1)
     folder.record(human_maps={"kind": people.kind, "said": list(people.said)})
     if kept:
         tables = [one.read()["rows"] for one in kept]

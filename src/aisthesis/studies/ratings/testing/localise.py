@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -165,9 +166,10 @@ def localise_backbones(one: Studied, executor: Executor) -> None:
             require_masks(masks / side, images_of(one))
     jobs = [_job(one, each, masks) for each in missing]
     tasks = [task for job in jobs for task in _tasks(one, job)]
-    if not executor.pooled and processes_allowed(config) > 1:
-        executor = Processes(processes_allowed(config), here=True)
-    share_out(tasks, "maps against masks", executor, one.reporter)
+    with ExitStack() as stack:
+        if not executor.pooled and processes_allowed(config) > 1:
+            executor = stack.enter_context(Processes(processes_allowed(config)))
+        share_out(tasks, "maps against masks", executor, one.reporter)
     for each, job in zip(missing, jobs, strict=True):
         job.store.finish()
         values = zarr.open_group(job.store.path, mode="r", use_consolidated=False)["value"]
