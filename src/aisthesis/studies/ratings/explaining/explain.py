@@ -21,7 +21,7 @@ from aisthesis.config import PlacesConfig, StudyConfig
 from aisthesis.execution.jobs import Chunk
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.heads import RatingEnsemble
-from aisthesis.images import ImageFolder
+from aisthesis.images import ImageFolder, Transform
 from aisthesis.importance.scores import evidence_scores, importance_scores, place_scores
 from aisthesis.maps.standardise import z_score
 from aisthesis.maps.weighting import activation_map, weighted_map
@@ -32,6 +32,7 @@ from aisthesis.store.chunk_store import ArraySpec, ChunkStore, images_a_chunk
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
+from aisthesis.studies.ratings.explaining.removal import keep_removal, removal_of
 from aisthesis.studies.ratings.explaining.starts import Carried, starts_of, upstream_of
 from aisthesis.studies.ratings.fitting.dead_heads import unmoved
 from aisthesis.studies.ratings.fitting.fit import fit_dependencies
@@ -131,21 +132,23 @@ class MapsJob:
         """Equal where network and heads are."""
         return digest_of("maps", [(spec.identity, store.key) for spec, store in self.each])
 
-    def load(self) -> tuple[Backbone, Plans | None]:
-        """Build the network with its heads and find how channels and places are removed."""
+    def load(self) -> tuple[Backbone, Plans, dict[str, Any]]:
+        """Build the network with its heads and find how channels and places are removed.
+
+        The last is what the study's record says of that.
+        """
         backbone = self.spec.build()
-        if backbone.layer is None:
-            return backbone, None
         device = next(backbone.trunk.parameters()).device
         model = RatingEnsemble(backbone.trunk, [h for s, _ in self.each for h in s.heads()])
         folder = ImageFolder(self.spec.images)
-        return backbone, plans_for(backbone, model.to(device), self.places, folder)
+        plans = plans_for(backbone, model.to(device), self.places, folder)
+        return backbone, plans, removal_of(plans)
 
     @torch.no_grad()
-    def work(self, loaded: tuple[Backbone, Plans], chunk: Chunk) -> None:
+    def work(self, loaded: tuple[Backbone, Plans, dict[str, Any]], chunk: Chunk) -> None:
         """Write one chunk's scores and maps."""
         started = time.perf_counter()
-        backbone, plans = loaded
+        backbone, plans, removal = loaded
         parts = [
             explain_both(backbone, plans, pixels, self._of_heads(rating), carried)
             for pixels, rating, carried in starts_of(self.spec, backbone, plans, chunk)
@@ -156,6 +159,7 @@ class MapsJob:
             arrays = _of_seeds(joined, slice(place * spec.seeds, (place + 1) * spec.seeds))
             flat = {kind: _n_flat(arrays[kind]) for kind in BASE}
             dead = unmoved(arrays["delta_prediction"])
+            keep_removal(store, removal)
             store.write(chunk.number, arrays, flat=flat, dead=dead, seconds=seconds)
 
     def _of_heads(self, rating: NDArray[np.float64]) -> torch.Tensor:
@@ -169,12 +173,12 @@ def images_of(one: Studied) -> list[str]:
     return [one.inputs.names[i] for i in explained_images(one.config, one.inputs)]
 
 
-def prepare_maps(one: Studied, label: str, store: ChunkStore, backbone: Backbone) -> None:
-    """Make the empty arrays of a backbone's group."""
+def prepare_maps(one: Studied, label: str, store: ChunkStore) -> None:
+    """Make the empty arrays of a backbone's group, whose shape was recorded with its heads."""
     names, inputs = images_of(one), one.inputs
-    if backbone.map_shape is None:
-        return
-    channels, rows, columns = backbone.map_shape
+    record = one.folder.backbone_record(label)
+    transform = Transform(**record["transform"])
+    channels, rows, columns = record["map_shape"]
     lengths = {
         "seed": one.config.seeds, "image": len(names), "channel": channels, "y": rows, "x": columns
     }  # fmt: skip
@@ -183,11 +187,9 @@ def prepare_maps(one: Studied, label: str, store: ChunkStore, backbone: Backbone
         for name, axes in DIMENSIONS.items()
     }
     coordinates: dict[str, Any] = {"seed": [s.fit_seed for s in inputs.splits], "image": names}
-    coordinates |= crop_boxes(inputs.sizes, backbone.transform, names)
-    coordinates |= map_axes(coordinates, rows, columns, backbone.input_size_px)
-    attributes = {
-        "backbone": label, "layer": backbone.layer, "network": backbone.network
-    }  # fmt: skip
+    coordinates |= crop_boxes(inputs.sizes, transform, names)
+    coordinates |= map_axes(coordinates, rows, columns, transform.size_px)
+    attributes = {"backbone": label, "layer": record["layer"], "network": record["network"]}
     store.prepare(arrays, coordinates, attributes)
 
 

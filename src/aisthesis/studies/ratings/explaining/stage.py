@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from aisthesis.ablation.signs import sign_is_arbitrary
 from aisthesis.backbones import Backbone
 from aisthesis.execution.jobs import Chunk, Executor, Task, in_groups, loaded_for, share_out
 from aisthesis.execution.progress import ProgressReporter, in_units
@@ -28,13 +27,14 @@ from aisthesis.studies.ratings.explaining.kept_activations import (
     forget_activations,
     kept_activations,
 )
+from aisthesis.studies.ratings.explaining.removal import kept_removal
 from aisthesis.studies.ratings.fitting.dead_heads import tell_dead, with_dead
-from aisthesis.studies.shared.ablation_plans import Plans, plan_in_words
+from aisthesis.studies.shared.ablation_plans import Plans
 
 __all__ = ["Finished", "explain_backbones"]
 
 Finished = Callable[[Studied, str, Backbone, Plans], None]
-"""Told of each network whose maps have just been made, while it and what was kept are there."""
+"""Told of each network that has just made maps here, while it and what was kept are there."""
 
 
 def explain_backbones(
@@ -50,7 +50,7 @@ def explain_backbones(
     rated : sequence of Studied
         One a property; their explained images are the same.
     finished : callable
-        Told of each property and network, once its maps are there.
+        Told of each property and network, once its maps are there, if this process has the network.
 
     Returns
     -------
@@ -113,53 +113,53 @@ def _explain(
     """Do the chunks that are missing of several backbones at once."""
     tasks, explained = [], []
     for job, chunks, rated in work:
-        backbone, plans = loaded_for(job)
-        if plans is None:
-            reporter.say(f"{job.spec.label} predicts only: it has no layer to explain")
+        label = job.spec.label
+        if rated[0].folder.backbone_record(label)["layer"] is None:
+            reporter.say(f"{label} predicts only: it has no layer to explain")
             continue
+        if not executor.pooled:  # else those who do the work find out how
+            _announce(job, sum(len(chunk.names) for chunk in chunks), reporter)
         for one, (_, store) in zip(rated, job.each, strict=True):
-            prepare_maps(one, job.spec.label, store, backbone)
-        n = sum(len(chunk.names) for chunk in chunks)
-        reporter.say(_announcement(job.spec.label, backbone, plans, n))
-        for plan in (plans.channels, plans.places):
-            reporter.detail(f"{job.spec.label}: {plan_in_words(plan)}")
+            prepare_maps(one, label, store)
         tasks += [Task(job, chunk) for chunk in chunks]
-        explained.append((job, backbone, plans, rated))
+        explained.append((job, rated))
     labels = [job.spec.label for job, _, _ in work]
     title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
     share_out(tasks, f"{title}: maps", executor, reporter)
-    for job, backbone, plans, rated in explained:
+    for job, rated in explained:
+        label = job.spec.label
         for one, (_, store) in zip(rated, job.each, strict=True):
             store.finish()
-            dead = _record(one, job.spec.label, store, plans)
-            finished(one, job.spec.label, backbone, plans)
-            kept_activations(one.folder.root, backbone).remove()
-            tell_dead(reporter, job.spec.label, "explain", dead)
+            record = _record(one, job, store)
+            tell_dead(reporter, label, "explain", record["dead_heads"])
+            if not executor.pooled:
+                backbone, plans, _ = loaded_for(job)
+                finished(one, label, backbone, plans)
+                kept_activations(one.folder.root, backbone).remove()
+        if executor.pooled:
+            _tell(label, record, reporter)
 
 
-def _record(one: Studied, label: str, store: ChunkStore, plans: Plans) -> list[dict[str, Any]]:
-    """Write how a backbone's maps came about into the study's record; give its dead heads."""
-    folder, n_images = one.folder, len(images_of(one))
+def _record(one: Studied, job: MapsJob, store: ChunkStore) -> dict[str, Any]:
+    """Write how a backbone's maps came about into the study's record, and give that."""
+    folder, label, n_images = one.folder, job.spec.label, len(images_of(one))
     seeds = [split.fit_seed for split in one.inputs.splits]
     notes = store.notes(n_images)
     record = folder.provenance()["backbones"].get(label, {})
-    for name, plan in (("ablation", plans.channels), ("places", plans.places)):
-        record[name] = {"plan": plan_in_words(plan), "forward_passes": plan.passes}
-    record["places"] |= {"window": plans.places.window, "replace": plans.replace}
-    record["sign_is_arbitrary"] = sign_is_arbitrary(plans.channels.model, plans.channels.layer)
+    record |= kept_removal(store) or loaded_for(job)[2]
     record["flat_maps"] = {
         kind: sum(note.get("flat", {}).get(kind, 0) for note in notes) for kind in BASE
     }
     record["explain_seconds"] = round(sum(note.get("seconds", 0.0) for note in notes), 2)
     counts = np.sum([note.get("dead") or [0] * len(seeds) for note in notes], axis=0)
-    dead = with_dead(record, "explain", seeds, counts.tolist(), n_images)
-    record["dead_heads"] = dead
+    record["dead_heads"] = with_dead(record, "explain", seeds, counts.tolist(), n_images)
     folder.record(backbones={label: record})
-    return dead
+    return record
 
 
-def _announcement(label: str, backbone: Backbone, plans: Plans, n_images: int) -> str:
+def _announce(job: MapsJob, n_images: int, reporter: ProgressReporter) -> None:
     """Say what is removed and, from one timed forward pass, how long it will take."""
+    backbone, plans, removal = loaded_for(job)
     image = torch.zeros(1, 3, *backbone.input_size_px, device=backbone.device)
     with torch.no_grad():
         backbone.trunk(image)
@@ -167,9 +167,20 @@ def _announcement(label: str, backbone: Backbone, plans: Plans, n_images: int) -
         backbone.trunk(image).sum().item()
         passes = plans.channels.passes + plans.places.passes
         seconds = (time.perf_counter() - started) * passes * n_images
-    rows, columns = plans.places.shape
-    return (
-        f"{label}: {plans.channels.channels} channels and {rows} × {columns} places of "
-        f"{backbone.layer} in {passes:.3g} forward passes an image; {n_images} "
-        f"image{'' if n_images == 1 else 's'}, expected {in_units(seconds)}"
+    known = {"layer": backbone.layer, "map_shape": backbone.map_shape, **removal}
+    images = f"{n_images} image{'' if n_images == 1 else 's'}"
+    _tell(job.spec.label, known, reporter, f"; {images}, expected {in_units(seconds)}")
+
+
+def _tell(
+    label: str, record: Mapping[str, Any], reporter: ProgressReporter, more: str = ""
+) -> None:
+    """Say what is removed of a backbone, how, and in how many forward passes."""
+    channels, rows, columns = record["map_shape"]
+    passes = record["ablation"]["forward_passes"] + record["places"]["forward_passes"]
+    reporter.say(
+        f"{label}: {channels} channels and {rows} × {columns} places of {record['layer']} in "
+        f"{passes:.3g} forward passes an image{more}"
     )
+    for name in ("ablation", "places"):
+        reporter.detail(f"{label}: {record[name]['plan']}")
