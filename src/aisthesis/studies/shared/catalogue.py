@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from threading import get_ident
+from typing import Any
 
 import pandas as pd
 import torch
@@ -98,14 +100,7 @@ def build(
     elif is_stand_in(asked.name):
         made = stand_in(asked.name)
     elif asked.name.startswith(MINIATURE_PREFIX):
-        made = miniature_backbone(
-            asked.name,
-            layer=asked.layer,
-            weights=asked.weights,
-            seed=seed,
-            input_px=asked.input_px,
-            view=asked.view,
-        )
+        made = _miniature(asked, seed)
     else:
         made = backbone(
             asked.name,
@@ -156,6 +151,21 @@ def check_request(config: CommonConfig) -> None:
             weights_dir=config.weights_dir,
             input_px=asked.input_px,
         )
+
+
+def _miniature(asked: BackboneConfig, seed: int) -> Backbone:
+    """Make a miniature; one whose weights come from a file is kept, as nothing changes it."""
+    options = asked.model_dump(include={"name", "layer", "weights", "input_px", "view"})
+    path = miniature_weights(asked.name, asked.weights)
+    if path is None:
+        return miniature_backbone(seed=seed, **options)
+    return _kept(file_digest(path), get_ident(), **options)
+
+
+@lru_cache(maxsize=16)
+def _kept(_digest: str | None, _thread: int, **options: Any) -> Backbone:
+    """Make a miniature once for a file of weights, and a thread, which hooks into it."""
+    return miniature_backbone(**options)
 
 
 @lru_cache(maxsize=64)
