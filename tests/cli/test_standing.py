@@ -52,6 +52,16 @@ def known(fitted, tmp_path, capsys) -> tuple[Path, str]:
     return study, capsys.readouterr().out
 
 
+def test_a_command_leaves_behind_how_the_study_stands(known, own_cache, capsys) -> None:
+    study, _ = known
+    shutil.rmtree(own_cache)
+    assert main(["fit", str(study)]) == 0
+    left = standing.kept(study)
+    assert [list(row) for row in left.rows] == Study.open(study).status().to_numpy().tolist()
+    (study / "scores.csv").write_text("changed")
+    assert standing.kept(study) is None
+
+
 def test_what_is_said_again_is_the_table_of_the_library(known, capsys) -> None:
     study, said = known
     again = standing.kept(study)

@@ -30,6 +30,7 @@ from aisthesis.cli.open import open_study, report_of
 from aisthesis.cli.pair import add_pair
 from aisthesis.cli.printing import print_rows, print_table
 from aisthesis.cli.similarity import add_align, add_retain
+from aisthesis.cli.standing import remember
 from aisthesis.cli.streams import ReaderGoneError, careful_streams
 from aisthesis.errors import AisthesisError, RequestError, one_line
 from aisthesis.memory import plain_memory_errors
@@ -246,6 +247,7 @@ def _demo(options: argparse.Namespace) -> None:
     study.run(until="explain")
     torch.set_num_threads(threads)
     study.run()
+    remember(study)
     print(study.folder.report)
 
 
@@ -264,6 +266,7 @@ def _run(options: argparse.Namespace) -> None:
         done = open_any(
             options.study, follow_links=options.follow_links, verbose=options.verbose
         ).run()
+        remember(done)
         print(done.folder.report)
         return
     study = Study(
@@ -274,6 +277,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.study is not None:
         study.settings_from(options.study)
     study.run(force=options.force)
+    remember(study)
     print(study.folder.report)
 
 
@@ -303,6 +307,7 @@ def _run_stage(options: argparse.Namespace) -> None:
         return
     study = open_study(options.study, follow_links=options.follow_links, verbose=options.verbose)
     study.run(until=options.stage, force=options.force)
+    remember(study)
     print(study.folder.root)
 
 

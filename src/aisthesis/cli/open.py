@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from aisthesis.cli.standing import remember
+
 if TYPE_CHECKING:
     from aisthesis.studies.ratings.study import Study
     from aisthesis.studies.similarity.study import Alignment
@@ -60,4 +62,6 @@ def report_of(
         Terminal().warn(f"{why}; the report is made from what the study's folder holds")
     else:
         study.run(until=study.commands[-2], here=True)
-    return study.report(photographs=photographs) if isinstance(study, Study) else study.report()
+    page = study.report(photographs=photographs) if isinstance(study, Study) else study.report()
+    remember(study)
+    return page

@@ -18,6 +18,7 @@ from aisthesis.cli.engine import (
     engine_options,
     options_given,
 )
+from aisthesis.cli.standing import remember
 from aisthesis.errors import RequestError
 
 __all__ = ["add_align", "add_retain"]
@@ -75,6 +76,7 @@ def _retain(options: argparse.Namespace) -> None:
 
     study = open_study(options.study, follow_links=options.follow_links)
     study.retain(folds=options.folds, repeats=options.repeats)
+    remember(study)
     print(retain_files(study.folder)["retention"])
 
 
@@ -98,6 +100,7 @@ def _align(options: argparse.Namespace) -> None:
         if options.study is not None:
             study.settings_from(options.study)
     study.run(force=options.force)
+    remember(study)
     print(study.folder.report)
 
 

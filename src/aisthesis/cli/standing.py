@@ -20,11 +20,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aisthesis.errors import AisthesisError
+
 if TYPE_CHECKING:
     from aisthesis.studies.ratings.study import Study
     from aisthesis.studies.similarity.study import Alignment
 
-__all__ = ["Standing", "find_out", "kept"]
+__all__ = ["Standing", "find_out", "kept", "remember"]
 
 #: More than this is not read in moments; a status would only take longer for it.
 _MOST_BYTES = 1 << 29
@@ -110,6 +112,17 @@ def find_out(place: Path, study: Study | Alignment) -> Standing:
             if source.digest(content=True) == before:  # nothing was changed meanwhile
                 _write(place, source, before, found)
     return found
+
+
+def remember(study: Study | Alignment) -> None:
+    """Have the status of a study's folder at hand, where a command has just worked on it.
+
+    It is that of the folder opened anew: what the study was computed from may be another by now.
+    """
+    root = study.folder.root
+    with suppress(_UntoldError, AisthesisError, OSError, ValueError):
+        _source_of(root, study)
+        find_out(root, type(study).open(root))
 
 
 def _source_of(place: Path, study: Study | Alignment) -> _Source:

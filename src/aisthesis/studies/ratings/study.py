@@ -18,7 +18,6 @@ from aisthesis.errors import RequestError
 from aisthesis.execution.progress import Prefixed, Silent
 from aisthesis.explainers.registry import require_libraries
 from aisthesis.parts import denied, is_own
-from aisthesis.report.write import write_report
 from aisthesis.store.folder import StudyFolder
 from aisthesis.store.ledger import State
 from aisthesis.store.lock import at_work
@@ -329,6 +328,8 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs], StudyTables):
                 self.folder.root, progress=self._reporter, follow_links=follow_links
             )
         else:
+            from aisthesis.report.write import write_report  # a second that `status` does without
+
             page = write_report(
                 self.folder.root,
                 progress=self._reporter,
