@@ -324,30 +324,19 @@ def replaced(config) -> Iterator[None]:
 
 
 def in_words(results: dict) -> str:
-    """The table for people."""
-    sizes = sorted({int(n) for stage in STAGES for n in results.get(stage, {})})
-    lines = [
-        "# Large studies, stage by stage",
-        "",
+    """The tables for people."""
+    every = (
         f"Two miniature networks (VGG16, ResNet152), {SIZE_PX} px, every image explained, metrics "
         "that need no pixels, 1,000 bootstrap draws, one thread; all stages of one number of "
         "images in one process. Images are hard links to rendered ones; in `fit` and `explain` the "
         "networks' arithmetic is random numbers of the right shapes, and nothing is flushed to the "
         "disk. Memory is the most held during the stage, Python and libraries (about 900 MB) "
-        "included; seconds are the processor's.",
-        "",
-        "| stage | " + " | ".join(f"{n:,}: MB | s" for n in sizes) + " | most against fewest, MB |",
-        "|---|" + "---|---|" * len(sizes) + "---|",
-    ]
-    for stage in STAGES:
-        held = [results.get(stage, {}).get(str(n)) for n in sizes]
-        cells = [
-            f"{one['peak_mb']:,.0f} | {one['cpu_seconds']:,.0f}" if one else "not run | "
-            for one in held
-        ]
-        peaks = [one["peak_mb"] for one in held if one]
-        ratio = f"{peaks[-1] / peaks[0]:.2f}" if len(peaks) > 1 else ""
-        lines.append(f"| {stage} | {' | '.join(cells)} | {ratio} |")
+        "included; seconds are the processor's."
+    )
+    lines = ["# Large studies, stage by stage", "", "## A sample explained", ""]
+    lines += [*results.get("sample_notes", ["Not run."]), ""]
+    lines += stage_table(results.get("sample", {}))
+    lines += ["", "## Every image explained", "", every, "", *stage_table(results)]
     if "parts" in results:
         lines += ["", "Steps alone, of random numbers:", ""]
         lines += ["| step | images | MB before | MB most | s |", "|---|---|---|---|---|"]
@@ -360,6 +349,27 @@ def in_words(results: dict) -> str:
     for note in results.get("notes", []):
         lines += ["", note]
     return "\n".join(lines) + "\n"
+
+
+def stage_table(results: dict) -> list[str]:
+    """Memory and time of each stage for each number of images."""
+    sizes = sorted({int(n) for stage in STAGES for n in results.get(stage, {})})
+    if not sizes:
+        return []
+    lines = [
+        "| stage | " + " | ".join(f"{n:,}: MB | s" for n in sizes) + " | most against fewest, MB |",
+        "|---|" + "---|---|" * len(sizes) + "---|",
+    ]
+    for stage in STAGES:
+        held = [results.get(stage, {}).get(str(n)) for n in sizes]
+        cells = [
+            f"{one['peak_mb']:,.0f} | {one['cpu_seconds']:,.0f}" if one else "not run | "
+            for one in held
+        ]
+        peaks = [one["peak_mb"] for one in held if one]
+        ratio = f"{peaks[-1] / peaks[0]:.2f}" if len(peaks) > 1 else ""
+        lines.append(f"| {stage} | {' | '.join(cells)} | {ratio} |")
+    return lines
 
 
 if __name__ == "__main__":

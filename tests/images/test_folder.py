@@ -162,3 +162,12 @@ def test_raise(shared):
     folder = ImageFolder(shared / "data" / "raise" / "images")
     assert len(folder) == 510
     assert folder.names[0] == "f1.jpg"
+
+
+def test_names_that_were_listed_are_known_without_asking_the_disk(tmp_path, monkeypatch):
+    save(tmp_path / "a.png")
+    folder = ImageFolder(tmp_path)
+    assert folder.names == ("a.png",)
+    monkeypatch.setattr(ImageFolder, "path", lambda *_: pytest.fail("the disk was asked"))
+    assert folder.why_not("a.png") is None
+    assert folder.listed_name("a.png") == folder.listed_name("./a.png") == "a.png"

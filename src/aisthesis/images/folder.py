@@ -82,13 +82,16 @@ class ImageFolder:
         others: list[str] = []
         for folder, subfolders, files in os.walk(self.root):
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            inner = Path(folder).relative_to(self.root)
+            before = "" if inner == Path() else f"{inner.as_posix()}/"
             for file in files:
-                path = Path(folder, file)
                 if file.startswith("."):
                     continue
-                here = not path.is_symlink() or (self._inside(path) and path.exists())
-                image = here and path.suffix.lower() in EXTENSIONS
-                (found if image else others).append(path.relative_to(self.root).as_posix())
+                image = os.path.splitext(file)[1].lower() in EXTENSIONS  # noqa: PTH122 - of many
+                if os.path.islink(joined := f"{folder}{os.sep}{file}"):  # noqa: PTH114
+                    path = Path(joined)
+                    image &= self._inside(path) and path.exists()
+                (found if image else others).append(before + file)
         return tuple(sorted(found)), tuple(sorted(others))
 
     def words_on_left_out(self) -> str:
@@ -140,10 +143,15 @@ class ImageFolder:
 
     def listed_name(self, name: str) -> str:
         """Return the name under which `names` lists this image, or `name` if it does not."""
+        held = self._names_by_characters.get(name)
+        if held is not None:  # most are spelt like that
+            return held
         return self._names_by_characters.get(_characters(PurePosixPath(name).as_posix()), name)
 
     def why_not(self, name: str) -> str | None:
         """Say why an image cannot be found (a verb phrase), or None if it can."""
+        if "_listed" in self.__dict__ and name in self._names_found:
+            return None
         try:
             self.path(name)
         except ImageFault as fault:
@@ -186,6 +194,10 @@ class ImageFolder:
     @cached_property
     def _real_root(self) -> Path:
         return self.root.resolve()
+
+    @cached_property
+    def _names_found(self) -> frozenset[str]:
+        return frozenset(filter(_is_unicode, self.names))
 
     @cached_property
     def _names_by_characters(self) -> dict[str, str]:

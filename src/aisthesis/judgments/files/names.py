@@ -42,8 +42,10 @@ def renamed(names: Iterable[str], folder: Folder) -> Renamed:
     as well, and no other name of the table means that file.
     """
     names = list(dict.fromkeys(names))
-    missing = [name for name in names if folder.why_not(name) is not None]
-    taken = Counter(folder.listed_name(name) for name in names if name not in set(missing))
+    missing = {name: None for name in names if folder.why_not(name) is not None}
+    if not missing:
+        return Renamed({}, ())
+    taken = Counter(folder.listed_name(name) for name in names if name not in missing)
     files = _Files(folder.names)
     meant = {name: file for name in missing if (file := files.find(name)) is not None}
     taken.update(meant.values())

@@ -28,7 +28,7 @@ _BYTE_ORDER_MARKS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table: the line of the file on which it begins, and its trimmed cells."""
 

@@ -30,7 +30,7 @@ _SELECT = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One rating: the line that it is on, the image, the value, and who gave it."""
 
