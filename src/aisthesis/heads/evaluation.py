@@ -89,11 +89,11 @@ def evaluate(
         )
     n = len(y)
     result: dict[str, float] = {"n": n}
-    intervals = _intervals(y, f, n_boot, seed)
+    intervals = _intervals(y, f, n_boot, seed) if n_boot else None
     for name, metric in PREDICTION_METRICS.items():
         enough = n >= _FEWEST[name]
         result[name] = float(metric(y, f)) if enough else np.nan
-        low, high = intervals(name, result[name]) if enough and n_boot else (np.nan, np.nan)
+        low, high = intervals(name, result[name]) if enough and intervals else (np.nan, np.nan)
         result[f"{name}_low"], result[f"{name}_high"] = low, high
     return result
 

@@ -68,8 +68,8 @@ def averaged_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     # Rows of the mean are there for unseen images only; the single seeds cover all of them.
     is_mean = predictions["seed"] == "mean"
-    keys = pd.MultiIndex.from_frame(predictions[["image", "backbone"]])
-    rows = predictions[is_mean | ~keys.isin(keys[is_mean])]
+    pair = predictions.groupby(["image", "backbone"], sort=False, observed=True).ngroup()
+    rows = predictions[is_mean | ~pair.isin(pair[is_mean])]
     grouped = rows.groupby(["image", "backbone"], sort=False, as_index=False, observed=True)
     return grouped.agg(
         split=("split", "first"), rating=("rating", "first"), prediction=("prediction", "mean")
@@ -155,11 +155,14 @@ def image_consensus(
     told = images[(images["map"] == kind) & (images["metric"] == metric)]
     if len(told) and {"consensus", "controversy"} <= set(told.columns):
         table = told.drop_duplicates("image").set_index("image")
+        table.index = pd.Index(np.asarray(table.index, dtype=object), name="image")
         wanted = ["consensus", "controversy", "prediction_sd", DIVIDED]
         return table.reindex(columns=wanted).dropna(subset=["consensus"])
     rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
     values = rows.dropna(subset=["value"]).groupby("image", sort=False, observed=True)["value"]
-    return pd.DataFrame({"consensus": values.mean(), "controversy": values.std(ddof=0)})
+    table = pd.DataFrame({"consensus": values.mean(), "controversy": values.std(ddof=0)})
+    table.index = pd.Index(np.asarray(table.index, dtype=object), name="image")
+    return table
 
 
 def spread_evenly(n: int, most: int = MOST_DOTS) -> NDArray[np.intp]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -107,15 +109,23 @@ def with_sides(values: pd.DataFrame, averaged: pd.DataFrame) -> pd.DataFrame:
 
     Rows whose image has no rating or prediction are left out.
     """
-    residual = averaged["prediction"] - averaged["rating"]
-    keys = pd.MultiIndex.from_frame(averaged[["image", "backbone"]])
-    sides = pd.Series(np.sign(residual.to_numpy(dtype=float)), index=keys)
-    of_a, of_b = (
-        sides.reindex(pd.MultiIndex.from_frame(values[["image", name]])).to_numpy()
-        for name in _PAIR
+    residual = (averaged["prediction"] - averaged["rating"]).to_numpy(dtype=float)
+    images, labels = (_plain(averaged[name].unique()) for name in ("image", "backbone"))
+    sides = np.full((len(images) + 1, len(labels) + 1), np.nan)  # the last: of those unknown
+    places = (
+        index.get_indexer(_plain(averaged[name]))
+        for index, name in ((images, "image"), (labels, "backbone"))
     )
+    sides[tuple(places)] = np.sign(residual)
+    image = images.get_indexer(_plain(values["image"]))
+    of_a, of_b = (sides[image, labels.get_indexer(_plain(values[name]))] for name in _PAIR)
     known = np.isfinite(of_a) & np.isfinite(of_b)
     return values.assign(same=of_a == of_b)[known]
+
+
+def _plain(names: Any) -> pd.Index:
+    """Names as they are, whether or not they came as categories, which pandas mixes up."""
+    return pd.Index(np.asarray(names, dtype=object))
 
 
 def _difference_of_sides(values: pd.DataFrame, n_boot: int) -> tuple[float, float, float]:
@@ -123,10 +133,11 @@ def _difference_of_sides(values: pd.DataFrame, n_boot: int) -> tuple[float, floa
 
     By what each image adds to the difference (jackknife).
     """
+    image, names = pd.factorize(values["image"])
     sums = np.stack([
-        part.groupby("image", observed=True)["value"].agg(["sum", "size"])
-        .reindex(values["image"].unique()).fillna(0.0).to_numpy()
-        for part in (values[values["same"]], values[~values["same"]])
+        values["value"][own].groupby(image[own]).agg(["sum", "size"])
+        .reindex(range(len(names))).fillna(0.0).to_numpy()
+        for own in (values["same"].to_numpy(), ~values["same"].to_numpy())
     ])  # fmt: skip
     total = sums.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
