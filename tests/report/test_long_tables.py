@@ -69,6 +69,8 @@ def _agreement(values: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("n_networks", [2, 3])
 def test_what_is_said_of_categories_is_what_is_said_of_text(n_networks: int) -> None:
     plain, predictions = _values(NAMES, 0, n_networks), _predictions(NAMES, 0)
+    if n_networks == 2:  # and a metric that sentences ask for is not there
+        plain = plain[plain["metric"] != "ssim"].reset_index(drop=True)
     coded = _coded(plain)
     averaged, as_codes = (
         averaged_predictions(predictions),
