@@ -58,7 +58,7 @@ def no_status_kept():
 @pytest.fixture
 def no_figures(monkeypatch) -> None:
     """Write reports without the files in `figures/`, which are most of what a report takes."""
-    monkeypatch.setattr("aisthesis.report.write.draw_all", lambda *_: [])
+    monkeypatch.setattr("aisthesis.report.write.FigureFiles.begin", lambda *_: None)
     monkeypatch.setattr("aisthesis.report.charts.figures.save_figure", lambda *_: [])
 
 

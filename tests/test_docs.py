@@ -193,7 +193,7 @@ def _networks() -> dict[str, Any]:
 def test_what_a_page_says_can_be_done(page: Path, world: Path, done, monkeypatch) -> None:
     monkeypatch.chdir(world)
     monkeypatch.syspath_prepend(world)
-    monkeypatch.setattr(aisthesis.report.write, "draw_all", lambda *_: [])
+    monkeypatch.setattr(aisthesis.report.write.FigureFiles, "begin", lambda *_: None)
     monkeypatch.setattr(aisthesis.studies.ratings.study, "write_report", _report_of_the_first)
     monkeypatch.setattr(expected_cost, "_measured", _measured_once())
     todo = [block for block in blocks(page) if not block.why_not]

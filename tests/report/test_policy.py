@@ -53,7 +53,9 @@ def pages(fabricated: Callable[..., Path], tmp_path_factory: Any) -> dict[str, P
         study = fabricated(root / placement, labels=["vgg16", "vgg19"], n_test=2, n_train=0,
                            seeds=1, photo_px=90, inference=False)  # fmt: skip
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("aisthesis.report.write.draw_all", lambda *_: [])  # not what is tested
+            patch.setattr(
+                "aisthesis.report.write.FigureFiles.begin", lambda *_: None
+            )  # not what is tested
             found[placement] = write_report(study, photographs=placement)
     return found
 

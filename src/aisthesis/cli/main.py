@@ -229,8 +229,6 @@ def _add_planted(commands: Any) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    import torch
-
     from aisthesis.execution.progress import Terminal
     from aisthesis.studies.demo import demo_study
 
@@ -241,11 +239,6 @@ def _demo(options: argparse.Namespace) -> None:
         reporter=Terminal(),
         explainers=names_in(options.explainers),
     )
-    # Threads that wait for one another cost networks this small more than they bring.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    study.run(until="explain")
-    torch.set_num_threads(threads)
     study.run()
     remember(study)
     print(study.folder.report)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from aisthesis.report.parts.variance import variance_table
 from aisthesis.report.pictures.figure_pictures import draw_examples
 from aisthesis.report.sections import ExamplePage
 
-__all__ = ["FigureList", "draw_all"]
+__all__ = ["FigureFiles", "FigureList"]
 
 ENDINGS = (".png", ".svg", ".csv")
 #: How the names of the report's figures begin; other files of the folder are not its to remove.
@@ -58,46 +59,52 @@ class Figure:
     columns: int = 1
 
 
-def draw_all(
-    folder: Path,
-    part: AgreementPart,
-    drawn: FigureList,
-    reporter: ProgressReporter,
-    labels: Mapping[str, str] | None = None,
-) -> None:
-    """Write every figure as PNG, SVG and CSV; figures of an earlier report go.
+class FigureFiles:
+    """Writes figures as PNG, SVG and CSV while the page is put together.
+
+    Left as a context, it begins nothing more.
 
     Parameters
     ----------
     folder : Path
         `figures/` of the study.
-    part : AgreementPart
-        The agreement section.
-    drawn : FigureList
-        The rest.
-    reporter : ProgressReporter
-        Told how far the work is, and which letters no installed font has.
     labels : mapping, optional
         Label by the short name of a network in the drawings; the CSV files have the labels.
     """
-    found = _of_images(drawn) | _of_agreement(part)
-    lines: list[str] = []
-    with reporter.steps("report: figures", len(found)) as advance:
-        jobs = (
-            (one.drawings, with_labels(one.table, labels or {}), folder / name, one.columns)
-            for name, one in found.items()
-        )
-        with ThreadPoolExecutor(allowed_cores()) as pool:
-            for missed in pool.map(lambda job: figures.save_figure(*job), jobs):
-                lines += missed
+
+    def __init__(self, folder: Path, labels: Mapping[str, str] | None = None) -> None:
+        self._folder, self._labels = folder, labels or {}
+        self._pool = ThreadPoolExecutor(allowed_cores())
+        self._begun: dict[str, Future[list[str]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, what: AgreementPart | FigureList) -> None:
+        """Have the figures of the agreement section drawn, or the rest."""
+        found = _of_agreement(what) if isinstance(what, AgreementPart) else _of_images(what)
+        for name, one in found.items():
+            table = with_labels(one.table, self._labels)
+            job = (one.drawings, table, self._folder / name, one.columns)
+            self._begun[name] = self._pool.submit(figures.save_figure, *job)
+
+    def finish(self, reporter: ProgressReporter) -> None:
+        """Wait for all; figures of an earlier report go, and letters that no font has are told."""
+        lines: list[str] = []
+        with reporter.steps("report: figures", len(self._begun)) as advance:
+            for figure in self._begun.values():
+                lines += figure.result()
                 advance(1)
-    missing = on_missing_letters(lines)
-    if missing:
-        reporter.warn(missing)
-    for path in folder.glob("*"):
-        ours = path.suffix in ENDINGS and path.stem.partition("_")[0] in NAMES
-        if ours and path.stem not in found:
-            path.unlink()
+        missing = on_missing_letters(lines)
+        if missing:
+            reporter.warn(missing)
+        for path in self._folder.glob("*"):
+            ours = path.suffix in ENDINGS and path.stem.partition("_")[0] in NAMES
+            if ours and path.stem not in self._begun:
+                path.unlink()
 
 
 def _of_agreement(part: AgreementPart) -> dict[str, Figure]:

@@ -68,7 +68,7 @@ from aisthesis.report.sentences.observed_shape import (
 from aisthesis.report.sentences.residual_side import side_estimates
 from aisthesis.report.sentences.signed_copies import signed_copies
 from aisthesis.report.sentences.tables import SCORE_NAMES, network_rows, score_rows, split_rows
-from aisthesis.report.study_figures import FigureList, draw_all
+from aisthesis.report.study_figures import FigureFiles, FigureList
 from aisthesis.report.words.metricnames import describe
 from aisthesis.store.entries import check_entries
 from aisthesis.store.files import plain_errors, write_csv, write_text
@@ -143,32 +143,35 @@ def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement
     with plain_errors(figures):
         figures.mkdir(exist_ok=True)
     write_csv(figures / "report_estimates.csv", _estimates(labelled, facts))
-    part = agreement_part(record)
-    drawn = FigureList()
-    content = _overview(record, facts, averaged) | {"long_names": long_names}
-    content |= _prediction(record, averaged, content["ceiling"], drawn)
-    content |= _agreement(record, part, content["observations"])
-    whole = showcases(record.maps, record.explained)
-    content |= _pictures(record, facts, here, shown, drawn, photographs, reporter, whole)
-    content |= _localisation(record, shown, drawn, whole)
-    content |= _people(record, drawn)
-    content["other_methods"] = others = other_methods(record)
-    apart = others.ranks.contrasts if others is not None and others.ranks is not None else []
-    content["rank_cards"] = contrast_cards(record, shown, apart, whole.images)
-    shown_large = [card["name"] for page in content["examples"][:1] for card in page.cards]
-    content["strips"] = method_strips(record.maps, shown_large, shown) if others else None
-    content["channels"] = channel_cards(record.channels, shown)
-    content["channels_shown"] = int(record.channels["rank"].max()) if content["channels"] else 0
-    content["cautions"] = cautions(
-        record.provenance,
-        record.agreement,
-        shown.unreadable,
-        differing_crops(record.maps) if len(record.agreement) else [],
-    )
-    draw_all(figures, part, drawn, reporter, long_names)
+    with FigureFiles(figures, long_names) as files:
+        part, drawn = agreement_part(record), FigureList()
+        files.begin(part)
+        content = _overview(record, facts, averaged) | {"long_names": long_names}
+        content |= _prediction(record, averaged, content["ceiling"], drawn)
+        content |= _agreement(record, part, content["observations"])
+        whole = showcases(record.maps, record.explained)
+        content |= _pictures(record, facts, here, shown, drawn, photographs, reporter, whole)
+        content |= _localisation(record, shown, drawn, whole)
+        content |= _people(record, drawn)
+        content["other_methods"] = others = other_methods(record)
+        apart = others.ranks.contrasts if others is not None and others.ranks is not None else []
+        content["rank_cards"] = contrast_cards(record, shown, apart, whole.images)
+        shown_large = [card["name"] for page in content["examples"][:1] for card in page.cards]
+        content["strips"] = method_strips(record.maps, shown_large, shown) if others else None
+        content["channels"] = channel_cards(record.channels, shown)
+        content["channels_shown"] = int(record.channels["rank"].max()) if content["channels"] else 0
+        content["cautions"] = cautions(
+            record.provenance,
+            record.agreement,
+            shown.unreadable,
+            differing_crops(record.maps) if len(record.agreement) else [],
+        )
+        files.begin(drawn)
+        beside = any(image["photograph"] not in (None, "inline") for image in _browsed(content))
+        text = render_page(content, photographs_beside=beside)
+        files.finish(reporter)
     page = record.path / "report.html"
-    beside = any(image["photograph"] not in (None, "inline") for image in _browsed(content))
-    write_text(page, render_page(content, photographs_beside=beside))
+    write_text(page, text)
     return page
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 __all__ = ["Outlines", "on_missing_letters", "shortened", "text_width"]
@@ -21,6 +22,8 @@ _PREFERRED = (
 _INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
 _EM = 1000  # outlines are in thousandths of the size of the type
 _SHOWN = 3
+#: A font's file is read at one place at a time, and figures are drawn by several threads.
+_READING = Lock()
 
 
 class Outlines:
@@ -121,6 +124,11 @@ def _opened(path: str) -> Any:
 
 @cache
 def _letters_of(path: str) -> frozenset[str]:
+    with _READING:
+        return _read_letters(path)
+
+
+def _read_letters(path: str) -> frozenset[str]:
     from fontTools.ttLib import TTLibError
 
     try:
@@ -135,6 +143,11 @@ def _letters_of(path: str) -> frozenset[str]:
 @cache
 def _glyph(path: str, sign: str) -> tuple[str, int]:
     """Outline of a letter and how far the next one is; a box where the font lacks it."""
+    with _READING:
+        return _read_glyph(path, sign)
+
+
+def _read_glyph(path: str, sign: str) -> tuple[str, int]:
     from fontTools.pens.svgPathPen import SVGPathPen
     from fontTools.pens.transformPen import TransformPen
 
