@@ -16,13 +16,14 @@ from typing import Any, Self, TypeAlias
 import torch
 
 from aisthesis.errors import AisthesisError
-from aisthesis.execution.jobs import Serial, Task, run_task
+from aisthesis.execution.jobs import Executor, Serial, Task, run_task
 
 __all__ = [
     "Processes",
     "allowed_cores",
     "cores",
     "serve",
+    "threads_of",
 ]
 
 # Not multiprocessing: its fresh processes would run the user's own script once more.
@@ -61,7 +62,7 @@ class Processes:
     pooled = True
 
     def __init__(self, n: int, threads: int = 1) -> None:
-        self._n, self._threads = n, threads
+        self._n, self.threads = n, threads
         self._forget()
 
     def _forget(self) -> None:
@@ -87,7 +88,7 @@ class Processes:
         if len(tasks) < 2:
             yield from Serial().run(tasks)
             return
-        jobs = [(task, self._threads) for task in tasks]
+        jobs = [(task, self.threads) for task in tasks]
         for _, images in self.as_finished(run_task, jobs):
             yield images
 
@@ -122,7 +123,7 @@ class Processes:
         try:
             while asked := _next(self._waiting):
                 number, _, job = asked
-                with _threads(self._threads):
+                with _threads(self.threads):
                     result = work(*job)
                 done += 1
                 yield number, result
@@ -154,7 +155,7 @@ class Processes:
     def _help_out(self, module: str) -> None:
         """Start a helper, and have it do jobs until it is told to end."""
         try:
-            with _helper(self._threads, self._helpers) as ask:
+            with _helper(self.threads, self._helpers) as ask:
                 ask(_load, (module,))  # until it has, this process does more
                 while asked := self._waiting.get():
                     number, work, job = asked
@@ -165,6 +166,17 @@ class Processes:
                 for _ in self._each:
                     self._waiting.put(None)
             self._finished.put((-1, error))
+
+
+@contextmanager
+def threads_of(executor: Executor) -> Iterator[None]:
+    """Have torch here work with as many threads as in an executor's helpers on this machine.
+
+    Threads that wait for one another cost more than they bring where all cores are at work.
+    """
+    n = executor.threads if isinstance(executor, Processes) else torch.get_num_threads()
+    with _threads(n):
+        yield
 
 
 def _load(module: str) -> None:

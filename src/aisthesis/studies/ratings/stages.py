@@ -10,6 +10,7 @@ from itertools import chain
 
 from aisthesis.backbones import Backbone
 from aisthesis.execution.jobs import Executor
+from aisthesis.execution.processes import threads_of
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.store.folder import StudyFolder
 from aisthesis.store.store_index import index_state, index_store
@@ -84,7 +85,8 @@ def _fit_stage(one: Studied, sharing: Sequence[StudyFolder]) -> Stage:
     def work(executor: Executor) -> None:
         check_human_maps(one.config, one.inputs)
         share_embeddings(sharing)
-        fit.run(executor)
+        with threads_of(executor):
+            fit.run(executor)
 
     return replace(fit.stage, work=work)
 
@@ -92,7 +94,8 @@ def _fit_stage(one: Studied, sharing: Sequence[StudyFolder]) -> Stage:
 def _explain_stage(studies: Sequence[Studied], reporter: ProgressReporter) -> Stage:
     def work(executor: Executor) -> None:
         started = time.perf_counter()
-        new = explain_backbones(studies, executor, reporter, _look)
+        with threads_of(executor):
+            new = explain_backbones(studies, executor, reporter, _look)
         for one, made in zip(studies, new, strict=True):
             _explain_by_others(one, executor, started, made=made)
 
@@ -105,6 +108,11 @@ def _explain_stage(studies: Sequence[Studied], reporter: ProgressReporter) -> St
 def _look(one: Studied, label: str, backbone: Backbone, plans: Plans) -> None:
     """Find the channels to look at while the network is loaded."""
     keep_channels(one, label, LayerOutputs(one, label, backbone, plans))
+
+
+def _show(one: Studied, executor: Executor) -> None:
+    with threads_of(executor):
+        show_channels(one)
 
 
 def _explained(one: Studied) -> Iterator[Standing]:
@@ -157,7 +165,7 @@ def _table_stages(one: Studied) -> Iterator[Stage]:
         reporter,
         dependencies=lambda: top_channel_dependencies(folder, config),
         files=[folder.top_channels],
-        work=lambda executor: show_channels(one),
+        work=lambda executor: _show(one, executor),
     )
     if explains_ensembles(folder, config):
         yield table_stage(
