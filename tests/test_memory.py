@@ -10,7 +10,13 @@ import aisthesis as ais
 from aisthesis.ablation.plan import ablation_plan
 from aisthesis.cli.main import main
 from aisthesis.heads.embeddings import embedded
-from aisthesis.memory import OutOfMemoryError, in_halves, is_out_of_memory, plain_memory_errors
+from aisthesis.memory import (
+    OutOfMemoryError,
+    give_memory_back,
+    in_halves,
+    is_out_of_memory,
+    plain_memory_errors,
+)
 from aisthesis.miniature import render_study
 
 ERRORS = [
@@ -132,3 +138,9 @@ def test_the_command_line_says_it_in_one_line(monkeypatch, capsys) -> None:
     said = capsys.readouterr().err
     assert said.startswith("error: this command: memory ran out; lower `batch_size`")
     assert said.count("\n") == 1
+
+
+def test_where_memory_cannot_be_given_back_nothing_happens(monkeypatch) -> None:
+    give_memory_back()
+    monkeypatch.setattr("ctypes.CDLL", lambda _: throw(OSError()))
+    give_memory_back()

@@ -98,9 +98,15 @@ def in_blocks(embeddings: Embeddings, index: NDArray[np.intp]) -> Iterator[NDArr
         yield index[start : start + at_once]
 
 
+@torch.no_grad()
 def with_each_block(embeddings: Embeddings, work: Callable[[Tensor], Tensor]) -> Tensor:
     """Join what a function gives of all rows, block by block."""
-    every = np.arange(len(embeddings))
     if not isinstance(embeddings, RowsOnDisk):
         return work(embeddings)
-    return torch.cat([work(embeddings[some]) for some in in_blocks(embeddings, every)])
+    first, *others = in_blocks(embeddings, np.arange(len(embeddings)))
+    found = work(embeddings[first])
+    joined = found.new_empty((len(embeddings), *found.shape[1:]))  # parts kept apart scatter memory
+    joined[first] = found
+    for some in others:
+        joined[some] = work(embeddings[some])
+    return joined

@@ -16,7 +16,7 @@ from aisthesis.errors import RequestError
 from aisthesis.execution.jobs import Executor, forget_loaded
 from aisthesis.execution.progress import ProgressReporter, reporter_here
 from aisthesis.execution.sharing import executor_of
-from aisthesis.memory import plain_memory_errors
+from aisthesis.memory import give_memory_back, plain_memory_errors
 from aisthesis.store.folder import StudyFolder
 from aisthesis.store.growth import Change
 from aisthesis.store.lock import at_work, folder_lock
@@ -152,6 +152,7 @@ class BaseStudy(ABC, Generic[ConfigT, FolderT, InputsT]):
         if self._inputs is None:
             started = time.perf_counter()
             self._inputs = self._read_inputs()
+            give_memory_back()
             self._checked_in = time.perf_counter() - started
         return self._inputs
 

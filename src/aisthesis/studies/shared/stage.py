@@ -14,7 +14,7 @@ from typing import Literal
 
 from aisthesis.execution.jobs import Executor
 from aisthesis.execution.progress import ProgressReporter
-from aisthesis.memory import plain_memory_errors
+from aisthesis.memory import give_memory_back, plain_memory_errors
 from aisthesis.store.chunk_store import ChunkStore
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.ledger import Dependencies, State
@@ -90,6 +90,7 @@ class Stage:
         """
         with plain_memory_errors(self.name):
             self.work(executor)
+        give_memory_back()
 
 
 def table_stage(
