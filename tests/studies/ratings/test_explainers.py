@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pandas as pd
@@ -285,7 +285,7 @@ def test_much_of_faithfulness_is_shared_by_processes_here(tested, monkeypatch, w
 
     def processes(*asked):
         given.append(asked)
-        return travelling
+        return nullcontext(travelling)
 
     monkeypatch.setattr(faithfulness, "WORTH_PROCESSES", worth)
     monkeypatch.setattr(faithfulness, "cores", lambda: 2)
