@@ -25,10 +25,10 @@ from torch import nn
 
 import aisthesis as ais
 import aisthesis.report.write
-import aisthesis.studies.ratings.study
 from aisthesis.cli import main as cli
 from aisthesis.config import alignment_config, study_config
 from aisthesis.miniature import render_study
+from aisthesis.report.write import write_report
 from aisthesis.studies.shared import expected_cost
 
 ROOT = Path(__file__).parent.parent
@@ -194,7 +194,7 @@ def test_what_a_page_says_can_be_done(page: Path, world: Path, done, monkeypatch
     monkeypatch.chdir(world)
     monkeypatch.syspath_prepend(world)
     monkeypatch.setattr(aisthesis.report.write.FigureFiles, "begin", lambda *_: None)
-    monkeypatch.setattr(aisthesis.studies.ratings.study, "write_report", _report_of_the_first)
+    monkeypatch.setattr(aisthesis.report.write, "write_report", _report_of_the_first)
     monkeypatch.setattr(expected_cost, "_measured", _measured_once())
     todo = [block for block in blocks(page) if not block.why_not]
     if not todo:
@@ -208,7 +208,7 @@ def test_what_a_page_says_can_be_done(page: Path, world: Path, done, monkeypatch
 def _report_of_the_first(folder: Path, *rest: Any, **options: Any) -> Path:
     """One report of the pages' studies is written; all of them would take longer than the rest."""
     if folder.name == "trial":
-        return aisthesis.report.write.write_report(folder, *rest, **options)
+        return write_report(folder, *rest, **options)
     (folder / "report.html").write_text("<title>stand-in</title>", encoding="utf-8")
     return folder / "report.html"
 

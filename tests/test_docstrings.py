@@ -14,13 +14,13 @@ import pytest
 
 import aisthesis as ais
 import aisthesis.report.similarity
-import aisthesis.studies.ratings.study
+import aisthesis.report.write
 from aisthesis.miniature import render_study
 
 OPTIONS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL | doctest.NORMALIZE_WHITESPACE
 #: Reports are written in tests of their own, which take their time.
 PAGES = [
-    (aisthesis.studies.ratings.study, "write_report"),
+    (aisthesis.report.write, "write_report"),
     (aisthesis.report.similarity, "write_alignment_report"),
 ]
 NAMES = sorted(set(ais.__all__) - {"__version__"})

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import aisthesis as ais
-import aisthesis.studies.ratings.study
+import aisthesis.report.write
 from aisthesis.cli import main as cli
 from aisthesis.miniature import render_study
 
@@ -56,7 +56,7 @@ def folder(tmp_path, planted, monkeypatch) -> Path:
     shutil.copytree(planted / "images", tmp_path / "images")
     shutil.copy(planted / "ratings.csv", tmp_path / "ratings.csv")
     file_of("howto-backbone.md", tmp_path)
-    monkeypatch.setattr(aisthesis.studies.ratings.study, "write_report", _no_report)
+    monkeypatch.setattr(aisthesis.report.write, "write_report", _no_report)
     _forget()  # the tests of the docs run the same pages in folders of theirs
     yield tmp_path
     _forget()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import aisthesis as ais
-import aisthesis.studies.ratings.study
+import aisthesis.report.write
 from aisthesis.agreement import Metric
 from aisthesis.errors import RequestError
 from aisthesis.execution import processes
@@ -47,7 +47,7 @@ def planted(tmp_path_factory):
 @pytest.fixture
 def networks(tmp_path, monkeypatch) -> Path:
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(aisthesis.studies.ratings.study, "write_report", lambda folder, **_: folder)
+    monkeypatch.setattr(aisthesis.report.write, "write_report", lambda folder, **_: folder)
     path = tmp_path / "own_networks.py"
     path.write_text(NETWORKS)
     yield path

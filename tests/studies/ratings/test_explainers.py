@@ -26,9 +26,11 @@ from aisthesis.studies.ratings.testing.human_maps import compare_with_people
 from aisthesis.studies.shared.catalogue import build
 
 OTHERS = ("grad_cam", "gradient_x_input", "occlusion", "random", "centre")
-EXPLAINING = {"cells": 14, "occlusion_px": 24, "stride_px": 56}
+PX = 112
+EXPLAINING = {"cells": 14, "occlusion_px": 12, "stride_px": 28}
 METRICS = ["cosine", "spearman"]
 BACKBONES = ["miniature:vgg16", "miniature:barlow_twins"]
+SMALL = [{"name": name, "input_px": PX} for name in BACKBONES]
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +38,13 @@ def explained(make_study, planted, tmp_path_factory):
     pytest.importorskip("captum")
     return make_study(
         tmp_path_factory.mktemp("explained") / "s",
+        backbones=SMALL,
         explainers=OTHERS,
         explaining=EXPLAINING,
         faithfulness={"images": 0},
         metrics=METRICS,
         masks=planted.root / "masks",
+        randomised=1,
     ).run(until="agree")
 
 
@@ -87,8 +91,8 @@ def test_stored_maps_explain_the_prediction_averaged_over_seeds(explained):
     (batch,) = batches(ImageFolder(config.images), [name], backbone.transform, 1)
     side = backbone.input_px
     masked = batch.pixels.clone()
-    top = left = int(2.5 * side / 4) - 12
-    masked[:, :, top : top + 24, left : left + 24] = 0
+    top = left = int(2.5 * side / 4) - 6
+    masked[:, :, top : top + 12, left : left + 12] = 0
     with torch.no_grad():
         z, without = backbone.trunk(batch.pixels), backbone.trunk(masked)
         drop = torch.stack([head(z) - head(without) for head in heads]).mean()
@@ -157,10 +161,12 @@ def test_finished_explainers_are_not_done_again(explained, make_study):
     assert all(times.values())
     more = make_study(
         explained.config.out,
+        backbones=SMALL,
         explainers=(*OTHERS, "multiscale"),
         explaining=EXPLAINING | {"multiscale_px": (5,)},
         metrics=METRICS,
         masks=explained.config.masks,
+        randomised=1,
     ).run(until="explain")
     assert written() == times
     assert more.maps.by("multiscale", "miniature:vgg16").shape[1:] == (4, 4)
@@ -178,11 +184,11 @@ def test_faults_are_said_before_anything_is_computed(make_study, tmp_path, expla
 
 
 def test_explain_makes_maps_by_any_method(explained, planted):
-    backbone = ais.backbone("miniature:vgg16")
+    backbone = ais.backbone("miniature:vgg16", input_px=PX)
     head, _ = load_head(explained.folder.head_file("miniature:vgg16", 0))
     maps = ais.explain(
         backbone, head, planted.images, method="occlusion",
-        options={"occlusion_px": 24, "stride_px": 56},
+        options={"occlusion_px": 12, "stride_px": 28},
     )  # fmt: skip
     assert maps.dims == ("image", "y", "x")
     assert maps.shape == (30, 4, 4)
@@ -192,19 +198,31 @@ def test_explain_makes_maps_by_any_method(explained, planted):
 
 
 @pytest.fixture(scope="module")
-def tested(make_study, planted, tmp_path_factory):
+def few_maps_made_again():
+    """Make weights random in two steps: each makes all maps again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aisthesis.studies.ratings.testing.tested._CASCADE_STAGES", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def tested(make_study, planted, tmp_path_factory, few_maps_made_again):
     """A study of small pictures whose maps are tested; its report too."""
     pytest.importorskip("captum")
-    return make_study(
+    study = make_study(
         tmp_path_factory.mktemp("tested") / "s",
         backbones=[{"name": name, "input_px": 96} for name in BACKBONES],
         explainers=["grad_cam", "random", "centre_prior"],
         ensemble=True,
         metrics=["cosine"],
         masks=planted.root / "masks",
-        faithfulness={"images": 4, "steps": 4, "cell_px": 32, "squares": 8,
+        randomised=1,
+        faithfulness={"images": 4, "steps": 2, "cell_px": 32, "squares": 4,
                       "baselines": ("blur",), "cascade_images": 2},
-    ).run()  # fmt: skip
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:  # its figures are drawn for other studies
+        patch.setattr("aisthesis.report.write.FigureFiles.begin", lambda *_: None)
+        return study.run()
 
 
 def test_faithfulness_ensembles_and_the_section_of_the_report(tested):
