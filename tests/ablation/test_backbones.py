@@ -60,6 +60,7 @@ CASES = {
     ),
     "swin": Case("swin_t", "features.7.1", 768, 224, "mixing", axis=3),
 }  # fmt: skip
+VGG_WIDTH = 64
 PLACES = CASES | {
     "efficientnet lite0": Case("timm:tf_efficientnet_lite0", "conv_head", 1280, 224, ""),
     "swin block": Case("swin_t", "features.7.0", 768, 224, "", axis=3),
@@ -70,9 +71,26 @@ PLACES = CASES | {
 PLACES.pop("vit")  # after its last block only the class token is read: no place has an effect
 
 
+def narrow_vgg(name: str) -> nn.Module:
+    """VGG with its own convolutions; the classifier's 120 million weights are a thousandth."""
+    with torch.device("meta"):
+        trunk = getattr(zoo, name)(init_weights=False)
+    for module in trunk.features.to_empty(device="cpu"):
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+    first, *rest = trunk.classifier[:5]
+    trunk.classifier = nn.Sequential(nn.Linear(first.in_features, VGG_WIDTH), *rest)
+    trunk.classifier[3] = nn.Linear(VGG_WIDTH, VGG_WIDTH)
+    return trunk
+
+
 def build(net, case: Case, px: int, heads: int | None) -> nn.Module:
     torch.manual_seed(0)
-    if case.build.startswith("timm:"):
+    width = case.width
+    if case.build.startswith("vgg") and px < case.px:
+        trunk, width = narrow_vgg(case.build), VGG_WIDTH
+    elif case.build.startswith("timm:"):
         trunk = timm.create_model(case.build[5:], num_classes=0)
         for name, parameter in trunk.named_parameters():
             if name.endswith("gamma"):  # layer scale begins at 1e-6, where nothing would show
@@ -90,7 +108,7 @@ def build(net, case: Case, px: int, heads: int | None) -> nn.Module:
             trunk.classifier = nn.Identity()
     if "inception" in case.build:
         trunk.aux_logits, trunk.AuxLogits = False, None
-    model = net.Rating(trunk, case.width, heads)
+    model = net.Rating(trunk, width, heads)
     return net.calibrated(model, px).eval()
 
 
