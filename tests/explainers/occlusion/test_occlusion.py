@@ -11,6 +11,7 @@ import torchvision
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torchvision.models import vgg
 
 from aisthesis.errors import RequestError
 from aisthesis.explainers.occlusion.plan import occlusion_plan
@@ -167,7 +168,13 @@ def test_every_layer_is_local_or_ends_the_local_part(name):
 @pytest.mark.parametrize("name", ["squeezenet1_0", "resnet18", "vgg11_bn", "mobilenet_v2"])
 def test_known_networks(name):
     torch.manual_seed(0)
-    model = torchvision.models.get_model(name, num_classes=8).double().eval()
+    if name == "vgg11_bn":  # its classifier has 120 million weights
+        features = vgg.make_layers(vgg.cfgs["A"], batch_norm=True)
+        head = (nn.Flatten(), nn.Linear(512 * 7 * 7, 16), nn.ReLU(), nn.Linear(16, 8))
+        model = nn.Sequential(features, nn.AdaptiveAvgPool2d(7), *head)
+    else:
+        model = torchvision.models.get_model(name, num_classes=8)
+    model = model.double().eval()
     images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     plan = occlusion_plan(model, (3, 64, 64), [5], stride_px=16)
     assert len(plan.network.steps) > 8

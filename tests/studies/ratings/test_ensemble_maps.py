@@ -20,6 +20,7 @@ def ensemble_study(make_study, tmp_path_factory):
     # Three images are covered; what else is measured of them is not read here.
     few = {"images": 3, "steps": 2, "squares": 0, "baselines": ["mean"], "cascade_images": 0}
     quick = {"metrics": ["cosine"], "bootstrap": 0, "inference_images": 2}
+    quick["backbones"] = [{"name": label, "input_px": 112} for label in LABELS]
     return make_study(out, ensemble=True, faithfulness=few, **quick).run(until="agree")
 
 
