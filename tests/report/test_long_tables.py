@@ -11,6 +11,7 @@ import pytest
 from aisthesis.report.charts.distribution import distribution, draw_distribution
 from aisthesis.report.charts.scatter import draw_panel, scatter_panels
 from aisthesis.report.folder.asked import Asked
+from aisthesis.report.folder.record import _rows_of
 from aisthesis.report.folder.selection import MOST_DOTS, averaged_predictions, image_consensus
 from aisthesis.report.folder.short_names import _renamed
 from aisthesis.report.parts.yardsticks import yardsticks
@@ -138,3 +139,11 @@ def test_of_many_images_some_have_dots_and_the_numbers_are_of_all() -> None:
     axis, (panel,) = scatter_panels(_coded(averaged), scores, pd.DataFrame(), ["a"])
     assert len(panel.points) == MOST_DOTS
     assert f"{MOST_DOTS:,} of {n:,} images" in draw_panel(axis, panel).words
+
+
+def test_predictions_are_read_of_test_and_explained_images_alone() -> None:
+    table = _predictions(NAMES, 0)
+    kept = _rows_of({NAMES[-1]}, table, split="test")
+    assert set(kept["image"]) == {*NAMES[:280], NAMES[-1]}
+    assert len(kept) == 3 * (3 * 280 + 2)  # single seeds alone of an image that is no test image
+    assert _rows_of({"a"}, table.drop(columns="split"), split="test").shape[0] == len(table)

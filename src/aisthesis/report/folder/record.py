@@ -16,6 +16,7 @@ import pandas as pd
 
 from aisthesis.errors import AisthesisError, RequestError, quoted
 from aisthesis.report.folder.asked import Asked
+from aisthesis.report.folder.selection import evaluated_split
 from aisthesis.report.folder.stored_maps import KINDS, BackboneMaps, read_backbone_maps
 from aisthesis.report.words.metricnames import learn
 from aisthesis.store.project import settled
@@ -108,8 +109,9 @@ class StudyRecord(FolderRecord):
     Attributes
     ----------
     predictions, scores : pandas.DataFrame
-        The tables of the same names; `seed` is text (`"0"`, `"mean"`). Names in `predictions` and
-        `agreement_images` are categories: these tables have rows for every image.
+        The tables of the same names, `predictions` of the test images and of those that are
+        explained; `seed` is text (`"0"`, `"mean"`). Names in `predictions` and `agreement_images`
+        are categories: these tables have rows for every image.
     agreement, agreement_images, localisation, human_maps : pandas.DataFrame
         The tables of the same names; empty where the study has none.
     reliability, baselines, variance, clusters : pandas.DataFrame
@@ -257,11 +259,13 @@ def read_table(
         column = table[name]
         if not pd.api.types.is_numeric_dtype(column) and len(column.dropna()):
             numbers = pd.to_numeric(column, errors="coerce")
-            odd = str(column[numbers.isna() & column.notna()].iloc[0])
-            raise RequestError(
-                f"{path} is damaged: its column {name} should hold numbers, but holds "
-                f"{quoted(odd)}; run the study again"
-            )
+            odd = column[numbers.isna() & column.notna()]
+            if len(odd):
+                raise RequestError(
+                    f"{path} is damaged: its column {name} should hold numbers, but holds "
+                    f"{quoted(str(odd.iloc[0]))}; run the study again"
+                )
+            table[name] = numbers  # text stood in rows that were passed over
     return table
 
 
@@ -290,9 +294,12 @@ def _base_kinds(table: pd.DataFrame) -> pd.DataFrame:
     return table if base.all() else table[base].reset_index(drop=True)
 
 
-def _rows_of(images: Collection[str], part: pd.DataFrame) -> pd.DataFrame:
-    """Rows of some images; all where the table does not say of which image they are."""
-    return part[part["image"].isin(images)] if "image" in part else part
+def _rows_of(images: Collection[str], part: pd.DataFrame, split: str = "") -> pd.DataFrame:
+    """Rows of some images, and of a split; all where the table does not say of which they are."""
+    if "image" not in part or (split and "split" not in part):
+        return part
+    chosen = part["image"].isin(images)
+    return part[chosen | (part["split"] == split) if split else chosen]
 
 
 def read_study_record(path: Path) -> StudyRecord:
@@ -340,6 +347,9 @@ def read_study_record(path: Path) -> StudyRecord:
     maps = _asked_maps(path / "maps.zarr", list(provenance.get("backbones", {})), asked)
     shown = {name for stack in maps.values() for name in stack.images}
     of_shown = partial(read_long_csv, kept=partial(_rows_of, shown))
+    scores = read_table(path / "scores.csv", ("backbone", "head", "seed", "split", "n"))
+    explained, split = shown | set(per_image["image"].unique()), evaluated_split(scores)
+    of_predictions = partial(read_long_csv, kept=partial(_rows_of, explained, split=split))
     # Read in any case, so that a damaged one is told.
     tested = [
         read_table(path / f"{name}.csv", (), optional=True)
@@ -356,9 +366,10 @@ def read_study_record(path: Path) -> StudyRecord:
         predictions=read_table(
             path / "predictions.csv",
             ("image", "backbone", "seed", "split", "rating", "prediction"),
-            read=read_long_csv,
+            # Images of any other part are of another one for another seed.
+            read=of_predictions if split == "test" else read_long_csv,
         ),
-        scores=read_table(path / "scores.csv", ("backbone", "head", "seed", "split", "n")),
+        scores=scores,
         agreement=_base_kinds(between),
         agreement_images=_base_kinds(per_image),
         between=between,
