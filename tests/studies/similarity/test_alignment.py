@@ -35,6 +35,10 @@ def small(name: str) -> dict[str, object]:
     return {"name": name, "input_px": SIDE_PX}
 
 
+#: A second network that is as quickly found out about as the first.
+AGAIN = small(NAME) | {"label": "again"}
+
+
 @pytest.fixture(scope="module")
 def judgments(planted, tmp_path_factory):
     """Three subjects who look at how bright images are, and each at something else."""
@@ -167,7 +171,7 @@ def test_work_shared_out_gives_the_same(study, make, tmp_path, monkeypatch) -> N
         "aisthesis.studies.shared.base.executor_of", lambda *_: nullcontext(Travelling())
     )
     asked = {
-        "backbones": [small(NAME), small("miniature:densenet161")],
+        "backbones": [small(NAME), AGAIN],
         "engine": "processes",
         "repeats": 2,
     }
@@ -189,15 +193,15 @@ def test_a_study_grows_by_backbones_and_loses_them_by_force(study, make, tmp_pat
     (root / "study.toml").write_text(values.replace(str(study.folder.root), str(root)))
     scores = root / "ledger" / "align" / f"{slug(NAME)}.json"
     stamp = scores.stat().st_mtime_ns
-    more = make(root, backbones=[small(NAME), small("miniature:densenet161")]).run(until="align")
+    more = make(root, backbones=[small(NAME), AGAIN]).run(until="align")
     assert scores.stat().st_mtime_ns == stamp  # what is done is not done again
-    assert list(more.agreement["backbone"]) == [NAME, "miniature:densenet161"]
+    assert list(more.agreement["backbone"]) == [NAME, "again"]
     assert set(more.status()["state"]) == {"done"}
-    with pytest.raises(RequestError, match=r"maps of miniature:densenet161 are removed.*--force"):
+    with pytest.raises(RequestError, match=r"maps of again are removed.*--force"):
         make(root).run(until="align")
     less = make(root).run(until="align", force=True)
     pd.testing.assert_frame_equal(less.channels, study.channels)
-    assert not [path for path in root.rglob("*densenet161*") if "cache" not in path.parts]
+    assert not [path for path in root.rglob("again*") if "cache" not in path.parts]
 
 
 def test_changed_judgments_are_noticed(study, make, judgments, tmp_path) -> None:
