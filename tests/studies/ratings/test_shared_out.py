@@ -14,6 +14,7 @@ from aisthesis import Study
 from aisthesis.execution.jobs import Serial, Task, forget_loaded, run_task
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
+from aisthesis.store.maps_store import open_maps
 from aisthesis.studies.ratings.fitting import embed, fit
 from aisthesis.studies.ratings.testing import localise
 from aisthesis.studies.ratings.testing.localise import localise_backbones, stored_maps
@@ -65,6 +66,22 @@ def test_heads_are_the_same_by_workers(study, copied, monkeypatch, most_in_memor
     for name in ("predictions", "ridge_predictions"):
         found, expected = (pd.read_csv(getattr(s.folder, name))["prediction"] for s in (one, study))
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_maps_and_their_record_are_the_same_by_workers(study, copied) -> None:
+    """Nobody plans all networks first: who makes the maps leaves the record's part behind."""
+    one, workers = copied("explained"), Elsewhere()
+    shutil.rmtree(one.folder.maps)
+    with one._at_work():
+        next(stage for stage in one._stages() if stage.name == "explain").do(workers)
+    assert set(workers.jobs) == {"MapsJob"}
+    records = [each.folder.provenance()["backbones"] for each in (one, study)]
+    for label, (found, held) in ((n, [each[n] for each in records]) for n in records[1]):
+        for key in ("ablation", "places", "sign_is_arbitrary", "flat_maps", "dead_heads"):
+            assert found[key] == held[key]
+        with open_maps(one.folder.maps, label) as made, open_maps(study.folder.maps, label) as own:
+            for name in own.data_vars:
+                np.testing.assert_array_equal(made[name].values, own[name].values)
 
 
 def test_localisation_is_the_same_by_workers_and_from_whole_arrays(
