@@ -399,8 +399,8 @@ def stage_table(results: dict) -> list[str]:
         "| stage | " + " | ".join(f"{n:,}: MB | s" for n in sizes) + " | most against fewest, MB |",
         "|---|" + "---|---|" * len(sizes) + "---|",
     ]
-    for stage in STAGES:
-        held = [results.get(stage, {}).get(str(n)) for n in sizes]
+    for stage in (one for one in STAGES if results.get(one)):
+        held = [results[stage].get(str(n)) for n in sizes]
         cells = [
             f"{one['peak_mb']:,.0f} | {one['cpu_seconds']:,.0f}" if one else "not run | "
             for one in held
