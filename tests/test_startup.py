@@ -31,8 +31,8 @@ for arguments in {commands}:
 
 #: What a study of one own or miniature network has no use for until its maps are made.
 UNUSED = (
-    "captum", "dask", "matplotlib", "pytorch_grad_cam", "scipy.optimize", "scipy.stats", "skimage",
-    "sklearn", "sympy", "timm", "torch._dynamo", "torch._inductor", "torchvision",
+    "captum", "dask", "matplotlib", "pytorch_grad_cam", "skimage", "sympy", "timm",
+    "torch._dynamo", "torch._inductor", "torchvision",
 )  # fmt: skip
 FIT = """
 import sys

@@ -39,6 +39,8 @@ def fit_ridge(
         The one of 33 penalties, 0.01 to 1e6 on the standardised embedding, with the lowest
         validation MSE.
     """
+    from sklearn.linear_model import Ridge  # takes half a second to load
+
     if isinstance(embeddings, RowsOnDisk):
         return _by_blocks(embeddings, ratings, train, validation)
     embeddings = np.asarray(embeddings, dtype=np.float64)
@@ -46,28 +48,11 @@ def fit_ridge(
     standardised = (embeddings - mean) / sd
     # A target for each penalty: one decomposition serves them all.
     targets = np.repeat(ratings[train, None], len(_RIDGE_PENALTIES), axis=1)
-    weights, intercepts = _by_penalty(standardised[train], targets)
-    predictions = standardised @ weights.T + intercepts
+    model = Ridge(alpha=_RIDGE_PENALTIES, solver="svd").fit(standardised[train], targets)
+    predictions = model.predict(standardised)
     errors = predictions[validation] - ratings[validation, None]
     best = int(np.argmin(np.mean(errors**2, axis=0)))
     return predictions[:, best], float(_RIDGE_PENALTIES[best])
-
-
-def _by_penalty(features: Array, targets: Array) -> tuple[Array, Array]:
-    """Weights (P, D) and intercepts (P,) of a regression with each penalty, as scikit-learn's.
-
-    Parameters
-    ----------
-    features : array, shape (N, D)
-    targets : array, shape (N, P)
-    """
-    offset, centre = features.mean(0), targets.mean(0)
-    left, values, right = np.linalg.svd(features - offset, full_matrices=False)
-    shrunk = np.zeros((len(values), len(_RIDGE_PENALTIES)))
-    kept = values > 1e-15  # a direction without any spread carries nothing
-    shrunk[kept] = values[kept, None] / (values[kept, None] ** 2 + _RIDGE_PENALTIES)
-    weights = (right.T @ (shrunk * (left.T @ (targets - centre)))).T
-    return weights, centre - offset @ weights.T
 
 
 def _by_blocks(

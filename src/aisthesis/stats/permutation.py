@@ -125,12 +125,13 @@ def corrected(p: ArrayLike) -> NDArray[np.float64]:
     Benjamini & Hochberg (1995), "Controlling the false discovery rate", Journal of the Royal
     Statistical Society B 57(1), 289-300.
     """
+    from scipy.stats import false_discovery_control  # takes half a second to load
+
     values = np.asarray(p, dtype=np.float64)
+    known = np.isfinite(values)
     result = np.full(values.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(values))
-    order = known[np.argsort(values[known], kind="stable")]
-    steps = values[order] * (len(order) / np.arange(1, len(order) + 1))
-    result[order] = np.minimum(1.0, np.minimum.accumulate(steps[::-1])[::-1])
+    if known.any():
+        result[known] = false_discovery_control(values[known], method="bh")
     return result
 
 
