@@ -39,10 +39,10 @@ def fit_ridge(
         The one of 33 penalties, 0.01 to 1e6 on the standardised embedding, with the lowest
         validation MSE.
     """
-    from sklearn.linear_model import Ridge  # takes half a second to load
-
     if isinstance(embeddings, RowsOnDisk):
         return _by_blocks(embeddings, ratings, train, validation)
+    from sklearn.linear_model import Ridge  # takes half a second to load
+
     embeddings = np.asarray(embeddings, dtype=np.float64)
     mean, sd = embedding_scale(embeddings[train])
     standardised = (embeddings - mean) / sd
