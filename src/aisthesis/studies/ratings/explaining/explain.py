@@ -32,7 +32,7 @@ from aisthesis.store.chunk_store import ArraySpec, ChunkStore, images_a_chunk
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
 from aisthesis.store.maps_store import DIMENSIONS, IMAGES_A_CHUNK, LONG_NAMES
-from aisthesis.studies.ratings.explaining.removal import keep_removal, removal_of
+from aisthesis.studies.ratings.explaining.removal import removal_of
 from aisthesis.studies.ratings.explaining.starts import Carried, starts_of, upstream_of
 from aisthesis.studies.ratings.fitting.dead_heads import unmoved
 from aisthesis.studies.ratings.fitting.fit import fit_dependencies
@@ -159,8 +159,8 @@ class MapsJob:
             arrays = _of_seeds(joined, slice(place * spec.seeds, (place + 1) * spec.seeds))
             flat = {kind: _n_flat(arrays[kind]) for kind in BASE}
             dead = unmoved(arrays["delta_prediction"])
-            keep_removal(store, removal)
-            store.write(chunk.number, arrays, flat=flat, dead=dead, seconds=seconds)
+            told = {"flat": flat, "dead": dead, "seconds": seconds, "removal": removal}
+            store.write(chunk.number, arrays, **told)
 
     def _of_heads(self, rating: NDArray[np.float64]) -> torch.Tensor:
         """Ratings (N,) of one property, or (N, heads) of several."""

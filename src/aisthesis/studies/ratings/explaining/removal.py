@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from aisthesis.ablation.signs import sign_is_arbitrary
-from aisthesis.store.chunk_store import ChunkStore
 from aisthesis.studies.shared.ablation_plans import Plans, plan_in_words
 
-__all__ = ["keep_removal", "kept_removal", "removal_of"]
+__all__ = ["removal_of"]
 
 
 def removal_of(plans: Plans) -> dict[str, Any]:
@@ -20,19 +19,3 @@ def removal_of(plans: Plans) -> dict[str, Any]:
     }
     record["places"] |= {"window": places.window, "replace": plans.replace}
     return record | {"sign_is_arbitrary": sign_is_arbitrary(channels.model, channels.layer)}
-
-
-def keep_removal(store: ChunkStore, removal: dict[str, Any]) -> None:
-    """Leave with the maps, for who writes the record, how they were made; once for all chunks."""
-    if kept_removal(store) is None:
-        store.ledger.enter(_entry(store), store.dependencies, [], **removal)
-
-
-def kept_removal(store: ChunkStore) -> dict[str, Any] | None:
-    """What was left with the maps; None for maps of a version that left nothing."""
-    done = store.ledger.state(_entry(store), store.dependencies).done
-    return store.ledger.notes(_entry(store)) if done else None
-
-
-def _entry(store: ChunkStore) -> str:
-    return f"{store.group}/removal"

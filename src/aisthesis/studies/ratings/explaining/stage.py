@@ -27,7 +27,6 @@ from aisthesis.studies.ratings.explaining.kept_activations import (
     forget_activations,
     kept_activations,
 )
-from aisthesis.studies.ratings.explaining.removal import kept_removal
 from aisthesis.studies.ratings.fitting.dead_heads import tell_dead, with_dead
 from aisthesis.studies.shared.ablation_plans import Plans
 
@@ -146,7 +145,10 @@ def _record(one: Studied, job: MapsJob, store: ChunkStore) -> dict[str, Any]:
     seeds = [split.fit_seed for split in one.inputs.splits]
     notes = store.notes(n_images)
     record = folder.provenance()["backbones"].get(label, {})
-    record |= kept_removal(store) or loaded_for(job)[2]
+    # A version that noted nothing has removed as this one would.
+    record |= (
+        next(filter(None, (note.get("removal") for note in notes)), None) or loaded_for(job)[2]
+    )
     record["flat_maps"] = {
         kind: sum(note.get("flat", {}).get(kind, 0) for note in notes) for kind in BASE
     }
