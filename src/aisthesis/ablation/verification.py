@@ -29,15 +29,7 @@ from aisthesis.ablation.tracing import Trace
 from aisthesis.ablation.upstream import Upstream, node_module, run_upstream
 from aisthesis.errors import RequestError
 
-__all__ = [
-    "Code",
-    "Intact",
-    "check_repeatable",
-    "run_code",
-    "run_intact",
-    "verified",
-    "verified_by_graph",
-]
+__all__ = ["Code", "Intact", "check_repeatable", "run_code", "run_intact", "verified"]
 
 Replacement = Callable[[torch.Tensor], torch.Tensor]
 """The layer's output, to what takes its place."""
@@ -157,6 +149,7 @@ def verified(
     *,
     intact: Intact | None = None,
     upstream: Upstream | None = None,
+    graph_is_known: bool = False,
 ) -> bool:
     """Whether a way by the graph is right on sample images.
 
@@ -174,41 +167,24 @@ def verified(
         The G removals, as they act on the layer's output.
     intact, upstream
         What the code gives, and what the graph gives before the layer, if they are known.
+    graph_is_known
+        Whether the graph has been shown to be the network's own: what it gives by its own
+        operations then stands for the code, which does not run.
     """
-    code = run_code(model, layer, x, replacements, intact)
+    code = None if graph_is_known else run_code(model, layer, x, replacements, intact)
     try:
         plain = _run_plainly(traced, model, x, replacements, upstream)
-        if not _is_the_code(plain, code):
+        if code is not None and not _is_the_code(plain, code):
             return False
-        if _is_the_effect(fast(x), code):
+        if _is_the_effect(fast(x), plain if code is None else code):
             return True
         with _in_double(model):
             wide = x.double()
-            return _is_the_effect(fast(wide), run_code(model, layer, wide, replacements))
-    except RequestError:
-        raise
-    except Exception:  # noqa: BLE001  a graph that is not the whole story may raise anything
-        return False
-
-
-def verified_by_graph(
-    fast: Fast,
-    traced: Trace,
-    model: nn.Module,
-    x: torch.Tensor,
-    replacements: Sequence[Replacement],
-    upstream: Upstream,
-) -> bool:
-    """Whether a way by a graph is right that is known to be the network's own, as in `verified`.
-
-    What the graph gives by its own operations, from the layer on, stands for the code.
-    """
-    try:
-        if _is_the_effect(fast(x), _run_plainly(traced, model, x, replacements, upstream)):
-            return True
-        with _in_double(model):
-            wide = x.double()
-            return _is_the_effect(fast(wide), _run_plainly(traced, model, wide, replacements, None))
+            if graph_is_known:
+                again = _run_plainly(traced, model, wide, replacements, None)
+            else:
+                again = run_code(model, layer, wide, replacements)
+            return _is_the_effect(fast(wide), again)
     except RequestError:
         raise
     except Exception:  # noqa: BLE001  a graph that is not the whole story may raise anything

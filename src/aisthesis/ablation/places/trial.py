@@ -11,7 +11,7 @@ from aisthesis.ablation.channels import find_layer
 from aisthesis.ablation.request import MEMORY_BYTES
 from aisthesis.ablation.tracing import Trace
 from aisthesis.ablation.upstream import Upstream
-from aisthesis.ablation.verification import Intact, Replacement, verified, verified_by_graph
+from aisthesis.ablation.verification import Intact, Replacement, verified
 
 if TYPE_CHECKING:
     from aisthesis.ablation.places.plan import PlacePlan
@@ -50,6 +50,7 @@ def agrees(
         return replacement
 
     removals = [without(together) for together in grid.windows(plan.window)[places]]
-    if shown is not None:
-        return verified_by_graph(fast, traced, plan.model, sample, removals, shown)
-    return verified(fast, traced, plan.model, layer, sample, removals, intact=intact)
+    return verified(
+        fast, traced, plan.model, layer, sample, removals,
+        intact=intact, upstream=shown, graph_is_known=shown is not None,
+    )  # fmt: skip
