@@ -22,6 +22,7 @@ __all__ = [
     "Processes",
     "allowed_cores",
     "cores",
+    "or_processes",
     "serve",
     "threads_of",
 ]
@@ -166,6 +167,25 @@ class Processes:
                 for _ in self._each:
                     self._waiting.put(None)
             self._finished.put((-1, error))
+
+
+@contextmanager
+def or_processes(executor: Executor, n: int, threads: int = 1) -> Iterator[Executor]:
+    """Give an executor that has workers, and for any other `n` processes here if they are several.
+
+    Parameters
+    ----------
+    executor : Executor
+    n : int
+        Processes that the work is worth, this one among them.
+    threads : int
+        Of torch in each.
+    """
+    if executor.pooled or n < 2:
+        yield executor
+        return
+    with Processes(n, threads) as processes:
+        yield processes
 
 
 @contextmanager

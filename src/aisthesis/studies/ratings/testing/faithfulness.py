@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import StudyConfig
 from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
-from aisthesis.execution.processes import Processes, cores
+from aisthesis.execution.processes import cores, or_processes
 from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS, METHOD_DIFFERENCE_COLUMNS
 from aisthesis.names.explainers import BASE
@@ -167,12 +166,10 @@ def _measure(
     at_once = config.workers or len(jobs) if executor.pooled else n_processes
     folder = jobs[0].kept.folder
     reporter.say(_cost(folder, config, labels, n_images, min(at_once, len(jobs))))
-    with ExitStack() as stack:
-        if not executor.pooled and n_processes > 1:
-            threads = max(1, torch.get_num_threads() // n_processes)
-            executor = stack.enter_context(Processes(n_processes, threads))
-        if executor.pooled:
-            share_out([job.task for job in jobs], "faithfulness", executor, reporter)
+    threads = max(1, torch.get_num_threads() // n_processes)
+    with or_processes(executor, n_processes, threads) as workers:
+        if workers.pooled:
+            share_out([job.task for job in jobs], "faithfulness", workers, reporter)
             return
     for job in jobs:
         job.measure(reporter)

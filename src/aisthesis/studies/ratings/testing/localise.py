@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from aisthesis.config import PlacesConfig, StudyConfig
 from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
-from aisthesis.execution.processes import Processes, allowed_cores
+from aisthesis.execution.processes import allowed_cores, or_processes
 from aisthesis.faithfulness import load_masks, require_masks
 from aisthesis.faithfulness.localisation import (
     LOCALISATION_SCORES,
@@ -166,10 +165,8 @@ def localise_backbones(one: Studied, executor: Executor) -> None:
             require_masks(masks / side, images_of(one))
     jobs = [_job(one, each, masks) for each in missing]
     tasks = [task for job in jobs for task in _tasks(one, job)]
-    with ExitStack() as stack:
-        if not executor.pooled and processes_allowed(config) > 1:
-            executor = stack.enter_context(Processes(processes_allowed(config)))
-        share_out(tasks, "maps against masks", executor, one.reporter)
+    with or_processes(executor, processes_allowed(config)) as workers:
+        share_out(tasks, "maps against masks", workers, one.reporter)
     for each, job in zip(missing, jobs, strict=True):
         job.store.finish()
         values = zarr.open_group(job.store.path, mode="r", use_consolidated=False)["value"]
