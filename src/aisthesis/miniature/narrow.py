@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 from torchvision.models.densenet import DenseNet
 from torchvision.models.efficientnet import EfficientNet, MBConvConfig
 from torchvision.models.resnet import Bottleneck, ResNet
 
-__all__ = ["densenet", "efficientnet", "resnet"]
+__all__ = ["NARROW"]
 
 RESNET_BLOCKS = {"resnet152": (3, 8, 36, 3), "barlow_twins": (3, 4, 6, 3)}
 RESNET_WIDTH = {"resnet152": 6, "barlow_twins": 8}  # 64 at full size
@@ -41,12 +43,12 @@ class NarrowResNet(ResNet):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def resnet(name: str, num_classes: int) -> nn.Module:
+def _resnet(name: str, num_classes: int) -> nn.Module:
     """Narrow a ResNet: its blocks stay, its channels shrink."""
     return NarrowResNet(RESNET_BLOCKS[name], RESNET_WIDTH[name], num_classes)
 
 
-def densenet(name: str, num_classes: int) -> nn.Module:
+def _densenet(name: str, num_classes: int) -> nn.Module:
     """Narrow a DenseNet-161: its growth rate shrinks, its 6-12-36-24 layers stay."""
     return DenseNet(
         growth_rate=DENSENET_GROWTH,
@@ -57,7 +59,7 @@ def densenet(name: str, num_classes: int) -> nn.Module:
     )
 
 
-def efficientnet(name: str, num_classes: int) -> nn.Module:
+def _efficientnet(name: str, num_classes: int) -> nn.Module:
     """Narrow an EfficientNet-B3: its width multiplier shrinks, its depth stays."""
     # expand ratio, kernel, stride, channels in, channels out, layers (before multipliers)
     stages = [
@@ -81,3 +83,11 @@ def efficientnet(name: str, num_classes: int) -> nn.Module:
         num_classes=num_classes,
         last_channel=EFFICIENTNET_LAST,
     )
+
+
+NARROW: dict[str, Callable[[str, int], nn.Module]] = {
+    "resnet152": _resnet,
+    "densenet161": _densenet,
+    "efficientnet_b3": _efficientnet,
+    "barlow_twins": _resnet,
+}

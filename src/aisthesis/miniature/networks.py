@@ -53,31 +53,19 @@ def _vgg(name: str, num_classes: int) -> nn.Module:
     return NarrowVGG(VGG_CONVOLUTIONS[name], num_classes)
 
 
-def _resnet(name: str, num_classes: int) -> nn.Module:
-    from aisthesis.miniature.narrow import resnet
+def _of_torchvision(name: str, num_classes: int) -> nn.Module:
+    from aisthesis.miniature.narrow import NARROW  # loads torchvision
 
-    return resnet(name, num_classes)
-
-
-def _densenet(name: str, num_classes: int) -> nn.Module:
-    from aisthesis.miniature.narrow import densenet
-
-    return densenet(name, num_classes)
-
-
-def _efficientnet(name: str, num_classes: int) -> nn.Module:
-    from aisthesis.miniature.narrow import efficientnet
-
-    return efficientnet(name, num_classes)
+    return NARROW[name](name, num_classes)
 
 
 BUILDERS: dict[str, Callable[[str, int], nn.Module]] = {
     "vgg16": _vgg,
     "vgg19": _vgg,
-    "resnet152": _resnet,
-    "densenet161": _densenet,
-    "efficientnet_b3": _efficientnet,
-    "barlow_twins": _resnet,
+    "resnet152": _of_torchvision,
+    "densenet161": _of_torchvision,
+    "efficientnet_b3": _of_torchvision,
+    "barlow_twins": _of_torchvision,
 }
 
 LAYERS: dict[str, str] = {
