@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
-__all__ = ["TEXT_COLUMNS", "read_csv", "read_csv_parts", "read_long_csv"]
+__all__ = ["TEXT_COLUMNS", "plain_names", "read_csv", "read_csv_parts", "read_long_csv"]
 
 #: Columns that hold names or words. Whatever stands there is text: `01` and `1e5` are no numbers,
 #: `NA`, `None` and `nan` are not missing, `True` is no truth value. All others hold what they look
@@ -77,6 +79,17 @@ def read_long_csv(
         else pd.concat([part[name] for part in parts], ignore_index=True)
         for name in parts[0]
     })  # fmt: skip
+
+
+def plain_names(names: Any) -> pd.Index:
+    """Names as an index of texts, whether or not they came as categories, which pandas mixes up.
+
+    Parameters
+    ----------
+    names : Series, Index or array
+        As `read_csv` or `read_long_csv` gives them; an index or a series gives its name on.
+    """
+    return pd.Index(np.asarray(names, dtype=object), name=getattr(names, "name", None))
 
 
 def _coded(part: pd.DataFrame) -> pd.DataFrame:

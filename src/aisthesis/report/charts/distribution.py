@@ -13,6 +13,7 @@ from aisthesis.report.folder.selection import spread_evenly
 from aisthesis.report.words.metricnames import MetricWords, describe
 from aisthesis.report.words.pair_words import Row, of
 from aisthesis.report.words.wording import KIND_NAMES, capitalised, count, number, span
+from aisthesis.store.tables import plain_names
 
 __all__ = [
     "Distribution", "Strip", "distribution", "distribution_table", "distributions",
@@ -164,7 +165,7 @@ def distribution(
 
 def _names(per_image: pd.DataFrame) -> pd.Index:
     """Names of all images, in their order."""
-    return pd.Index(np.asarray(per_image["image"].unique(), dtype=object))
+    return plain_names(per_image["image"].unique())
 
 
 def _laid_out(

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aisthesis.report.words.metricnames import describe
+from aisthesis.store.tables import plain_names
 
 __all__ = [
     "DIVIDED",
@@ -155,13 +156,13 @@ def image_consensus(
     told = images[(images["map"] == kind) & (images["metric"] == metric)]
     if len(told) and {"consensus", "controversy"} <= set(told.columns):
         table = told.drop_duplicates("image").set_index("image")
-        table.index = pd.Index(np.asarray(table.index, dtype=object), name="image")
+        table.index = plain_names(table.index)
         wanted = ["consensus", "controversy", "prediction_sd", DIVIDED]
         return table.reindex(columns=wanted).dropna(subset=["consensus"])
     rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
     values = rows.dropna(subset=["value"]).groupby("image", sort=False, observed=True)["value"]
     table = pd.DataFrame({"consensus": values.mean(), "controversy": values.std(ddof=0)})
-    table.index = pd.Index(np.asarray(table.index, dtype=object), name="image")
+    table.index = plain_names(table.index)
     return table
 
 

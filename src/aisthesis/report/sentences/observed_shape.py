@@ -25,6 +25,7 @@ from aisthesis.report.words.wording import (
     span,
 )
 from aisthesis.stats.bootstrap import mean_intervals
+from aisthesis.store.tables import plain_names
 
 __all__ = [
     "observe_family",
@@ -86,7 +87,7 @@ def _values(
     """Pairs, and (images, pairs) values of one kind of map and metric."""
     rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
     wide = rows.pivot_table(index="image", columns=_PAIR, values="value", observed=True)
-    wide.index = pd.Index(np.asarray(wide.index, dtype=object))  # which other tables are put beside
+    wide.index = plain_names(wide.index)  # which other tables are put beside
     return [(str(pair[0]), str(pair[1])) for pair in wide.columns], wide
 
 

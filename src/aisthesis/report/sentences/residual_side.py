@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -19,6 +17,7 @@ from aisthesis.report.words.wording import (
 )
 from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.jackknife import pseudo_values
+from aisthesis.store.tables import plain_names
 
 __all__ = ["observe_residual_side", "side_estimates", "with_sides"]
 
@@ -110,22 +109,17 @@ def with_sides(values: pd.DataFrame, averaged: pd.DataFrame) -> pd.DataFrame:
     Rows whose image has no rating or prediction are left out.
     """
     residual = (averaged["prediction"] - averaged["rating"]).to_numpy(dtype=float)
-    images, labels = (_plain(averaged[name].unique()) for name in ("image", "backbone"))
+    images, labels = (plain_names(averaged[name].unique()) for name in ("image", "backbone"))
     sides = np.full((len(images) + 1, len(labels) + 1), np.nan)  # the last: of those unknown
     places = (
-        index.get_indexer(_plain(averaged[name]))
+        index.get_indexer(plain_names(averaged[name]))
         for index, name in ((images, "image"), (labels, "backbone"))
     )
     sides[tuple(places)] = np.sign(residual)
-    image = images.get_indexer(_plain(values["image"]))
-    of_a, of_b = (sides[image, labels.get_indexer(_plain(values[name]))] for name in _PAIR)
+    image = images.get_indexer(plain_names(values["image"]))
+    of_a, of_b = (sides[image, labels.get_indexer(plain_names(values[name]))] for name in _PAIR)
     known = np.isfinite(of_a) & np.isfinite(of_b)
     return values.assign(same=of_a == of_b)[known]
-
-
-def _plain(names: Any) -> pd.Index:
-    """Names as they are, whether or not they came as categories, which pandas mixes up."""
-    return pd.Index(np.asarray(names, dtype=object))
 
 
 def _difference_of_sides(values: pd.DataFrame, n_boot: int) -> tuple[float, float, float]:
