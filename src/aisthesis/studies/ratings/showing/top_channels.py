@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain, combinations
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,10 @@ _LEAST_SHARE = 0.3  # of the crop's sides, so that something can be seen
 def top_channel_dependencies(folder: StudyFolder, config: StudyConfig) -> dict[str, str]:
     """What `top_channels.csv` depends on, by name."""
     labels = mapped_labels(folder, config)
-    each = [_own_dependencies(folder, config, label) for label in labels]
-    order = {"order of the backbones": digest_of(labels)}
-    return dict(chain.from_iterable(own.items() for own in each)) | order
+    found = {"order of the backbones": digest_of(labels)}
+    for label in labels:
+        found |= _own_dependencies(folder, config, label)
+    return found
 
 
 def _own_dependencies(folder: StudyFolder, config: StudyConfig, label: str) -> dict[str, str]:
@@ -191,7 +192,7 @@ def _boxes(
     """Where channels are active, by (channel, image): a box in the photograph's px, its size."""
     place = {names[i]: i for some in wanted.values() for i in some}
     found: dict[tuple[int, int], tuple[float, ...]] = {}
-    for name, activity in outputs.of(sorted(place, key=names.index)):
+    for name, activity in outputs.of(sorted(place, key=place.__getitem__)):
         size = one.inputs.sizes[name]
         crop = outputs.crop_box(size)
         for channel, some in wanted.items():
