@@ -307,7 +307,7 @@ def test_much_of_faithfulness_is_shared_by_processes_here(tested, monkeypatch, w
 
     monkeypatch.setattr(faithfulness, "WORTH_PROCESSES", worth)
     monkeypatch.setattr(faithfulness, "cores", lambda: 2)
-    monkeypatch.setattr(faithfulness, "Processes", processes)
+    monkeypatch.setattr("aisthesis.execution.processes.Processes", processes)
     monkeypatch.setattr(
         faithfulness.FaithfulnessJob, "measure", lambda job, _=None: measured.append(job.kept.label)
     )
