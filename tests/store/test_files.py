@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from aisthesis.store.files import (
     plain_errors,
     read_json,
     remove_tree,
+    sync,
     write_csv,
     write_csv_parts,
     write_json,
@@ -107,3 +109,32 @@ def test_a_table_in_parts_is_the_table(tmp_path) -> None:
     write_csv_parts(tmp_path / "parts.csv", lambda: (table[i : i + 1] for i in range(6)))
     assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert "1000000001.0" in (tmp_path / "whole.csv").read_text()
+
+
+def test_a_folder_is_flushed_again_where_a_name_in_it_has_changed(tmp_path, monkeypatch) -> None:
+    flushed = []
+    real = os.fsync
+
+    def fsync(descriptor):
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder = tmp_path / "sub"
+    folder.mkdir()
+    (folder / "a").write_text("1")
+    for one in (folder, tmp_path):
+        os.utime(one, (1, 1))
+    sync([folder / "a"], tmp_path)
+    assert {folder, tmp_path} <= set(flushed)
+    flushed.clear()
+    sync([folder / "a"], tmp_path)
+    assert flushed == [folder / "a"]
+    # Another name a moment ago: there may be one more that bears the same time.
+    (folder / "b").write_text("1")
+    moment = time.time() + 1000
+    os.utime(folder, (moment, moment))
+    for _ in range(2):
+        flushed.clear()
+        sync([folder / "b"], tmp_path)
+        assert flushed == [folder / "b", folder]

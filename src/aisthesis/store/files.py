@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ _REASONS = {
     errno.EPERM: "it may not be written to; choose another folder or change its permissions",
     errno.EROFS: "its disk is read-only; choose another folder",
 }
+
+
+#: Changes of a folder that are as near to each other as this may bear the same time.
+_SAME_TIME_NS = 100_000_000
+_flushed: dict[tuple[int, int], int] = {}  # time of a folder's last change, when it was flushed
 
 
 @contextmanager
@@ -151,9 +157,16 @@ def sync(files: Iterable[Path], root: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
+    """Flush a folder, unless this process has and no name in it has changed since."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
+        held = os.fstat(descriptor)
+        which, changed = (held.st_dev, held.st_ino), held.st_mtime_ns
+        if _flushed.get(which) == changed:
+            return
         os.fsync(descriptor)
+        if time.time_ns() - changed > _SAME_TIME_NS:
+            _flushed[which] = changed
     finally:
         os.close(descriptor)
 
