@@ -10,6 +10,7 @@ from aisthesis.errors import RequestError
 from aisthesis.faithfulness import (
     CONTROLS,
     LOCALISATION_COLUMNS,
+    LOCALISATION_SCORES,
     RANDOM_WEIGHTS,
     bootstrap_mean,
     centre_prior,
@@ -18,6 +19,7 @@ from aisthesis.faithfulness import (
     pixel_auc,
     pointing_game,
 )
+from aisthesis.faithfulness.localisation import SIDES, localisation_scores
 
 
 def some(seed: int, n: int = 4, side: int = 12, levels: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -35,6 +37,26 @@ def test_pixel_auc_equals_scikit_learns(seed: int, levels: int) -> None:
         roc_auc_score(mask.ravel(), one.ravel()) for one, mask in zip(maps, masks, strict=True)
     ]
     np.testing.assert_allclose(pixel_auc(maps, masks), expected, rtol=1e-12)
+
+
+def test_every_side_is_scored_as_maps_that_are_turned_to_it() -> None:
+    """Their values are brought into order once for all sides; the scores are those of each."""
+    maps, raising = some(5)
+    drawn, lowering = some(6)
+    maps[0, 0, 0] = np.nan
+    lowering[1] = False
+    sought = {"raising": raising, "lowering": lowering, "either": raising | lowering}
+    turned = {"raising": np.positive, "lowering": np.negative, "either": np.abs}
+    given = {"ais": maps, "activation": drawn + 7}
+    random = {"ais": np.stack([drawn, drawn[::-1]])}
+    names, values = localisation_scores(given, raising, lowering, randomised=random)
+    assert names == ["ais", "activation", "centre", "uniform", "ais_random_weights"]
+    for i, side in enumerate(SIDES):
+        for j, score in enumerate(LOCALISATION_SCORES.values()):
+            own = [score(turned[side](maps), sought[side]), score(drawn + 7, sought[side])]
+            two = [score(turned[side](one), sought[side]) for one in random["ais"]]
+            np.testing.assert_array_equal(values[:, i, j, [0, 1]].T, own)
+            np.testing.assert_array_equal(values[:, i, j, 4], np.mean(two, axis=0))
 
 
 def test_auc_of_the_negated_map_is_the_complement() -> None:

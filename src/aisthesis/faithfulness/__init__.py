@@ -16,11 +16,13 @@ from aisthesis.faithfulness.infidelity import infidelity
 from aisthesis.faithfulness.localisation import (
     CONTROLS,
     LOCALISATION_COLUMNS,
-    LOCALISATION_SCORES,
     RANDOM_WEIGHTS,
     bootstrap_mean,
     centre_prior,
     localisation_table,
+)
+from aisthesis.faithfulness.mask_scores import (
+    LOCALISATION_SCORES,
     mass_inside,
     pixel_auc,
     pointing_game,

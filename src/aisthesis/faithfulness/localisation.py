@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
+from aisthesis.faithfulness.mask_scores import LOCALISATION_SCORES, Maps, Masks, pixel_auc
 from aisthesis.maps.aligned import aligned
 from aisthesis.maps.resample import upsample
 from aisthesis.names.explainers import BESIDE, UNSIGNED
@@ -20,7 +21,6 @@ from aisthesis.stats.differences import corrected_by_control
 __all__ = [
     "CONTROLS",
     "LOCALISATION_COLUMNS",
-    "LOCALISATION_SCORES",
     "RANDOM_WEIGHTS",
     "SIDES",
     "bootstrap_mean",
@@ -28,14 +28,9 @@ __all__ = [
     "localisation_rows",
     "localisation_scores",
     "localisation_table",
-    "mass_inside",
-    "pixel_auc",
-    "pointing_game",
     "scored_names",
 ]
 
-Maps = NDArray[np.floating]
-Masks = NDArray[np.bool_]
 Side = Literal["raising", "lowering", "either"]
 
 SIDES: tuple[Side, ...] = ("raising", "lowering", "either")
@@ -56,111 +51,6 @@ LOCALISATION_COLUMNS = (
     "n_undefined",
     "p_corrected",
 )
-
-
-def _paired(maps: Any, masks: Any) -> tuple[Maps, Masks]:
-    """Maps and masks in the order of the maps' images, as arrays."""
-    same = aligned({"maps": maps, "masks": masks}).arrays
-    maps, masks = (np.asarray(same[name]) for name in ("maps", "masks"))
-    if maps.ndim != 3 or masks.shape != maps.shape or masks.dtype != np.bool_:
-        raise RequestError(
-            f"Localisation needs maps (N, H, W) and boolean masks of the same shape, got maps "
-            f"{maps.shape} and masks {masks.shape} of {masks.dtype}; upsample the maps to the "
-            "masks' grid."
-        )
-    return maps, masks
-
-
-def pointing_game(maps: Maps, masks: Masks) -> NDArray[np.float64]:
-    """Say for each image whether the map's highest pixel lies inside the mask.
-
-    Parameters
-    ----------
-    maps : ndarray
-        Shape (N, H, W).
-    masks : ndarray
-        Shape (N, H, W), bool.
-
-    Returns
-    -------
-    ndarray
-        Shape (N,): 1 for a hit and 0 for a miss; where several pixels are highest, the share of
-        them inside, which is what choosing among them at random gives. NaN where the mask is
-        empty or the map not finite.
-
-    References
-    ----------
-    Zhang et al., Top-down neural attention by excitation backprop, IJCV 2018.
-    """
-    maps, masks = _paired(maps, masks)
-    scores = np.full(len(maps), np.nan)
-    for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
-        if mask.any() and np.isfinite(one).all():
-            scores[index] = mask[one == one.max()].mean()
-    return scores
-
-
-def mass_inside(maps: Maps, masks: Masks) -> NDArray[np.float64]:
-    """Share of each map's positive values that lies inside the mask, 0 to 1.
-
-    Parameters
-    ----------
-    maps : ndarray
-        Shape (N, H, W); give the negated maps for the negative share.
-    masks : ndarray
-        Shape (N, H, W), bool.
-
-    Returns
-    -------
-    ndarray
-        Shape (N,); NaN where the mask is empty, the map not finite or nowhere positive.
-    """
-    maps, masks = _paired(maps, masks)
-    inside, total = np.empty((2, len(maps)))
-    for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):  # one fits into the cache
-        positive = np.maximum(one, 0).astype(np.float64)
-        inside[index], total[index] = positive[mask].sum(), positive.sum()
-    defined = masks.any((1, 2)) & np.isfinite(total) & (total > 0)
-    return np.where(defined, inside / np.where(defined, total, 1), np.nan)
-
-
-def pixel_auc(maps: Maps, masks: Masks) -> NDArray[np.float64]:
-    """Probability that a pixel inside the mask has a higher value than one outside.
-
-    The area under the ROC curve of the map as a classifier of pixels; ties count a half, so a
-    uniform map has .5.
-
-    Parameters
-    ----------
-    maps : ndarray
-        Shape (N, H, W).
-    masks : ndarray
-        Shape (N, H, W), bool.
-
-    Returns
-    -------
-    ndarray
-        Shape (N,), 0 to 1; NaN where the mask is empty or full or the map not finite.
-    """
-    maps, masks = _paired(maps, masks)
-    scores = np.full(len(maps), np.nan)
-    for index, (one, mask) in enumerate(zip(maps, masks, strict=True)):
-        if mask.any() and not mask.all() and np.isfinite(one).all():
-            # Both sorted: looking up values in their order is several times faster.
-            inside, outside = np.sort(one[mask]), np.sort(one[~mask])
-            below = not_above = np.searchsorted(outside, inside, side="left")
-            if (outside.take(below, mode="clip") == inside).any():
-                not_above = np.searchsorted(outside, inside, side="right")
-            total = below.sum(dtype=np.float64) + not_above.sum(dtype=np.float64)
-            scores[index] = total / (2 * inside.size * outside.size)
-    return scores
-
-
-LOCALISATION_SCORES: dict[str, Callable[[Maps, Masks], NDArray[np.float64]]] = {
-    "pointing": pointing_game,
-    "mass": mass_inside,
-    "auc": pixel_auc,
-}
 
 
 def centre_prior(height_px: int, width_px: int) -> NDArray[np.float64]:
@@ -288,19 +178,35 @@ def localisation_scores(
         for kind, networks in (randomised or {}).items()
     }
     masks = {"raising": raising, "lowering": lowering, "either": raising | lowering}
-    names = scored_names(list(maps), list(drawn))
-    values = np.empty((len(raising), len(SIDES), len(LOCALISATION_SCORES), len(names)))
+    scored = [_on_every_side(one, name, masks) for name, one in on_grid.items()]
+    scored += [
+        _mean_over_networks([_on_every_side(one, kind, masks) for one in networks])
+        for kind, networks in drawn.items()
+    ]
+    return scored_names(list(maps), list(drawn)), np.stack(scored, axis=-1)
+
+
+def _on_every_side(maps: Maps, name: str, masks: Mapping[Side, Masks]) -> NDArray[np.float64]:
+    """Every score of maps (N, H, W) against the masks of every side: (N, sides, scores)."""
+    in_order = np.sort(maps.reshape(len(maps), -1), axis=1)
+    found = np.empty((len(maps), len(SIDES), len(LOCALISATION_SCORES)))
     for i, side in enumerate(SIDES):
-        faced = {name: _facing(one, name, side) for name, one in on_grid.items()}
-        drawn_faced = {kind: [_facing(one, kind, side) for one in drawn[kind]] for kind in drawn}
+        faced = _facing(maps, name, side)
         for j, function in enumerate(LOCALISATION_SCORES.values()):
-            own = [function(one, masks[side]) for one in faced.values()]
-            own += [
-                _mean_over_networks([function(one, masks[side]) for one in networks])
-                for networks in drawn_faced.values()
-            ]
-            values[:, i, j] = np.stack(own, axis=1)
-    return names, values
+            if function is pixel_auc:
+                found[:, i, j] = pixel_auc(faced, masks[side], _in_order(in_order, name, side))
+            else:
+                found[:, i, j] = function(faced, masks[side])
+    return found
+
+
+def _in_order(in_order: Maps, name: str, side: Side) -> Maps:
+    """Values (N, pixels) in order of maps that are turned to a side, from those of the maps."""
+    faced = _facing(in_order, name, side)
+    if name in UNSIGNED or side == "raising":
+        return faced
+    # From high to low, or first falling and then rising: little is left to sort.
+    return faced[:, ::-1] if side == "lowering" else np.sort(faced, axis=1, kind="stable")
 
 
 def scored_names(maps: Sequence[str], randomised: Sequence[str]) -> list[str]:
@@ -331,7 +237,7 @@ def localisation_rows(
 
 
 def _mean_over_networks(scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Average (K, N) scores over the networks on which they are defined; NaN where on none."""
+    """Average K networks' scores over those on which they are defined; NaN where on none."""
     stacked = np.stack(scores)
     defined = np.isfinite(stacked)
     total = np.where(defined, stacked, 0).sum(0)
