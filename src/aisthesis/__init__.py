@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from aisthesis.loading import loading
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -107,7 +109,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first asked for."""
     if name not in _HOME:
         raise AttributeError(f"module 'aisthesis' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    with loading():
+        value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

@@ -14,6 +14,7 @@ from aisthesis.backbones.recipe import Network, Recipe, scaled_px
 from aisthesis.backbones.weights import WeightsFile
 from aisthesis.errors import AisthesisError, RequestError, nearest, or_list
 from aisthesis.images import Transform
+from aisthesis.loading import loading
 
 __all__ = ["is_torchvision_network", "known_recipe", "torchvision_recipe"]
 
@@ -88,7 +89,8 @@ def is_torchvision_network(name: str) -> bool:
 
 
 def _models() -> ModuleType:
-    import torchvision.models  # takes seconds, and the table of backbones does without
+    with loading():  # takes seconds, and the table of backbones does without
+        import torchvision.models
 
     return torchvision.models
 

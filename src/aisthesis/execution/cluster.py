@@ -17,8 +17,8 @@ from typing import Any
 import aisthesis
 from aisthesis.config import DaskConfig
 from aisthesis.errors import AisthesisError, RequestError
+from aisthesis.execution.cores import cores
 from aisthesis.execution.jobs import Task, run_task
-from aisthesis.execution.processes import cores
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.execution.same_code import asked_of_a_worker, code_of_this_process, differences
 from aisthesis.store.files import plain_errors

@@ -16,34 +16,14 @@ from typing import Any, Self, TypeAlias
 import torch
 
 from aisthesis.errors import AisthesisError
+from aisthesis.execution.helpers import helper
 from aisthesis.execution.jobs import Executor, Serial, Task, run_task
+from aisthesis.loading import loading
 
-__all__ = [
-    "Processes",
-    "allowed_cores",
-    "cores",
-    "or_processes",
-    "serve",
-    "threads_of",
-]
+__all__ = ["Processes", "or_processes", "serve", "threads_of"]
 
-# Not multiprocessing: its fresh processes would run the user's own script once more.
-_HELPER = "from aisthesis.execution.processes import serve; serve()"
 #: Number of a job, what is called, and with what.
 _Asked: TypeAlias = tuple[int, Callable[..., Any], tuple[Any, ...]]
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def allowed_cores() -> int:
-    """Processors for work that nobody has asked to be shared out: OMP_NUM_THREADS limits them."""
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores(), int(limit)) if limit.isdecimal() and int(limit) else cores()
 
 
 class Processes:
@@ -200,7 +180,8 @@ def threads_of(executor: Executor) -> Iterator[None]:
 
 
 def _load(module: str) -> None:
-    import_module(module)
+    with loading():
+        import_module(module)
 
 
 @contextmanager
@@ -231,15 +212,7 @@ def _helper(
     threads: int, helpers: list[subprocess.Popen[bytes]]
 ) -> Iterator[Callable[[Callable[..., Any], tuple[Any, ...]], Any]]:
     """Start a process and give the function that has it do a job."""
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    process = subprocess.Popen(
-        [sys.executable, "-c", _HELPER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)},
-        # Ctrl-C is for the process that was started by hand; it stops its helpers itself.
-        start_new_session=True,
-    )
+    process = helper(threads)
     helpers.append(process)
     to, back = process.stdin, process.stdout
     if to is None or back is None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aisthesis.config import CommonConfig
+from aisthesis.execution.cores import cores
 from aisthesis.execution.jobs import Executor, Serial
-from aisthesis.execution.processes import Processes, cores
+from aisthesis.execution.processes import Processes
 from aisthesis.execution.progress import ProgressReporter
 
 __all__ = ["executor_of"]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from aisthesis.errors import RequestError, nearest, or_list
+from aisthesis.loading import loading
 
 VGG_WIDTHS = (8, 16, 32, 64, 64)
 VGG_HIDDEN = 128
@@ -54,7 +55,8 @@ def _vgg(name: str, num_classes: int) -> nn.Module:
 
 
 def _of_torchvision(name: str, num_classes: int) -> nn.Module:
-    from aisthesis.miniature.narrow import NARROW  # loads torchvision
+    with loading():
+        from aisthesis.miniature.narrow import NARROW  # loads torchvision
 
     return NARROW[name](name, num_classes)
 

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from aisthesis.execution.processes import allowed_cores
+from aisthesis.execution.cores import allowed_cores
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.maps.colour import stated_limit
 from aisthesis.report.charts import figures

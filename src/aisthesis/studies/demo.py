@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aisthesis.config import AIS_BACKBONES, study_config
 from aisthesis.errors import RequestError
-from aisthesis.execution.processes import cores
+from aisthesis.execution.cores import cores
+from aisthesis.execution.helpers import start_ahead
 from aisthesis.execution.progress import ProgressReporter
-from aisthesis.miniature import MINIATURE_PREFIX, render_study
 from aisthesis.names.explainers import BASE
 from aisthesis.store.files import plain_errors, remove_tree
-from aisthesis.studies.ratings.study import Study
+
+if TYPE_CHECKING:
+    from aisthesis.studies.ratings.study import Study
 
 __all__ = ["demo_study"]
 
@@ -48,6 +51,11 @@ def demo_study(
     """
     if n < 20:
         raise RequestError(f"expected at least 20 images for the demo, got {n}")
+    study = out.absolute() / "study"
+    if cores() > 1 and not (study / "ledger").exists():
+        start_ahead(min(cores(), len(AIS_BACKBONES)) - 1, threads=1)
+    from aisthesis.miniature import MINIATURE_PREFIX, render_study  # loads torch: seconds
+
     planted = out.absolute() / f"planted-{n}-{seed}"
     if not (planted / "ratings.csv").is_file():
         _make_way(planted, out)
@@ -58,7 +66,7 @@ def demo_study(
             "images": str(planted / "images"),
             "ratings": str(planted / "ratings.csv"),
             "masks": str(planted / "masks"),
-            "out": str(out.absolute() / "study"),
+            "out": str(study),
             "title": "Glowing blossoms raise the rating, dark shatters lower it",
             "seeds": _SEEDS,
             "explainers": [*BASE, *explainers],
@@ -77,6 +85,8 @@ def demo_study(
         Path.cwd(),
         "the demo",
     )
+    from aisthesis import Study
+
     return Study(config, reporter=reporter)
 
 

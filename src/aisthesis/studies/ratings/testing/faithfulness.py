@@ -14,8 +14,9 @@ import torch
 
 from aisthesis.agreement.chance import sampled
 from aisthesis.config import StudyConfig
+from aisthesis.execution.cores import cores
 from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
-from aisthesis.execution.processes import cores, or_processes
+from aisthesis.execution.processes import or_processes
 from aisthesis.execution.progress import ProgressReporter, in_units
 from aisthesis.faithfulness import CASCADE_COLUMNS, FAITHFULNESS_COLUMNS, METHOD_DIFFERENCE_COLUMNS
 from aisthesis.names.explainers import BASE

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from aisthesis.config import HumanMapsConfig, StudyConfig
-from aisthesis.execution.processes import Processes, allowed_cores
+from aisthesis.execution.cores import allowed_cores
+from aisthesis.execution.processes import Processes
 from aisthesis.execution.progress import ProgressReporter
 from aisthesis.human_maps import HumanMaps, human_map_table, human_maps
 from aisthesis.images import Transform

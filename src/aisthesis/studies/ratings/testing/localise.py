@@ -13,11 +13,11 @@ import zarr
 from numpy.typing import NDArray
 
 from aisthesis.config import PlacesConfig, StudyConfig
+from aisthesis.execution.cores import allowed_cores
 from aisthesis.execution.jobs import Chunk, Executor, Task, share_out
-from aisthesis.execution.processes import allowed_cores, or_processes
-from aisthesis.faithfulness import load_masks, require_masks
+from aisthesis.execution.processes import or_processes
+from aisthesis.faithfulness import LOCALISATION_SCORES, load_masks, require_masks
 from aisthesis.faithfulness.localisation import (
-    LOCALISATION_SCORES,
     SIDES,
     localisation_rows,
     localisation_scores,

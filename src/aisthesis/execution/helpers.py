@@ -1,0 +1,62 @@
+"""Helper processes, each started afresh: for their work, or ahead of it where it is sure to come.
+
+To start one takes the standard library alone, so that it loads what it needs while this process
+does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import sys
+
+__all__ = ["helper", "start_ahead"]
+
+# Not multiprocessing: its fresh processes would run the user's own script once more.
+_SERVE = "from aisthesis.execution.processes import serve; serve()"
+_AHEAD = "import aisthesis; aisthesis.Study\n" + _SERVE
+
+_waiting: dict[int, list[subprocess.Popen[bytes]]] = {}  # by their threads
+
+
+def helper(threads: int) -> subprocess.Popen[bytes]:
+    """Give a helper that has work through its standard input: one started ahead, or another.
+
+    Parameters
+    ----------
+    threads : int
+        Of torch in it.
+    """
+    waiting = _waiting.get(threads, [])
+    while waiting:
+        ahead = waiting.pop()
+        if ahead.poll() is None:  # nobody has ended it meanwhile
+            return ahead
+    return _started(_SERVE, threads)
+
+
+def start_ahead(n: int, threads: int) -> None:
+    """Start helpers that load what a study of ratings needs; they end with this process."""
+    atexit.unregister(_end)
+    atexit.register(_end)
+    held = _waiting.setdefault(threads, [])
+    held += [_started(_AHEAD, threads) for _ in range(n - len(held))]
+
+
+def _end() -> None:
+    """End helpers that nobody had work for."""
+    for process in (one for held in _waiting.values() for one in held):
+        process.terminate()
+
+
+def _started(code: str, threads: int) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)},
+        # Ctrl-C is for the process that was started by hand; it stops its helpers itself.
+        start_new_session=True,
+    )
