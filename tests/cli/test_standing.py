@@ -58,6 +58,7 @@ def test_a_command_leaves_behind_how_the_study_stands(known, own_cache, capsys) 
     assert main(["fit", str(study)]) == 0
     left = standing.kept(study)
     assert [list(row) for row in left.rows] == Study.open(study).status().to_numpy().tolist()
+    assert standing.kept(study / "study.toml") == left
     (study / "scores.csv").write_text("changed")
     assert standing.kept(study) is None
 
@@ -143,7 +144,9 @@ def test_a_damaged_head_is_said_after_a_status_that_was_kept(known, capsys) -> N
 def test_as_many_as_are_wanted_are_kept(known, own_cache, monkeypatch) -> None:
     study, _ = known
     monkeypatch.setattr(standing, "_MOST_KEPT", 1)
-    assert main(["status", str(study / "study.toml")]) == 3
+    another = study.with_name("another")
+    shutil.copytree(study, another)
+    assert main(["status", str(another)]) == 3
     assert len(list(own_cache.iterdir())) == 1
     assert standing.kept(study) is None
-    assert standing.kept(study / "study.toml") is not None
+    assert standing.kept(another) is not None

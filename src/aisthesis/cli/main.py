@@ -6,6 +6,8 @@ Nothing heavy is imported before the arguments are parsed, so that `--help` is i
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Words for standard error that it does not take are dropped; a result that standard output does
     not take is a failure.
     """
+    # As the process ends, the collector would go through all libraries: a second or two.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
     with careful_streams():
         try:
             _show_any_name()
@@ -247,7 +252,6 @@ def _demo(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     from aisthesis.cli.open import holds_similarities, open_any
     from aisthesis.execution.progress import Terminal
-    from aisthesis.studies.ratings.study import Study
 
     if options.study is not None and holds_similarities(options.study, options.follow_links):
         given = options_given(options)
@@ -262,8 +266,12 @@ def _run(options: argparse.Namespace) -> None:
         remember(done)
         print(done.folder.report)
         return
+    asked = _asked(options)  # its faults are told before libraries are loaded, which takes seconds
+    _start_ahead(asked)
+    from aisthesis import Study
+
     study = Study(
-        _asked(options),
+        asked,
         reporter=Terminal(verbose=options.verbose),
         follow_links=options.follow_links,
     )
@@ -272,6 +280,15 @@ def _run(options: argparse.Namespace) -> None:
     study.run(force=options.force)
     remember(study)
     print(study.folder.report)
+
+
+def _start_ahead(config: Any) -> None:
+    """Start the helpers of a study that is new: every network will have work for one."""
+    from aisthesis.execution.cores import cores
+    from aisthesis.execution.helpers import start_ahead
+
+    if config.engine == "processes" and not (config.out / "ledger").exists():
+        start_ahead(min(config.workers or cores(), len(config.backbones)) - 1, config.threads)
 
 
 def _asked(options: argparse.Namespace) -> Any:

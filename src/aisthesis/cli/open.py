@@ -16,8 +16,8 @@ __all__ = ["holds_similarities", "open_any", "open_study", "report_of"]
 
 def open_study(path: Path, *, follow_links: bool = False, verbose: bool = False) -> Study:
     """Open a study of ratings by its folder or its file."""
+    from aisthesis import Study
     from aisthesis.execution.progress import Terminal
-    from aisthesis.studies.ratings.study import Study
 
     reporter = Terminal(verbose=verbose)
     if path.is_file():
@@ -41,7 +41,7 @@ def open_any(path: Path, *, follow_links: bool = False, verbose: bool = False) -
 
     if not holds_similarities(path, follow_links):
         return open_study(path, follow_links=follow_links, verbose=verbose)
-    from aisthesis.studies.similarity.study import Alignment
+    from aisthesis import Alignment
 
     reporter = Terminal(verbose=verbose)
     if path.is_file():
@@ -53,8 +53,8 @@ def report_of(
     path: Path, follow_links: bool, photographs: Literal["auto", "inline", "folder"]
 ) -> Path:
     """Do what a study's report lacks and write it; from what is stored where images are absent."""
+    from aisthesis import Study
     from aisthesis.execution.progress import Terminal
-    from aisthesis.studies.ratings.study import Study
 
     study = open_any(path, follow_links=follow_links)
     why = study.absent

@@ -82,18 +82,22 @@ def _retain(options: argparse.Namespace) -> None:
 
 def _align(options: argparse.Namespace) -> None:
     from aisthesis.execution.progress import Terminal
-    from aisthesis.studies.similarity.study import Alignment
 
     if options.study is not None and options.study.is_dir():
         _refuse_options(options)
+        from aisthesis import Alignment
+
         study = Alignment.open(
             options.study,
             reporter=Terminal(verbose=options.verbose),
             follow_links=options.follow_links,
         )
     else:
+        asked = _asked(options)  # its faults are told before libraries are loaded
+        from aisthesis import Alignment
+
         study = Alignment(
-            _asked(options),
+            asked,
             reporter=Terminal(verbose=options.verbose),
             follow_links=options.follow_links,
         )

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aisthesis.errors import AisthesisError
+from aisthesis.store.permitted import folder_of
 
 if TYPE_CHECKING:
     from aisthesis.studies.ratings.study import Study
@@ -84,8 +85,12 @@ class _Source:
 
 
 def kept(place: Path) -> Standing | None:
-    """Give the status that is known of a study's folder or file, if nothing has changed since."""
+    """Give the status that is known of a study's folder or file, if nothing has changed since.
+
+    The file that a run has written into a study's folder is as good as the folder.
+    """
     with suppress(_UntoldError, OSError, ValueError, KeyError, TypeError):
+        place = folder_of(place) or place
         known = json.loads(_entry(place).read_text(encoding="utf-8"))
         inputs, listed = (tuple(known["source"][key]) for key in ("inputs", "listed"))
         source = _Source(str(place.absolute()), known["source"]["root"], inputs, listed)
@@ -100,6 +105,7 @@ def kept(place: Path) -> Standing | None:
 def find_out(place: Path, study: Study | Alignment) -> Standing:
     """Find out the status of a study, opened by its folder or file, and keep it where it can be."""
     before = source = None
+    place = folder_of(place) or place
     with suppress(_UntoldError, OSError, ValueError):
         source = _source_of(place, study)
         before = source.digest(content=True)

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-import torch
-
 from aisthesis import __version__
 
 __all__ = ["made_with", "without_nan"]
@@ -21,6 +19,8 @@ _LIBRARIES = (
 
 def made_with() -> dict[str, str]:
     """Versions of aisthesis, Python and the libraries that are installed, and the threads used."""
+    import torch  # takes seconds, and a folder's settings are read without
+
     versions = {"aisthesis": __version__, "python": platform.python_version()}
     for library in _LIBRARIES:
         try:

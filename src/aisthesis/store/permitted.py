@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aisthesis.config import DaskConfig
 from aisthesis.errors import RequestError
+
+if TYPE_CHECKING:
+    from aisthesis.config import DaskConfig
 
 __all__ = ["folder_of", "require_permitted"]
 
