@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from aisthesis.ablation import ablation_plan
 from aisthesis.ablation.signs import relu_follows, sign_is_arbitrary
 from aisthesis.errors import RequestError
 from aisthesis.miniature import MINIATURES, miniature_backbone
@@ -35,6 +36,13 @@ def test_a_relu_that_follows_is_found() -> None:
         nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),
     )  # fmt: skip
     assert [relu_follows(net, layer) for layer in "01234"] == [True, False, False, True, False]
+    rated = nn.Sequential(*net, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    plans = [ablation_plan(rated, layer, (2, 3, 8, 8)) for layer in "01234"]
+    assert all(plan.traced for plan in plans)
+    told = [relu_follows(rated, plan.layer, plan.traced) for plan in plans]
+    assert told == [True, False, False, True, False]
+    signs = [sign_is_arbitrary(rated, plan.layer, plan.traced) for plan in plans]
+    assert signs == [sign_is_arbitrary(rated, layer) for layer in "01234"]
     vgg = miniature_backbone("vgg16")
     assert relu_follows(vgg.trunk, "module.features.28")
 

@@ -27,6 +27,7 @@ from aisthesis.ablation.request import (
     sets_at_once,
 )
 from aisthesis.ablation.rerun import Rerun
+from aisthesis.ablation.tracing import Trace
 from aisthesis.ablation.upstream import Upstream, run_upstream
 from aisthesis.errors import RequestError
 from aisthesis.memory import LESS_AT_ONCE, plain_memory_errors
@@ -175,6 +176,12 @@ class AblationPlan:
         kept = channel_sets(keep, self.channels)
         removed = None if kept is None else ~kept
         return self(x, groups=removed, replace=replace, memory_bytes=memory_bytes).removed
+
+    @property
+    def traced(self) -> Trace | None:
+        """The network's graph, where it can be used; None where the network's own code runs."""
+        found = (way.traced for way in self._prepared.values())
+        return next((one for one in found if one is not None), None)
 
     def output_owner(self, x: torch.Tensor) -> np.ndarray | None:
         """Which channel each entry of an image's output depends on.

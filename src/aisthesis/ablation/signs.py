@@ -17,7 +17,7 @@ _PASSES_ON = frozenset(words("identity dropout cat flatten reshape view permute 
 _TURNS_BACK = frozenset(words("batch_norm conv1d conv2d conv3d linear"))
 
 
-def sign_is_arbitrary(model: nn.Module, layer: str) -> bool | None:
+def sign_is_arbitrary(model: nn.Module, layer: str, traced: Trace | None = None) -> bool | None:
     """Whether a channel's sign could be turned over without changing any prediction.
 
     A convolution or linear layer whose output goes straight into a normalisation with stored
@@ -32,6 +32,9 @@ def sign_is_arbitrary(model: nn.Module, layer: str) -> bool | None:
         Any network.
     layer : str
         Dotted path of the layer.
+    traced : Trace, optional
+        The network's graph, cut at the layer, where a plan has it; to trace it anew takes as long
+        as a forward pass or more.
 
     Returns
     -------
@@ -45,14 +48,14 @@ def sign_is_arbitrary(model: nn.Module, layer: str) -> bool | None:
     """
     if not _signed(find_layer(model, layer)):
         return False
-    traced = _traced(model, layer)
+    traced = traced or _traced(model, layer)
     return None if traced is None else _all_turn_back(traced, traced.target)
 
 
-def relu_follows(model: nn.Module, layer: str) -> bool:
+def relu_follows(model: nn.Module, layer: str, traced: Trace | None = None) -> bool:
     """Whether a ReLU alone reads the layer's output, so that what lies below zero goes nowhere.
 
-    False too where the graph does not tell.
+    False too where the graph does not tell. `traced` is the network's graph, where it is at hand.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def relu_follows(model: nn.Module, layer: str) -> bool:
         If there is no such layer.
     """
     find_layer(model, layer)
-    traced = _traced(model, layer)
+    traced = traced or _traced(model, layer)
     if traced is None or not traced.target.users:
         return False
     return all(_name(traced, user) == "relu" for user in traced.target.users)

@@ -177,7 +177,11 @@ def localisation_scores(
         kind: [_on_grid(kind, one, raising.shape) for one in networks]
         for kind, networks in (randomised or {}).items()
     }
-    masks = {"raising": raising, "lowering": lowering, "either": raising | lowering}
+    masks: dict[Side, Masks] = {
+        "raising": raising,
+        "lowering": lowering,
+        "either": raising | lowering,
+    }
     scored = [_on_every_side(one, name, masks) for name, one in on_grid.items()]
     scored += [
         _mean_over_networks([_on_every_side(one, kind, masks) for one in networks])

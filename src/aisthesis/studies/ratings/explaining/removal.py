@@ -18,4 +18,5 @@ def removal_of(plans: Plans) -> dict[str, Any]:
         for name, plan in (("ablation", channels), ("places", places))
     }
     record["places"] |= {"window": places.window, "replace": plans.replace}
-    return record | {"sign_is_arbitrary": sign_is_arbitrary(channels.model, channels.layer)}
+    arbitrary = sign_is_arbitrary(channels.model, channels.layer, channels.traced)
+    return record | {"sign_is_arbitrary": arbitrary}

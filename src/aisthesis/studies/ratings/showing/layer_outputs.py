@@ -44,7 +44,8 @@ class LayerOutputs:
             backbone = fitted_backbone(one.folder, one.config, asked)
         self._backbone = backbone
         self._layer = str(backbone.trunk_layer)
-        self._rectified = relu_follows(backbone.trunk, self._layer)
+        traced = None if plans is None else plans.channels.traced
+        self._rectified = relu_follows(backbone.trunk, self._layer, traced)
 
     def crop_box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of what the network sees of a photograph of that size, px."""
