@@ -28,12 +28,17 @@ def helper(threads: int) -> subprocess.Popen[bytes]:
     threads : int
         Of torch in it.
     """
-    waiting = _waiting.get(threads, [])
-    while waiting:
-        ahead = waiting.pop()
+    while (ahead := _ahead(threads)) is not None:
         if ahead.poll() is None:  # nobody has ended it meanwhile
             return ahead
     return _started(_SERVE, threads)
+
+
+def _ahead(threads: int) -> subprocess.Popen[bytes] | None:
+    try:
+        return _waiting.get(threads, []).pop()
+    except IndexError:  # another thread may have taken the last one
+        return None
 
 
 def start_ahead(n: int, threads: int) -> None:
