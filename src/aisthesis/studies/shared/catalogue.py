@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from threading import get_ident
-from typing import Any
 
 import pandas as pd
 import torch
 
-from aisthesis.backbones import (
-    Backbone,
-    backbone,
-    check_backbone,
-    layers_and_taken,
-    scan_network,
-    transform_of,
-    weights_file,
-)
+from aisthesis.backbones import Backbone, layers_and_taken, scan_network
 from aisthesis.config import BackboneConfig, CommonConfig
 from aisthesis.errors import AisthesisError
 from aisthesis.images import Transform
-from aisthesis.miniature import (
-    MINIATURE_PREFIX,
-    miniature_backbone,
-    miniature_transform,
-    miniature_weights,
-)
+from aisthesis.miniature import MINIATURE_PREFIX, miniature_backbone
 from aisthesis.parts import is_own
-from aisthesis.store.ledger import file_digest
+from aisthesis.studies.shared.known_backbones import (
+    check_known,
+    known_backbone,
+    known_identity,
+    transform_of_known,
+)
+from aisthesis.studies.shared.miniatures import (
+    check_miniature,
+    miniature,
+    miniature_identity,
+    transform_of_miniature,
+)
 from aisthesis.studies.shared.own_backbones import (
     check_own,
     own_backbone,
@@ -42,8 +39,42 @@ from aisthesis.studies.shared.stand_in import is_stand_in, stand_in, stand_in_tr
 __all__ = ["asked_transform", "build", "check_request", "layers_of", "weights_identity"]
 
 
-#: Layers that every miniature has.
-_ALWAYS_THERE = (None, "none", "deepest")
+@dataclass(frozen=True)
+class _Kind:
+    """What a kind of backbone answers.
+
+    Attributes
+    ----------
+    identity, build, check : callable
+        Of what is asked for, `weights_dir` and `seed`: name its weights, make it, refuse it.
+    transform : callable
+        Of what is asked for: what images go through.
+    """
+
+    identity: Callable[..., str]
+    build: Callable[..., Backbone]
+    check: Callable[..., None]
+    transform: Callable[[BackboneConfig], Transform]
+
+
+_OWN = _Kind(own_identity, own_backbone, check_own, own_transform)
+_MINIATURE = _Kind(miniature_identity, miniature, check_miniature, transform_of_miniature)
+_KNOWN = _Kind(known_identity, known_backbone, check_known, transform_of_known)
+#: A plan's own, which are there whatever is asked of them.
+_STAND_IN = _Kind(
+    lambda asked, **_: str(asked.name),
+    lambda asked, **_: stand_in(asked.name),
+    lambda _asked, **_: None,
+    lambda asked: stand_in_transform(asked.name),
+)
+
+
+def _kind(name: str) -> _Kind:
+    if is_own("backbone", name):
+        return _OWN
+    if is_stand_in(name):
+        return _STAND_IN
+    return _MINIATURE if name.startswith(MINIATURE_PREFIX) else _KNOWN
 
 
 def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> str:
@@ -51,28 +82,12 @@ def weights_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: i
 
     No network is made. A file that is changed or replaced has another identity.
     """
-    if is_own("backbone", asked.name):
-        return own_identity(asked, weights_dir=weights_dir, seed=seed)
-    if is_stand_in(asked.name):
-        return asked.name
-    if asked.weights == "random":
-        return f"random, seed {seed}"
-    if asked.name.startswith(MINIATURE_PREFIX):
-        path = miniature_weights(asked.name, asked.weights)
-    else:
-        path = weights_file(asked.name, weights=asked.weights, weights_dir=weights_dir)
-    return (file_digest(path) if path is not None else None) or "not on this disk"
+    return _kind(asked.name).identity(asked, weights_dir=weights_dir, seed=seed)
 
 
 def asked_transform(asked: BackboneConfig) -> Transform:
     """Give the transform of the backbone that a study asks for, without making it."""
-    if is_own("backbone", asked.name):
-        return own_transform(asked)
-    if is_stand_in(asked.name):
-        return stand_in_transform(asked.name)
-    if asked.name.startswith(MINIATURE_PREFIX):
-        return miniature_transform(asked.name, asked.view, asked.input_px)
-    return transform_of(asked.name, input_px=asked.input_px, view=asked.view)
+    return _kind(asked.name).transform(asked)
 
 
 def build(
@@ -95,22 +110,7 @@ def build(
     AisthesisError
         If the file of weights is not the one that the study began with.
     """
-    if is_own("backbone", asked.name):
-        made = own_backbone(asked, weights_dir=weights_dir, seed=seed)
-    elif is_stand_in(asked.name):
-        made = stand_in(asked.name)
-    elif asked.name.startswith(MINIATURE_PREFIX):
-        made = _miniature(asked, seed)
-    else:
-        made = backbone(
-            asked.name,
-            layer=asked.layer,
-            weights=asked.weights,
-            weights_dir=weights_dir,
-            seed=seed,
-            input_px=asked.input_px,
-            view=asked.view,
-        )
+    made = _kind(asked.name).build(asked, weights_dir=weights_dir, seed=seed)
     found = made.weights.file_sha256
     if identity is not None and found and found != identity:
         raise AisthesisError(
@@ -130,48 +130,7 @@ def check_request(config: CommonConfig) -> None:
         The first wrong name, layer or file, with the nearest right ones.
     """
     for asked in config.backbones:
-        if is_stand_in(asked.name):
-            continue
-        if is_own("backbone", asked.name):
-            check_own(asked, weights_dir=config.weights_dir, seed=config.seed)
-            continue
-        if asked.name.startswith(MINIATURE_PREFIX):
-            miniature_transform(asked.name, input_px=asked.input_px)
-            path = miniature_weights(asked.name, asked.weights)
-            digest = None if path is None else file_digest(path)
-            there = path is None or digest is not None
-            as_packaged = asked.layer in _ALWAYS_THERE and asked.weights in ("default", "random")
-            if not (there and as_packaged):
-                _try_miniature(asked.name, asked.layer, asked.weights, digest)
-            continue
-        check_backbone(
-            asked.name,
-            layer=asked.layer,
-            weights=asked.weights,
-            weights_dir=config.weights_dir,
-            input_px=asked.input_px,
-        )
-
-
-def _miniature(asked: BackboneConfig, seed: int) -> Backbone:
-    """Make a miniature; one whose weights come from a file is kept, as nothing changes it."""
-    options = asked.model_dump(include={"name", "layer", "weights", "input_px", "view"})
-    path = miniature_weights(asked.name, asked.weights)
-    if path is None:
-        return miniature_backbone(seed=seed, **options)
-    return _kept(file_digest(path), get_ident(), **options)
-
-
-@lru_cache(maxsize=16)
-def _kept(_digest: str | None, _thread: int, **options: Any) -> Backbone:
-    """Make a miniature once for a file of weights, and a thread, which hooks into it."""
-    return miniature_backbone(**options)
-
-
-@lru_cache(maxsize=64)
-def _try_miniature(name: str, layer: str | None, weights: str | Path, digest: str | None) -> None:
-    """Make a miniature, which refuses what cannot be; once a process for a file of weights."""
-    miniature_backbone(name, layer=layer, weights=weights)
+        _kind(asked.name).check(asked, weights_dir=config.weights_dir, seed=config.seed)
 
 
 def layers_of(name: str) -> pd.DataFrame:

@@ -10,21 +10,17 @@ from typing import Any
 
 import torch
 
-from aisthesis.backbones import (
-    Backbone,
-    Family,
-    Layer,
-    backbone,
-    check_backbone,
-    scan_network,
-    transform_of,
-    weights_file,
-)
+from aisthesis.backbones import Backbone, Family, Layer, scan_network
 from aisthesis.config import BackboneConfig
 from aisthesis.errors import RequestError
 from aisthesis.images import Transform
 from aisthesis.parts import denied, identity, part, remembered
-from aisthesis.store.ledger import file_digest
+from aisthesis.studies.shared.known_backbones import (
+    check_known,
+    known_backbone,
+    known_identity,
+    transform_of_known,
+)
 
 __all__ = ["check_own", "own_backbone", "own_identity", "own_layers", "own_transform"]
 
@@ -39,15 +35,7 @@ def own_backbone(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) 
     """
     found = part("backbone", asked.name)
     if isinstance(found, Family):
-        return backbone(
-            asked.name,
-            layer=asked.layer,
-            weights=asked.weights,
-            weights_dir=weights_dir,
-            seed=seed,
-            input_px=asked.input_px,
-            view=asked.view,
-        )
+        return known_backbone(asked, weights_dir=weights_dir, seed=seed)
     if isinstance(found, Backbone):
         return _as_asked(found, asked)
     if not callable(found) or isinstance(found, torch.nn.Module):
@@ -71,10 +59,8 @@ def own_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) 
     found = part("backbone", asked.name)
     if not isinstance(found, Family):
         return f"{_code(found)} {_facts(asked, weights_dir, seed, identity(found))[0]}"
-    if asked.weights == "random":
-        return f"{identity(found)} random, seed {seed}"
-    file = weights_file(asked.name, weights=asked.weights, weights_dir=weights_dir)
-    return f"{identity(found)} {(file_digest(file) if file else None) or 'not on this disk'}"
+    weights = known_identity(asked, weights_dir=weights_dir, seed=seed)
+    return f"{identity(found)} {weights}"
 
 
 def own_transform(asked: BackboneConfig) -> Transform:
@@ -85,7 +71,7 @@ def own_transform(asked: BackboneConfig) -> Transform:
             return Transform(**held)
     found = part("backbone", asked.name)
     if isinstance(found, Family):
-        return transform_of(asked.name, input_px=asked.input_px, view=asked.view)
+        return transform_of_known(asked)
     return _facts(asked, None, 0, identity(found))[1]
 
 
@@ -95,13 +81,7 @@ def check_own(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> 
         return
     found = part("backbone", asked.name)
     if isinstance(found, Family):
-        check_backbone(
-            asked.name,
-            layer=asked.layer,
-            weights=asked.weights,
-            weights_dir=weights_dir,
-            input_px=asked.input_px,
-        )
+        check_known(asked, weights_dir=weights_dir, seed=seed)
     else:
         _facts(asked, weights_dir, seed, identity(found))
 
