@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +35,7 @@ from aisthesis.studies.ratings.properties.comparison import (
 from aisthesis.studies.ratings.properties.maps import PropertyMaps
 from aisthesis.studies.ratings.retaining.retain import retain_files
 from aisthesis.studies.ratings.running import running_rows
+from aisthesis.studies.ratings.showing.in_notebooks import study_as_html, study_in_words
 from aisthesis.studies.ratings.showing.looking import image_of, save_overlays
 from aisthesis.studies.ratings.showing.one_image import StudyImage
 from aisthesis.studies.ratings.showing.stored_maps import Maps
@@ -411,28 +411,8 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs], StudyTables):
 
     def __repr__(self) -> str:
         """Say where the study is, what it is of and which of its stages have been done."""
-        first = self._studies[0].folder  # stages are done for all properties in turn
-        stages = first.provenance().get("stages")
-        done = [name for name in self.commands if isinstance(stages, dict) and name in stages]
-        if first.predictions.is_file() and "fit" not in done:
-            done.insert(0, "fit")
-        labels = [backbone.label for backbone in self.config.backbones]
-        shown = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
-        of = f"{', '.join(self.properties)}; " if self.properties else ""
-        return (
-            f"Study({str(self.folder.root)!r}: {of}{len(labels)} network"
-            f"{'s' if len(labels) > 1 else ''} ({shown}), "
-            f"{self.config.seeds} seed{'s' if self.config.seeds > 1 else ''}; "
-            f"done: {', '.join(done) or 'nothing yet'})"
-        )
+        return study_in_words(self)
 
     def _repr_html_(self) -> str:
         """The same, with the table of held-out scores where there is one."""
-        said = f"<p>{escape(repr(self))}</p>"
-        if not all(one.folder.scores.is_file() for one in self._studies):
-            return said
-        scores = self.scores.query("split == 'test' and seed == 'mean' and head == 'mlp'")
-        shown = scores[
-            [c for c in ("property", "backbone", "n", "plcc", "srcc", "rmse", "r2") if c in scores]
-        ]
-        return said + str(shown.round(3).to_html(index=False, border=0))
+        return study_as_html(self)
