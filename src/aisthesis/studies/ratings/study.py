@@ -411,8 +411,10 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs], StudyTables):
 
     def __repr__(self) -> str:
         """Say where the study is, what it is of and which of its stages have been done."""
-        return study_in_words(self)
+        first = self._studies[0].folder  # stages are done for all properties in turn
+        return study_in_words(self.folder.root, self.config, list(self.properties), first)
 
     def _repr_html_(self) -> str:
         """The same, with the table of held-out scores where there is one."""
-        return study_as_html(self)
+        there = all(one.folder.scores.is_file() for one in self._studies)
+        return study_as_html(repr(self), self.scores if there else None)
