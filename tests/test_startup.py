@@ -58,6 +58,17 @@ def test_a_head_is_fitted_without_libraries_that_it_does_not_use() -> None:
     assert done.stdout.split() == ["done"], done.stderr
 
 
+def test_how_far_a_run_is_is_told_without_torch() -> None:
+    """`cli/test_standing` has that status; this is all that it imports."""
+    script = (
+        "import sys, aisthesis.cli.main, aisthesis.cli.running, aisthesis.config\n"
+        "import aisthesis.store.lock, aisthesis.studies.ratings.running\n"
+        "print('done', *(name for name in ('torch', 'scipy', 'sklearn') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["done"], done.stderr
+
+
 def test_short_commands_load_nothing_heavy(tmp_path, monkeypatch) -> None:
     # A status that is known is said again; that it is true is tested in `cli/test_standing`.
     study = tmp_path / "study"

@@ -12,6 +12,7 @@ from aisthesis import Study
 from aisthesis.cli import standing
 from aisthesis.cli.main import main
 from aisthesis.miniature import render_study
+from aisthesis.store.lock import folder_lock
 
 TOLD = standing._source_of
 
@@ -139,6 +140,20 @@ def test_a_damaged_head_is_said_after_a_status_that_was_kept(known, capsys) -> N
     table = capsys.readouterr().out
     assert table != said
     assert "damaged" in table
+
+
+@pytest.mark.parametrize("name", ["", "study.toml", "../own.toml"])
+def test_a_run_at_work_is_told_from_its_folder(name, known, capsys, monkeypatch) -> None:
+    study, _ = known
+    own = (study / "study.toml").read_text().replace('out = "."', 'out = "copy"')
+    assert own.count('"copy"') == 1
+    (study.parent / "own.toml").write_text(own.replace('"../p/', '"p/'))
+    with folder_lock(study):
+        expected = Study.open(study).status().to_csv(index=False)
+        monkeypatch.setattr("aisthesis.cli.open.open_any", lambda *_, **__: pytest.fail("opened"))
+        assert main(["status", "--csv", str(study / name)]) == 3
+        assert capsys.readouterr().out == expected
+    assert "run,study,running" in expected
 
 
 def test_as_many_as_are_wanted_are_kept(known, own_cache, monkeypatch) -> None:

@@ -137,6 +137,10 @@ def _status(options: argparse.Namespace) -> int:
 
     standing = None if options.follow_links else kept(options.study)
     if standing is None:
+        from aisthesis.cli.running import standing_of_run
+
+        standing = standing_of_run(options.study, follow_links=options.follow_links)
+    if standing is None:
         from aisthesis.cli.open import open_any
 
         study = open_any(options.study, follow_links=options.follow_links)

@@ -11,7 +11,7 @@ from aisthesis.names.labels import slug
 from aisthesis.store.chunk_store import chunks_of
 from aisthesis.store.folder import StudyFolder
 from aisthesis.studies.ratings.comparing.columns import TABLES
-from aisthesis.studies.shared.stage import Row
+from aisthesis.studies.shared.rows import Row
 
 __all__ = ["running_rows"]
 

@@ -45,7 +45,8 @@ from aisthesis.studies.shared.base import BaseStudy
 from aisthesis.studies.shared.catalogue import check_request
 from aisthesis.studies.shared.expected_cost import Sample
 from aisthesis.studies.shared.plan import Plan, of_properties
-from aisthesis.studies.shared.stage import STATUS_COLUMNS, Row, Stage
+from aisthesis.studies.shared.rows import STATUS_COLUMNS, Row
+from aisthesis.studies.shared.stage import Stage
 
 __all__ = ["Maps", "Study"]
 

@@ -10,8 +10,7 @@ from aisthesis.images import ImageFolder
 from aisthesis.store.folder import StudyFolder
 from aisthesis.store.ledger import State
 from aisthesis.store.tables import read_csv
-
-Row = tuple[str, str, str, int, int, str]
+from aisthesis.studies.shared.rows import Row
 
 __all__ = ["absent_inputs", "status_without_inputs"]
 

@@ -28,7 +28,8 @@ from aisthesis.studies.shared.expected_cost import Sample, plan_study
 from aisthesis.studies.shared.network import NetworkSpec
 from aisthesis.studies.shared.own_parts import parts_at_hand, plain_keys, record_parts
 from aisthesis.studies.shared.plan import Plan
-from aisthesis.studies.shared.stage import STATUS_COLUMNS, Row, Shared, Stage, status_rows
+from aisthesis.studies.shared.rows import STATUS_COLUMNS, Row
+from aisthesis.studies.shared.stage import Shared, Stage, status_rows
 
 __all__ = ["BaseStudy"]
 

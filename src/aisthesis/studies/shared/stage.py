@@ -18,10 +18,9 @@ from aisthesis.memory import give_memory_back, plain_memory_errors
 from aisthesis.store.chunk_store import ChunkStore
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.ledger import Dependencies, State
+from aisthesis.studies.shared.rows import Row
 
 __all__ = [
-    "STATUS_COLUMNS",
-    "Row",
     "Shared",
     "Stage",
     "Standing",
@@ -29,10 +28,6 @@ __all__ = [
     "status_rows",
     "table_stage",
 ]
-
-STATUS_COLUMNS = ("stage", "of", "state", "done", "total", "why")
-
-Row = tuple[str, str, str, int, int, str]
 
 #: Among what workers share a stage's work out: images, or networks whole.
 Shared = Literal["images", "backbones"]
