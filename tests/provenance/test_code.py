@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aisthesis.provenance import code
+from aisthesis.provenance.versions import library_version
 
 
 @pytest.fixture
@@ -77,8 +78,8 @@ def test_the_libraries_are_those_that_are_imported(package) -> None:
     package("maths/far", "from sklearn.linear_model import Ridge\nimport PIL.Image\n")
     parts = code.code_dependencies("it", "aisthesis.stages.stage")
     assert set(parts) == {"code of it", "scikit-learn", "pillow"}
-    assert parts["scikit-learn"] == code.library_version("scikit-learn")
-    assert code.library_version("no-such-library") == "not installed"
+    assert parts["scikit-learn"] == library_version("scikit-learn")
+    assert library_version("no-such-library") == "not installed"
 
 
 @pytest.mark.parametrize(

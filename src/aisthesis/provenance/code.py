@@ -14,12 +14,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from aisthesis.provenance.sources import module_file, names_of
+from aisthesis.provenance.versions import library_version
 
-__all__ = ["code_dependencies", "library_version", "modules_behind", "source_digest"]
+__all__ = ["code_dependencies", "modules_behind", "source_digest"]
 
 #: Libraries that can change numbers where they are imported, and what they are installed as.
 #: timm and captum are named by who uses them: most studies do without.
@@ -67,15 +67,6 @@ def code_dependencies(of: str, module: str) -> dict[str, str]:
     """
     versions = {library: library_version(library) for library in _libraries_behind(module)}
     return {f"code of {of}": source_digest(module)} | versions
-
-
-@cache
-def library_version(distribution: str) -> str:
-    """Version of an installed distribution, or `not installed`; looked up once a process."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 @cache

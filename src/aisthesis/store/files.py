@@ -27,6 +27,7 @@ __all__ = [
     "refuse_overwriting",
     "remove_tree",
     "sync",
+    "sync_names",
     "write_csv",
     "write_csv_parts",
     "write_json",
@@ -138,18 +139,22 @@ def refuse_overwriting(path: Path, columns: Sequence[str]) -> None:
 
 
 def sync(files: Iterable[Path], root: Path) -> None:
-    """Flush files to the disk, and the folders up to `root` that name them; absent ones are left.
-
-    What could not be flushed by this system (a folder on Windows) is left to it.
-    """
-    folders: set[Path] = set()
+    """Flush files that are there to the disk, and the folders up to `root` that name them."""
+    files = list(files)
     for file in files:
-        folders |= {folder for folder in file.parents if folder == root or root in folder.parents}
         if file.is_file():
             with plain_errors(file), file.open("rb+") as opened:
                 os.fsync(opened.fileno())
+    sync_names(files, root)
+
+
+def sync_names(files: Iterable[Path], root: Path) -> None:
+    """Flush the folders up to `root` that name files, where this system can."""
     if os.name == "nt":
         return
+    folders: set[Path] = set()
+    for file in files:
+        folders |= {folder for folder in file.parents if folder == root or root in folder.parents}
     for folder in sorted(folders, reverse=True):
         if folder.is_dir():
             with plain_errors(folder):

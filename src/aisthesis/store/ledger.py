@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from aisthesis.store.files import plain_errors, remove_tree, sync, write_text
+from aisthesis.store.files import plain_errors, remove_tree, sync, sync_names, write_text
 
 __all__ = ["Dependencies", "Ledger", "State", "file_digest"]
 
@@ -78,7 +78,7 @@ class Ledger:
         with plain_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(entry, ensure_ascii=False))
-        sync([path], self.root)
+        sync_names([path], self.root)
 
     def state(self, name: str, dependencies: Dependencies) -> State:
         """Say whether a piece is done with these dependencies and intact."""

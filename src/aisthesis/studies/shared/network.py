@@ -18,7 +18,7 @@ from aisthesis.execution.jobs import Chunk
 from aisthesis.heads import load_head
 from aisthesis.images import ImageFolder, batches
 from aisthesis.names.labels import slug
-from aisthesis.provenance.code import library_version
+from aisthesis.provenance.versions import library_version
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.ledger import Dependencies
 from aisthesis.studies.shared.catalogue import asked_transform, build, weights_identity

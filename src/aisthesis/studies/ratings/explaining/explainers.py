@@ -23,7 +23,8 @@ from aisthesis.explainers.registry import explainers_named, libraries_behind
 from aisthesis.heads import MeanRating
 from aisthesis.memory import in_halves
 from aisthesis.names.labels import slug
-from aisthesis.provenance.code import code_dependencies, library_version
+from aisthesis.provenance.code import code_dependencies
+from aisthesis.provenance.versions import library_version
 from aisthesis.store.chunk_store import ArraySpec, ChunkStore, images_a_chunk
 from aisthesis.store.folder import StudyFolder, digest_of
 from aisthesis.store.map_axes import map_axes
