@@ -122,10 +122,11 @@ def shape_estimates(
     ssim = _values(per_image, kind, "ssim")[1].reindex(index=cosine.index, columns=cosine.columns)
     family = _families(backbones)
     within = [family.get(a, a) == family.get(b, b) for a, b in pairs]
+    alike = cosine.loc[:, within].mean(axis=1)
+    apart = cosine.loc[:, [not one for one in within]].mean(axis=1)
     differences = {
         ("ssim", SSIM_LESS_COSINE): (ssim - cosine).mean(axis=1),
-        ("cosine", WITHIN_FAMILIES): cosine.loc[:, within].mean(axis=1)
-        - cosine.loc[:, [not one for one in within]].mean(axis=1),
+        ("cosine", WITHIN_FAMILIES): alike - apart,
     }
     found = []
     for (metric, about), each in differences.items():
