@@ -42,7 +42,7 @@ FILE = re.compile(r"# (my_\w+\.py)\n")
 INLINE = re.compile(r"`(aisthesis [a-z]+(?: [^`]*)?)`")
 #: What stands in a block, and what stands in for it where there is neither network nor time.
 STAND_INS = {
-    "vgg19,resnet152": "miniature:vgg19,miniature:resnet152",
+    "vgg19,resnet152": "miniature:vgg19,miniature:resnet152 --metrics cosine",
     'name = "vgg19"': 'name = "miniature:vgg19"\nlabel = "vgg19"',
     'weights = "squeezenet1_0.safetensors"': 'weights = "squeezenet1_0.safetensors"\ninput_px = 64',
     "seeds = 5": "seeds = 1\nbootstrap = 0",

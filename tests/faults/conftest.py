@@ -58,7 +58,7 @@ def children():
 
 @pytest.fixture(scope="session")
 def broken_planted(tmp_path_factory):
-    return render_study(tmp_path_factory.mktemp("faults") / "p", 40, seed=5)
+    return render_study(tmp_path_factory.mktemp("faults") / "p", 24, seed=5)
 
 
 @pytest.fixture(scope="session")

@@ -236,7 +236,7 @@ DASK = {
 
 
 @pytest.mark.parametrize("name", DASK)
-def test_a_folders_settings_run_nothing(name, copy, monkeypatch, capsys) -> None:
+def test_a_folders_settings_run_nothing(name, copy, monkeypatch, capsys, no_figures) -> None:
     ran, study = copy / "ran", copy / "study"
     code = copy / "code.py"
     code.write_text(f"open({str(ran)!r}, 'w')")

@@ -206,7 +206,7 @@ def few_maps_made_again():
 
 
 @pytest.fixture(scope="module")
-def tested(make_study, planted, tmp_path_factory, few_maps_made_again):
+def tested(make_study, tmp_path_factory, few_maps_made_again):
     """A study of small pictures whose maps are tested; its report too."""
     pytest.importorskip("captum")
     study = make_study(
@@ -215,8 +215,6 @@ def tested(make_study, planted, tmp_path_factory, few_maps_made_again):
         explainers=["grad_cam", "random", "centre_prior"],
         ensemble=True,
         metrics=["cosine"],
-        masks=planted.root / "masks",
-        randomised=1,
         faithfulness={"images": 4, "steps": 2, "cell_px": 32, "squares": 4,
                       "baselines": ("blur",), "cascade_images": 2},
     )  # fmt: skip

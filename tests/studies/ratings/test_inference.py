@@ -319,7 +319,7 @@ def stored_study(tmp_path, backbones="abcd", seeds=3, n=40, rated=True, boxes=No
 
 
 def test_p_is_corrected_over_the_pairs_of_each_map_and_metric(tmp_path) -> None:
-    _, _, tables = stored_study(tmp_path)
+    _, _, tables = stored_study(tmp_path, n=16)
     agreement = tables["agreement"]
     assert len(agreement) == 4 * 4 * 6
     for _, rows in agreement.groupby(["map", "metric"]):
@@ -331,15 +331,15 @@ def test_p_is_corrected_over_the_pairs_of_each_map_and_metric(tmp_path) -> None:
 
 
 def test_metrics_of_pixels_are_inferred_from_some_images_of_the_seed(tmp_path) -> None:
-    _, config, tables = stored_study(tmp_path, inference_images=10, metrics=["cosine", "emd"])
+    _, config, tables = stored_study(tmp_path, n=16, metrics=["cosine", "emd"])
     rows = tables["agreement"].query("backbone_a != 'a' and map == 'evidence'")
     by_metric = rows.set_index("metric")["chance_n"]
-    assert set(by_metric["cosine"]) == {40}
+    assert set(by_metric["cosine"]) == {16}
     assert set(by_metric["emd"]) == {10}
     reliability = tables["reliability"].query("backbone != 'a'").set_index("metric")
-    assert set(reliability.loc["cosine", "n"]) == {40}
+    assert set(reliability.loc["cosine", "n"]) == {16}
     assert set(reliability.loc["emd", "n"]) == {10}
-    assert set(tables["baselines"].query("backbone != 'a'")["n"]) == {40}
+    assert set(tables["baselines"].query("backbone != 'a'")["n"]) == {16}
     folder = StudyFolder(config.out)
     other = config.model_copy(update={"inference_images": 11})
     assert agree_dependencies(folder, other) != agree_dependencies(folder, config)
@@ -361,7 +361,7 @@ def test_a_flat_map_is_left_out_and_counted(tmp_path) -> None:
 
 
 def test_one_seed_has_no_reliability_but_shares_of_images(tmp_path) -> None:
-    _, _, tables = stored_study(tmp_path, seeds=1)
+    _, _, tables = stored_study(tmp_path, seeds=1, n=16)
     assert tables["reliability"][["mean", "low", "high", "stepped_up"]].isna().all().all()
     columns = ["reliability_a", "disattenuated", "disattenuated_low", "disattenuated_high"]
     assert tables["agreement"][columns].isna().all().all()
@@ -374,7 +374,7 @@ def test_one_seed_has_no_reliability_but_shares_of_images(tmp_path) -> None:
 
 
 def test_images_without_ratings_have_evidence_alone(tmp_path) -> None:
-    _, _, tables = stored_study(tmp_path, rated=False, metrics=["cosine", "ssim"])
+    _, _, tables = stored_study(tmp_path, rated=False, n=16, metrics=["cosine", "ssim"])
     kinds = tables["agreement"].set_index("map")
     assert kinds.loc["ais", ["mean", "chance", "p", "p_corrected"]].isna().all().all()
     assert kinds.loc["evidence", ["mean", "chance", "p", "p_corrected"]].notna().all().all()

@@ -11,7 +11,10 @@ from aisthesis.studies.ratings.explaining import starts
 from aisthesis.studies.ratings.explaining.kept_activations import KeptActivations, fits, may_keep
 from aisthesis.studies.ratings.showing import layer_outputs
 
-ONE = {"backbones": ["miniature:vgg16"], "seeds": 1, "fit": {"epochs": 2}, "explain": "all"}
+ONE = {
+    "backbones": [{"name": "miniature:vgg16", "input_px": 112}],
+    "seeds": 1, "fit": {"epochs": 2}, "explain": "all", "metrics": ["cosine"],
+}  # fmt: skip
 
 
 def activations(study):

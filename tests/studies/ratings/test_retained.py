@@ -157,8 +157,9 @@ def test_wrong_channels_are_refused_in_words(own, head) -> None:
 def test_retention_of_a_study(tmp_path, name, capsys) -> None:
     planted = render_study(tmp_path / "p", 30, seed=3)
     study = ais.Study(
-        images=planted.images, ratings=planted.ratings, out=tmp_path / "s", backbones=[name],
-        seeds=2, device="cpu", bootstrap=0, fit={"epochs": 40, "learning_rate": 1e-3},
+        images=planted.images, ratings=planted.ratings, out=tmp_path / "s", seeds=2,
+        backbones=[{"name": name, "input_px": 96}], device="cpu", bootstrap=0,
+        fit={"epochs": 40, "learning_rate": 1e-3},
     )  # fmt: skip
     summary = study.retain(folds=3, repeats=1)
     status = study.status().set_index("stage")

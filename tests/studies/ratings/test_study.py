@@ -209,7 +209,13 @@ def test_images_without_a_rating_get_evidence_and_no_ais(make_study, planted, tm
     with pytest.raises(RequestError, match="unrated"):
         make_study(tmp_path / "a", ratings=tmp_path / "r.csv").run()
     study = make_study(
-        tmp_path / "b", ratings=tmp_path / "r.csv", unrated="explain", explain="all", seeds=1
+        tmp_path / "b",
+        ratings=tmp_path / "r.csv",
+        unrated="explain",
+        explain="all",
+        seeds=1,
+        metrics=["cosine"],
+        bootstrap=0,
     ).run(until="agree")
     with open_maps(study.folder.maps, VGG) as stored:
         one = stored.sel(image="0000.png")
@@ -229,7 +235,7 @@ def test_prediction_only_and_single_backbone_studies_end_in_a_report(make_study,
 
 
 def test_random_weights_are_warned_of_in_record_and_report(make_study, tmp_path) -> None:
-    one = [{"name": BARLOW, "weights": "random"}]
+    one = [{"name": BARLOW, "weights": "random", "input_px": 96}]
     study = make_study(tmp_path / "s", backbones=one, seeds=1).run()
     assert any("random" in warning for warning in study.folder.provenance()["warnings"])
     assert "random" in study.folder.report.read_text(encoding="utf-8")

@@ -193,7 +193,7 @@ def test_it_measures_a_real_study_of_similarity_judgments(
     file.write_text(
         f'images = "{planted.images}"\njudgments = "judged.npz"\nout = "s"\nfolds = 2\n'
         'repeats = 1\nsizes = 2\nkind = "dissimilarity"\ndevice = "cpu"\n'
-        'backbones = ["miniature:barlow_twins"]\n'
+        'backbones = [{name = "miniature:barlow_twins", input_px = 96}]\n'
     )
     assert main(["plan", str(file), "--images", "60", "--csv"]) == 0
     table = pd.read_csv(StringIO(capsys.readouterr().out)).set_index("stage")
@@ -209,7 +209,7 @@ def test_it_measures_a_real_study_of_similarity_judgments(
 
 def test_it_measures_a_real_study(make_study, tmp_path, hurried) -> None:
     study = make_study(
-        tmp_path / "s", backbones=["miniature:vgg16"], seeds=1,
+        tmp_path / "s", backbones=[{"name": "miniature:vgg16", "input_px": 96}], seeds=1,
         explainers=["ais", "evidence", "grad_cam"],
         faithfulness={"images": 2, "steps": 2, "baselines": ["mean", "blur"]},
     )  # fmt: skip

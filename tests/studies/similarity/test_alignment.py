@@ -209,10 +209,11 @@ def test_changed_judgments_are_noticed(study, make, judgments, tmp_path) -> None
     changed.mkdir()
     for path in judgments.iterdir():
         (changed / path.name).write_text(path.read_text())
-    first = make(tmp_path / "s", judgments=changed).run(until="align")
+    quick = {"judgments": changed, "folds": 2, "repeats": 1, "sizes": 4}
+    first = make(tmp_path / "s", **quick).run(until="align")
     before = first.folder.alignment.read_text()
     (changed / "subject0.csv").write_text((judgments / "subject1.csv").read_text())
-    make(tmp_path / "s", judgments=changed).run(until="align")
+    make(tmp_path / "s", **quick).run(until="align")
     assert first.folder.alignment.read_text() != before
 
 
