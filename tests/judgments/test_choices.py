@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 from aisthesis.errors import RequestError
+from aisthesis.judgments.ratings.pairwise import Choice, _half
 from aisthesis.judgments.ratings.reading import read_ratings
 
 N = 20
@@ -114,3 +115,12 @@ def test_empty_choices_are_left_out_and_wrong_ones_named(tmp_path, table) -> Non
     own = pd.DataFrame({"winner": ["a", "b"], "loser": ["b", "b"]})
     with pytest.raises(RequestError, match="an image against itself: line 3"):
         read(tmp_path, own)
+
+
+def test_a_half_in_which_all_images_are_equal_is_flat() -> None:
+    """Of each pair both have won once: what is left between images is rounding, and correlates."""
+    for n in range(3, 12):
+        names = [f"{i}.jpg" for i in range(n)]
+        pairs = [(i, j) for i in range(n) for j in range(i) if i == j + 1 or i % 3 == 2]
+        both = [Choice(0, names[a], names[b], 1.0) for i, j in pairs for a, b in ((i, j), (j, i))]
+        assert np.ptp(_half(both, np.ones(len(both), dtype=bool), names, 0.0)) == 0

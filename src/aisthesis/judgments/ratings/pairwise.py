@@ -27,6 +27,8 @@ _SHOWN = 5
 _MOST_SPLITS, _FEWEST_SPLITS = 50, 5
 #: Images times splits that are scaled; each takes the cube of the images.
 _SPLIT_IMAGES = 20_000
+#: Log strengths closer to each other are found no better than that.
+_EQUAL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,8 @@ def _half(
     if connected_components(wins + wins.T, directed=False)[0] > 1:
         return np.full(len(names), math.nan)
     try:
-        return _bradley_terry(wins + prior * ~np.eye(len(names), dtype=bool))
+        rating = _bradley_terry(wins + prior * ~np.eye(len(names), dtype=bool))
     except AisthesisError:
         return np.full(len(names), math.nan)
+    # Equal images differ by rounding alone: such a half must not correlate with anything.
+    return rating if np.ptp(rating) > _EQUAL else np.zeros(len(names))
