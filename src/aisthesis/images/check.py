@@ -63,14 +63,15 @@ def check_images(
     RequestError
         With all faults in one message: the first ten by name, the rest counted.
     """
-    checked = CheckedImages()
+    checked, sizes = CheckedImages(), {}
     results = map_ahead(partial(_digest_and_size, folder), names, ahead=_AHEAD)
     for name, result in zip(names, results, strict=True):
         if isinstance(result, ImageFault):
             checked.faults.append(result)
         else:
             checked.names.append(name)
-            checked.digests[name], checked.sizes_px[name] = result
+            checked.digests[name], size = result
+            checked.sizes_px[name] = sizes.setdefault(size, size)  # most have one of a few
         advance(1)
     if checked.faults and (on_fault == "stop" or not checked.names):
         raise RequestError(faults_in_words(checked.faults, len(names)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import unicodedata
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = ["ImageFolder"]
 
 # Comparing spellings with every name takes a second for some ten thousand names.
 _MAX_NAMES_TO_COMPARE = 20_000
+_NO_UNICODE = re.compile("[\ud800-\udfff]").search
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ class ImageFolder:
 
     def why_not(self, name: str) -> str | None:
         """Say why an image cannot be found (a verb phrase), or None if it can."""
-        if "_listed" in self.__dict__ and name in self._names_found:
+        held = self._names_by_characters if "_listed" in self.__dict__ else {}
+        if held.get(_characters(name)) == name and _is_unicode(name):
             return None
         try:
             self.path(name)
@@ -196,10 +199,6 @@ class ImageFolder:
         return self.root.resolve()
 
     @cached_property
-    def _names_found(self) -> frozenset[str]:
-        return frozenset(filter(_is_unicode, self.names))
-
-    @cached_property
     def _names_by_characters(self) -> dict[str, str]:
         return {_characters(name): name for name in self.names}
 
@@ -220,7 +219,7 @@ class ImageFolder:
 
 def _is_unicode(name: str) -> bool:
     """Whether a name can be written into tables; bytes that are no UTF-8 cannot."""
-    return not any("\ud800" <= sign <= "\udfff" for sign in name)
+    return _NO_UNICODE(name) is None
 
 
 def _characters(name: str) -> str:

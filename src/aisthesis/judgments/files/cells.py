@@ -14,9 +14,11 @@ __all__ = ["MISSING", "image_name", "is_missing", "number_or_nan", "plain_number
 #: What people and programs write where there is no value, in lower case.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 
-# The same few numbers fill most cells of a table, and a name stands in many rows.
-_KEPT = 1 << 16
+# The same few numbers fill most cells of a table, and a name often stands in rows that follow.
+_KEPT = 1 << 12
 _ENDS_AS_A_NAME = re.compile(r"\.[a-z]\w{1,4}$", re.IGNORECASE | re.ASCII).search
+# What a path is written without: empty parts and parts that are a dot.
+_ODD_PATH = re.compile(r"(?:^|/)\.?(?:/|$)").search
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
@@ -49,7 +51,8 @@ def image_name(text: str) -> str:
     # A file's own name may hold what looks like markup: then it ends as names do.
     found = _sources(text) if "<" in text and not _ENDS_AS_A_NAME(text) else _listed(text)
     name = found[0] if len(found) == 1 else text
-    return PurePosixPath(name).as_posix() if name and "://" not in name else name
+    odd = name and "://" not in name and _ODD_PATH(name)
+    return PurePosixPath(name).as_posix() if odd else name
 
 
 class _Images(HTMLParser):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from aisthesis.errors import RequestError, nearest
@@ -18,6 +19,9 @@ _DELIMITERS = (",", ";", "\t")
 # Tried where none of the others divides the first line; runs of spaces are one.
 _RARER = ("|", "=", " ")
 _SPACES = re.compile(r"[ \t]+")
+# Not str.splitlines, which also ends lines at characters that a cell may hold.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_KEPT = 1 << 12
 _DECLARED_DELIMITER = re.compile(r'"?sep=([,;\t])"?\s*', re.IGNORECASE)
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -117,21 +121,20 @@ def read_table(path: Path, wanted: tuple[str, ...], names: Sequence[str] = ()) -
     RequestError
         If there is no such file, it is no text in these encodings, or it holds no rows.
     """
-    text = _read_text(path)
-    # Not str.splitlines, which also ends lines at characters that a cell may hold.
-    lines = list(io.StringIO(text, newline=""))
-    first = next((i for i, line in enumerate(lines) if line.strip()), None)
-    if first is None:
+    # One after the other: a long table is not held as lines beside its rows.
+    lines = (found.group() for found in _LINE.finditer(_read_text(path)))
+    skipped, header = next(((i, one) for i, one in enumerate(lines) if one.strip()), (0, ""))
+    if not header:
         raise RequestError(f"{path.name} is empty; a header and one row an image are needed.")
-    declared = _DECLARED_DELIMITER.fullmatch(lines[first])
-    if declared and first + 1 < len(lines):
-        delimiter = declared.group(1)
-        first += 1
+    declared = _DECLARED_DELIMITER.fullmatch(header)
+    second = next(lines, None) if declared else None
+    if declared and second is not None:
+        delimiter, header, skipped = declared.group(1), second, skipped + 1
     elif names:
-        delimiter = _dividing(path, lines[first], len(names))
+        delimiter = _dividing(path, header, len(names))
     else:
-        delimiter = _delimiter(path, lines[first], wanted)
-    rows = _rows(path, lines[first:], first, delimiter)
+        delimiter = _delimiter(path, header, wanted)
+    rows = _rows(path, chain([header], lines), skipped, delimiter)
     if names:
         return Table(path.name, _by_position(path, names, rows), tuple(rows), delimiter, True)
     if len(rows) < 2:
@@ -218,20 +221,22 @@ def _dividing(path: Path, line: str, n_columns: int) -> str:
     return max(counts, key=lambda d: (counts[d] == n_columns, min(counts[d], n_columns)))
 
 
-def _spaced(lines: list[str], delimiter: str) -> list[str]:
+def _spaced(lines: Iterable[str], delimiter: str) -> Iterator[str]:
     """Lines in which runs of spaces are one, where spaces divide them."""
     if delimiter != " ":
-        return lines
-    return [f"{_SPACES.sub(' ', line.strip())}\n" for line in lines]
+        return iter(lines)
+    return (f"{_SPACES.sub(' ', line.strip())}\n" for line in lines)
 
 
-def _rows(path: Path, lines: list[str], skipped: int, delimiter: str) -> list[Row]:
+def _rows(path: Path, lines: Iterable[str], skipped: int, delimiter: str) -> list[Row]:
     reader = csv.reader(_spaced(lines, delimiter), delimiter=delimiter, strict=True)
+    # The same ratings, raters and words stand in many rows: each is held once.
+    trimmed_cell = lru_cache(_KEPT)(str.strip)
     rows = []
     line = skipped + 1
     try:
         for cells in reader:
-            trimmed = tuple(cell.strip() for cell in cells)
+            trimmed = tuple(map(trimmed_cell, cells))
             if any(trimmed):
                 rows.append(Row(line, trimmed))
             line = skipped + reader.line_num + 1

@@ -25,7 +25,7 @@ def means_of(entries: Sequence[Entry]) -> pd.DataFrame:
         }
     )
     mean["sd"] = np.nan
-    mean["n_raters"] = pd.array([pd.NA] * len(mean), dtype="Int64")
+    mean["n_raters"] = pd.Series(pd.NA, index=mean.index, dtype="Int64")
     return mean
 
 

@@ -148,7 +148,7 @@ def same_characters(name: str) -> str:
 
 def note_repeated(entries: Sequence[Entry], long: bool, faults: Faults) -> None:
     """Note ratings of an image, or by one rater of an image, beyond the first."""
-    first: dict[tuple[str, str], int] = {}
+    first: dict[str | tuple[str, str], int] = {}
     kind = "an image twice by the same rater" if long else "an image twice"
     hint = (
         'ratings given twice are averaged with [columns] retests = "mean"'
@@ -156,7 +156,8 @@ def note_repeated(entries: Sequence[Entry], long: bool, faults: Faults) -> None:
         else 'if each row is another person\'s rating, say [columns] raters = "anonymous"'
     )
     for entry in entries:
-        key = (same_characters(entry.image), entry.rater)
+        name = same_characters(entry.image)
+        key = (name, entry.rater) if entry.rater else name
         if key in first and (entry.rater or not long):
             what = f"{entry.image!r} by {entry.rater!r}" if long else repr(entry.image)
             faults.add(kind, entry.line, f"{what}, first on line {first[key]}", hint=hint)

@@ -43,7 +43,9 @@ def match(
         With every rated image that cannot be found (and the name it may have been meant to be)
         and, under `error`, every image without a rating, in one message.
     """
-    rated = ratings.mean["image"].tolist()
+    # The folder's own where they are the same: each name of a long table is held once.
+    listed = ((name, folder.listed_name(name)) for name in ratings.mean["image"])
+    rated = [own if own == name else name for name, own in listed]
     reasons = [(name, folder.why_not(name)) for name in rated]
     faults = []
     missing = [f"{name} {reason}" for name, reason in reasons if reason is not None]

@@ -165,8 +165,7 @@ def read_ratings(
     asked = checked(RatingColumns, keys, "read_ratings")
     listed = None if image_list is None else read_image_list(Path(image_list))
     paths = _paths(path, any_ending=bool(reader))
-    read = [_Read.of(one, asked, listed) for one in paths]
-    ratings = _together(read, asked, seed)
+    ratings = _together([_Read.of(one, asked, listed) for one in paths], asked, seed)
     if folder is not None and match == "auto":
         ratings = _with_names_of(folder, ratings)
     _refuse_constant(", ".join(one.name for one in paths[:3]), ratings.mean["rating"])

@@ -14,6 +14,8 @@ from aisthesis.judgments.files.table_files import read_any_table
 __all__ = ["ListedSplit", "read_split"]
 
 _DEVELOPMENT, _TEST = ("train", "training", "validation", "val"), ("test", "testing")
+#: Whether an image is held out, by what its file says.
+_HELD_OUT = dict.fromkeys(_DEVELOPMENT, False) | dict.fromkeys(_TEST, True)
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,14 @@ def read_split(path: Path, folder: Folder) -> ListedSplit:
         folder, or there is no test image.
     """
     table = read_any_table(path, ("image", "split"))
-    values = [value.lower() for value in table.cells("split")]
+    held_out = [_HELD_OUT.get(value.lower()) for value in table.cells("split")]
     images = table.cells("image")
-    for row, value in zip(table.rows, values, strict=True):
-        if value not in _TEST + _DEVELOPMENT:
-            raise RequestError(
-                f"{table.name}, line {row.line}: expected the split `test`, `train` or "
-                f"`validation`, got {value!r}"
-            )
+    if None in held_out:
+        place = held_out.index(None)
+        raise RequestError(
+            f"{table.name}, line {table.rows[place].line}: expected the split `test`, `train` or "
+            f"`validation`, got {table.cells('split')[place].lower()!r}"
+        )
     names = list(map(renamed(images, folder), images))
     for row, name in zip(table.rows, names, strict=True):
         why = folder.why_not(name)
@@ -62,7 +64,7 @@ def read_split(path: Path, folder: Folder) -> ListedSplit:
     if len(set(listed)) < len(listed):
         twice = next(name for name, n in Counter(listed).items() if n > 1)
         raise RequestError(f"{table.name}: {twice} is there twice; give each image one row")
-    test = tuple(name for name, value in zip(listed, values, strict=True) if value in _TEST)
+    test = tuple(name for name, held in zip(listed, held_out, strict=True) if held)
     if not test:
         raise RequestError(f"{table.name}: expected images with the split `test`, found none")
     return ListedSplit(tuple(listed), test)

@@ -87,7 +87,7 @@ def split(
         # Two streams of one seed: dividing the rest must not repeat the draws of the test part.
         in_test = _draw_stratified(values, n_test, np.random.default_rng([seed, 0]))
     else:
-        in_test = np.isin(names, list(test_images))
+        in_test = _named(names, test_images)
         n_validation = _validation_beside(int(in_test.sum()), len(names), validation)
     rest, rest_values = names[~in_test], values[~in_test]
     in_validation = _draw_stratified(
@@ -123,6 +123,15 @@ def _sorted_by_name(
         twice = names[1:][names[1:] == names[:-1]][0]
         raise RequestError(f"A split needs each image once, but {twice} is there twice.")
     return names, values
+
+
+def _named(names: NDArray[np.str_], some: Collection[str]) -> NDArray[np.bool_]:
+    """Which of some sorted names are among others."""
+    asked = np.array(list(some), dtype=np.str_)
+    places = np.minimum(np.searchsorted(names, asked), len(names) - 1)
+    among = np.zeros(len(names), dtype=bool)
+    among[places[names[places] == asked]] = True
+    return among
 
 
 def _sizes(n: int, test: float, validation: float) -> tuple[int, int]:

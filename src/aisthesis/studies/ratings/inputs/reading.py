@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from aisthesis.config import StudyConfig
@@ -176,15 +177,10 @@ def inputs_of(
     test_images
         Names of the images that are held out, where they are not to be drawn.
     """
-    image = ratings.mean["image"]
-    if test_images is not None:  # names are those of the files
-        image = image.map(folder.listed_name)
-    by_name = dict(zip(image, ratings.mean["rating"], strict=True))
     names = checked.names
-    rating = np.array([by_name.get(name, np.nan) for name in names], dtype=np.float64)
+    rating = _rating_of(names, ratings.mean, folder, as_listed=test_images is not None)
     rated = np.isfinite(rating)
-    held = set(names)
-    held_out = None if test_images is None else tuple(n for n in test_images if n in held)
+    held_out = None if test_images is None else _among(names, test_images)
     splits = [
         split(
             [name for name, has in zip(names, rated, strict=True) if has],
@@ -201,6 +197,24 @@ def inputs_of(
     return Inputs(
         folder, ratings, names, rating, checked.digests, checked.sizes_px, splits, skipped, held_out
     )
+
+
+def _rating_of(
+    names: Sequence[str], mean: pd.DataFrame, folder: ImageFolder, *, as_listed: bool
+) -> NDArray[np.float64]:
+    """Mean rating of each image; NaN where there is none.
+
+    With `as_listed`, names are those of the files, whatever the table calls them.
+    """
+    image = mean["image"].map(folder.listed_name) if as_listed else mean["image"]
+    by_name = dict(zip(image, mean["rating"], strict=True))
+    return np.array([by_name.get(name, np.nan) for name in names], dtype=np.float64)
+
+
+def _among(names: Sequence[str], some: Sequence[str]) -> tuple[str, ...]:
+    """Those of some images that are among others, in their order."""
+    held = set(names)
+    return tuple(name for name in some if name in held)
 
 
 def _listed_images(
