@@ -147,3 +147,22 @@ def test_predictions_are_read_of_test_and_explained_images_alone() -> None:
     assert set(kept["image"]) == {*NAMES[:280], NAMES[-1]}
     assert len(kept) == 3 * (3 * 280 + 2)  # single seeds alone of an image that is no test image
     assert _rows_of({"a"}, table.drop(columns="split"), split="test").shape[0] == len(table)
+
+
+def test_averaged_predictions_are_those_of_groups() -> None:
+    for seed in range(3):
+        table = _predictions(NAMES, seed).sample(frac=0.8, random_state=seed)
+        table = table.reset_index(drop=True)
+        table.loc[table.sample(frac=0.2, random_state=seed).index, ["rating", "prediction"]] = (
+            np.nan
+        )
+        mean = table["seed"] == "mean"
+        seen = set(zip(table["image"][mean], table["backbone"][mean], strict=True))
+        each = zip(table["image"], table["backbone"], strict=True)
+        several = np.array([one not in seen for one in each])
+        grouped = table[mean | several].groupby(["image", "backbone"], sort=False, as_index=False)
+        plain = grouped.agg(
+            split=("split", "first"), rating=("rating", "first"), prediction=("prediction", "mean")
+        )
+        pd.testing.assert_frame_equal(averaged_predictions(table), plain, check_exact=True)
+    assert averaged_predictions(table.iloc[:0]).empty

@@ -63,7 +63,8 @@ def check_images(
     RequestError
         With all faults in one message: the first ten by name, the rest counted.
     """
-    checked, sizes = CheckedImages(), {}
+    checked = CheckedImages()
+    sizes: dict[tuple[int, int], tuple[int, int]] = {}
     results = map_ahead(partial(_digest_and_size, folder), names, ahead=_AHEAD)
     for name, result in zip(names, results, strict=True):
         if isinstance(result, ImageFault):

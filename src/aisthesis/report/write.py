@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from aisthesis.errors import RequestError, or_list
 from aisthesis.execution.progress import ProgressReporter
+from aisthesis.memory import give_memory_back
 from aisthesis.names.explainers import BY_PLACE
 from aisthesis.report.charts.dots import draw_dots
 from aisthesis.report.charts.scatter import draw_panel, scatter_panels
@@ -132,23 +134,29 @@ def write_report(
 
 
 def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement) -> Path:
-    labelled = read_study_record(study_dir)
-    record, long_names = with_short_names(labelled)
+    record, long_names = with_short_names(read_study_record(study_dir))
     shown = Photographs(record.images_dir)
     averaged = averaged_predictions(record.predictions)
+    record = _of_shown_images(record, "predictions")
+    give_memory_back()  # of what tables of all images took, for what follows
     here = averaged[averaged["image"].isin(record.explained)]
     here = here.assign(image=here["image"].astype(str))  # of the images that the page shows
     facts = _facts_by_kind(record, here)
     figures = record.path / "figures"
     with plain_errors(figures):
         figures.mkdir(exist_ok=True)
-    write_csv(figures / "report_estimates.csv", _estimates(labelled, facts))
+    write_csv(figures / "report_estimates.csv", _estimates(record, averaged, facts))
+    give_memory_back()
     with FigureFiles(figures, long_names) as files:
         part, drawn = agreement_part(record), FigureList()
         files.begin(part)
+        give_memory_back()
         content = _overview(record, facts, averaged) | {"long_names": long_names}
         content |= _prediction(record, averaged, content["ceiling"], drawn)
         content |= _agreement(record, part, content["observations"])
+        record = _of_shown_images(record, "agreement_images", "between_images")
+        averaged = here
+        give_memory_back()
         whole = showcases(record.maps, record.explained)
         content |= _pictures(record, facts, here, shown, drawn, photographs, reporter, whole)
         content |= _localisation(record, shown, drawn, whole)
@@ -175,6 +183,15 @@ def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement
     return page
 
 
+def _of_shown_images(record: StudyRecord, *tables: str) -> StudyRecord:
+    """A record without what some tables hold of images that the page does not show."""
+    shown, changed = set(record.explained), {}
+    for name in tables:
+        table = getattr(record, name)
+        changed[name] = table[table["image"].isin(shown)] if "image" in table else table
+    return replace(record, **changed)
+
+
 def _browsed(content: dict[str, Any]) -> list[dict[str, Any]]:
     """Images in the browser."""
     return content["browser"]["images"] if content["browser"] else []
@@ -195,7 +212,7 @@ def _facts_by_kind(record: StudyRecord, averaged: pd.DataFrame) -> dict[str, pd.
 
 def _compared(between_images: pd.DataFrame) -> list[str]:
     """Other explainers whose maps were compared between networks."""
-    return [kind for kind in dict.fromkeys(between_images["map"]) if kind not in KINDS]
+    return [kind for kind in between_images["map"].unique() if kind not in KINDS]
 
 
 def _n_rated(provenance: dict[str, Any]) -> int:
@@ -204,14 +221,16 @@ def _n_rated(provenance: dict[str, Any]) -> int:
     return int(rated or (provenance.get("images") or {}).get("n") or 0)
 
 
-def _estimates(record: StudyRecord, facts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _estimates(
+    record: StudyRecord, averaged: pd.DataFrame, facts: dict[str, pd.DataFrame]
+) -> pd.DataFrame:
     """Everything that sentences say with an interval and that no other table holds."""
     kind = leading_kind(record.agreement["map"]) or "ais"
     return estimates_table(
         [
             *ceiling_estimates(record.provenance),
             *level_estimates(record.agreement, record.agreement_images),
-            *side_estimates(record.agreement_images, averaged_predictions(record.predictions)),
+            *side_estimates(record.agreement_images, averaged),
             *shape_estimates(record.agreement_images, record.provenance.get("backbones", {})),
             *dividing_estimates(facts[kind], kind),
         ]

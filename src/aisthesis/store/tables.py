@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
+from numpy.typing import NDArray
+
+from aisthesis.memory import give_memory_back
 
 __all__ = ["TEXT_COLUMNS", "plain_names", "read_csv", "read_csv_parts", "read_long_csv"]
 
@@ -72,13 +74,23 @@ def read_long_csv(
     OSError, ValueError
         As `read_csv`.
     """
-    parts = [_coded(kept(part)) for part in read_csv_parts(path)]
-    return pd.DataFrame({
-        name: union_categoricals([part[name] for part in parts], sort_categories=True)
-        if name in TEXT_COLUMNS
-        else pd.concat([part[name] for part in parts], ignore_index=True)
-        for name in parts[0]
+    texts: dict[str, _Names] = {}
+    columns: dict[str, list[Any]] = {}
+    for part in map(kept, read_csv_parts(path)):
+        for name in map(str, part):
+            held: Any = part[name]
+            if name in TEXT_COLUMNS:
+                held = texts.setdefault(name, _Names()).codes(held)
+            columns.setdefault(name, []).append(held)
+    table = pd.DataFrame({
+        # Parts are let go of column by column: the table is not held twice.
+        name: texts[name].column(columns.pop(name))
+        if name in texts
+        else pd.concat(columns.pop(name), ignore_index=True)
+        for name in list(columns)
     })  # fmt: skip
+    give_memory_back()  # what the parts took is many times what is kept of them
+    return table
 
 
 def plain_names(names: Any) -> pd.Index:
@@ -92,5 +104,21 @@ def plain_names(names: Any) -> pd.Index:
     return pd.Index(np.asarray(names, dtype=object), name=getattr(names, "name", None))
 
 
-def _coded(part: pd.DataFrame) -> pd.DataFrame:
-    return part.astype({name: "category" for name in part if name in TEXT_COLUMNS})
+class _Names:
+    """Texts of a column that is read in parts, each held once."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    def codes(self, column: pd.Series) -> NDArray[np.signedinteger]:
+        """Numbers for the texts of a part, in the order in which they were met; -1: undefined."""
+        own, names = pd.factorize(column)
+        places = [self._places.setdefault(name, len(self._places)) for name in names]
+        return np.array([*places, -1], dtype=np.min_scalar_type(-len(self._places) - 1))[own]
+
+    def column(self, codes: list[NDArray[np.signedinteger]]) -> pd.Categorical[str]:
+        """All parts together, with the texts in their order."""
+        names = sorted(self._places)
+        order = np.full(len(names) + 1, -1, dtype=np.int32)
+        order[[self._places[name] for name in names]] = np.arange(len(names))
+        return pd.Categorical.from_codes(order[np.concatenate(codes)], pd.Index(names, dtype=str))

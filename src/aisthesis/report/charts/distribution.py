@@ -160,19 +160,24 @@ def distribution(
     kind, metric : str
         Which of them.
     """
-    return _laid_out(agreement, per_image, _names(per_image), kind, metric)
+    return _laid_out(agreement, per_image, _dotted(per_image), kind, metric)
 
 
-def _names(per_image: pd.DataFrame) -> pd.Index:
-    """Names of all images, in their order."""
-    return plain_names(per_image["image"].unique())
+def _dotted(per_image: pd.DataFrame) -> tuple[pd.Index, int]:
+    """Names of the images that have a dot, in their order, and how many images there are."""
+    names = per_image["image"].unique()
+    return plain_names(names[spread_evenly(len(names))]), len(names)
 
 
 def _laid_out(
-    agreement: pd.DataFrame, per_image: pd.DataFrame, names: pd.Index, kind: str, metric: str
+    agreement: pd.DataFrame,
+    per_image: pd.DataFrame,
+    images: tuple[pd.Index, int],
+    kind: str,
+    metric: str,
 ) -> Distribution | None:
-    """As `distribution`, once the names of all images are known."""
-    dotted = names[spread_evenly(len(names))]
+    """As `distribution`, once it is known which images have dots."""
+    dotted, n = images
     own = per_image[per_image["metric"] == metric].dropna(subset=["value"])
     values = {
         pair: (rows["value"].to_numpy(dtype=float), dotted.get_indexer(pd.Index(rows["image"])))
@@ -192,15 +197,15 @@ def _laid_out(
     about = describe(metric)
     strips.sort(key=lambda strip: -strip.mean if about.higher_is_alike else strip.mean)
     axis = Axis(low, high, round_ticks(low, high))
-    return Distribution(kind, metric, about, axis, strips, list(map(str, dotted)), len(names))
+    return Distribution(kind, metric, about, axis, strips, list(map(str, dotted)), n)
 
 
 def distributions(
     agreement: pd.DataFrame, per_image: pd.DataFrame, kinds: list[str], metrics: list[str]
 ) -> list[Distribution]:
     """Lay out every kind of map and metric that has values."""
-    names = _names(per_image)
-    found = [_laid_out(agreement, per_image, names, kind, m) for kind in kinds for m in metrics]
+    images = _dotted(per_image)
+    found = [_laid_out(agreement, per_image, images, kind, m) for kind in kinds for m in metrics]
     return [one for one in found if one is not None]
 
 

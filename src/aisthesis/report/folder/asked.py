@@ -64,7 +64,8 @@ class Asked:
         columns = [name for name in _METHODS if name in table.columns]
         if not gone or not columns or table.empty:
             return table
-        return table[~table[columns].isin(gone).any(axis=1)].reset_index(drop=True)
+        asked = ~table[columns].isin(gone).any(axis=1)
+        return table if asked.all() else table[asked].reset_index(drop=True)
 
 
 def _as_named_now(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from aisthesis.errors import AisthesisError, RequestError, quoted
@@ -298,8 +299,19 @@ def _rows_of(images: Collection[str], part: pd.DataFrame, split: str = "") -> pd
     """Rows of some images, and of a split; all where the table does not say of which they are."""
     if "image" not in part or (split and "split" not in part):
         return part
-    chosen = part["image"].isin(images)
+    chosen = np.fromiter(map(images.__contains__, part["image"]), bool, len(part))
     return part[chosen | (part["split"] == split) if split else chosen]
+
+
+def _named_as(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """A table whose names of images are held by another one too, where both name the same."""
+    own, theirs = table["image"].dtype, other["image"].dtype
+    if not (isinstance(own, pd.CategoricalDtype) and isinstance(theirs, pd.CategoricalDtype)):
+        return table
+    if not own.categories.equals(theirs.categories):
+        return table
+    codes = table["image"].cat.codes.to_numpy()
+    return table.assign(image=pd.Categorical.from_codes(codes, dtype=theirs))
 
 
 def read_study_record(path: Path) -> StudyRecord:
@@ -348,8 +360,18 @@ def read_study_record(path: Path) -> StudyRecord:
     shown = {name for stack in maps.values() for name in stack.images}
     of_shown = partial(read_long_csv, kept=partial(_rows_of, shown))
     scores = read_table(path / "scores.csv", ("backbone", "head", "seed", "split", "n"))
-    explained, split = shown | set(per_image["image"].unique()), evaluated_split(scores)
+    compared: Any = per_image["image"].astype("category").cat.categories
+    # Names of all images are held by the table already, and not once more for looking them up.
+    all_compared = all(map(compared.__contains__, shown))
+    explained = compared if all_compared else shown | set(compared)
+    split = evaluated_split(scores)
     of_predictions = partial(read_long_csv, kept=partial(_rows_of, explained, split=split))
+    predictions = read_table(
+        path / "predictions.csv",
+        ("image", "backbone", "seed", "split", "rating", "prediction"),
+        # Images of any other part are of another one for another seed.
+        read=of_predictions if split == "test" else read_long_csv,
+    )
     # Read in any case, so that a damaged one is told.
     tested = [
         read_table(path / f"{name}.csv", (), optional=True)
@@ -363,12 +385,7 @@ def read_study_record(path: Path) -> StudyRecord:
         path=path,
         config=config,
         provenance=provenance,
-        predictions=read_table(
-            path / "predictions.csv",
-            ("image", "backbone", "seed", "split", "rating", "prediction"),
-            # Images of any other part are of another one for another seed.
-            read=of_predictions if split == "test" else read_long_csv,
-        ),
+        predictions=_named_as(predictions, per_image),
         scores=scores,
         agreement=_base_kinds(between),
         agreement_images=_base_kinds(per_image),

@@ -67,13 +67,23 @@ def averaged_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     Columns `image, backbone, split, rating, prediction`. A split that differs between seeds
     (training and validation) is the one of the first seed.
     """
+    # One backbone after the other: of many images all at once take several times the memory.
+    of_each = predictions.groupby("backbone", sort=False, observed=True)
+    parts = [_averaged(rows) for _, rows in of_each]
+    table = pd.concat(parts).sort_index() if parts else _averaged(predictions)
+    return table.reset_index(drop=True)
+
+
+def _averaged(rows: pd.DataFrame) -> pd.DataFrame:
+    """Average one backbone's predictions; each image stays where its first row was."""
     # Rows of the mean are there for unseen images only; the single seeds cover all of them.
-    is_mean = predictions["seed"] == "mean"
-    pair = predictions.groupby(["image", "backbone"], sort=False, observed=True).ngroup()
-    rows = predictions[is_mean | ~pair.isin(pair[is_mean])]
-    grouped = rows.groupby(["image", "backbone"], sort=False, as_index=False, observed=True)
-    return grouped.agg(
-        split=("split", "first"), rating=("rating", "first"), prediction=("prediction", "mean")
+    is_mean = rows["seed"] == "mean"
+    rows = rows[is_mean | ~rows["image"].isin(rows["image"][is_mean])]
+    by_image = rows.groupby("image", sort=False, observed=True)
+    return rows.loc[~rows["image"].duplicated(), ["image", "backbone"]].assign(
+        split=by_image["split"].first().array,
+        rating=by_image["rating"].first().array,
+        prediction=by_image["prediction"].mean().array,
     )
 
 

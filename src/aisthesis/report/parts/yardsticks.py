@@ -67,10 +67,9 @@ def _by_image(per_image: pd.DataFrame, labels: list[str]) -> dict[str, NDArray[n
     defined = per_image.dropna(subset=["value"])
     image, names = pd.factorize(defined["image"])
     value = defined["value"].to_numpy(float)
-    sides = [defined[f"backbone_{side}"].to_numpy(object) for side in "ab"]
     found = {}
     for label in labels:
-        own = (sides[0] == label) | (sides[1] == label)
+        own = ((defined["backbone_a"] == label) | (defined["backbone_b"] == label)).to_numpy()
         n = np.bincount(image[own], minlength=len(names))
         total = np.bincount(image[own], value[own], minlength=len(names))
         found[label] = total[n > 0] / n[n > 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from aisthesis.report.folder.image_values import values_by_image
 from aisthesis.report.folder.selection import leading_kind, map_kinds, metric_names
 from aisthesis.report.sentences.estimates import Estimate
 from aisthesis.report.words.metricnames import describe
@@ -64,18 +65,15 @@ def _interval(
         one = rows.to_dict("records")[0]
         n = int(of(one, "n")) if np.isfinite(of(one, "n")) else 0
         return (of(one, "low"), of(one, "high")) if _many(one) else (np.nan, np.nan), n
-    values = _pick(per_image, kind, metric).dropna(subset=["value"])
-    wide = values.pivot_table(
-        index="image", columns=["backbone_a", "backbone_b"], values="value", observed=True
-    )
-    if len(wide) < FEW_IMAGES:
-        return (np.nan, np.nan), len(wide)
+    _, table = values_by_image(per_image, kind, metric)
+    table = table[np.isfinite(table).any(axis=1)]
+    if len(table) < FEW_IMAGES:
+        return (np.nan, np.nan), len(table)
     # Of the mean over pairs of their means over images, some of which may be undefined.
-    table = wide.to_numpy(dtype=float)
     mean = np.nanmean(table, axis=0).mean()
     each = pseudo_values(np.array([mean]), means_without(table).mean(axis=1)[:, None])
     low, high = mean_intervals(each, seed=0, n_boot=2000)
-    return (float(low[0]), float(high[0])), len(wide)
+    return (float(low[0]), float(high[0])), len(table)
 
 
 def _many(row: Row) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aisthesis.report.folder.image_values import paired_values
 from aisthesis.report.folder.selection import map_kinds
 from aisthesis.report.words.metricnames import describe
 from aisthesis.report.words.pair_words import SIGNIFICANT
@@ -120,24 +121,21 @@ def _tested(rows: pd.DataFrame, differences: pd.DataFrame | None) -> NDArray[np.
 
 def observe_mse_identity(agreement: pd.DataFrame, per_image: pd.DataFrame) -> str | None:
     """Say that MSE repeats cosine, once the table itself has shown it."""
-    keys = ["map", "backbone_a", "backbone_b"]
-    if len(per_image):
-        table, keys, value = per_image, [*keys, "image"], "value"
-    else:
-        table, value = agreement, "mean"
-    sides = [
-        table.loc[table["metric"] == metric, [*keys, value]].dropna().set_index(keys)[value]
-        for metric in ("mse", "cosine")
-    ]
-    both = pd.concat(sides, axis=1, join="inner", keys=["mse", "cosine"])
-    both = both[np.isfinite(both.to_numpy(dtype=float)).all(axis=1)]
-    if both.empty:
+    table = per_image
+    if per_image.empty:  # means over images stand for a single one
+        table = agreement.assign(image="all", value=agreement["mean"])
+    n, gap = 0, 0.0
+    for kind in table["map"].dropna().unique():
+        _, mse, cosine = paired_values(table, (kind, "mse"), (kind, "cosine"))
+        apart = np.abs(mse - 2 * (1 - cosine))
+        apart = apart[np.isfinite(apart)]
+        n, gap = n + len(apart), max(gap, float(apart.max(initial=0.0)))
+    if not n:
         return None
-    gap = float((both["mse"] - 2 * (1 - both["cosine"])).abs().max())
     if gap <= IDENTITY_TOLERANCE:
         return (
             f"{MSE_SAYS_NOTHING}: on z-scored maps it equals 2(1 − cosine), and in this study’s "
-            f"{count(len(both), 'value')} it does, to within {_rounded_up(gap)}."
+            f"{count(n, 'value')} it does, to within {_rounded_up(gap)}."
         )
     return (
         "On z-scored maps MSE should equal 2(1 − cosine); in this study it departs from that by up "

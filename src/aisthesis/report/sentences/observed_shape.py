@@ -10,6 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aisthesis.report.folder.image_values import (
+    mean_of_defined,
+    paired_values,
+    values_by_image,
+)
 from aisthesis.report.folder.selection import leading_kind, metric_names
 from aisthesis.report.sentences.estimates import Estimate
 from aisthesis.report.words.metricnames import describe
@@ -25,7 +30,6 @@ from aisthesis.report.words.wording import (
     span,
 )
 from aisthesis.stats.bootstrap import mean_intervals
-from aisthesis.store.tables import plain_names
 
 __all__ = [
     "observe_family",
@@ -81,16 +85,6 @@ def _grid(grid: tuple[int, int]) -> str:
     return f"{grid[0]} × {grid[1]}"
 
 
-def _values(
-    per_image: pd.DataFrame, kind: str | None, metric: str
-) -> tuple[list[tuple[str, str]], pd.DataFrame]:
-    """Pairs, and (images, pairs) values of one kind of map and metric."""
-    rows = per_image[(per_image["map"] == kind) & (per_image["metric"] == metric)]
-    wide = rows.pivot_table(index="image", columns=_PAIR, values="value", observed=True)
-    wide.index = plain_names(wide.index)  # which other tables are put beside
-    return [(str(pair[0]), str(pair[1])) for pair in wide.columns], wide
-
-
 def _mean_and_interval(each: NDArray[np.float64]) -> tuple[float, float, float] | None:
     """Mean over images, with its 95% interval; None of few images."""
     each = each[np.isfinite(each)]
@@ -117,20 +111,18 @@ def shape_estimates(
     list of Estimate
         Differences on the same images, means over pairs, of the leading kind of map.
     """
-    kind = leading_kind(per_image["map"].dropna())
-    pairs, cosine = _values(per_image, kind, "cosine")
-    ssim = _values(per_image, kind, "ssim")[1].reindex(index=cosine.index, columns=cosine.columns)
+    kind = leading_kind(per_image["map"].dropna().unique())
+    _, of_both, ssim = paired_values(per_image, (kind, "cosine"), (kind, "ssim"))
+    pairs, cosine = values_by_image(per_image, kind, "cosine")
     family = _families(backbones)
-    within = [family.get(a, a) == family.get(b, b) for a, b in pairs]
-    alike = cosine.loc[:, within].mean(axis=1)
-    apart = cosine.loc[:, [not one for one in within]].mean(axis=1)
+    within = np.array([family.get(a, a) == family.get(b, b) for a, b in pairs], dtype=bool)
+    alike, apart = mean_of_defined(cosine[:, within]), mean_of_defined(cosine[:, ~within])
     differences = {
-        ("ssim", SSIM_LESS_COSINE): (ssim - cosine).mean(axis=1),
+        ("ssim", SSIM_LESS_COSINE): mean_of_defined(ssim - of_both),
         ("cosine", WITHIN_FAMILIES): alike - apart,
     }
     found = []
-    for (metric, about), each in differences.items():
-        values = each.to_numpy(dtype=float)
+    for (metric, about), values in differences.items():
         ends = _mean_and_interval(values)
         if ends is not None:
             n = int(np.isfinite(values).sum())

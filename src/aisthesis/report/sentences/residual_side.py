@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from aisthesis.report.folder.image_values import PAIR, mean_of_defined, paired_values
 from aisthesis.report.sentences.estimates import Estimate
 from aisthesis.report.words.wording import (
     FEW_IMAGES,
@@ -17,7 +21,6 @@ from aisthesis.report.words.wording import (
 )
 from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.jackknife import pseudo_values
-from aisthesis.store.tables import plain_names
 
 __all__ = ["observe_residual_side", "side_estimates", "with_sides"]
 
@@ -25,19 +28,14 @@ __all__ = ["observe_residual_side", "side_estimates", "with_sides"]
 SIDES = "agreement on the same side less on opposite sides"
 KINDS_APART = "agreement of evidence less of AIS maps"
 
-_PAIR = ["backbone_a", "backbone_b"]
 _BOUNDS = (-2.0, 2.0)  # of a difference of two cosines
 
 
 def _per_image_difference(per_image: pd.DataFrame, kind: str, other: str) -> np.ndarray:
     """Agreement of one kind minus another's on each image, averaged over pairs, NaN dropped."""
-    wide = per_image.pivot_table(
-        index=["image", *_PAIR], columns="map", values="value", observed=True
-    )
-    if not {kind, other} <= set(wide.columns):
-        return np.empty(0)
-    pairwise = (wide[kind] - wide[other]).dropna()
-    return pairwise.groupby(level="image", observed=True).mean().to_numpy()
+    _, own, others = paired_values(per_image, (kind, "cosine"), (other, "cosine"))
+    each = mean_of_defined(own - others)
+    return each[np.isfinite(each)]
 
 
 def side_estimates(
@@ -56,7 +54,13 @@ def side_estimates(
     n_boot : int
         Bootstrap draws of the images.
     """
-    signed, plain, values, differences = _held(per_image, averaged)
+    return _estimates(*_held(per_image, averaged), n_boot)
+
+
+def _estimates(
+    signed: str, plain: str, values: pd.DataFrame, differences: np.ndarray, n_boot: int
+) -> list[Estimate]:
+    """As `side_estimates`, of what `_held` gives."""
     found = []
     if values["same"].nunique() > 1 and values["image"].nunique() >= FEW_IMAGES:
         ends = _difference_of_sides(values, n_boot)
@@ -75,11 +79,11 @@ def _held(
     per_image: pd.DataFrame, averaged: pd.DataFrame
 ) -> tuple[str, str, pd.DataFrame, np.ndarray]:
     """The two kinds of maps that are spoken of, values with sides, and differences by image."""
-    rows = per_image[per_image["metric"] == "cosine"].dropna(subset=["value"])
-    by_place = (rows["map"] == "ais_place").any()
-    signed, plain = ("ais_place", "evidence_place") if by_place else ("ais", "evidence")
-    values = with_sides(rows[rows["map"] == signed], averaged)
-    return signed, plain, values, _per_image_difference(rows, plain, signed)
+    known = (per_image["metric"] == "cosine") & per_image["value"].notna()
+    by_place = (per_image["map"] == "ais_place") & known
+    signed, plain = ("ais_place", "evidence_place") if by_place.any() else ("ais", "evidence")
+    values = with_sides(per_image[(per_image["map"] == signed) & known], averaged)
+    return signed, plain, values, _per_image_difference(per_image, plain, signed)
 
 
 def observe_residual_side(
@@ -97,8 +101,9 @@ def observe_residual_side(
     str or None
         Up to two sentences; None where the study lacks what they need.
     """
-    signed, plain, values, _ = _held(per_image, averaged)
-    found = {one.about: one for one in side_estimates(per_image, averaged, n_boot)}
+    signed, plain, values, differences = _held(per_image, averaged)
+    estimates = _estimates(signed, plain, values, differences, n_boot)
+    found = {one.about: one for one in estimates}
     said = [_same_side(values, signed, found.get(SIDES)), _contrast(found.get(KINDS_APART), plain)]
     return " ".join(text for text in said if text) or None
 
@@ -109,17 +114,27 @@ def with_sides(values: pd.DataFrame, averaged: pd.DataFrame) -> pd.DataFrame:
     Rows whose image has no rating or prediction are left out.
     """
     residual = (averaged["prediction"] - averaged["rating"]).to_numpy(dtype=float)
-    images, labels = (plain_names(averaged[name].unique()) for name in ("image", "backbone"))
-    sides = np.full((len(images) + 1, len(labels) + 1), np.nan)  # the last: of those unknown
-    places = (
-        index.get_indexer(plain_names(averaged[name]))
-        for index, name in ((images, "image"), (labels, "backbone"))
-    )
-    sides[tuple(places)] = np.sign(residual)
-    image = images.get_indexer(plain_names(values["image"]))
-    of_a, of_b = (sides[image, labels.get_indexer(plain_names(values[name]))] for name in _PAIR)
+    images, labels = (_coded(averaged[name]) for name in ("image", "backbone"))
+    # The last are of those unknown.
+    sides = np.full((len(images.categories) + 1, len(labels.categories) + 1), np.nan)
+    sides[images.codes, labels.codes] = np.sign(residual)
+    image = _places(values["image"], images.categories)
+    of_a, of_b = (sides[image, _places(values[name], labels.categories)] for name in PAIR)
     known = np.isfinite(of_a) & np.isfinite(of_b)
     return values.assign(same=of_a == of_b)[known]
+
+
+def _coded(names: pd.Series) -> Any:
+    """Names as categories, which those of long tables are: see `read_long_csv`."""
+    return names.astype("category").cat
+
+
+def _places(names: pd.Series, among: pd.Index) -> NDArray[np.intp]:
+    """Place of each name among others; -1 where it is none of them."""
+    own = _coded(names)
+    if own.categories.equals(among):
+        return own.codes.to_numpy()
+    return among.get_indexer(own.categories)[own.codes]
 
 
 def _difference_of_sides(values: pd.DataFrame, n_boot: int) -> tuple[float, float, float]:
@@ -166,7 +181,7 @@ def _same_side(values: pd.DataFrame, kind: str, found: Estimate | None) -> str |
     """Say how often pairs err on the same side, and how much more they agree there."""
     if values.empty:
         return None
-    pairs = values.groupby(_PAIR, sort=False, observed=True)["same"].mean()
+    pairs = values.groupby(PAIR, sort=False, observed=True)["same"].mean()
     share = percent(float(values["same"].mean()))
     if len(pairs) == 1:
         start = (
