@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from aisthesis import Study
+from aisthesis.execution import jobs
 from aisthesis.execution.jobs import Serial, Task, forget_loaded, run_task
 from aisthesis.faithfulness import load_masks, localisation_table
 from aisthesis.images import Transform
@@ -51,12 +52,16 @@ def copied(study, make_study, tmp_path):
 def test_heads_are_the_same_by_workers(study, copied, monkeypatch, most_in_memory) -> None:
     monkeypatch.setattr(fit, "WORTH_WORKERS", 0)
     monkeypatch.setattr(embed, "MOST_IN_MEMORY", most_in_memory)  # 0: on the disk
+    monkeypatch.setattr(jobs, "_LOADED_KEPT", 1)
+    built, load = [], embed.EmbedJob.load
+    monkeypatch.setattr(embed.EmbedJob, "load", lambda job: built.append(job) or load(job))
     one, workers = copied("fitted"), Elsewhere()
     one.folder.ledger.forget("fit")
     shutil.rmtree(one.folder.heads)
     with one._at_work():
         next(iter(one._stages())).do(workers)
     assert workers.jobs.count("HeadsJob") == 4  # two networks, two seeds
+    assert len(built) == 2  # to find out what there is to do, each network is made once
     if most_in_memory:
         for name in ("predictions", "scores", "ridge_predictions"):
             assert (

@@ -147,7 +147,8 @@ class Fit:
         for group in in_groups(missing, pooled=executor.pooled):
             self._fit_group(group, executor)
         if self._has_ensemble:  # it needs the embeddings of all, and the cache may be damaged
-            self._embed([label for label in self.specs if label not in missing], executor)
+            others = [label for label in self.specs if label not in missing]
+            self._embed(others, [task for label in others for task in self._tasks(label)], executor)
         started = time.perf_counter()
         self._write_tables()
         fit_inputs(self.folder).unlink(missing_ok=True)
@@ -162,24 +163,24 @@ class Fit:
     def _fit_group(self, labels: list[str], executor: Executor) -> None:
         """Embed with several backbones at once, then fit the heads of each."""
         started = time.perf_counter()
-        for label in labels:
+        tasks: list[Task] = []
+        prepared = {}
+        for label in labels:  # once: few networks stay loaded
             backbone = self._backbone(label)
             if backbone.weights.warning:
                 self.reporter.warn(f"{label}: {backbone.weights.warning}")
-        self._embed(labels, executor)
+            prepared[label] = self._prepared(label, backbone)
+            tasks += self._tasks(label)
+        self._embed(labels, tasks, executor)
         embedded = time.perf_counter()
-        prepared = {label: self._prepared(label) for label in labels}
         self._fit_heads({label: job for label, (job, _) in prepared.items()}, executor)
         for label, (job, record) in prepared.items():
             self._finish(label, job, record, started)
         self._seconds["embed"] += embedded - started
         self._seconds["heads"] += time.perf_counter() - embedded
 
-    def _embed(self, labels: list[str], executor: Executor) -> None:
+    def _embed(self, labels: list[str], tasks: list[Task], executor: Executor) -> None:
         """Make the embeddings of several backbones that are not there yet, or are damaged."""
-        tasks = []
-        for label in labels:
-            tasks += self.embedding(self.specs[label], self._backbone(label), self.inputs)
         title = labels[0] if len(labels) == 1 else f"{len(labels)} backbones"
         share_out(tasks, f"{title}: embeddings", executor, self.reporter)
 
@@ -188,16 +189,18 @@ class Fit:
         made: Backbone = loaded_for(EmbedJob(spec, Path()))
         return made
 
-    def _heads_job(self, label: str) -> HeadsJob:
-        parts = self._dependencies_of_a_head(label)
-        return HeadsJob.of(self.config, label, self._backbone(label), parts)
+    def _tasks(self, label: str) -> list[Task]:
+        """What is to be embedded with a backbone."""
+        return self.embedding(self.specs[label], self._backbone(label), self.inputs)
 
-    def _prepared(self, label: str) -> tuple[HeadsJob, dict[str, Any]]:
+    def _heads_job(self, label: str, backbone: Backbone) -> HeadsJob:
+        return HeadsJob.of(self.config, label, backbone, self._dependencies_of_a_head(label))
+
+    def _prepared(self, label: str, backbone: Backbone) -> tuple[HeadsJob, dict[str, Any]]:
         """The job that fits a backbone's heads, and the record of the backbone itself."""
-        backbone = self._backbone(label)
         record = _record(backbone, self.specs[label].asked)
         record["seen"] = seen_shares(self.inputs.sizes, backbone.transform, self.inputs.names)
-        return self._heads_job(label), record
+        return self._heads_job(label, backbone), record
 
     def _fit_heads(self, jobs: dict[str, HeadsJob], executor: Executor) -> None:
         """Fit the heads that are not there yet; many are shared out, by network and seed."""
@@ -268,7 +271,7 @@ class Fit:
         return {kind: np.stack(values) for kind, values in kept.items()}
 
     def _member(self, label: str, values: NDArray[np.float64]) -> Member:
-        return Member(loaded_for(self._heads_job(label))[0], values)
+        return Member(loaded_for(self._heads_job(label, self._backbone(label)))[0], values)
 
     def _dependencies(self, label: str) -> dict[str, str]:
         return fit_dependencies(self.config, self.inputs, self.specs[label])
