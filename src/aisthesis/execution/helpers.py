@@ -15,7 +15,14 @@ __all__ = ["helper", "start_ahead"]
 
 # Not multiprocessing: its fresh processes would run the user's own script once more.
 _SERVE = "from aisthesis.execution.processes import serve; serve()"
-_AHEAD = "import aisthesis; aisthesis.Study\n" + _SERVE
+#: What stages load when they come to it (ridge regression, most networks) is there by then.
+_AHEAD = f"""
+from aisthesis import Study
+from aisthesis.loading import loading
+with loading():
+    import sklearn.linear_model, torchvision.models
+{_SERVE}
+"""
 
 _waiting: dict[int, list[subprocess.Popen[bytes]]] = {}  # by their threads
 
