@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from weakref import WeakSet
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,11 @@ from PIL import Image
 import aisthesis as ais
 from aisthesis.human_maps import (
     Frame,
+    Seen,
+    SeenImages,
     auc_judd,
+    auc_shuffled,
+    comparison,
     frames_of,
     human_map_table,
     human_maps,
@@ -163,6 +168,70 @@ def test_people_are_the_ceiling_person_by_person(study, table) -> None:
     assert table.loc["people", "either", "auc_judd", "none"]["mean"] == pytest.approx(np.mean(own))
     found = table.loc["evidence", "raising", "auc_judd", "people"]["mean"]
     assert found == pytest.approx(np.mean(difference))
+
+
+class OnDisk:
+    """Maps that are read where they are sliced, and how many at once."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.shape = values, values.shape
+        self.read: list[int] = []
+
+    def __getitem__(self, images: np.ndarray) -> np.ndarray:
+        self.read.append(len(images))
+        return self.values[images]
+
+
+def test_a_few_images_at_a_time_give_what_all_at_once_do(study, monkeypatch) -> None:
+    maps, seen, fixations = study
+    monkeypatch.setattr(comparison, "MOST_ELSEWHERE", 50)  # of 264
+    whole = human_map_table("net", maps, seen, n_resamples=20)
+
+    held: WeakSet[Seen] = WeakSet()
+    most = []
+
+    def of_image(k: int) -> Seen:
+        one = seen_by_fixations(square(1)[0], fixations[fixations["image"] == f"{k}"])
+        held.add(one)
+        most.append(len(held))
+        return one
+
+    pixels = sum(one[0].size for one in maps.values())
+    monkeypatch.setattr(comparison, "MOST_BYTES", 8 * pixels * 6 * 2)  # two images and 2 x 5
+    stored = {name: OnDisk(one) for name, one in maps.items()}
+    found = human_map_table(
+        "net", stored, SeenImages(of_image, map(of_image, range(12))), n_resamples=20
+    )
+    pd.testing.assert_frame_equal(found, whole, check_exact=True)
+    assert len(most) == 24
+    assert max(most) <= 2  # one, and the one before it
+    for one in stored.values():
+        assert len(one.read) == 6
+        assert max(one.read) <= 12
+
+
+def test_chance_is_other_images_and_fixations_as_they_are_drawn(study, monkeypatch) -> None:
+    maps, seen, _ = study
+    monkeypatch.setattr(comparison, "MOST_ELSEWHERE", 50)
+    table = human_map_table("net", maps, seen, n_resamples=20)
+    rng = np.random.default_rng(0)
+    elsewhere = []
+    for k, one in enumerate(seen):
+        places = np.concatenate([other.places for j, other in enumerate(seen) if j != k])
+        x, y = places[rng.choice(len(places), 50, replace=False)].T * 24
+        elsewhere.append(one.frame.cells(x, y))
+    others = [(k + 1 + rng.choice(11, 5, replace=False)) % 12 for k in range(12)]
+    saliency = saliency_of(maps["evidence"], "raising")
+
+    def score(k: int, j: int) -> float:
+        return auc_shuffled(saliency[j], seen[k].points, elsewhere[k])
+
+    own = [score(k, k) for k in range(12)]
+    beside = [np.mean([score(k, j) for j in others[k]]) for k in range(12)]
+    rows = table.query("map == 'evidence' and side == 'raising' and score == 'auc_shuffled'")
+    row = rows.set_index("control")["mean"]
+    assert row["none"] == pytest.approx(np.mean(own), rel=1e-12)
+    assert row["other_images"] == pytest.approx(np.mean(own) - np.mean(beside), rel=1e-12)
 
 
 def test_one_person_or_nobody_known_gives_no_ceiling(study) -> None:

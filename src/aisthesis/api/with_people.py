@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from aisthesis.errors import RequestError
 from aisthesis.human_maps import (
     Frame,
     Seen,
+    SeenImages,
     human_map_table,
     human_maps,
     seen_by_density,
@@ -104,7 +105,7 @@ def compare_with_people(
         sizes = {name: folder.load(name).size for name in names}
         source = people if isinstance(people, pd.DataFrame) else Path(people)
         held = human_maps(source, sizes, kind=kind, blur_px=blur_px, folder=folder)
-        seen = held.seen(names, backbone.transform, sizes)
+        seen: Sequence[Seen] | SeenImages = held.seen(names, backbone.transform, sizes)
     else:
         arrays, seen = _by_array(stacks, people)
     return human_map_table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aisthesis.human_maps.comparison import HUMAN_MAP_COLUMNS, human_map_table, saliency_of
 from aisthesis.human_maps.fixations import Fixations, fixations_of, read_fixations
 from aisthesis.human_maps.frame import Frame, frames_of
+from aisthesis.human_maps.images import SeenImages
 from aisthesis.human_maps.measures import (
     SALIENCY_MEASURES,
     SaliencyMeasure,
@@ -27,6 +28,7 @@ __all__ = [
     "HumanMaps",
     "SaliencyMeasure",
     "Seen",
+    "SeenImages",
     "auc_judd",
     "auc_shuffled",
     "correlation",

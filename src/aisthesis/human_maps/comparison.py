@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
 from aisthesis.faithfulness import centre_prior
+from aisthesis.human_maps.images import SeenImages, seen_images
 from aisthesis.human_maps.measures import (
     SALIENCY_MEASURES,
     auc_judd,
@@ -20,7 +22,7 @@ from aisthesis.human_maps.measures import (
     nss,
     similarity,
 )
-from aisthesis.human_maps.seen import Elsewhere, Seen
+from aisthesis.human_maps.seen import Seen
 from aisthesis.maps.aligned import aligned
 from aisthesis.maps.resample import interpolation_matrix
 from aisthesis.names.explainers import UNSIGNED
@@ -43,7 +45,12 @@ CENTRE, OTHER_IMAGES, ACTIVATION, PEOPLE = "centre", "other_images", "activation
 #: Maps of so many other images stand for all of them, and so many fixations for theirs.
 MOST_OTHERS, MOST_ELSEWHERE = 5, 5000
 
+#: Of maps that are read at once: those of some images, and of the others that stand beside each.
+MOST_BYTES = 64 * 2**20
+
 Scores = NDArray[np.float64]
+#: A map, a side of it, and what it is compared with.
+Row = tuple[str, str, str]
 _NONE = np.full(len(SALIENCY_MEASURES), np.nan)
 _UNBOUNDED = (-np.inf, np.inf)
 _BOUNDS = (
@@ -70,8 +77,8 @@ def saliency_of(values: NDArray[np.floating], side: str) -> Map:
 
 def human_map_table(
     backbone: str,
-    maps: Mapping[str, NDArray[np.floating]],
-    seen: Sequence[Seen],
+    maps: Mapping[str, Any],
+    seen: Sequence[Seen] | SeenImages,
     *,
     unsigned: Sequence[str] = UNSIGNED,
     n_resamples: int = 2000,
@@ -80,21 +87,25 @@ def human_map_table(
 ) -> pd.DataFrame:
     """Compare one network's maps with where people looked, image by image.
 
+    Maps, and what people looked at, are gone through a few images at a time; of each image only its
+    scores are kept, three times six for each map and side.
+
     Parameters
     ----------
     backbone : str
         Its name, for the first column.
     maps : mapping
-        Maps (N, h, w) of any resolution by name; ``activation``, where it is among them, is a
-        control too. ``centre`` is added, and ``people`` where single people are known.
-    seen : sequence of Seen
+        Maps (N, h, w) of any resolution by name, arrays or what is read from a disk where it is
+        sliced; ``activation``, where it is among them, is a control too. ``centre`` is added, and
+        ``people`` where single people are known.
+    seen : sequence of Seen, or SeenImages
         What people looked at in each of the N images.
     unsigned : sequence of str
         Maps without a sign: they are taken as they are, on the side ``either`` alone.
     n_resamples, seed : int
         Of the bootstrap over images and of what is drawn at random.
     advance : callable
-        Told how many kinds of maps were just done.
+        Told how many images were just done.
 
     Returns
     -------
@@ -114,41 +125,82 @@ def human_map_table(
     RequestError
         If there are not as many maps as images, or nobody looked into any of them.
     """
-    if not any(one.density is not None for one in seen):
+    people = seen_images(seen)
+    if not people.any_density:
         raise RequestError(
-            f"expected people to have looked at what {backbone} saw of some of the {len(seen)} "
+            f"expected people to have looked at what {backbone} saw of some of the {len(people)} "
             "images, but nobody did; are the coordinates pixels of the photographs?"
         )
-    stacks = {name: np.asarray(one) for name, one in aligned(dict(maps)).arrays.items()}
+    stacks = aligned({
+        name: one if hasattr(one, "shape") else np.asarray(one) for name, one in maps.items()
+    }).arrays  # fmt: skip
     for name, one in stacks.items():
-        if one.ndim != 3 or len(one) != len(seen):
+        if len(one.shape) != 3 or one.shape[0] != len(people):
             raise RequestError(
-                f"expected maps {name!r} (N, h, w) of the {len(seen)} images, got {one.shape}"
+                f"expected maps {name!r} (N, h, w) of the {len(people)} images, "
+                f"got {tuple(one.shape)}"
             )
-    rng = np.random.default_rng(seed)
-    others_looked = Elsewhere(seen)
-    scorers = [
-        _Scorer(one, others_looked.cells(k, MOST_ELSEWHERE, rng)) for k, one in enumerate(seen)
-    ]
-    others = _drawn_others(len(seen), rng)
-    alone = {
-        (CENTRE, "either"): np.stack([s.of(centre_prior(*s.seen.frame.shape)) for s in scorers])
-    }
-    if ACTIVATION in stacks:
-        alone[ACTIVATION, "either"] = _of_stack(scorers, stacks[ACTIVATION], "either")
-    beyond = _people(scorers)
-    rows = _rows(alone, {}) + _rows(beyond, {})
-    for name, stack in stacks.items():
-        if name not in (ACTIVATION, CENTRE):
-            for side in ("either",) if name in unsigned else SIDES:
-                own = _of_stack(scorers, stack, side)
-                differences = {control: own - values for (control, _), values in alone.items()}
-                differences[OTHER_IMAGES] = own - _of_others(scorers, stack, side, others)
-                if beyond:
-                    differences[PEOPLE] = _against_people(scorers, stack, side)
-                rows += _rows({(name, side): own}, differences)
+    scores: dict[Row, Scores] = {}
+    for k, image in enumerate(_images(stacks, people, seed)):
+        for row, found in image.scores(unsigned, beyond=people.any_people):
+            scores.setdefault(row, np.empty((len(people), len(found))))[k] = found
         advance(1)
-    return _table(backbone, rows, seen, seed, n_resamples)
+    return _table(backbone, scores, people, seed, n_resamples)
+
+
+class _Image:
+    """One image: its maps, and maps of some others."""
+
+    def __init__(self, scorer: _Scorer, maps: Mapping[str, tuple[Any, Any]]) -> None:
+        self._scorer = scorer
+        self._maps = maps  # by name (h, w) and (others, h, w)
+
+    def scores(self, unsigned: Sequence[str], *, beyond: bool) -> Iterator[tuple[Row, Scores]]:
+        """All that needs this image alone; what is constant for all maps comes first."""
+        scorer = self._scorer
+        yield (CENTRE, "either", "none"), scorer.of(centre_prior(*scorer.seen.frame.shape))
+        if ACTIVATION in self._maps:
+            own = _placed(scorer, self._maps[ACTIVATION][0])
+            yield (ACTIVATION, "either", "none"), scorer.of(saliency_of(own, "either"))
+        if beyond:
+            yield (PEOPLE, "either", "none"), scorer.people()
+        for name, (map_, others) in self._maps.items():
+            if name in (ACTIVATION, CENTRE):
+                continue
+            own, beside = _placed(scorer, map_), [_placed(scorer, one) for one in others]
+            for side in ("either",) if name in unsigned else SIDES:
+                saliency = saliency_of(own, side)
+                found = scorer.of(saliency)
+                yield (name, side, "none"), found
+                each = [scorer.of(saliency_of(one, side)) for one in beside]
+                yield (name, side, OTHER_IMAGES), found - _mean_of_defined(each)
+                if beyond:
+                    yield (name, side, PEOPLE), scorer.beside_people(saliency)
+
+
+def _images(stacks: Mapping[str, Any], people: SeenImages, seed: int) -> Iterator[_Image]:
+    """Every image in turn, with its maps and what it is compared with."""
+    n = len(people)
+    rng = np.random.default_rng(seed)
+    for k in range(n):
+        people.drawn_elsewhere(k, MOST_ELSEWHERE, rng)
+    others = _drawn_others(n, rng)
+    # What was drawn before them is drawn again when its image comes: held, it is 40 kB an image.
+    rng = np.random.default_rng(seed)
+    pixels = sum(int(np.prod(one.shape[1:])) for one in stacks.values())
+    at_once = max(1, MOST_BYTES // max(1, 8 * pixels * (1 + MOST_OTHERS)))
+    for start in range(0, n, at_once):
+        some = np.arange(start, min(start + at_once, n))
+        wanted = np.unique(np.concatenate([some, others[some].ravel()]))
+        read = {name: np.asarray(one[wanted]) for name, one in stacks.items()}
+        for k in map(int, some):
+            seen = people[k]
+            drawn = people.drawn_elsewhere(k, MOST_ELSEWHERE, rng)
+            own, beside = np.searchsorted(wanted, k), np.searchsorted(wanted, others[k])
+            yield _Image(
+                _Scorer(seen, people.cells_elsewhere(seen, k, drawn)),
+                {name: (one[own], one[beside]) for name, one in read.items()},
+            )
 
 
 class _Scorer:
@@ -166,12 +218,18 @@ class _Scorer:
 
     def beside_people(self, saliency: Map) -> Scores:
         """Score a map against each person alone, less what all others score: the mean."""
+        if not self.seen.people:
+            return _NONE
         ordered = np.sort(saliency.ravel())
         found = [
             self._at(saliency, one.points, one.density, ordered) - others
             for one, others in zip(self.seen.people, self.of_others, strict=True)
         ]
-        return np.mean(found, axis=0) if found else _NONE
+        return np.asarray(np.mean(found, axis=0))
+
+    def people(self) -> Scores:
+        """What people say of one another: the mean over people."""
+        return np.asarray(np.mean(self.of_others, axis=0)) if self.seen.people else _NONE
 
     @cached_property
     def of_others(self) -> list[Scores]:
@@ -195,8 +253,8 @@ class _Scorer:
         ])  # fmt: skip
 
 
-def _placed(scorer: _Scorer, values: NDArray[np.floating], side: str) -> Map:
-    """A map on the frame's grid, without the bars beside the photograph, as saliency."""
+def _placed(scorer: _Scorer, values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """A map on the frame's grid, without the bars beside the photograph."""
     frame = scorer.seen.frame
     if values.shape != frame.grid_px:
         along = [
@@ -204,29 +262,7 @@ def _placed(scorer: _Scorer, values: NDArray[np.floating], side: str) -> Map:
             for n, into in zip(values.shape, frame.grid_px, strict=True)
         ]
         values = along[0] @ np.asarray(values, dtype=np.float64) @ along[1].T
-    return saliency_of(values[frame.window], side)
-
-
-def _of_stack(scorers: Sequence[_Scorer], stack: NDArray[np.floating], side: str) -> Scores:
-    return np.stack([s.of(_placed(s, one, side)) for s, one in zip(scorers, stack, strict=True)])
-
-
-def _against_people(scorers: Sequence[_Scorer], stack: NDArray[np.floating], side: str) -> Scores:
-    return np.stack([
-        s.beside_people(_placed(s, one, side)) if s.seen.people else _NONE
-        for s, one in zip(scorers, stack, strict=True)
-    ])  # fmt: skip
-
-
-def _of_others(
-    scorers: Sequence[_Scorer], stack: NDArray[np.floating], side: str, others: Sequence[Points]
-) -> Scores:
-    """What the network's maps of other images score on each image: the mean over those drawn."""
-    found = []
-    for scorer, drawn in zip(scorers, others, strict=True):
-        each = [scorer.of(_placed(scorer, stack[k], side)) for k in drawn]
-        found.append(_mean_of_defined(each))
-    return np.stack(found)
+    return values[frame.window]
 
 
 def _mean_of_defined(scores: Sequence[Scores]) -> Scores:
@@ -239,81 +275,72 @@ def _mean_of_defined(scores: Sequence[Scores]) -> Scores:
     return np.where(defined.any(0), total / np.maximum(defined.sum(0), 1), np.nan)
 
 
-def _drawn_others(n: int, rng: np.random.Generator) -> list[Points]:
-    """For each image some others, all of them where there are few."""
-    every = np.arange(n)
-    return [
-        rng.permutation(np.delete(every, k))[:MOST_OTHERS]
-        if n <= MOST_OTHERS + 1
-        else (k + 1 + rng.choice(n - 1, MOST_OTHERS, replace=False)) % n
-        for k in range(n)
-    ]
+def _drawn_others(n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """For each image some others (N, M), all of them where there are few."""
+    if n > MOST_OTHERS + 1:
+        drawn = [(k + 1 + rng.choice(n - 1, MOST_OTHERS, replace=False)) % n for k in range(n)]
+    else:
+        drawn = [rng.permutation(np.delete(np.arange(n), k))[:MOST_OTHERS] for k in range(n)]
+    return np.stack(drawn)
 
 
-def _people(scorers: Sequence[_Scorer]) -> dict[tuple[str, str], Scores]:
-    """What people say of one another, image by image; nothing where no single people are known."""
-    if not any(scorer.seen.people for scorer in scorers):
-        return {}
-    found = [
-        np.mean(scorer.of_others, axis=0) if scorer.seen.people else _NONE for scorer in scorers
-    ]
-    return {(PEOPLE, "either"): np.stack(found)}
+def _rows(scores: Mapping[Row, Scores]) -> list[Row]:
+    """What is scored, each followed by its differences to the controls, in the table's order."""
+    alone = [name for name in (CENTRE, ACTIVATION) if (name, "either", "none") in scores]
+    rows: list[Row] = []
+    for row in scores:
+        rows.append(row)
+        name, side, control = row
+        if control == "none" and name not in (CENTRE, ACTIVATION, PEOPLE):
+            rows += [(name, side, other) for other in alone]
+    return rows
 
 
-Row = tuple[str, str, str, Scores]
+def _values(scores: Mapping[Row, Scores], row: Row) -> Scores:
+    """(images, measures) of one row: scores, or differences, some of which are made here."""
+    name, side, control = row
+    if row in scores:
+        return scores[row]
+    return scores[name, side, "none"] - scores[control, "either", "none"]
 
 
-def _rows(own: Mapping[tuple[str, str], Scores], differences: Mapping[str, Scores]) -> list[Row]:
-    return [
-        (name, side, control, values)
-        for (name, side), scores in own.items()
-        for control, values in {"none": scores, **differences}.items()
-    ]
-
-
-def _counts(seen: Sequence[Seen]) -> tuple[float, float]:
-    """Fixations within and outside of what the network read; NaN where none are known."""
-    listed = [one for one in seen if one.n_outside is not None]
-    if not listed:
-        return float("nan"), float("nan")
-    within = sum(0 if one.points is None else len(one.points) for one in listed)
-    return float(within), float(sum(one.n_outside or 0 for one in listed))
-
-
-def _corrected(rows: Sequence[Row], seed: int, n_resamples: int) -> Scores:
+def _corrected(
+    scores: Mapping[Row, Scores], rows: Sequence[Row], seed: int, n_resamples: int
+) -> Scores:
     """(rows, measures) p of the maps' differences to each control, corrected over the maps."""
     p = np.full((len(rows), len(SALIENCY_MEASURES)), np.nan)
     together: dict[tuple[str, str], list[int]] = {}
-    for number, (_, side, control, _) in enumerate(rows):
+    for number, (_, side, control) in enumerate(rows):
         if control != "none":
             together.setdefault((side, control), []).append(number)
     for numbers in together.values():
-        values = np.stack([rows[number][3] for number in numbers])  # (maps, images, measures)
+        # (maps, images, measures)
+        values = np.stack([_values(scores, rows[number]) for number in numbers])
         for k in range(p.shape[1]):
             p[numbers, k] = mean_differences(values[..., k].T, seed, n_resamples).p_corrected
     return p
 
 
 def _table(
-    backbone: str, rows: Sequence[Row], seen: Sequence[Seen], seed: int, n_resamples: int
+    backbone: str, scores: Mapping[Row, Scores], people: SeenImages, seed: int, n_resamples: int
 ) -> pd.DataFrame:
     """A row for each map, side, measure and control; without points none of their measures."""
-    counted = _counts(seen)
-    of_points = any(one.points is not None for one in seen)
-    p = _corrected(rows, seed, n_resamples)
+    rows = _rows(scores)
+    p = _corrected(scores, rows, seed, n_resamples)
     found = []
-    for number, (name, side, control, values) in enumerate(rows):
+    for number, row in enumerate(rows):
+        (name, side, control), values = row, _values(scores, row)
         ends = mean_intervals(
             values, seed, n_resamples, bounds=_BOUNDS if control == "none" else _UNBOUNDED
         )
         for k, (score, measure) in enumerate(SALIENCY_MEASURES.items()):
-            if measure.of_points and not of_points:
+            if measure.of_points and not people.any_points:
                 continue
             defined = np.isfinite(values[:, k])
             mean = float(values[defined, k].mean()) if defined.any() else float("nan")
             found.append((
                 backbone, name, side, score, control, mean, float(ends.low[k]),
-                float(ends.high[k]), int(defined.sum()), int((~defined).sum()), *counted,
-                float(p[number, k]),
+                float(ends.high[k]), int(defined.sum()), int((~defined).sum()),
+                people.n_fixations, people.n_outside, float(p[number, k]),
             ))  # fmt: skip
     return pd.DataFrame(found, columns=list(HUMAN_MAP_COLUMNS))

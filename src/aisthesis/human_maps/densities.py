@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError
 from aisthesis.human_maps.frame import Frame
+from aisthesis.human_maps.images import SeenImages
 from aisthesis.human_maps.seen import Seen, seen_by_density, seen_by_mask
 from aisthesis.images import ImageFault, decode_grey
 from aisthesis.judgments.files.array_files import load_arrays
@@ -23,9 +24,12 @@ _ROUNDED_PX = 1.0
 
 
 def read_densities(
-    path: Path, images: Sequence[str], frames: Sequence[Frame], kind: str
-) -> list[Seen]:
+    path: Path, images: Sequence[str], frame_of: Callable[[str], Frame], kind: str
+) -> SeenImages:
     """Read maps of whole photographs and take from each what a network read of it.
+
+    All are read once at the start; those in a folder are read again when they are asked for, and
+    a file of arrays is held as a whole.
 
     Parameters
     ----------
@@ -34,15 +38,15 @@ def read_densities(
         array for each. A map covers its whole photograph, at any resolution.
     images : sequence of str
         Names of the images.
-    frames : sequence of Frame
-        What the network read of each.
+    frame_of : callable
+        What the network read of an image, by its name.
     kind : {"densities", "masks"}
         Masks hold where their value is above half of their largest possible (pictures) or above
         zero (truth values, 0 and 1).
 
     Returns
     -------
-    list of Seen
+    SeenImages
         Nothing is seen of an image without a map.
 
     Raises
@@ -57,21 +61,20 @@ def read_densities(
             f"expected a map for each image in {path}, but none is named as one of the "
             f"{len(images)} images ({', '.join(images[:3])}{', ...' if len(images) > 3 else ''})"
         )
-    seen, faults = [], []
-    for name, frame in zip(images, frames, strict=True):
-        source = held[name]
-        if source is None:
-            seen.append(Seen(frame))
-            continue
-        values = _values(source, name)
-        reason = _why_unfit(values, frame, kind)
-        if reason is not None:
-            faults.append(f"{source.name if isinstance(source, Path) else name} {reason}")
-            continue
-        if kind == "masks":
-            seen.append(seen_by_mask(frame, frame.resampled(values > _half(values)) > 0.5))
-        else:
-            seen.append(seen_by_density(frame, frame.resampled(values)))
+    faults: list[str] = []
+
+    def of_image(k: int) -> Seen:
+        name = images[k]
+        return _seen(held[name], name, frame_of(name), kind)
+
+    def or_fault(k: int) -> Seen:
+        try:
+            return of_image(k)
+        except _UnfitError as fault:
+            faults.append(str(fault))
+            return Seen(frame_of(images[k]))
+
+    seen = SeenImages(of_image, map(or_fault, range(len(images))))
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise RequestError(
@@ -79,6 +82,23 @@ def read_densities(
             f"{'; '.join(faults[:3])}{more}"
         )
     return seen
+
+
+class _UnfitError(RequestError):
+    """A map that cannot be used, and why."""
+
+
+def _seen(source: Any, name: str, frame: Frame, kind: str) -> Seen:
+    """What people looked at in one image, by its map."""
+    if source is None:
+        return Seen(frame)
+    values = _values(source, name)
+    reason = _why_unfit(values, frame, kind)
+    if reason is not None:
+        raise _UnfitError(f"{source.name if isinstance(source, Path) else name} {reason}")
+    if kind == "masks":
+        return seen_by_mask(frame, frame.resampled(values > _half(values)) > 0.5)
+    return seen_by_density(frame, frame.resampled(values))
 
 
 def _held(path: Path, images: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ def fixations_of(table: pd.DataFrame) -> Fixations:
                 f"expected numbers in the column {key} of the fixations, got {odd.iloc[0]!r}"
             )
         found[key] = numbers.astype(np.float64)
-    found["image"] = found["image"].astype(str)
+    found["image"] = found["image"].astype(str).astype("category")
     there = np.isfinite(found[["x", "y"]].to_numpy()).all(axis=1)
     n_missing = int((~there).sum())
     said = (
@@ -160,7 +161,10 @@ def _index(table: Table, key: str, column: str) -> int:
 
 def _rows(table: Table, places: Mapping[str, int]) -> tuple[pd.DataFrame, int]:
     faults = Faults(table.name, len(table.rows))
-    rows, n_missing = [], 0
+    names: dict[str, int] = {}
+    people: dict[str, int] = {}
+    image, who, at_x, at_y = array("q"), array("q"), array("d"), array("d")
+    n_missing = 0
     for row in table.rows:
         if len(row.cells) <= max(places.values()):
             faults.add("a row of the wrong length", row.line, f"{len(row.cells)} cells")
@@ -177,9 +181,17 @@ def _rows(table: Table, places: Mapping[str, int]) -> tuple[pd.DataFrame, int]:
                 faults.add(f"no number in {key}", row.line, quoted(cells[key]))
         if "subject" in cells and not cells["subject"]:
             faults.add("the subject is missing", row.line)
-        rows.append((name, x, y, cells.get("subject", "")))
+        image.append(names.setdefault(name, len(names)))
+        who.append(people.setdefault(cells.get("subject", ""), len(people)))
+        at_x.append(x)
+        at_y.append(y)
     faults.refuse_any()
-    found = pd.DataFrame(rows, columns=[*_KEYS, "subject"])
+    found = pd.DataFrame({
+        "image": pd.Categorical.from_codes(np.array(image, np.int64), pd.Index(list(names))),
+        "x": np.array(at_x),
+        "y": np.array(at_y),
+        "subject": pd.Categorical.from_codes(np.array(who, np.int64), pd.Index(list(people))),
+    })  # fmt: skip
     if found.empty:
         raise RequestError(f"{table.name}: no row holds a place; x and y are needed in each")
     return found if "subject" in places else found[[*_KEYS]], n_missing
@@ -189,5 +201,6 @@ def _matched(fixations: Fixations, folder: Folder) -> Fixations:
     meant = renamed(fixations.table["image"], folder)
     names = [folder.listed_name(meant(name)) for name in fixations.table["image"]]
     return Fixations(
-        fixations.table.assign(image=names), (*fixations.said, *(f"{line}" for line in meant.said))
+        fixations.table.assign(image=pd.Categorical(names)),
+        (*fixations.said, *meant.said),
     )

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aisthesis.errors import RequestError, or_list
 from aisthesis.human_maps.densities import read_densities
 from aisthesis.human_maps.fixations import Fixations, fixations_of, on_photographs, read_fixations
-from aisthesis.human_maps.frame import frames_of
+from aisthesis.human_maps.frame import Frame, frames_of
+from aisthesis.human_maps.images import SeenImages
 from aisthesis.human_maps.seen import Seen, seen_by_fixations
 from aisthesis.images import Transform
 from aisthesis.judgments.files.folder import Folder
@@ -54,7 +58,7 @@ class HumanMaps:
         images: Sequence[str],
         transform: Transform,
         sizes_px: Mapping[str, tuple[float, float]],
-    ) -> list[Seen]:
+    ) -> SeenImages:
         """What people looked at within what a network reads of each of some images.
 
         Raises
@@ -62,22 +66,32 @@ class HumanMaps:
         RequestError
             As `read_densities`.
         """
-        frames = frames_of(transform, [sizes_px[name] for name in images])
+
+        def frame_of(name: str) -> Frame:
+            return frames_of(transform, [sizes_px[name]])[0]
+
         if self.fixations is None:
             if self.path is None:
                 raise RequestError("expected fixations, or a folder or file of maps")
-            return read_densities(self.path, images, frames, self.kind)
-        none = self.fixations.table.iloc[:0]
-        return [
-            seen_by_fixations(frame, self._by_image.get(name, none), self.blur_px)
-            for name, frame in zip(images, frames, strict=True)
-        ]
+            return read_densities(self.path, images, frame_of, self.kind)
+        table, (start_of, order) = self.fixations.table, self._by_image
+
+        def of_image(k: int) -> Seen:
+            name = images[k]
+            own = table.iloc[order[slice(*start_of.get(name, (0, 0)))]]
+            return seen_by_fixations(frame_of(name), own, self.blur_px)
+
+        return SeenImages(of_image, map(of_image, range(len(images))))
 
     @cached_property
-    def _by_image(self) -> dict[str, pd.DataFrame]:
+    def _by_image(self) -> tuple[dict[str, tuple[int, int]], NDArray[np.intp]]:
+        """Where the rows of each image start and end among the rows in order of the images."""
         if self.fixations is None:
-            return {}
-        return {str(name): own for name, own in self.fixations.table.groupby("image", sort=False)}
+            return {}, np.empty(0, np.intp)
+        codes, names = pd.factorize(self.fixations.table["image"])
+        ends = np.cumsum([0, *np.bincount(codes)]).tolist()
+        spans = dict(zip(map(str, names), pairwise(ends), strict=True))
+        return spans, np.argsort(codes, kind="stable")
 
 
 def human_maps(

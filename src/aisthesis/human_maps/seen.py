@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aisthesis.human_maps.frame import Frame
 
-__all__ = ["Elsewhere", "LeftOut", "Seen", "seen_by_density", "seen_by_fixations", "seen_by_mask"]
+__all__ = ["LeftOut", "Seen", "seen_by_density", "seen_by_fixations", "seen_by_mask"]
 
 Map = NDArray[np.float64]
 Points = NDArray[np.intp]
@@ -118,31 +117,3 @@ def seen_by_mask(frame: Frame, mask: ArrayLike | None) -> Seen:
     places = np.stack([x / frame.size_px[0], y / frame.size_px[1]], axis=1)
     density = inside / points.size if points.size else None
     return Seen(frame, density, points, places)
-
-
-class Elsewhere:
-    """Where people looked on all images, put together once.
-
-    Parameters
-    ----------
-    seen : sequence of Seen
-        What people looked at in each image.
-    """
-
-    def __init__(self, seen: Sequence[Seen]) -> None:
-        self._frames = [one.frame for one in seen]
-        self._ends = np.cumsum([0, *(len(one.places) for one in seen)])
-        self._places = np.concatenate([one.places for one in seen])
-
-    def cells(self, index: int, most: int, rng: np.random.Generator) -> Points:
-        """Cells of one image's frame in which people looked on the others, at most so many.
-
-        Places are taken relative to the sides of the photographs, as pysaliency does.
-        """
-        start, end = self._ends[index : index + 2]
-        n = len(self._places) - (end - start)
-        drawn = rng.choice(n, most, replace=False) if n > most else np.arange(n)
-        places = self._places[np.where(drawn < start, drawn, drawn + (end - start))]
-        frame = self._frames[index]
-        cells = frame.cells(places[:, 0] * frame.size_px[0], places[:, 1] * frame.size_px[1])
-        return cells[cells >= 0]

@@ -102,7 +102,8 @@ def test_localisation_is_the_same_by_workers_and_from_whole_arrays(
     assert executor.jobs == ["LocaliseJob"] * 4  # two chunks of each network
     assert tables["workers"] == tables["serial"]
     label = "miniature:vgg16"
-    names, maps = stored_maps(study.folder, study.config, label)
+    with stored_maps(study.folder, study.config, label) as (names, stored):
+        maps = {kind: one[:] for kind, one in stored.items()}
     transform = Transform(**study.folder.backbone_record(label)["transform"])
     masks = [
         load_masks(planted.root / "masks" / s, names, transform) for s in ("raising", "lowering")

@@ -143,9 +143,3 @@ def _of_backbone(
     )
     table.insert(0, "backbone", label)
     return table
-
-
-def mean_maps(array: xr.DataArray) -> np.ndarray:
-    """Stored maps (image, y, x) in float64, averaged over seeds."""
-    values = array.values.astype(np.float64)
-    return values.mean(0) if "seed" in array.dims else values

@@ -112,17 +112,17 @@ def _compare(kept: KeptTables, config: StudyConfig, inputs: Inputs, people: Huma
 def _compared(
     folder: StudyFolder, config: StudyConfig, inputs: Inputs, people: HumanMaps, label: str
 ) -> pd.DataFrame:
-    """Compare one backbone's maps."""
-    names, maps = stored_maps(folder, config, label)
+    """Compare one backbone's maps, a few images at a time."""
     transform = Transform(**folder.provenance()["backbones"][label]["transform"])
-    return human_map_table(
-        label,
-        maps,
-        people.seen(names, transform, inputs.sizes),
-        unsigned=[name for name in maps if _unsigned(folder, label, name)],
-        n_resamples=config.bootstrap,
-        seed=config.seed,
-    )
+    with stored_maps(folder, config, label) as (names, maps):
+        return human_map_table(
+            label,
+            maps,
+            people.seen(names, transform, inputs.sizes),
+            unsigned=[name for name in maps if _unsigned(folder, label, name)],
+            n_resamples=config.bootstrap,
+            seed=config.seed,
+        )
 
 
 def _unsigned(folder: StudyFolder, label: str, method: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +38,6 @@ from aisthesis.store.maps_store import IMAGES_A_CHUNK
 from aisthesis.studies.ratings.comparing.agree import mapped_labels
 from aisthesis.studies.ratings.comparing.methods import (
     maps_dependencies,
-    mean_maps,
     open_methods,
     stored_methods,
 )
@@ -229,11 +230,12 @@ def _scored_methods(folder: StudyFolder, config: StudyConfig, label: str) -> lis
     return [name for name in stored_methods(folder, config, label) if name != "centre"]
 
 
+@contextmanager
 def stored_maps(
     folder: StudyFolder, config: StudyConfig, label: str
-) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
-    """Names of the explained images; every method's maps averaged over seeds; the activation."""
+) -> Iterator[tuple[list[str], dict[str, StoredMaps]]]:
+    """Names of the explained images; maps by every method that is scored, and the activation."""
     methods = _scored_methods(folder, config, label)
     with open_methods(folder, label, methods) as arrays:
         names = [str(name) for name in arrays["image"].values]
-        return names, {kind: mean_maps(arrays[kind]) for kind in (*methods, "activation")}
+        yield names, {kind: StoredMaps(arrays[kind]) for kind in (*methods, "activation")}
