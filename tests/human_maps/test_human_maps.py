@@ -29,6 +29,7 @@ from aisthesis.human_maps import (
     seen_by_fixations,
     seen_by_mask,
 )
+from aisthesis.human_maps.places import Places
 from aisthesis.images import ImageFolder, Transform
 
 WIDE = Transform(32, 32)
@@ -232,6 +233,26 @@ def test_chance_is_other_images_and_fixations_as_they_are_drawn(study, monkeypat
     row = rows.set_index("control")["mean"]
     assert row["none"] == pytest.approx(np.mean(own), rel=1e-12)
     assert row["other_images"] == pytest.approx(np.mean(own) - np.mean(beside), rel=1e-12)
+
+
+def test_places_of_masks_and_fixations_come_back_to_the_last_bit() -> None:
+    rng = np.random.default_rng(0)
+    padded, shapes = WIDE.seeing("pad"), [SIZE, (37.0, 91.0), (33.0, 64.0), (501.0, 333.0)]
+    frames = [frames_of(one, [size])[0] for one in (WIDE, padded) for size in shapes]
+    masks = [seen_by_mask(frame, rng.random(frame.shape) > 0.7) for frame in frames]
+    masks.insert(2, seen_by_mask(frames[0], None))
+    looked = seen_by_fixations(frames[1], listed(("a", 3, 80.1), ("a", 9, 40.2)))
+    for seen in (masks, [looked], [*masks, looked, masks[0]]):
+        places = Places()
+        for one in seen:
+            places.add(one)
+        places.close()
+        expected = np.concatenate([one.places for one in seen])
+        order = rng.permutation(len(expected))
+        np.testing.assert_array_equal(places.of(order), expected[order])
+        assert [places.span(k)[1] - places.span(k)[0] for k in range(len(seen))] == [
+            len(one.places) for one in seen
+        ]
 
 
 def test_one_person_or_nobody_known_gives_no_ceiling(study) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aisthesis.human_maps.places import Places
 from aisthesis.human_maps.seen import Seen
 
 __all__ = ["SeenImages", "seen_images"]
@@ -15,8 +16,7 @@ __all__ = ["SeenImages", "seen_images"]
 class SeenImages:
     """What people looked at in each image, made when it is asked for; nothing is kept of it.
 
-    Of all images together it keeps where people looked (16 bytes a fixation, or cell of a mask)
-    and how often.
+    Of all images together it keeps where people looked, as `Places` does, and how often.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class SeenImages:
     def __init__(self, again: Callable[[int], Seen], first: Iterable[Seen]) -> None:
         self._again = again
         self.any_density = self.any_points = self.any_people = listed = False
-        within = outside = 0
-        ends, places = [0], [np.empty((0, 2))]
+        within = outside = self._n = 0
+        self._places = Places()
         for one in first:
             self.any_density |= one.density is not None
             self.any_points |= one.points is not None
@@ -46,15 +46,15 @@ class SeenImages:
                 listed = True
                 within += 0 if one.points is None else len(one.points)
                 outside += one.n_outside
-            places.append(one.places)
-            ends.append(ends[-1] + len(one.places))
+            self._places.add(one)
+            self._n += 1
+        self._places.close()
         self.n_fixations, self.n_outside = (
             (float(within), float(outside)) if listed else (float("nan"), float("nan"))
         )
-        self._ends, self._places = np.array(ends), np.concatenate(places)
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return self._n
 
     def __getitem__(self, index: int) -> Seen:
         if not 0 <= index < len(self):
@@ -68,8 +68,8 @@ class SeenImages:
         self, index: int, most: int, rng: np.random.Generator
     ) -> NDArray[np.intp] | None:
         """Draw so many of the fixations on all other images; None, which is all, where as few."""
-        start, end = self._ends[index : index + 2]
-        n = len(self._places) - int(end - start)
+        start, end = self._places.span(index)
+        n = len(self._places) - (end - start)
         return rng.choice(n, most, replace=False) if n > most else None
 
     def cells_elsewhere(
@@ -79,10 +79,10 @@ class SeenImages:
 
         Places are taken relative to the sides of the photographs, as pysaliency does.
         """
-        start, end = self._ends[index : index + 2]
+        start, end = self._places.span(index)
         if drawn is None:
             drawn = np.arange(len(self._places) - (end - start))
-        places = self._places[np.where(drawn < start, drawn, drawn + (end - start))]
+        places = self._places.of(np.where(drawn < start, drawn, drawn + (end - start)))
         frame = seen.frame
         cells = frame.cells(places[:, 0] * frame.size_px[0], places[:, 1] * frame.size_px[1])
         return cells[cells >= 0]
