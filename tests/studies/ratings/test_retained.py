@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import errno
+from unittest.mock import Mock
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +26,8 @@ from aisthesis.importance.retention import (
 )
 from aisthesis.judgments.ratings.reading import read_ratings
 from aisthesis.miniature import render_study
+from aisthesis.studies.ratings.retaining import batches
+from aisthesis.studies.ratings.retaining.batches import retain_heads
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +105,31 @@ def test_retention_by_running_the_network_for_every_set(own, head, planted) -> N
     mask[torch.as_tensor(predictor.channels)] = 1
     values = predictor.predict(planted.images)
     np.testing.assert_allclose(values[names], predict(mask), atol=1e-4)
+
+
+def test_what_removals_change_may_lie_on_the_disk(
+    own, head, planted, tmp_path, monkeypatch
+) -> None:
+    folder, other = ImageFolder(planted.images), copy.deepcopy(head)
+    with torch.no_grad():
+        next(other.parameters()).neg_()
+    names = folder.names[:7]
+    y = np.random.default_rng(0).random(7)
+    given = (own, [head, other], folder, names, y, [np.arange(7), np.arange(1, 6)])
+    held = retain_heads(*given, batch_size=3)
+    monkeypatch.setattr(batches, "MOST_IN_MEMORY", 0)
+    made, new = [], np.memmap
+    monkeypatch.setattr(np, "memmap", lambda *a, **k: made.append(k["shape"]) or new(*a, **k))
+    found = retain_heads(*given, batch_size=3, scratch=tmp_path)
+    assert made == [(2, 7, len(held[0].order))]
+    assert list(tmp_path.iterdir()) == []
+    for one, expected in zip(found, held, strict=True):
+        for name, value in vars(expected).items():
+            np.testing.assert_array_equal(getattr(one, name), value)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(batches.os, "posix_fallocate", Mock(side_effect=full), raising=False)
+    with pytest.raises(AisthesisError, match="there is no room left on the disk"):
+        retain_heads(*given, scratch=tmp_path)
 
 
 def test_a_retained_predictor_is_saved_and_read_again(own, head, planted, tmp_path) -> None:

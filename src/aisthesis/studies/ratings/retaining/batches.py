@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import torch
@@ -25,9 +29,13 @@ from aisthesis.importance.retention import (
 )
 from aisthesis.importance.similarity import ranked
 from aisthesis.memory import in_halves
+from aisthesis.store.files import plain_errors
 from aisthesis.studies.shared.ablation_plans import plan_for
 
 __all__ = ["RetainedChannels", "retain_heads"]
+
+#: Bytes that what every channel's removal changes may take in memory.
+MOST_IN_MEMORY = 64 << 20
 
 Array = NDArray[np.float64]
 Advance = Callable[[int], None]
@@ -74,6 +82,7 @@ def retain_heads(
     training: Sequence[NDArray[np.intp]],
     *,
     batch_size: int = 8,
+    scratch: Path | None = None,
     advance: Advance = lambda n: None,
 ) -> list[RetainedChannels]:
     """Rank the channels for each head on its training images and keep the best number of them.
@@ -93,6 +102,9 @@ def retain_heads(
         Human ratings; finite on the training images.
     training : K arrays of image numbers
         What each head's channels are ranked and their number chosen on.
+    scratch : Path, optional
+        A folder with room for what every channel's removal changes in every head, where that is
+        more than 64 MB: 8 bytes times images, heads and channels, gone when this ends.
     advance : callable
         Told how many images were just done; every image comes twice.
 
@@ -103,20 +115,24 @@ def retain_heads(
     device = backbone.device
     model = RatingEnsemble(backbone.trunk, [head.to(device) for head in heads])
     plan = plan_for(backbone, model, folder)
-    outputs, deltas = [], []
+    output = np.empty((len(names), len(heads)))
+    delta = _room_for((len(heads), len(names), plan.channels), scratch)
+    done = 0
     for batch in batches(folder, names, backbone.transform, batch_size):
         pixels = batch.pixels.to(device)
         removed = partial(_removed, plan, pixels)
         for found in in_halves(len(pixels), removed, "removing channels"):
-            outputs.append(found.output.double().cpu().numpy())
-            deltas.append(found.delta.double().cpu().numpy())
+            some = slice(done, done + len(found.output))
+            output[some] = found.output.double().cpu().numpy()
+            delta[:, some] = found.delta.double().cpu().numpy().transpose(2, 0, 1)
+            done = some.stop
         advance(len(batch.names))
-    output, delta = np.concatenate(outputs), np.concatenate(deltas)
     sizes = sizes_to_try(plan.channels)
     importance = [
-        data_set_importance(ratings[train], output[train, k], delta[train, :, k])
+        data_set_importance(ratings[train], output[train, k], delta[k, train])
         for k, train in enumerate(training)
     ]
+    del delta
     orders = [ranked(scores) for scores in importance]
     sets = np.concatenate([retained_sets(order, sizes) for order in orders])
     own = np.arange(len(heads)).repeat(len(sizes))
@@ -143,6 +159,17 @@ def retain_heads(
             )
         )
     return results
+
+
+def _room_for(shape: tuple[int, ...], scratch: Path | None) -> Array:
+    """Room for float64 values: in memory, or for many of them in a file that nobody else sees."""
+    n_bytes = 8 * math.prod(shape)
+    if scratch is None or n_bytes <= MOST_IN_MEMORY:
+        return np.empty(shape)
+    with plain_errors(scratch), TemporaryFile(dir=scratch) as file:
+        if hasattr(os, "posix_fallocate"):  # a disk that fills up later would end the process
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+        return np.memmap(file, np.float64, "w+", shape=shape)
 
 
 def _removed(plan: AblationPlan, pixels: torch.Tensor, some: slice) -> Ablation:

@@ -205,7 +205,8 @@ def _backbone(
     with reporter.steps(f"{asked.label}: channels", 2 * len(names)) as advance:
         found = retain_heads(
             backbone, [h.head for h in heads], inputs.folder, names, ratings,
-            [h.training for h in heads], batch_size=config.batch_size, advance=advance,
+            [h.training for h in heads], batch_size=config.batch_size,
+            scratch=folder.cache, advance=advance,
         )  # fmt: skip
     refuse_changed(inputs.folder, names, inputs.digests)
     return heads, found
