@@ -17,6 +17,12 @@ from aisthesis.studies import demo
 from aisthesis.studies.ratings.predict import COLUMNS, note_written, refuse_edited
 
 
+@pytest.fixture(autouse=True)
+def no_helpers(monkeypatch) -> None:
+    """The demos are set up and not run, so that nobody has work for helpers started ahead."""
+    monkeypatch.setattr(demo, "start_ahead", lambda *_, **__: None)
+
+
 def _demo(out) -> None:
     demo.demo_study(out, n=20, seed=1, reporter=Silent())
 
@@ -30,7 +36,7 @@ def test_an_interrupted_demo_is_mended(tmp_path, monkeypatch) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(demo, "render_study", stopped)
+        patch.setattr("aisthesis.miniature.render_study", stopped)
         with pytest.raises(KeyboardInterrupt):
             _demo(tmp_path)
     planted = tmp_path / "planted-20-1"
