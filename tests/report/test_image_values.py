@@ -8,12 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aisthesis.report.folder.image_values import (
-    PAIR,
-    mean_of_defined,
-    paired_values,
-    values_by_image,
-)
+from aisthesis.report.folder.image_values import PAIR, paired_values, values_by_image
+from aisthesis.stats.means import mean_of_defined
 
 NAMES = [f"{k * 7 % 40:02d}.png" for k in range(40)]
 
@@ -53,7 +49,7 @@ def test_values_are_those_of_a_pivot(as_categories: bool) -> None:
                 assert pairs == [tuple(pair) for pair in one.columns]
                 np.testing.assert_array_equal(values, one.to_numpy())
                 mean = one.mean(axis=1).to_numpy()
-                np.testing.assert_allclose(mean_of_defined(values), mean, rtol=1e-14)
+                np.testing.assert_allclose(mean_of_defined(values, axis=1), mean, rtol=1e-14)
         pairs, mse, cosine = paired_values(given, ("ais", "mse"), ("ais", "cosine"))
         assert pairs == [("a", "b"), ("a", "z")]
         np.testing.assert_array_equal(mse, wide["ais", "mse"].to_numpy())
@@ -65,6 +61,6 @@ def test_nothing_of_a_kind_is_no_pair() -> None:
     assert (pairs, values.shape) == ([], (len(NAMES), 0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isnan(mean_of_defined(values)).all()
+        assert np.isnan(mean_of_defined(values, axis=1)).all()
     empty = pd.DataFrame(columns=["image", "map", "metric", *PAIR, "value"])
     assert values_by_image(empty, None, "cosine")[1].shape == (0, 0)

@@ -14,6 +14,7 @@ from aisthesis.agreement.metrics import metric
 from aisthesis.agreement.summary import ByImage, by_image
 from aisthesis.errors import RequestError
 from aisthesis.stats.bootstrap import resampled_means
+from aisthesis.stats.means import mean_of_defined
 
 __all__ = ["cluster_backbones"]
 
@@ -77,10 +78,9 @@ def _merges_with_support(
     backbones = list(dict.fromkeys([*rows["backbone_a"], *rows["backbone_b"]]))
     order = _condensed_order(rows, backbones)
     higher = metric(rows["metric"].iloc[0]).direction == "higher"
-    defined = np.isfinite(matrix)
-    if not defined.any(axis=0).all():
+    mean = mean_of_defined(matrix)
+    if np.isnan(mean).any():
         return pd.DataFrame(columns=_COLUMNS)
-    mean = np.where(defined, matrix, 0).sum(axis=0) / defined.sum(axis=0)
     drawn = resampled_means(matrix, seed, n_boot)
     mean, drawn = (1 - one[..., order] if higher else one[..., order] for one in (mean, drawn))
     drawn = drawn[np.isfinite(drawn).all(axis=1)]

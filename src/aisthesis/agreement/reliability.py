@@ -14,6 +14,7 @@ from aisthesis.agreement.seed_values import Known, between_seeds
 from aisthesis.agreement.seeds import SeedCosines, require_seeds, single_seed_cosines
 from aisthesis.maps.aligned import SEED_MAPS, aligned
 from aisthesis.stats.bootstrap import mean_intervals, percentile_intervals, resampled_means
+from aisthesis.stats.means import mean_of_defined
 
 __all__ = ["disattenuated", "reliability", "spearman_brown"]
 
@@ -79,7 +80,7 @@ def reliability(
     for metric in wanted:
         by_image = values[metric.name]
         intervals = mean_intervals(by_image, seed, n_boot)
-        mean = _mean(by_image)
+        mean = mean_of_defined(by_image)
         table = {
             "metric": metric.name,
             "backbone": list(maps),
@@ -144,7 +145,8 @@ def disattenuated(
         drawn = _corrected(resampled_means(terms, seed, n_boot))
         interval = percentile_intervals(drawn[:, None])
         n = int(np.isfinite(terms[:, 0]).sum())
-        means = _mean(terms)
+        means = mean_of_defined(terms)
+        alone = mean_of_defined(cosines.between[:, [column]])  # of seeds without a reliability
         value = _corrected(means[None])[0]
         # Draws without a value may belong to either tail, which then cannot be found.
         found = len(drawn) > 0 and np.mean(np.isnan(drawn)) <= MOST_UNDEFINED
@@ -153,7 +155,7 @@ def disattenuated(
             {
                 "backbone_a": a,
                 "backbone_b": b,
-                "single_seed": _mean(cosines.between[:, [column]])[0] if n == 0 else means[0],
+                "single_seed": means[0] if n else alone[0],
                 "reliability_a": means[1],
                 "reliability_b": means[2],
                 "disattenuated": value,
@@ -172,11 +174,3 @@ def _corrected(means: Matrix) -> Matrix:
         positive = (reliability_a > 0) & (reliability_b > 0)
     result: Matrix = np.where(positive, corrected, np.nan)
     return result
-
-
-def _mean(values: Matrix) -> Matrix:
-    """Mean of each column without NaN; NaN where nothing is left."""
-    defined = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        mean: Matrix = np.where(defined, values, 0.0).sum(axis=0) / defined.sum(axis=0)
-    return mean

@@ -17,6 +17,7 @@ from aisthesis.maps.resample import upsample
 from aisthesis.names.explainers import BESIDE, UNSIGNED
 from aisthesis.stats.bootstrap import column_means, mean_intervals
 from aisthesis.stats.differences import corrected_by_control
+from aisthesis.stats.means import mean_of_defined
 
 __all__ = [
     "CONTROLS",
@@ -184,7 +185,7 @@ def localisation_scores(
     }
     scored = [_on_every_side(one, name, masks) for name, one in on_grid.items()]
     scored += [
-        _mean_over_networks([_on_every_side(one, kind, masks) for one in networks])
+        mean_of_defined([_on_every_side(one, kind, masks) for one in networks])
         for kind, networks in drawn.items()
     ]
     return scored_names(list(maps), list(drawn)), np.stack(scored, axis=-1)
@@ -238,14 +239,6 @@ def localisation_rows(
             by_name = {name: own[:, k] for k, name in enumerate(names)}
             rows += _rows(backbone, side, score, by_name, n_resamples, seed)
     return pd.DataFrame(rows, columns=list(LOCALISATION_COLUMNS))
-
-
-def _mean_over_networks(scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Average K networks' scores over those on which they are defined; NaN where on none."""
-    stacked = np.stack(scores)
-    defined = np.isfinite(stacked)
-    total = np.where(defined, stacked, 0).sum(0)
-    return np.where(defined.any(0), total / np.maximum(defined.sum(0), 1), np.nan)
 
 
 def _on_grid(name: str, maps: Maps, shape: tuple[int, ...]) -> Maps:

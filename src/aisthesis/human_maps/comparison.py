@@ -28,6 +28,7 @@ from aisthesis.maps.resample import interpolation_matrix
 from aisthesis.names.explainers import UNSIGNED
 from aisthesis.stats import mean_intervals
 from aisthesis.stats.differences import mean_differences
+from aisthesis.stats.means import mean_of_defined
 
 __all__ = ["HUMAN_MAP_COLUMNS", "PEOPLE", "human_map_table", "saliency_of"]
 
@@ -173,7 +174,9 @@ class _Image:
                 found = scorer.of(saliency)
                 yield (name, side, "none"), found
                 each = [scorer.of(saliency_of(one, side)) for one in beside]
-                yield (name, side, OTHER_IMAGES), found - _mean_of_defined(each)
+                # A flat map of another image says nothing about chance.
+                chance = mean_of_defined(each) if each else _NONE
+                yield (name, side, OTHER_IMAGES), found - chance
                 if beyond:
                     yield (name, side, PEOPLE), scorer.beside_people(saliency)
 
@@ -263,16 +266,6 @@ def _placed(scorer: _Scorer, values: NDArray[np.floating]) -> NDArray[np.floatin
         ]
         values = along[0] @ np.asarray(values, dtype=np.float64) @ along[1].T
     return values[frame.window]
-
-
-def _mean_of_defined(scores: Sequence[Scores]) -> Scores:
-    """Mean over maps that are defined; a flat map of another image says nothing about chance."""
-    if not scores:
-        return _NONE
-    stacked = np.stack(scores)
-    defined = np.isfinite(stacked)
-    total = np.where(defined, stacked, 0).sum(0)
-    return np.where(defined.any(0), total / np.maximum(defined.sum(0), 1), np.nan)
 
 
 def _drawn_others(n: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aisthesis.stats.bootstrap import percentile_intervals, resample_counts
 from aisthesis.stats.correlation import pearson, pearson_of_draws
+from aisthesis.stats.means import mean_of_defined
 
 __all__ = ["NoiseCeiling", "ceiling_of_halves", "noise_ceiling", "noise_ceiling_of_votes"]
 
@@ -132,7 +133,7 @@ def noise_ceiling(
     halves = np.stack(list(_halvings(kept, complete, n_splits, rng)))  # (split, 2, image)
     n_times = _lengthening(np.isfinite(kept).sum(1))
     r = pearson(halves[:, 0], halves[:, 1])  # (split,)
-    reliability = float(_spearman_brown(_mean_or_nan(r), n_times))
+    reliability = float(_spearman_brown(mean_of_defined(r, axis=-1), n_times))
     n_undefined = int(np.isnan(r).sum())
     if math.isnan(reliability):
         reason = (
@@ -217,7 +218,7 @@ def ceiling_of_halves(
         return _told(facts, math.nan, np.empty(0), n_splits, reason)
     kept = halves[defined]
     r = pearson(kept[:, 0], kept[:, 1])
-    reliability = float(_spearman_brown(_mean_or_nan(r), 2.0))
+    reliability = float(_spearman_brown(mean_of_defined(r, axis=-1), 2.0))
     n_undefined = n_splits - int(np.isfinite(r).sum())
     if math.isnan(reliability):
         reason = "the two halves of the choices contradict each other"
@@ -280,19 +281,12 @@ def _spearman_brown(r: Array, n_times: float) -> Array:
         return np.where(denominator > 1e-12, n_times * r / denominator, np.nan)
 
 
-def _mean_or_nan(values: Array) -> Array:
-    """Mean over the last axis of what is defined, NaN where nothing is."""
-    defined = np.isfinite(values)
-    n = defined.sum(-1)
-    return np.where(n > 0, np.where(defined, values, 0.0).sum(-1) / np.maximum(n, 1), np.nan)
-
-
 def _bootstrap(halves: Array, n_times: float, n_boot: int, seed: int) -> Array:
     """Reliability of every resample of the images, shape (n_boot,)."""
     values = [np.empty(0)]
     for counts in resample_counts(halves.shape[2], n_boot, seed):
         r = pearson_of_draws(halves[:, 0], halves[:, 1], counts)
-        values.append(_spearman_brown(_mean_or_nan(r), n_times))
+        values.append(_spearman_brown(mean_of_defined(r, axis=-1), n_times))
     return np.concatenate(values)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["PAIR", "mean_of_defined", "paired_values", "values_by_image"]
+__all__ = ["PAIR", "paired_values", "values_by_image"]
 
 #: Columns that name a pair.
 PAIR = ["backbone_a", "backbone_b"]
@@ -35,9 +35,8 @@ def values_by_image(
         (N, P), NaN where undefined: a row for each image of the table by name, whichever maps and
         metrics it has, so that arrays of one table belong together.
     """
-    image = per_image["image"].astype(
-        "category"
-    )  # in order of the names, as `read_long_csv` has it
+    # In the order of the names, as `read_long_csv` has them.
+    image = per_image["image"].astype("category")
     own = (per_image["map"] == kind) & (per_image["metric"] == metric) & per_image["value"].notna()
     own &= image.notna()
     rows = per_image.loc[own, [*PAIR, "value"]]
@@ -62,11 +61,3 @@ def paired_values(
         values[:, [pairs.index(pair) for pair in both]],
         beside[:, [others.index(pair) for pair in both]],
     )
-
-
-def mean_of_defined(values: Array) -> Array:
-    """Mean of each row's defined values; NaN where there is none."""
-    defined = np.isfinite(values)
-    total = np.where(defined, values, 0.0).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(total / defined.sum(axis=1))

@@ -10,11 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aisthesis.report.folder.image_values import (
-    mean_of_defined,
-    paired_values,
-    values_by_image,
-)
+from aisthesis.report.folder.image_values import paired_values, values_by_image
 from aisthesis.report.folder.selection import leading_kind, metric_names
 from aisthesis.report.sentences.estimates import Estimate
 from aisthesis.report.words.metricnames import describe
@@ -30,6 +26,7 @@ from aisthesis.report.words.wording import (
     span,
 )
 from aisthesis.stats.bootstrap import mean_intervals
+from aisthesis.stats.means import mean_of_defined
 
 __all__ = [
     "observe_family",
@@ -116,9 +113,9 @@ def shape_estimates(
     pairs, cosine = values_by_image(per_image, kind, "cosine")
     family = _families(backbones)
     within = np.array([family.get(a, a) == family.get(b, b) for a, b in pairs], dtype=bool)
-    alike, apart = mean_of_defined(cosine[:, within]), mean_of_defined(cosine[:, ~within])
+    alike, apart = (mean_of_defined(cosine[:, some], axis=1) for some in (within, ~within))
     differences = {
-        ("ssim", SSIM_LESS_COSINE): mean_of_defined(ssim - of_both),
+        ("ssim", SSIM_LESS_COSINE): mean_of_defined(ssim - of_both, axis=1),
         ("cosine", WITHIN_FAMILIES): alike - apart,
     }
     found = []

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aisthesis.report.folder.image_values import PAIR, mean_of_defined, paired_values
+from aisthesis.report.folder.image_values import PAIR, paired_values
 from aisthesis.report.sentences.estimates import Estimate
 from aisthesis.report.words.wording import (
     FEW_IMAGES,
@@ -21,6 +21,7 @@ from aisthesis.report.words.wording import (
 )
 from aisthesis.stats.bootstrap import mean_intervals
 from aisthesis.stats.jackknife import pseudo_values
+from aisthesis.stats.means import mean_of_defined
 
 __all__ = ["observe_residual_side", "side_estimates", "with_sides"]
 
@@ -34,7 +35,7 @@ _BOUNDS = (-2.0, 2.0)  # of a difference of two cosines
 def _per_image_difference(per_image: pd.DataFrame, kind: str, other: str) -> np.ndarray:
     """Agreement of one kind minus another's on each image, averaged over pairs, NaN dropped."""
     _, own, others = paired_values(per_image, (kind, "cosine"), (other, "cosine"))
-    each = mean_of_defined(own - others)
+    each = mean_of_defined(own - others, axis=1)
     return each[np.isfinite(each)]
 
 
