@@ -20,9 +20,9 @@ def waiting(monkeypatch):
     helpers._end()
 
 
-def test_a_helper_started_ahead_does_the_work(waiting) -> None:
-    helpers.start_ahead(1, threads=1)
-    helpers.start_ahead(1, threads=1)  # is there already
+def test_a_helper_started_ahead_does_the_work(waiting, tmp_path) -> None:
+    helpers.start_ahead(tmp_path, 2, threads=1)
+    helpers.start_ahead(tmp_path, 2, threads=1)  # is there already
     ((ahead,),) = waiting.values()
     pids, jobs = set(), [("sleep 0.1; echo $PPID",)] * 4
     with Processes(2, threads=1) as processes:
@@ -32,8 +32,8 @@ def test_a_helper_started_ahead_does_the_work(waiting) -> None:
     assert ahead.wait() != 0
 
 
-def test_one_of_other_threads_or_that_has_died_is_passed_over(waiting) -> None:
-    helpers.start_ahead(1, threads=1)
+def test_one_of_other_threads_or_that_has_died_is_passed_over(waiting, tmp_path) -> None:
+    helpers.start_ahead(tmp_path, 2, threads=1)
     ((ahead,),) = waiting.values()
     another = helpers.helper(threads=2)
     ahead.kill()
@@ -45,8 +45,14 @@ def test_one_of_other_threads_or_that_has_died_is_passed_over(waiting) -> None:
         assert one.returncode == 0
 
 
-def test_one_without_work_ends(waiting) -> None:
-    helpers.start_ahead(2, threads=1)
+def test_none_is_started_for_a_study_that_has_been_at_work(waiting, tmp_path) -> None:
+    (tmp_path / "ledger").mkdir()
+    helpers.start_ahead(tmp_path, 3, threads=1)
+    assert not waiting
+
+
+def test_one_without_work_ends(waiting, tmp_path) -> None:
+    helpers.start_ahead(tmp_path, 3, threads=1)
     (held,) = waiting.values()
     helpers._end()
     assert [one.wait() for one in held] == [-15, -15]

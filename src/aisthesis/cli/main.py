@@ -283,12 +283,13 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _start_ahead(config: Any) -> None:
-    """Start the helpers of a study that is new: every network will have work for one."""
+    """Start the helpers of a new study: every network has work for a process."""
     from aisthesis.execution.cores import cores
     from aisthesis.execution.helpers import start_ahead
 
-    if config.engine == "processes" and not (config.out / "ledger").exists():
-        start_ahead(min(config.workers or cores(), len(config.backbones)) - 1, config.threads)
+    if config.engine == "processes":
+        n = min(config.workers or cores(), len(config.backbones))
+        start_ahead(config.out, n, config.threads)
 
 
 def _asked(options: argparse.Namespace) -> Any:

@@ -10,6 +10,7 @@ import atexit
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 __all__ = ["helper", "start_ahead"]
 
@@ -48,14 +49,25 @@ def _ahead(threads: int) -> subprocess.Popen[bytes] | None:
         return None
 
 
-def start_ahead(n: int, threads: int) -> None:
-    """Start helpers that load what a study of ratings needs; they end with this process."""
-    atexit.unregister(_end)
-    atexit.register(_end)
+def start_ahead(study: Path, n: int, threads: int) -> None:
+    """Start the helpers of a study of ratings whose work has not begun; they end with this process.
+
+    Parameters
+    ----------
+    study : Path
+        Its folder: of one that has been at work, nobody knows yet what is left to do.
+    n : int
+        Processes that there is work for, this one among them.
+    threads : int
+        Of torch in each.
+    """
+    if (study / "ledger").exists():
+        return
     held = _waiting.setdefault(threads, [])
-    held += [_started(_AHEAD, threads) for _ in range(n - len(held))]
+    held += [_started(_AHEAD, threads) for _ in range(n - 1 - len(held))]
 
 
+@atexit.register
 def _end() -> None:
     """End helpers that nobody had work for."""
     for process in (one for held in _waiting.values() for one in held):

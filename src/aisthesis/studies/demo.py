@@ -52,8 +52,7 @@ def demo_study(
     if n < 20:
         raise RequestError(f"expected at least 20 images for the demo, got {n}")
     study = out.absolute() / "study"
-    if cores() > 1 and not (study / "ledger").exists():
-        start_ahead(min(cores(), len(AIS_BACKBONES)) - 1, threads=1)
+    start_ahead(study, min(cores(), len(AIS_BACKBONES)), threads=1)
     from aisthesis.miniature import MINIATURE_PREFIX, render_study  # loads torch: seconds
 
     planted = out.absolute() / f"planted-{n}-{seed}"
