@@ -9,14 +9,30 @@ from aisthesis.config import BackboneConfig
 from aisthesis.images import Transform
 from aisthesis.store.ledger import file_digest
 
-__all__ = ["check_known", "known_backbone", "known_identity", "transform_of_known"]
+__all__ = [
+    "check_known",
+    "file_identity",
+    "known_backbone",
+    "known_identity",
+    "random_identity",
+    "transform_of_known",
+]
 
 
 def known_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> str:
     """Digest of the file of weights, or the seed of random ones."""
     if asked.weights == "random":
-        return f"random, seed {seed}"
-    path = weights_file(asked.name, weights=asked.weights, weights_dir=weights_dir)
+        return random_identity(seed)
+    return file_identity(weights_file(asked.name, weights=asked.weights, weights_dir=weights_dir))
+
+
+def random_identity(seed: int) -> str:
+    """Name random weights."""
+    return f"random, seed {seed}"
+
+
+def file_identity(path: Path | None) -> str:
+    """Name weights by their file's digest."""
     return (file_digest(path) if path is not None else None) or "not on this disk"
 
 

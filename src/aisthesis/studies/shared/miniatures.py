@@ -12,6 +12,7 @@ from aisthesis.config import BackboneConfig
 from aisthesis.images import Transform
 from aisthesis.miniature import miniature_backbone, miniature_transform, miniature_weights
 from aisthesis.store.ledger import file_digest
+from aisthesis.studies.shared.known_backbones import file_identity, random_identity
 
 __all__ = ["check_miniature", "miniature", "miniature_identity", "transform_of_miniature"]
 
@@ -31,7 +32,7 @@ def miniature(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> 
 def miniature_identity(asked: BackboneConfig, *, weights_dir: Path | None, seed: int) -> str:
     """Digest of the file of weights, or the seed of random ones."""
     path = miniature_weights(asked.name, asked.weights)
-    return f"random, seed {seed}" if path is None else file_digest(path) or "not on this disk"
+    return random_identity(seed) if path is None else file_identity(path)
 
 
 def transform_of_miniature(asked: BackboneConfig) -> Transform:
