@@ -155,7 +155,7 @@ def _written(study_dir: Path, reporter: ProgressReporter, photographs: Placement
         content |= _prediction(record, averaged, content["ceiling"], drawn)
         content |= _agreement(record, part, content["observations"])
         record = _of_shown_images(record, "agreement_images", "between_images")
-        averaged = here
+        del averaged  # of all images
         give_memory_back()
         whole = showcases(record.maps, record.explained)
         content |= _pictures(record, facts, here, shown, drawn, photographs, reporter, whole)

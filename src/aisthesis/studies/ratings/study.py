@@ -413,7 +413,9 @@ class Study(BaseStudy[StudyConfig, StudyFolder, Inputs], StudyTables):
     def __repr__(self) -> str:
         """Say where the study is, what it is of and which of its stages have been done."""
         first = self._studies[0].folder  # stages are done for all properties in turn
-        return study_in_words(self.folder.root, self.config, list(self.properties), first)
+        return study_in_words(
+            self.folder.root, self.config, list(self.properties), first, self.commands
+        )
 
     def _repr_html_(self) -> str:
         """The same, with the table of held-out scores where there is one."""

@@ -13,19 +13,23 @@ from aisthesis.store.folder import StudyFolder
 
 __all__ = ["study_as_html", "study_in_words"]
 
-_COMMANDS = ("fit", "explain", "agree", "report")
 _SCORES = ("property", "backbone", "n", "plcc", "srcc", "rmse", "r2")
 
 
 def study_in_words(
-    root: Path, config: StudyConfig, properties: Sequence[str], first: StudyFolder
+    root: Path,
+    config: StudyConfig,
+    properties: Sequence[str],
+    first: StudyFolder,
+    commands: Sequence[str],
 ) -> str:
     """Say where a study is, what it is of and which of its stages have been done.
 
     `first` is the folder of the first property; of a study of one it is that of the study.
+    `commands` do the stages, in their order.
     """
     stages = first.provenance().get("stages")
-    done = [name for name in _COMMANDS if isinstance(stages, dict) and name in stages]
+    done = [name for name in commands if isinstance(stages, dict) and name in stages]
     if first.predictions.is_file() and "fit" not in done:
         done.insert(0, "fit")
     labels = [backbone.label for backbone in config.backbones]
